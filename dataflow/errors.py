@@ -1,0 +1,32 @@
+"""The exception tree.
+
+::
+
+    DriftlineError            every error this package raises on purpose; its text is one line for a user
+    ├── SettingsError         a setting is unknown, malformed or contradicts another
+    ├── SourceError           a source or sink cannot be opened: no such file, topic, permission
+    ├── ContractError         the model server answers, but not as agreed: model, dimension, type
+    └── OutageError           a dependency stayed unreachable longer than allowed; a restart resumes
+
+Bad *data* raises nothing: it becomes a dead letter (see :mod:`dataflow.decode`).
+"""
+
+
+class DriftlineError(Exception):
+    """Base of all errors raised on purpose. ``str(error)`` is one line, fit for a terminal."""
+
+
+class SettingsError(DriftlineError):
+    """A setting is unknown, malformed, or contradicts another."""
+
+
+class SourceError(DriftlineError):
+    """A source or a sink cannot be opened."""
+
+
+class ContractError(DriftlineError):
+    """The model server answers, but not as agreed (unknown model, wrong dimension or type)."""
+
+
+class OutageError(DriftlineError):
+    """A dependency stayed unreachable for longer than the settings allow."""
