@@ -1,0 +1,172 @@
+"""The demo stream: the same for everybody, however it is cut, paced or interrupted."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from dataflow import uri as uris
+from dataflow.errors import SettingsError
+from dataflow.settings import Settings
+from dataflow.settings import Source as SourceSettings
+from dataflow.sources import demo, demo_log
+from dataflow.sources.demo_log import Plan, record
+
+NAMES = ("partition", "offset", "raw")
+NOW = datetime(2026, 11, 1, tzinfo=timezone.utc)
+
+
+class Watch:
+    """A wall clock that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def source(text: str, clock: Callable[[], datetime] | None = None, batch_rows: int = 1024) -> demo.DemoSource:
+    return demo.open_source(
+        Settings(source=SourceSettings(uri=text, batch_rows=batch_rows)), uris.parse(text), clock or Watch()
+    )
+
+
+def rows(part: demo.DemoPartition, batches: int | None = None) -> list[tuple[str, int, bytes]]:
+    taken: list[tuple[str, int, bytes]] = []
+    while batches is None or batches > 0:
+        try:
+            for batch in part.next_batch():
+                taken += zip(*(batch.column(name).to_pylist() for name in NAMES), strict=True)
+        except StopIteration:
+            break
+        batches = None if batches is None else batches - 1
+    return taken
+
+
+def everything(opened: demo.DemoSource) -> list[tuple[str, int, bytes]]:
+    return [row for name in opened.list_parts() for row in rows(opened.build_part("source", name, None))]
+
+
+def test_it_is_the_same_stream_on_every_python_and_platform() -> None:
+    lines = sorted(raw for _, _, raw in everything(source("demo:?events=900")))
+    digest = hashlib.sha256(b"\n".join(lines)).hexdigest()
+    assert digest == "913d1f126e7acdb8fa5f2e1e4819ee6b290bb0ea39d449b6230993d3c239817f", lines[:3]
+
+
+def test_batches_are_raw_jsonl_with_an_identity() -> None:
+    (batch,) = source("demo:").build_part("source", "1", None).next_batch()
+    assert batch.schema.equals(demo.SCHEMA, check_metadata=True)
+    assert batch.schema.metadata == {b"format": b"jsonl"}
+    assert batch.column("arrival").to_pylist() == [NOW]
+    assert json.loads(batch.column("raw")[0].as_py()).keys() == {
+        "id", "ts", "text", "service", "label", "drift",
+    }  # fmt: skip
+
+
+def test_each_event_comes_once_and_offsets_count_up() -> None:
+    taken = everything(source("demo:?events=1000"))
+    assert Counter(json.loads(raw)["id"] for *_, raw in taken) == Counter(
+        f"pay-{index:06d}" for index in range(1000)
+    )
+    assert [offset for name, offset, _ in taken if name == "2"] == list(range(333))
+
+
+def test_how_it_is_cut_changes_nothing() -> None:
+    assert everything(source("demo:?events=500", batch_rows=7)) == everything(source("demo:?events=500"))
+
+
+@pytest.mark.parametrize("batches", [0, 1, 2, 5])
+def test_it_resumes_where_it_was(batches: int) -> None:
+    opened = source("demo:?events=700")
+    whole = rows(opened.build_part("source", "0", None))
+    before = opened.build_part("source", "0", None)
+    taken = rows(before, batches)
+    after = opened.build_part("source", "0", before.snapshot())
+    assert taken + rows(after) == whole
+
+
+def test_a_partition_first_shows_that_it_exists() -> None:
+    opened = source("demo:")
+    part = opened.build_part("source", "0", None)
+    assert [len(rows(part, 1)) for _ in range(2)] == [1, demo.BATCH_ROWS]
+
+
+def test_rate_is_kept_by_the_wall_clock() -> None:
+    watch = Watch()
+    part = source("demo:?rate=30", watch).build_part("source", "0", None)
+    assert len(rows(part, 1)) == 1
+    assert rows(part, 1) == []
+    assert part.next_awake() == NOW + timedelta(milliseconds=100)
+    watch.now += timedelta(seconds=2)
+    assert len(rows(part, 1)) == 20
+    assert source("demo:").build_part("source", "0", None).next_awake() is None
+
+
+def test_a_resumed_rate_does_not_catch_up() -> None:
+    assert len(rows(source("demo:?rate=30").build_part("source", "0", 400), 1)) == 1
+
+
+def test_event_time_is_out_of_order_but_not_by_much() -> None:
+    plan = Plan()
+    times = [datetime.fromisoformat(record(plan, i)["ts"].replace("Z", "+00:00")) for i in range(900)]
+    behind = [max(times[: i + 1]) - time for i, time in enumerate(times)]
+    assert timedelta(seconds=60) < max(behind) < demo_log.MAX_LAG + demo_log.SPACING
+    assert times[0] > plan.start - demo_log.MAX_LAG
+    assert times[-1] < plan.start + 900 * demo_log.SPACING
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+def test_anomalies_are_few_scattered_and_each_its_own(seed: int) -> None:
+    plan = Plan(seed=seed)
+    planted = [record(plan, i) for i in range(plan.events) if demo_log.anomaly(plan, i)]
+    assert len(planted) == 20
+    assert len({event["text"] for event in planted}) == 20
+    assert set(Counter(event["label"] for event in planted).values()) == {4}
+    assert not any(event["drift"] for event in planted)
+
+
+def test_the_drift_is_in_the_second_half_and_a_part_of_it() -> None:
+    plan = Plan()
+    drift = [record(plan, i)["drift"] for i in range(plan.events)]
+    assert not any(drift[: plan.events // 2])
+    assert 0.2 < sum(drift[plan.events * 6 // 10 :]) / (plan.events * 0.4) < 0.4
+
+
+def test_texts_vary() -> None:
+    plan = Plan()
+    texts = {record(plan, i)["text"] for i in range(plan.events)}
+    assert len(texts) > 0.9 * plan.events
+
+
+def test_start_moves_all_times() -> None:
+    first, moved = Plan(), Plan(start=Plan().start + timedelta(days=1))
+    assert record(first, 5)["ts"][:10] == "2026-03-02"
+    assert record(moved, 5) == record(first, 5) | {"ts": "2026-03-03" + record(first, 5)["ts"][10:]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("demo:?speed=2", "no such option 'speed'"),
+        ("demo:?rate=fast", "rate=fast: "),
+        ("demo:?rate=0", "rate=0: "),
+        ("demo:?events=-1", "events=-1: "),
+        ("demo:?start=2026-01-01", "start=2026-01-01: "),
+        ("demo:?seed=", "seed=: "),
+    ],
+)
+def test_a_mistake_is_one_line(text: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=r"^demo:") as raised:
+        source(text)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_it_ends() -> None:
+    part = source("demo:?events=2").build_part("source", "1", 1)
+    with pytest.raises(StopIteration):
+        part.next_batch()
