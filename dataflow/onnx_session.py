@@ -1,0 +1,86 @@
+"""The in-process embedder (``embed.kind = onnx``): the served graph and tokenizer, without a server.
+
+It reads the same ``model_repo/`` as Triton does, sorted and cut as ``sbert`` does it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dataflow import settings
+from dataflow.embed import Embedded, Vectors, finite
+from dataflow.errors import ContractError, SettingsError
+
+#: Tokens in one run of the graph, padding included: enough to fill the cores, few enough for their caches.
+MAX_TOKENS = 1024
+MAX_ROWS = 256
+
+
+class Session:
+    """An ONNX graph with its tokenizer. ``threads`` 0: as many as there are cores."""
+
+    def __init__(self, graph: Path, tokenizer: Path, *, threads: int = 0) -> None:
+        try:
+            import onnxruntime  # noqa: PLC0415  an optional dependency
+
+            from dataflow.tokens import Tokens  # noqa: PLC0415  needs tokenizers, optional too
+        except ImportError as error:
+            raise SettingsError(
+                f"embed.kind=onnx needs {error.name}; install it with: pip install 'driftline[onnx]'"
+            ) from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(str(graph), options, ["CPUExecutionProvider"])
+        self._tokens = Tokens(tokenizer)
+        self.dim = int(self._session.get_outputs()[0].shape[1])
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """(n, dim) float32, one row a text, in order."""
+        vectors = np.empty((len(texts), self.dim), np.float32)
+        for batch in self._tokens.batches(texts, max_tokens=MAX_TOKENS, max_rows=MAX_ROWS):
+            feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+            vectors[batch.rows] = self._session.run(["embedding"], feed)[0]
+        return vectors
+
+
+class OnnxEmbedder:
+    """An ``Embedder`` over a :class:`Session`."""
+
+    def __init__(self, session: Session, model: str, version: str) -> None:
+        self._session = session
+        self.dim = session.dim
+        self.model = model
+        self.version = version
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        return finite(self._session.encode(texts))
+
+    def close(self) -> None:
+        pass
+
+
+def connect(options: settings.Embed) -> OnnxEmbedder:
+    """The embedder of ``embed.repository``, ``embed.model`` and ``embed.version`` (unset: the newest).
+
+    Raises ``SettingsError`` if the model is not there or a dependency is missing, ``ContractError`` if
+    it has another dimension than ``embed.dim``.
+    """
+    encoder = options.repository / f"{options.model}_encoder"
+    version = options.version or _newest(encoder)
+    graph = encoder / version / "model.onnx"
+    tokenizer = options.repository / options.model / version / "tokenizer.json"
+    for path in (graph, tokenizer):
+        if not path.is_file():
+            raise SettingsError(f"{path}: no such file; make it with `python -m export build MODEL`")
+    session = Session(graph, tokenizer)
+    if options.dim not in (None, session.dim):
+        raise ContractError(f"{graph} gives {session.dim} dimensions, embed.dim asks for {options.dim}")
+    return OnnxEmbedder(session, options.model, version)
+
+
+def _newest(encoder: Path) -> str:
+    versions = [path.parent.name for path in encoder.glob("*/model.onnx") if path.parent.name.isdigit()]
+    return max(versions, key=int, default="1")

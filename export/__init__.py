@@ -1,0 +1,1 @@
+"""From an SBERT model to a Triton model repository, and the server that serves it on a laptop."""

