@@ -1,0 +1,154 @@
+"""``file:PATH-or-GLOB``: one partition a file; JSON lines, CSV or plain text, also gzipped.
+
+``offset`` is the byte offset of the record's start (in the unpacked stream, if gzipped), so that it
+stays the same whatever is read in one go. A resume seeks there.
+"""
+
+import glob
+import gzip
+import os
+import stat
+import zlib
+from collections import deque
+from pathlib import PurePath
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from dataflow import decode, events
+from dataflow.errors import SourceError
+from dataflow.settings import Settings
+from dataflow.sources import Clock
+from dataflow.sources.records import Framer, raw_batch
+from dataflow.uri import Uri
+
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv"}
+_BLOCK_BYTES = 1 << 18
+
+
+def open_source(settings: Settings, uri: Uri, clock: Clock) -> "FileSource":
+    """Raises ``SourceError`` if nothing is there, or something is that cannot be read."""
+    uri.allow("format")
+    if uri.authority not in ("", "localhost"):
+        raise SourceError(f"{uri}: files are local; write file:PATH or file:///PATH")
+    formats = {path: file_format(path, uri) for path in _paths(uri.path)}
+    for path, format in formats.items():
+        decode.check(settings, format, header=_header(path, settings)[0] if format == "csv" else None)
+    return FileSource(settings, formats, clock)
+
+
+def file_format(path: str, uri: Uri) -> str:
+    """The format that ``?format=`` says, or else the suffix."""
+    if "format" in uri.options:
+        return uri.choice("format", "jsonl", "csv", "text")
+    return FORMATS.get(PurePath(path.removesuffix(".gz")).suffix.lower(), "text")
+
+
+def _paths(pattern: str) -> list[str]:
+    pattern = os.path.normpath(pattern) if pattern else ""
+    if os.path.lexists(pattern):
+        paths = [pattern]
+    else:
+        paths = [p for p in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(p)]
+    if not paths:
+        what = "no file matches" if glob.has_magic(pattern) else "no such file"
+        raise SourceError(f"{pattern or 'file:'}: {what}")
+    for path in paths:
+        _readable(path)
+    return paths
+
+
+def _readable(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise SourceError(f"{path}: is a directory; name its files, as in {path}/*.jsonl")
+        if not stat.S_ISREG(mode):
+            raise SourceError(f"{path}: not a regular file; read a pipe or a device through stdin:")
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return cast(BinaryIO, gzip.open(path, "rb")) if path.endswith(".gz") else open(path, "rb")
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+
+
+def _read(file: BinaryIO, path: str) -> bytes:
+    try:
+        return file.read(_BLOCK_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"{path}: cannot be read: {error}") from None
+
+
+def _header(path: str, settings: Settings) -> tuple[bytes, int]:
+    """The header record of a CSV file and the byte offset behind it; ``(b"", 0)`` if it is empty."""
+    framer = Framer("csv", settings.source.max_record_bytes)
+    with _open(path) as file:
+        while block := _read(file, path):
+            # Line by line: what follows the header must stay out of `position`.
+            for line in block.splitlines(keepends=True):
+                if records := framer.feed(line):
+                    return records[0][1], framer.position
+    records = framer.close()
+    return (records[0][1], framer.position) if records else (b"", 0)
+
+
+class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
+    """A partition for each file; its state is the byte offset of the next record."""
+
+    def __init__(self, settings: Settings, formats: dict[str, str], clock: Clock) -> None:
+        self._settings, self._formats, self._clock = settings, formats, clock
+
+    def list_parts(self) -> list[str]:
+        return list(self._formats)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":
+        if for_part not in self._formats:
+            # A snapshot of a file that is no longer read: it has nothing more to give.
+            raise SourceError(f"{for_part}: was read before the restart, but source.uri no longer names it")
+        return _FilePartition(
+            for_part, self._formats[for_part], self._settings, self._clock, resume_state or 0
+        )
+
+
+class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
+    def __init__(self, path: str, format: str, settings: Settings, clock: Clock, position: int) -> None:
+        self._path, self._clock = path, clock
+        self._rows = settings.source.batch_rows
+        header = None
+        if format == "csv":
+            header, behind = _header(path, settings)
+            position = max(position, behind)
+        self._schema = events.raw_schema(format, header)
+        self._file = _open(path)
+        if not path.endswith(".gz") and os.fstat(self._file.fileno()).st_size < position:
+            raise SourceError(
+                f"{path}: is shorter than what had been read of it ({position} bytes); "
+                f"was it replaced? start with an empty recovery directory to read it anew"
+            )
+        self._file.seek(position)
+        self._framer = Framer(format, settings.source.max_record_bytes, position)
+        self._ready: deque[tuple[int, bytes]] = deque()
+        self._end = False
+
+    def next_batch(self) -> list[pa.RecordBatch]:
+        while len(self._ready) < self._rows and not self._end:
+            block = _read(self._file, self._path)
+            self._end = not block
+            self._ready.extend(self._framer.feed(block) if block else self._framer.close())
+        if not self._ready:
+            raise StopIteration
+        records = [self._ready.popleft() for _ in range(min(self._rows, len(self._ready)))]
+        return [raw_batch(records, self._path, self._clock(), self._schema)]
+
+    def snapshot(self) -> int:
+        return self._ready[0][0] if self._ready else self._framer.position
+
+    def close(self) -> None:
+        self._file.close()
