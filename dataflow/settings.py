@@ -176,6 +176,7 @@ class Score(_Group):
     kind: str = "kmeans"
     clusters: Annotated[int, Field(ge=1)] = 8
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    neighbours: Annotated[int, Field(ge=1)] = 5
 
 
 def _uris(value: object) -> tuple[str, ...]:

@@ -1,0 +1,285 @@
+"""Which windows an event belongs to, and which of them are ripe. Pure arithmetic, no rows.
+
+A **window** has an integer id. A **pane** is a run of event time whose events share all their
+windows, named by (first id, last id): counting rows by pane is enough to know which windows hold
+rows, how many, and which rows are still needed. A window has *ended* when the watermark has reached
+its end; it is kept for ``lateness`` more, then it is *gone*. Times are integers: microseconds since
+the Unix epoch, UTC.
+
+:class:`Aligned` and :class:`Sessions` share the interface :class:`Assigner`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.watermark import NEVER, Int64s
+
+Bools = npt.NDArray[np.bool_]
+Pane = tuple[int, int]
+
+#: Later than any event.
+FOREVER = -NEVER
+
+
+class WindowRef(NamedTuple):
+    """One emission of one window, ``[start, end)``; ``revision`` 0 is the first."""
+
+    start: int
+    end: int
+    revision: int
+
+
+class Assigner(Protocol):
+    """What the window state machine needs to know of a kind of windows."""
+
+    def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
+        """``(n,)``: events that may be late for some window, given the watermark before each."""
+
+    def alone(self, behind: Bools) -> Bools:
+        """``(n,)``: events that must be judged one by one, as it depends on those before them."""
+
+    def late(self, ts: Int64s, watermark: Int64s) -> Bools:
+        """``(n,)``: events all of whose windows are gone."""
+
+    def earliest_end(self, ts: Int64s, watermark: Int64s) -> Int64s:
+        """``(n,)``: no window that an event is in and that has not ended will end before this."""
+
+    def add(self, ts: Int64s, watermark: int) -> tuple[dict[Pane, int], dict[int, int]]:
+        """Admit events. Returns (rows by pane, windows that are no more -> the one they merged into)."""
+
+    def revising(self, ts: Int64s, watermark: Int64s) -> Bools:
+        """``(n,)``: admitted events that change a window that has ended."""
+
+    def revised(self) -> bool:
+        """Whether a window that has ended has changed and waits to be emitted again."""
+
+    def ripe(self, watermark: int, panes: Iterable[Pane]) -> list[tuple[int, WindowRef]]:
+        """The windows to emit now that the watermark has moved, by id, in order of their ends."""
+
+    def next_end(self, panes: Iterable[Pane]) -> int:
+        """The end of the first window that has rows and has not ended; ``FOREVER`` if none has."""
+
+    def forget(self, watermark: int) -> int:
+        """Let go of the windows that are gone; no row from before the time returned is needed."""
+
+    def needs(self, pane: Pane) -> bool:
+        """Whether a window that is not gone holds the pane's rows."""
+
+    def missed(self, ts: int) -> list[tuple[int, int]]:
+        """The windows ``[start, end)`` that a late event belongs to."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data to build it again from."""
+
+
+class Aligned:
+    """Tumbling and sliding windows: window ``k`` is ``[align + k*slide, align + k*slide + length)``.
+
+    Any ``slide <= length``, also one that does not divide it; any sign of ``k``.
+    """
+
+    def __init__(
+        self, length: int, slide: int, align: int, lateness: int, state: Mapping[str, Any] | None = None
+    ) -> None:
+        self._length, self._slide, self._align, self._lateness = length, slide, align, lateness
+        self._ended: int = state["ended"] if state else NEVER
+        self._revision: dict[int, int] = dict(state["revision"]) if state else {}
+        self._dirty: set[int] = set(state["dirty"]) if state else set()
+        self._forgotten: int = state["forgotten"] if state else NEVER
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            "ended": self._ended,
+            "revision": dict(self._revision),
+            "dirty": sorted(self._dirty),
+            "forgotten": self._forgotten,
+        }
+
+    def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
+        return self._ends(self._first(ts)) <= watermark
+
+    def alone(self, behind: Bools) -> Bools:
+        return np.zeros_like(behind)
+
+    def late(self, ts: Int64s, watermark: Int64s) -> Bools:
+        return self._ends(self._last(ts)) + self._lateness <= watermark
+
+    def earliest_end(self, ts: Int64s, watermark: Int64s) -> Int64s:
+        window = np.maximum(self._first(ts), self._last_ended(watermark) + 1)
+        return np.where(window <= self._last(ts), self._ends(window), FOREVER)
+
+    def add(self, ts: Int64s, watermark: int) -> tuple[dict[Pane, int], dict[int, int]]:
+        first, last = self._first(ts), self._last(ts)
+        # Neither decreases with time and one of them steps at each pane boundary: their sum names the pane.
+        _, index, count = np.unique(first + last, return_index=True, return_counts=True)
+        panes = {
+            (int(first[i]), int(last[i])): n for i, n in zip(index.tolist(), count.tolist(), strict=True)
+        }
+        gone, ended = self._gone(watermark), self._last_ended(watermark)
+        for low, high in panes if self._lateness else ():
+            self._dirty.update(range(max(low, gone + 1), min(high, ended) + 1))
+        return panes, {}
+
+    def revising(self, ts: Int64s, watermark: Int64s) -> Bools:
+        oldest = np.maximum(self._first(ts), self._gone(watermark) + 1)
+        revising: Bools = oldest <= np.minimum(self._last(ts), self._last_ended(watermark))
+        return revising
+
+    def revised(self) -> bool:
+        return bool(self._dirty)
+
+    def ripe(self, watermark: int, panes: Iterable[Pane]) -> list[tuple[int, WindowRef]]:
+        until = self._last_ended(watermark)
+        windows = set(self._dirty)
+        for low, high in panes:
+            windows.update(range(max(low, self._ended + 1), min(high, until) + 1))
+        self._ended = max(self._ended, until)
+        self._dirty.clear()
+        emitted = []
+        for window in sorted(windows):
+            start = self._start(window)
+            revision = self._revision.get(window, 0)
+            if self._lateness:
+                self._revision[window] = revision + 1
+            emitted.append((window, WindowRef(start, start + self._length, revision)))
+        return emitted
+
+    def next_end(self, panes: Iterable[Pane]) -> int:
+        windows = [max(low, self._ended + 1) for low, high in panes if high > self._ended]
+        return self._start(min(windows)) + self._length if windows else FOREVER
+
+    def forget(self, watermark: int) -> int:
+        self._forgotten = self._gone(watermark)
+        self._revision = {k: r for k, r in self._revision.items() if k > self._forgotten}
+        return self._start(self._forgotten + 1)
+
+    def needs(self, pane: Pane) -> bool:
+        return pane[1] > self._forgotten
+
+    def missed(self, ts: int) -> list[tuple[int, int]]:
+        at = np.array([ts])
+        starts = [self._start(k) for k in range(int(self._first(at)[0]), int(self._last(at)[0]) + 1)]
+        return [(start, start + self._length) for start in starts]
+
+    def _first(self, ts: Int64s) -> Int64s:
+        return (ts - self._align - self._length) // self._slide + 1
+
+    def _last(self, ts: Int64s) -> Int64s:
+        return (ts - self._align) // self._slide
+
+    def _start(self, window: int) -> int:
+        return self._align + window * self._slide
+
+    def _ends(self, windows: Int64s) -> Int64s:
+        return self._align + windows * self._slide + self._length
+
+    def _last_ended(self, watermark: Any) -> Any:
+        """The last window, of an int or an array of watermarks, whose end the watermark has reached."""
+        return (watermark - self._align - self._length) // self._slide
+
+    def _gone(self, watermark: Any) -> Any:
+        return self._last_ended(watermark - self._lateness)
+
+
+@dataclass
+class _Session:
+    start: int
+    newest: int
+    revision: int = 0
+    emitted: bool = False
+
+
+class Sessions:
+    """Session windows: events less than ``gap`` apart; ``[first, newest + gap)``. They never overlap.
+
+    An event that falls into a session that is gone is late, even if it came within ``gap`` of the
+    watermark: so no event time ever belongs to two sessions.
+    """
+
+    def __init__(self, gap: int, lateness: int, state: Mapping[str, Any] | None = None) -> None:
+        self._gap, self._lateness = gap, lateness
+        self._live: dict[int, _Session] = {i: _Session(*s) for i, s in state["live"]} if state else {}
+        self._next: int = state["next"] if state else 0
+        self._seen: int = state["seen"] if state else NEVER
+        self._gone_until: int = state["gone_until"] if state else NEVER
+
+    def snapshot(self) -> dict[str, Any]:
+        live = [(i, (s.start, s.newest, s.revision, s.emitted)) for i, s in self._live.items()]
+        return {"live": live, "next": self._next, "seen": self._seen, "gone_until": self._gone_until}
+
+    def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
+        return ts < watermark
+
+    def alone(self, behind: Bools) -> Bools:
+        return behind
+
+    def late(self, ts: Int64s, watermark: Int64s) -> Bools:
+        late = ts + self._gap + self._lateness <= watermark
+        for i in np.flatnonzero(ts < watermark).tolist():
+            late[i] = ts[i] < self._gone_until or (late[i] and not self._touched(int(ts[i]), int(ts[i])))
+        return late
+
+    def earliest_end(self, ts: Int64s, watermark: Int64s) -> Int64s:
+        return ts + self._gap
+
+    def add(self, ts: Int64s, watermark: int) -> tuple[dict[Pane, int], dict[int, int]]:
+        ordered = np.sort(ts)
+        rows: dict[int, int] = {}
+        merged: dict[int, int] = {}
+        for run in np.split(ordered, np.flatnonzero(np.diff(ordered) >= self._gap) + 1):
+            low, high = int(run[0]), int(run[-1])
+            into, *others = self._touched(low, high) or [self._open(low, high)]
+            target = self._live[into]
+            for other in others:
+                absorbed = self._live.pop(other)
+                low, high = min(low, absorbed.start), max(high, absorbed.newest)
+                target.revision = max(target.revision, absorbed.revision)
+                rows[into] = rows.get(into, 0) + rows.pop(other, 0)
+                merged[other] = into
+            target.start, target.newest = min(low, target.start), max(high, target.newest)
+            target.emitted = False
+            rows[into] = rows.get(into, 0) + len(run)
+        return {(i, i): n for i, n in rows.items()}, merged
+
+    def revising(self, ts: Int64s, watermark: Int64s) -> Bools:
+        return ts < watermark
+
+    def revised(self) -> bool:
+        return any(not s.emitted and s.newest + self._gap <= self._seen for s in self._live.values())
+
+    def ripe(self, watermark: int, panes: Iterable[Pane]) -> list[tuple[int, WindowRef]]:
+        self._seen = watermark
+        emitted = []
+        for i, s in sorted(self._live.items(), key=lambda item: item[1].newest):
+            if not s.emitted and s.newest + self._gap <= watermark:
+                emitted.append((i, WindowRef(s.start, s.newest + self._gap, s.revision)))
+                s.emitted, s.revision = True, s.revision + 1
+        return emitted
+
+    def next_end(self, panes: Iterable[Pane]) -> int:
+        return min((s.newest + self._gap for s in self._live.values() if not s.emitted), default=FOREVER)
+
+    def forget(self, watermark: int) -> int:
+        for i, s in list(self._live.items()):
+            if s.newest + self._gap + self._lateness <= watermark:
+                self._gone_until = max(self._gone_until, s.newest + self._gap)
+                del self._live[i]
+        return min((s.start for s in self._live.values()), default=FOREVER)
+
+    def needs(self, pane: Pane) -> bool:
+        return pane[0] in self._live
+
+    def missed(self, ts: int) -> list[tuple[int, int]]:
+        return [(ts, ts + self._gap)]
+
+    def _touched(self, low: int, high: int) -> list[int]:
+        return [i for i, s in self._live.items() if s.start - self._gap < high and low < s.newest + self._gap]
+
+    def _open(self, low: int, high: int) -> int:
+        self._next += 1
+        self._live[self._next] = _Session(low, high)
+        return self._next

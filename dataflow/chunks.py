@@ -1,0 +1,196 @@
+"""Where a key's rows are kept: append-only chunks, each in two halves that share the rows.
+
+A snapshot writes the whole state of what was awake. So the half that is awake whenever a window ends
+(:class:`Reader`) writes a number, and the half that writes rows (:class:`Keeper`) is awake only while
+its chunk changes. Both are told of each change, and count them. When the keeper has rewritten its rows
+(trimmed or compacted them, or read them from a snapshot) it gives them to the reader as a
+:class:`Replace`. The two hear of a change at different times, so the reader takes a ``Replace`` only
+once it has itself come to the change that it includes: orders in between still find their rows.
+
+:class:`Assembly` puts the parts of one window together. No bytewax here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataflow.assigners import WindowRef
+from dataflow.watermark import Int64s
+from dataflow.windows import Append, Drop, Gather, Trim
+
+FORMAT = 1
+
+#: So many pieces are worth copying into one: a small batch costs more in overhead than in rows.
+PIECES = 32
+
+
+@dataclass(frozen=True)
+class Replace:
+    """From a keeper to its reader: ``rows`` are what the chunk holds after its first ``changes``."""
+
+    rows: list[pa.RecordBatch]
+    changes: int
+
+
+@dataclass(frozen=True)
+class Gone:
+    """From a keeper to its reader: no ``Replace`` will follow, the chunk has been dropped."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A chunk's rows of one window; the window is whole when all ``parts`` have come."""
+
+    window: WindowRef
+    parts: int
+    rows: list[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class WholeWindow:
+    """One emission of one window: ``rows`` in (``ts``, ``id``) order, schema of an embedded batch."""
+
+    ref: WindowRef
+    rows: pa.RecordBatch
+
+
+class Keeper:
+    """The half of a chunk that recovery writes: all its rows, until it is dropped."""
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        self._changes: int = state["changes"] if state else 0
+        self._rows: list[pa.RecordBatch] = _read(state["rows"]) if state else []
+        #: Built from a snapshot, and the reader does not have the rows yet.
+        self.owes_replay = state is not None
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"format": FORMAT, "changes": self._changes, "rows": _write(self._rows)}
+
+    def take(self, change: Append | Trim) -> list[Replace]:
+        """Carry out a change; what the reader must be told."""
+        told = self.replay() if self.owes_replay else []
+        self._changes += 1
+        if isinstance(change, Append):
+            self._rows.append(change.rows)
+            if len(self._rows) < PIECES:
+                return told
+            self._rows = [concat(self._rows)]
+        else:
+            self._rows = [kept for rows in self._rows if len(kept := _since(rows, change.before))]
+        return [*told, self._replace()]
+
+    def replay(self) -> list[Replace]:
+        """All the rows, for a reader that was built from a snapshot, too."""
+        self.owes_replay = False
+        return [self._replace()]
+
+    def _replace(self) -> Replace:
+        return Replace(list(self._rows), self._changes)
+
+
+class Reader:
+    """The half of a chunk that hands over the rows of windows; its snapshot is one number."""
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        self._changes: int = state["changes"] if state else 0
+        self._lacks_replay = state is not None
+        self._rows: list[tuple[int, pa.RecordBatch]] = []
+        self._replaces: list[Replace] = []
+        self._orders: list[Gather] = []
+        self._ends: set[type] = set()
+
+    def snapshot(self) -> dict[str, Any]:
+        # Nothing waits when an epoch ends: what a change causes happens within the change's own epoch.
+        return {"format": FORMAT, "changes": self._changes}
+
+    def take(self, item: Append | Trim | Gather | Drop | Replace | Gone) -> tuple[list[Part], bool]:
+        """Carry out an order. Returns the parts to send on, and whether the chunk is gone."""
+        match item:
+            case Append() | Trim():
+                self._changes += 1
+                if isinstance(item, Append):
+                    self._rows.append((self._changes, item.rows))
+                self._apply()
+            case Replace():
+                self._replaces.append(item)
+                self._apply()
+            case Gather():
+                self._orders.append(item)
+            case Drop() | Gone():
+                # One comes with the orders and one with the replaces; none of either may come after.
+                self._ends.add(type(item))
+        if self._lacks_replay:
+            return [], False
+        orders, self._orders = self._orders, []
+        return [self._part(order) for order in orders], len(self._ends) == 2
+
+    def _apply(self) -> None:
+        while self._replaces and self._replaces[0].changes <= self._changes:
+            replace = self._replaces.pop(0)
+            newer = [(n, rows) for n, rows in self._rows if n > replace.changes]
+            self._rows = [(replace.changes, rows) for rows in replace.rows] + newer
+            self._lacks_replay = False
+
+    def _part(self, order: Gather) -> Part:
+        start, end, _ = order.window
+        rows = [part for _, piece in self._rows if len(part := _between(piece, start, end))]
+        return Part(order.window, order.parts, rows)
+
+
+@dataclass
+class Assembly:
+    """The parts of one window, until all have come."""
+
+    _parts: list[Part] = field(default_factory=list)
+
+    def take(self, part: Part) -> WholeWindow | None:
+        self._parts.append(part)
+        if len(self._parts) < part.parts:
+            return None
+        rows = concat([piece for part in self._parts for piece in part.rows])
+        order = pc.sort_indices(rows, sort_keys=[("ts", "ascending"), ("id", "ascending")])
+        return WholeWindow(part.window, rows.take(order))
+
+
+def concat(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """The batches (at least one) as one, copied: it keeps nothing of what they were cut from alive."""
+    return pa.concat_batches(batches)
+
+
+def _between(rows: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:
+    """The rows with ``start <= ts < end``; a view of them where they lie together."""
+    ts = _ts(rows)
+    inside = np.flatnonzero((ts >= start) & (ts < end))
+    if len(inside) and inside[-1] - inside[0] + 1 == len(inside):
+        return rows.slice(int(inside[0]), len(inside))
+    return rows.take(pa.array(inside))
+
+
+def _since(rows: pa.RecordBatch, before: int) -> pa.RecordBatch:
+    """The rows with ``ts >= before``; a copy if some go, as a view would keep them all in memory."""
+    inside = np.flatnonzero(_ts(rows) >= before)
+    return rows if len(inside) == len(rows) else rows.take(pa.array(inside))
+
+
+def _ts(rows: pa.RecordBatch) -> Int64s:
+    ts: Int64s = rows.column("ts").cast(pa.int64()).to_numpy()
+    return ts
+
+
+def _write(rows: list[pa.RecordBatch]) -> bytes:
+    if not rows:
+        return b""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows[0].schema) as writer:
+        for batch in rows:
+            writer.write_batch(batch)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def _read(data: bytes) -> list[pa.RecordBatch]:
+    return list(pa.ipc.open_stream(data)) if data else []

@@ -1,0 +1,115 @@
+"""The whole graph: ``python -m bytewax.run dataflow.flow:flow``.
+
+::
+
+    source -> decode -> embed -> window -> score -> sink        side streams: late, dead_letters
+
+The step ids below are a recovery format: a renamed step starts empty, a renamed flow replays all.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from importlib import import_module
+
+import bytewax.operators as op
+import pyarrow as pa
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+
+from dataflow import settings as config
+from dataflow.chunks import WholeWindow
+from dataflow.decode import decode
+from dataflow.embed import Embedder, embed_batches
+from dataflow.errors import DriftlineError
+from dataflow.events import DEAD_LETTER
+from dataflow.operators import Clock, by_key, windows
+from dataflow.score import score_window, summarise
+from dataflow.scorers import open_scorer
+from dataflow.settings import Settings
+from dataflow.sinks import open_sink
+from dataflow.sources import open_source
+
+OpenSink = Callable[[str, str], Sink[tuple[str, pa.RecordBatch]]]
+
+#: embed.kind -> the module whose ``connect(settings.Embed)`` gives an embedder; imported when it is used.
+EMBEDDERS = {
+    "triton": "dataflow.triton",
+    "onnx": "dataflow.onnx_session",
+    "null": "dataflow.embed",
+}
+
+
+def utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def flow() -> Dataflow:
+    """The dataflow that the environment asks for. A user's mistake ends the process with one line."""
+    try:
+        settings = config.load()
+        embedder: Embedder = import_module(EMBEDDERS[settings.embed.kind]).connect(settings.embed)
+        return build(
+            settings,
+            source=open_source(settings, clock=utc_now),
+            embedder=embedder,
+            sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
+        )
+    except DriftlineError as error:
+        print(f"driftline: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def build(
+    settings: Settings,
+    *,
+    source: Source[pa.RecordBatch],
+    embedder: Embedder,
+    sink: OpenSink,
+    clock: Clock = utc_now,
+) -> Dataflow:
+    """The graph over given parts. ``sink(stream, uri)`` opens the sink of a stream: ``scores``,
+    ``late``, ``dead_letters`` or ``windows``. Raises ``SettingsError``.
+    """
+    scorer = open_scorer(settings.score)
+
+    def decoded(batches: list[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        for raw in batches:
+            result = decode(raw, settings, now=clock())
+            yield from (part for part in (result.events, result.dead_letters) if len(part))
+
+    def embedded(batches: list[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        events, dead = embed_batches(embedder, batches)
+        yield from (part for part in (*events, dead) if len(part))
+
+    def scored(item: tuple[str, WholeWindow]) -> tuple[str, pa.RecordBatch]:
+        key, window = item
+        return key, score_window(scorer, key, window, with_embeddings=settings.sink.embeddings)
+
+    flow = Dataflow("driftline")
+    raw = op.input("source", flow, source)
+    events, unread = _split("decoded", op.flat_map_batch("decode", raw, decoded))
+    vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, embedded))
+    keyed = op.flat_map("by_key", vectors, by_key)
+    whole, late = windows("window", keyed, settings.window, clock)
+    scores = op.map("score", whole, scored)
+    dead = op.merge("dead_letters", unread, unembedded)
+    streams = {
+        "scores": scores,
+        "late": late,
+        "dead_letters": op.map("dead_letters_keyed", dead, lambda letters: ("dead_letters", letters)),
+        "windows": op.map("summarise", scores, lambda item: (item[0], summarise(item[1]))),
+    }
+    for stream, items in streams.items():
+        for number, uri in enumerate(getattr(settings.sink, stream)):
+            op.output(f"sink_{stream}_{number}", items, sink(stream, uri))
+    return flow
+
+
+def _split(
+    step_id: str, batches: Stream[pa.RecordBatch]
+) -> tuple[Stream[pa.RecordBatch], Stream[pa.RecordBatch]]:
+    """Events, and dead letters."""
+    split = op.branch(step_id, batches, lambda batch: batch.schema.equals(DEAD_LETTER))
+    return split.falses, split.trues

@@ -1,0 +1,32 @@
+"""Distance to the centroid of the event's own KMeans cluster: the default, ``kmeans_dist``."""
+
+import warnings
+
+import numpy as np
+import pyarrow as pa
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from dataflow import settings
+from dataflow.events import embeddings
+from dataflow.scorers.base import Scores
+
+
+class KMeansScorer:
+    """``KMeans(n_clusters=clusters, random_state=seed).fit(X)``, then ``||x - centroid(cluster of x)||``.
+
+    Euclidean, in [0, 2] for unit vectors. A window of fewer events than clusters gets as many clusters
+    as events. Equal events share a score.
+    """
+
+    def __init__(self, options: settings.Score) -> None:
+        self._clusters, self._seed = options.clusters, options.seed
+
+    def score(self, rows: pa.RecordBatch) -> Scores:
+        vectors = embeddings(rows)
+        kmeans = KMeans(n_clusters=min(self._clusters, len(vectors)), random_state=self._seed)
+        with warnings.catch_warnings():
+            # Fewer distinct events than clusters: some clusters stay empty, and the distances are right.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            labels = kmeans.fit_predict(vectors)
+        return Scores.of(np.linalg.norm(vectors - kmeans.cluster_centers_[labels], axis=1), labels)

@@ -1,0 +1,285 @@
+"""The window state machine of one key: rows in, orders to its chunks out. No bytewax, no clock.
+
+It holds no rows. They go to append-only **chunks**, in their order of arrival; the machine knows each
+chunk's number of rows by pane, and orders chunks to hand over the rows of a window that has ended, to
+trim or to drop what no window needs any more. The orders must be carried out in the order given.
+
+Every decision depends on the order of arrival of the key's events alone, never on how they were cut
+into batches. Times are integers: microseconds since the Unix epoch, UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from dataflow import settings
+from dataflow.assigners import FOREVER, Aligned, Assigner, Bools, Pane, Sessions, WindowRef
+from dataflow.events import EVENT, LATE
+from dataflow.watermark import NEVER, Int64s, Watermark
+
+FORMAT = 1
+
+#: A chunk of so many rows takes no more: what a snapshot writes again stays below this.
+FULL_ROWS = 4096
+#: At a snapshot, a chunk of so many rows takes no more, so that it is never written again.
+SEAL_ROWS = 256
+#: Chunks are trimmed when rows that no window needs are more than this share of those needed.
+SLACK = 0.1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def micros(value: datetime | timedelta) -> int:
+    """A time as microseconds since the Unix epoch, or a duration as microseconds."""
+    delta = value - _EPOCH if isinstance(value, datetime) else value
+    return delta // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Append:
+    """Add ``rows`` (embedded events) to the end of a chunk."""
+
+    chunk: int
+    rows: pa.RecordBatch
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Hand over a chunk's rows in ``[window.start, window.end)``: one of ``parts`` of the window."""
+
+    chunk: int
+    window: WindowRef
+    parts: int
+
+
+@dataclass(frozen=True)
+class Trim:
+    """Forget a chunk's rows from before ``before``."""
+
+    chunk: int
+    before: int
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Forget a chunk."""
+
+    chunk: int
+
+
+Order = Append | Gather | Trim | Drop
+
+
+@dataclass
+class Output:
+    """What one call makes: ``orders``, in order, and ``late`` rows (schema ``LATE``)."""
+
+    orders: list[Order] = field(default_factory=list)
+    late: list[pa.RecordBatch] = field(default_factory=list)
+
+
+class Windows:
+    """The windows of one key. ``state`` is what :meth:`snapshot` gave."""
+
+    def __init__(self, spec: settings.Window, now_us: int, state: Mapping[str, Any] | None = None) -> None:
+        if state and state["format"] != FORMAT:
+            raise ValueError(f"window state has format {state['format']}, this version reads {FORMAT}")
+        state = state or {}
+        self._assigner = _assigner(spec, state.get("assigner"))
+        self._watermark = Watermark(
+            micros(spec.delay),
+            micros(spec.idle_timeout) if spec.idle_timeout else None,
+            now_us,
+            state.get("watermark"),
+        )
+        self._settled: int = state.get("settled", NEVER)
+        self._chunks: dict[int, dict[Pane, int]] = {
+            chunk: {(low, high): n for low, high, n in panes} for chunk, panes in state.get("chunks", [])
+        }
+        self._open: int | None = state.get("open")
+        self._next: int = state.get("next", 0)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data. Closes the running chunk if it is worth it (see ``SEAL_ROWS``)."""
+        if self._open is not None and sum(self._chunks[self._open].values()) >= SEAL_ROWS:
+            self._open = None
+        return {
+            "format": FORMAT,
+            "assigner": self._assigner.snapshot(),
+            "watermark": self._watermark.snapshot(),
+            "settled": self._settled,
+            "chunks": [
+                (chunk, [(low, high, n) for (low, high), n in panes.items()])
+                for chunk, panes in self._chunks.items()
+            ],
+            "open": self._open,
+            "next": self._next,
+        }
+
+    @property
+    def watermark(self) -> int:
+        return self._watermark.value
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that the chunks hold."""
+        return sum(sum(panes.values()) for panes in self._chunks.values())
+
+    def push(self, rows: pa.RecordBatch, now_us: int) -> Output:
+        """Take in embedded events of this key, in their order of arrival."""
+        output = Output()
+        if not len(rows):
+            return output
+        ts = rows.column("ts").cast(pa.int64()).to_numpy()
+        partition = rows.column("partition").dictionary_encode()
+        before = self._watermark.value
+        after = self._watermark.observe(
+            ts, partition.indices.to_numpy(), partition.dictionary.to_pylist(), now_us
+        )
+        marks = np.concatenate(([before], after[:-1]))
+        behind = self._assigner.behind(ts, marks)
+        start = 0
+        while start < len(ts):
+            stop = self._stretch(ts, marks, after, behind, start)
+            self._admit(rows.slice(start, stop - start), ts[start:stop], marks[start:stop], output)
+            self._settle(int(after[stop - 1]), output)
+            start = stop
+        return output
+
+    def tick(self, now_us: int, stalled_us: int = 0) -> Output:
+        """Let the wall clock pass (``window.idle_timeout``). ``stalled_us``: how long nobody could listen."""
+        output = Output()
+        self._watermark.stalled(stalled_us)
+        self._watermark.tick(now_us)
+        self._settle(self._watermark.value, output)
+        return output
+
+    def finish(self) -> Output:
+        """The input has ended: every window ends, too."""
+        output = Output()
+        while (end := self._next_end()) < FOREVER:
+            self._watermark.advance_to(end)
+            self._settle(self._watermark.value, output)
+        if self._assigner.revised():
+            self._watermark.advance_to(self._settled + 1)
+            self._settle(self._watermark.value, output)
+        return output
+
+    def wake_at(self, now_us: int) -> int | None:
+        """The wall-clock time of the next :meth:`tick` that can matter; ``None``: only events can."""
+        if self._assigner.revised():
+            return self._watermark.reaches(self._settled + 1, now_us)
+        end = self._next_end()
+        return None if end == FOREVER else self._watermark.reaches(end, now_us)
+
+    def _next_end(self) -> int:
+        return self._assigner.next_end({pane for panes in self._chunks.values() for pane in panes})
+
+    def _stretch(self, ts: Int64s, marks: Int64s, after: Int64s, behind: Bools, start: int) -> int:
+        """The end of the longest run of events from ``start`` that nothing comes between: no window ends
+        or is emitted again after any but its last, and no event is behind a watermark that moved within.
+        """
+        assigner = self._assigner
+        ends = assigner.earliest_end(ts[start:], marks[start:])
+        due = after[start:] >= np.minimum(np.minimum.accumulate(ends), self._next_end())
+        pending = np.full(len(due), assigner.revised())
+        if (late_ish := behind[start:]).any():
+            pending |= np.logical_or.accumulate(assigner.revising(ts[start:], marks[start:]))
+            cut = late_ish & ((marks[start:] > marks[start]) | assigner.alone(late_ish))
+            cut[0] = False
+            if assigner.alone(late_ish)[0]:
+                return start + 1
+        else:
+            cut = np.zeros_like(due)
+        due |= pending & (after[start:] > self._settled)
+        stop = int(np.argmax(due)) + 1 if due.any() else len(due)
+        return start + (min(stop, int(np.argmax(cut))) if cut.any() else stop)
+
+    def _admit(self, rows: pa.RecordBatch, ts: Int64s, marks: Int64s, output: Output) -> None:
+        late = self._assigner.late(ts, marks)
+        if late.any():
+            output.late.append(self._late(rows.filter(pa.array(late)), ts[late], marks[late]))
+            rows, ts = rows.filter(pa.array(~late)), ts[~late]
+        if not len(rows):
+            return
+        panes, merged = self._assigner.add(ts, self._settled)
+        for gone, into in merged.items():
+            for known in self._chunks.values():
+                if (gone, gone) in known:
+                    known[into, into] = known.get((into, into), 0) + known.pop((gone, gone))
+        if self._open is None:
+            self._open, self._next = self._next, self._next + 1
+            self._chunks[self._open] = {}
+        chunk = self._chunks[self._open]
+        for pane, n in panes.items():
+            chunk[pane] = chunk.get(pane, 0) + n
+        output.orders.append(Append(self._open, rows))
+        if sum(chunk.values()) >= FULL_ROWS:
+            self._open = None
+
+    def _late(self, rows: pa.RecordBatch, ts: Int64s, marks: Int64s) -> pa.RecordBatch:
+        missed = [self._assigner.missed(t) for t in ts.tolist()]
+        by = [mark - windows[-1][1] for mark, windows in zip(marks.tolist(), missed, strict=True)]
+        shown = [orjson.dumps([[_rfc3339(a), _rfc3339(b)] for a, b in w]).decode() for w in missed]
+        return pa.RecordBatch.from_arrays(
+            [
+                *(rows.column(name) for name in EVENT.names),
+                pa.array(marks).cast(LATE.field("watermark").type),
+                pa.array(by, pa.int64()),
+                pa.array(shown, pa.string()),
+            ],
+            schema=LATE,
+        )
+
+    def _settle(self, watermark: int, output: Output) -> None:
+        """The watermark has come to ``watermark``: emit what is ripe, let go of what is not needed."""
+        if watermark <= self._settled:
+            return
+        self._settled = watermark
+        live = {pane for panes in self._chunks.values() for pane in panes}
+        for window, ref in self._assigner.ripe(watermark, live):
+            holders = [
+                chunk
+                for chunk, panes in self._chunks.items()
+                if any(low <= window <= high for low, high in panes)
+            ]
+            output.orders.extend(Gather(chunk, ref, len(holders)) for chunk in holders)
+        since = self._assigner.forget(watermark)
+        if not all(self._assigner.needs(pane) for pane in live):
+            self._reclaim(since, output)
+
+    def _reclaim(self, since: int, output: Output) -> None:
+        needs = self._assigner.needs
+        dead = {
+            chunk: sum(n for pane, n in panes.items() if not needs(pane))
+            for chunk, panes in self._chunks.items()
+        }
+        for chunk, n in list(dead.items()):
+            if n == sum(self._chunks[chunk].values()):
+                del self._chunks[chunk], dead[chunk]
+                self._open = None if self._open == chunk else self._open
+                output.orders.append(Drop(chunk))
+        wasted = sum(dead.values())
+        if wasted <= SLACK * (self.rows - wasted):
+            return
+        for chunk, n in dead.items():
+            if n:
+                self._chunks[chunk] = {p: rows for p, rows in self._chunks[chunk].items() if needs(p)}
+                output.orders.append(Trim(chunk, since))
+
+
+def _assigner(spec: settings.Window, state: Mapping[str, Any] | None) -> Assigner:
+    lateness = micros(spec.allowed_lateness)
+    if spec.kind == "session":
+        return Sessions(micros(spec.gap), lateness, state)
+    slide = spec.length if spec.kind == "tumbling" else spec.slide
+    return Aligned(micros(spec.length), micros(slide), micros(spec.align_to), lateness, state)
+
+
+def _rfc3339(us: int) -> str:
+    return (_EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
