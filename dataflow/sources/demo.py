@@ -90,18 +90,18 @@ class DemoPartition(StatefulSourcePartition[pa.RecordBatch, int]):
 
 
 class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
-    """The demo stream. Event ``i`` is in partition ``i % 3``."""
+    """The demo stream, as ``plan`` says. Event ``i`` is in partition ``i % 3``."""
 
     def __init__(self, options: Options, *, batch_rows: int, clock: Clock) -> None:
-        self._plan = Plan(seed=options.seed, events=options.events, start=options.start)
+        self.plan = Plan(seed=options.seed, events=options.events, start=options.start)
         self._rate, self._rows, self._clock = options.rate, min(BATCH_ROWS, batch_rows), clock
 
     def list_parts(self) -> list[str]:
-        return [str(number) for number in range(min(PARTITIONS, self._plan.events))]
+        return [str(number) for number in range(min(PARTITIONS, self.plan.events))]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> DemoPartition:
         return DemoPartition(
-            self._plan,
+            self.plan,
             int(for_part),
             given=resume_state or 0,
             rate=self._rate,

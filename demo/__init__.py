@@ -1,0 +1,1 @@
+"""``python -m demo``: the whole of Driftline on a stream whose anomalies are known. See ``make demo``."""

@@ -1,0 +1,16 @@
+"""Listens for signals before the slow imports, so that an early Ctrl-C ends in one line too."""
+
+import sys
+
+from demo.processes import Interrupts
+
+if __name__ == "__main__":
+    interrupts = Interrupts()
+    try:
+        from demo.run import main
+
+        code = main(interrupts)
+    except KeyboardInterrupt:
+        print("\ninterrupted; everything that the demo started is stopped", file=sys.stderr)
+        code = 130
+    sys.exit(code)
