@@ -59,10 +59,10 @@ def _demo(options: argparse.Namespace, interrupts: Interrupts) -> int:
     with Sidecar(options.repository, log=out / "triton.log") as sidecar:
         try:
             print(f"Triton: ready on {sidecar.url} in {time.monotonic() - begun:.1f} s")
-            settings = _settings(options.source, out, sidecar.url)
-            print(f"\n{_by_hand(settings)}\n", flush=True)
+            variables = environment(options.source, out, sidecar.url)
+            print(f"\n{by_hand(variables)}\n", flush=True)
             streaming = time.monotonic()
-            code = _stream(settings, out / "dataflow.log", board, plan.events)
+            code = _stream(variables, out / "dataflow.log", board, plan.events)
             streamed = time.monotonic() - streaming
         finally:
             interrupts.shielded = True
@@ -70,8 +70,9 @@ def _demo(options: argparse.Namespace, interrupts: Interrupts) -> int:
     if code != 0:
         return _failed(code, out / "dataflow.log")
     _report(board, plan, options)
+    rate = len(board) / streamed
     print(
-        f"{len(board)} events ({board.rows} scores) in {streamed:.1f} s, {len(board) / streamed:.0f} events/s; "
+        f"{len(board)} events ({board.rows} scores) in {streamed:.1f} s, {rate:.0f} events/s; "
         f"{time.monotonic() - begun:.1f} s in all"
     )
     return 0
@@ -82,7 +83,8 @@ def _plan(text: str) -> Plan:
     return source.open_source(Settings(), uri, lambda: datetime.now(timezone.utc)).plan
 
 
-def _settings(uri: str, out: Path, url: str) -> dict[str, str]:
+def environment(uri: str, out: Path, url: str) -> dict[str, str]:
+    """The settings of the dataflow, as variables."""
     return {
         "DRIFTLINE_SOURCE__URI": uri,
         "DRIFTLINE_SOURCE__ID_FIELD": "id",
@@ -94,18 +96,19 @@ def _settings(uri: str, out: Path, url: str) -> dict[str, str]:
     } | {f"DRIFTLINE_SINK__{name.upper()}": f"file:{out}/{name}.jsonl" for name in OUTPUTS}
 
 
-def _by_hand(settings: dict[str, str]) -> str:
-    pairs = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
+def by_hand(variables: dict[str, str]) -> str:
+    """What a reader types to run the same."""
+    pairs = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
     return " \\\n  ".join([*pairs, shlex.join([os.path.relpath(sys.executable), *COMMAND])])
 
 
-def _stream(settings: dict[str, str], log: Path, board: report.Board, events: int) -> int:
+def _stream(variables: dict[str, str], log: Path, board: report.Board, events: int) -> int:
     # Settings of the user's own shell would make it another demo.
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("DRIFTLINE_", "BYTEWAX_"))
     }
     with (
-        running([sys.executable, *COMMAND], inherited | settings, log) as child,
+        running([sys.executable, *COMMAND], inherited | variables, log) as child,
         Progress(f"events scored, of {events}") as progress,
     ):
         while (code := child.poll()) is None:
