@@ -93,7 +93,9 @@ def _dead(
 def _with_vectors(embedder: Embedder, batch: pa.RecordBatch, vectors: Vectors) -> pa.RecordBatch:
     schema = embedded_schema(embedder.dim)
     flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
-    names = [pa.repeat(pa.scalar(name, pa.string()), len(batch)) for name in (embedder.model, embedder.version)]
+    names = [
+        pa.repeat(pa.scalar(name, pa.string()), len(batch)) for name in (embedder.model, embedder.version)
+    ]
     embedding = pa.FixedSizeListArray.from_arrays(flat, type=schema.field("embedding").type)
     return pa.RecordBatch.from_arrays([*batch.columns, embedding, *names], schema=schema)
 

@@ -1,12 +1,15 @@
 """``python -m export build MODEL`` and ``python -m export sidecar``."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from dataflow.errors import DriftlineError
 from export import sources
+from export.server import VENV, install
+from export.sidecar import HOST, Sidecar
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +41,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.add_argument("--force", action="store_true", help="export again even if it is there")
     build.set_defaults(run=_build)
+    sidecar = commands.add_parser("sidecar", help="run the model server on loopback until Ctrl-C")
+    sidecar.add_argument("--repository", type=Path, default=Path("model_repo"), help="default: %(default)s")
+    sidecar.add_argument("--grpc-port", type=int, default=8001, help="default: %(default)s")
+    sidecar.add_argument("--http-port", type=int, default=8000, help="default: %(default)s")
+    sidecar.add_argument("--metrics-port", type=int, default=8002, help="default: %(default)s")
+    sidecar.add_argument(
+        "--venv", type=Path, default=VENV, help="where the wheel's server is; default: %(default)s"
+    )
+    sidecar.add_argument("--tritonserver", type=Path, help="another server binary, with its own backends")
+    sidecar.add_argument("--log", type=Path, default=Path("out/triton.log"), help="default: %(default)s")
+    sidecar.add_argument("--install", action="store_true", help="make the venv, and do not start")
+    sidecar.set_defaults(run=_sidecar)
     return parser
 
 
@@ -48,6 +63,28 @@ def _build(options: argparse.Namespace) -> int:
     source = sources.source(options.model, options.package)
     with steps() as log:
         build(source, options.repository, cache=options.cache, force=options.force, log=log)
+    return 0
+
+
+def _sidecar(options: argparse.Namespace) -> int:
+    if options.install:
+        install(options.venv)
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with Sidecar(
+        options.repository,
+        grpc_port=options.grpc_port,
+        http_port=options.http_port,
+        metrics_port=options.metrics_port,
+        venv=options.venv,
+        tritonserver=options.tritonserver,
+        log=options.log,
+    ) as server:
+        print(
+            f"ready: gRPC {server.url}, HTTP {HOST}:{server.http_port}, log {options.log}; Ctrl-C stops it",
+            flush=True,
+        )
+        server.wait()
     return 0
 
 

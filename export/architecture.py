@@ -40,7 +40,11 @@ def read(folder: Path) -> Architecture:
 
 def _pooling(path: Path) -> Pooling:
     config = _json(path)
-    on = [name.removeprefix("pooling_mode_") for name, value in config.items() if value is True and name.startswith("pooling_mode_")]
+    on = [
+        name.removeprefix("pooling_mode_")
+        for name, value in config.items()
+        if value is True and name.startswith("pooling_mode_")
+    ]
     modes = [_OLD_NAMES.get(f"pooling_mode_{name}", name) for name in on] or [str(config.get("pooling_mode"))]
     for mode in ("mean", "cls", "max"):
         if modes == [mode]:

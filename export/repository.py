@@ -122,7 +122,8 @@ def remove(path: Path) -> None:
 def model_config(dim: int) -> str:
     """``sbert/config.pbtxt``."""
     return f"""\
-# Written by `python -m export`. One text a row in, one embedding a row out.
+# Written by `python -m export`. One text a row in, one embedding a row out. The encoder is what warms up:
+# a server that is still starting does not let one model call another.
 name: "{MODEL}"
 backend: "python"
 max_batch_size: 1024
@@ -134,16 +135,10 @@ instance_group [ {{ kind: KIND_AUTO count: 2 }} ]
 parameters [
   {{ key: "encoder" value {{ string_value: "{ENCODER}" }} }},
   {{ key: "encoder_max_rows" value {{ string_value: "256" }} }},
-  {{ key: "encoder_wait_seconds" value {{ string_value: "300" }} }},
   # Tokens in one call of the encoder, padding included, where instances run on the CPU and on a GPU.
   {{ key: "max_tokens_cpu" value {{ string_value: "1024" }} }},
   {{ key: "max_tokens_gpu" value {{ string_value: "16384" }} }}
 ]
-model_warmup [ {{
-  name: "empty text"
-  batch_size: 1
-  inputs {{ key: "TEXT" value {{ data_type: TYPE_STRING dims: [ 1 ] zero_data: true }} }}
-}} ]
 """
 
 

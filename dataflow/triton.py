@@ -1,0 +1,335 @@
+"""``TritonEmbedder``: texts to vectors over gRPC, from any server that speaks KServe v2 as Triton does.
+
+What may go wrong, and what is done about it:
+
+- the server is away, full or too slow: held back and retried until ``max_outage``, then ``OutageError``;
+- a request is refused though another passes: halved until the row that it is for is found, which is
+  reported as failed, never retried for ever and never let through;
+- the answer is not what was agreed at the start: ``ContractError``.
+"""
+
+import logging
+import random
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from dataflow import settings
+from dataflow.embed import Embedded, Vectors, finite
+from dataflow.errors import ContractError, OutageError
+
+Log = Callable[[str], None]
+
+#: Causes that pass without anything being done about them.
+_PASSING = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.ABORTED,
+}
+#: Causes that stay until somebody changes the settings or the server.
+_CONTRACT = {
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+}
+_PROBE = ("Is anybody there?",)
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
+_CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # Pings while a call is out, so that a connection that died silently is noticed. Not more often: the
+    # server takes frequent pings for an attack.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # By default a channel waits up to two minutes before it tries a returned server again.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
+
+
+class Connection:
+    """One gRPC channel to one server, for one model. Its methods raise ``grpc.RpcError``."""
+
+    def __init__(self, options: settings.Embed) -> None:
+        self._model = options.model
+        self._timeout = options.request_timeout.total_seconds()
+        self._channel = grpc.insecure_channel(options.url, _CHANNEL)
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+
+    def metadata(self, version: str) -> Any:
+        """The model's ``ModelMetadataResponse``; ``version`` empty: of the newest."""
+        request = service_pb2.ModelMetadataRequest(name=self._model, version=version)
+        return self._stub.ModelMetadata(request, timeout=self._timeout)
+
+    def max_batch_size(self, version: str) -> int:
+        """Rows that the server takes in one request."""
+        request = service_pb2.ModelConfigRequest(name=self._model, version=version)
+        return int(self._stub.ModelConfig(request, timeout=self._timeout).config.max_batch_size)
+
+    def infer(self, texts: Sequence[str], version: str) -> Any:
+        """Begin a request; a future of its ``ModelInferResponse``."""
+        request = service_pb2.ModelInferRequest(
+            model_name=self._model,
+            model_version=version,
+            inputs=[
+                service_pb2.ModelInferRequest.InferInputTensor(
+                    name="TEXT", datatype="BYTES", shape=[len(texts), 1]
+                )
+            ],
+            raw_input_contents=[_bytes_tensor(texts)],
+        )
+        return self._stub.ModelInfer.future(request, timeout=self._timeout)
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class TritonEmbedder:
+    """An ``Embedder`` over a checked :class:`Connection`; make it with :func:`connect`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        options: settings.Embed,
+        *,
+        version: str,
+        dim: int,
+        rows: int,
+        outage: "_Outage",
+    ) -> None:
+        self.model = options.model
+        self.version = version
+        self.dim = dim
+        self._connection = connection
+        self._rows = rows
+        self._in_flight = options.max_in_flight
+        self._outage = outage
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        pending: deque[tuple[Sequence[str], Any]] = deque()
+        done: list[Embedded] = []
+        try:
+            for first in range(0, len(texts), self._rows):
+                if len(pending) == self._in_flight:
+                    done.append(self._finish(*pending.popleft()))
+                some = texts[first : first + self._rows]
+                pending.append((some, self._connection.infer(some, self.version)))
+            while pending:
+                done.append(self._finish(*pending.popleft()))
+        finally:
+            for _, future in pending:
+                future.cancel()
+        return _join(done, self.dim)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _finish(self, texts: Sequence[str], future: Any) -> Embedded:
+        """The answer to one request, however long it takes to get it."""
+        attempt = 0
+        while True:
+            try:
+                vectors = self._vectors(future.result(), len(texts))
+            except grpc.RpcError as error:
+                if (settled := self._settle(texts, error, attempt)) is not None:
+                    return settled
+            else:
+                self._outage.over()
+                return finite(vectors)
+            attempt += 1
+            future = self._connection.infer(texts, self.version)
+
+    def _settle(self, texts: Sequence[str], error: grpc.RpcError, attempt: int) -> Embedded | None:
+        """What is known after a request failed, or None: try again now."""
+        if error.code() in _CONTRACT:
+            raise ContractError(self._refusal(error))
+        if error.code() in _PASSING or not self._answers_others():
+            self._outage.wait(error, attempt)
+        elif len(texts) > 1:
+            half = len(texts) // 2
+            return _join([self.embed(texts[:half]), self.embed(texts[half:])], self.dim)
+        elif error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            self._outage.wait(error, attempt)  # slow is not bad
+        elif attempt > 0:  # refused twice, with other texts passing in between
+            return Embedded(np.zeros((1, self.dim), np.float32), {0: f"{self.model}: {_details(error)}"})
+        return None
+
+    def _answers_others(self) -> bool:
+        """Whether the server embeds a text that is known to be good."""
+        try:
+            self._vectors(self._connection.infer(_PROBE, self.version).result(), len(_PROBE))
+        except grpc.RpcError as error:
+            if error.code() in _CONTRACT or error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+                raise ContractError(self._refusal(error)) from None
+            return False
+        return True
+
+    def _vectors(self, answer: Any, rows: int) -> Vectors:
+        output = answer.outputs[0]
+        if output.datatype != "FP32" or list(output.shape) != [rows, self.dim]:
+            raise ContractError(
+                f"{self.model} version {self.version} answered {output.datatype} {list(output.shape)} "
+                f"for {rows} texts, agreed was FP32 [{rows}, {self.dim}]; was another model loaded?"
+            )
+        vectors: Vectors = np.frombuffer(answer.raw_output_contents[0], "<f4").reshape(rows, self.dim)
+        return vectors
+
+    def _refusal(self, error: grpc.RpcError) -> str:
+        return f"{self.model} version {self.version} refused a request: {_details(error)}"
+
+
+class _Outage:
+    """One stretch of time without an answer: waits in it, ends it, logs both ends once."""
+
+    def __init__(
+        self,
+        url: str,
+        max_seconds: float,
+        *,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
+        log: Log,
+    ) -> None:
+        self._url = url
+        self._max_seconds = max_seconds
+        self._sleep = sleep
+        self._clock = clock
+        self._log = log
+        self._since: float | None = None
+
+    def wait(self, error: grpc.RpcError, attempt: int) -> None:
+        """Sleep, longer with each ``attempt``. Raises ``OutageError`` after ``max_seconds``."""
+        now = self._clock()
+        if self._since is None:
+            self._since = now
+            self._log(f"Triton at {self._url}: {_details(error)}; holding back until it answers")
+        if now - self._since >= self._max_seconds:
+            raise OutageError(
+                f"Triton at {self._url} gave no answer for {now - self._since:.0f} s ({_details(error)}); "
+                "start again when it is back, or allow more with DRIFTLINE_EMBED__MAX_OUTAGE"
+            )
+        longest = min(_FIRST_WAIT_SECONDS * 2 ** min(attempt, 10), _LONGEST_WAIT_SECONDS)
+        # Jitter, so that workers do not all come back at once.
+        self._sleep(longest * random.uniform(0.5, 1.0))
+
+    def over(self) -> None:
+        """An answer came."""
+        if self._since is not None:
+            self._log(f"Triton at {self._url} answers again after {self._clock() - self._since:.1f} s")
+            self._since = None
+
+
+def connect(
+    options: settings.Embed,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    log: Log = logging.getLogger(__name__).warning,
+) -> TritonEmbedder:
+    """An embedder over a server that was seen to hold the model of ``options`` and to embed with it.
+
+    Waits ``startup_timeout`` for it. Raises ``OutageError`` if it does not answer by then, and
+    ``ContractError`` if it has no such model, or one with other inputs, outputs or dimensions.
+    """
+    connection = Connection(options)
+    until = clock() + options.startup_timeout.total_seconds()
+    try:
+        while True:
+            try:
+                return _checked(connection, options, sleep, clock, log)
+            except grpc.RpcError as error:
+                if error.code() in _CONTRACT or error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+                    raise ContractError(
+                        f"Triton at {options.url} has no usable model {options.model!r}: {_details(error)}; "
+                        "export and load it, or set DRIFTLINE_EMBED__MODEL"
+                    ) from None
+                if clock() >= until:
+                    raise OutageError(
+                        f"Triton at {options.url} does not answer ({_details(error)}); "
+                        "start it with `make sidecar` or set DRIFTLINE_EMBED__URL"
+                    ) from None
+                sleep(_FIRST_WAIT_SECONDS * 2)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _checked(
+    connection: Connection,
+    options: settings.Embed,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+    log: Log,
+) -> TritonEmbedder:
+    metadata = connection.metadata(options.version or "")
+    version = options.version or max(metadata.versions, key=int)
+    dim = _dimension(metadata, options)
+    embedder = TritonEmbedder(
+        connection,
+        options,
+        version=version,
+        dim=dim,
+        rows=min(options.max_request_rows, connection.max_batch_size(version)),
+        outage=_Outage(options.url, options.max_outage.total_seconds(), sleep=sleep, clock=clock, log=log),
+    )
+    # Ready says that the model is loaded, an answer says that what it calls is loaded too.
+    connection.infer(_PROBE, version).result()
+    return embedder
+
+
+def _dimension(metadata: Any, options: settings.Embed) -> int:
+    """The embedding's dimension. Raises ``ContractError`` if inputs or outputs are not as agreed."""
+    inputs = [(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in metadata.inputs]
+    outputs = [(tensor.name, tensor.datatype, len(tensor.shape)) for tensor in metadata.outputs]
+    where = f"model {options.model!r} at {options.url}"
+    if inputs != [("TEXT", "BYTES", [-1, 1])] or outputs != [("EMBEDDING", "FP32", 2)]:
+        raise ContractError(
+            f"{where} takes {inputs} and gives {outputs}; needed are TEXT (BYTES, [-1, 1]) and EMBEDDING "
+            "(FP32, [-1, dim]), as `python -m export build` makes it"
+        )
+    dim = int(metadata.outputs[0].shape[1])
+    if options.dim not in (None, dim):
+        raise ContractError(
+            f"{where} gives {dim} dimensions, DRIFTLINE_EMBED__DIM asks for {options.dim}; "
+            "change it, or load the model that it was set for"
+        )
+    return dim
+
+
+def _bytes_tensor(texts: Sequence[str]) -> bytes:
+    """KServe's BYTES tensor: each element after its length, uint32 little endian."""
+    parts: list[bytes] = []
+    for text in texts:
+        encoded = text.encode()
+        parts += (struct.pack("<I", len(encoded)), encoded)
+    return b"".join(parts)
+
+
+def _join(parts: Sequence[Embedded], dim: int) -> Embedded:
+    if len(parts) == 1:
+        return parts[0]
+    failed: dict[int, str] = {}
+    first = 0
+    for part in parts:
+        failed |= {first + row: why for row, why in part.failed.items()}
+        first += len(part.vectors)
+    vectors = np.concatenate([part.vectors for part in parts]) if parts else np.empty((0, dim), np.float32)
+    return Embedded(vectors, failed)
+
+
+def _details(error: grpc.RpcError) -> str:
+    """The cause, on one line."""
+    text = " ".join(str(error.details()).split())
+    if "Connection refused" in text:
+        return "connection refused"
+    name = str(error.code().name).lower().replace("_", " ")
+    return f"{name}: {text[:300]}"

@@ -1,0 +1,57 @@
+"""Runs one server, and sees to it that nothing of it outlives whoever asked for it.
+
+A process of its own, standard library only: ``python keeper.py SHM_PREFIX SECONDS COMMAND...``. It writes
+the server's process id to stdout, waits until its stdin closes (its parent let go, or died by any means)
+or the server ends, stops the server, and removes its shared memory.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main(shm_prefix: str, seconds: float, command: list[str]) -> int:
+    """The server's exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    server = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+    try:
+        print(server.pid, flush=True)
+        ended = os.pidfd_open(server.pid)
+        select.select([sys.stdin, ended], [], [])
+    finally:
+        _stop(server, seconds)
+        for region in Path("/dev/shm").glob(f"{shm_prefix}*"):
+            region.unlink(missing_ok=True)
+    return server.returncode
+
+
+def _stop(server: "subprocess.Popen[bytes]", seconds: float) -> None:
+    server.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(seconds)
+    # The server leads its own group; its Python stubs are in it.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], float(sys.argv[2]), sys.argv[3:]))

@@ -1,0 +1,194 @@
+"""The local sidecar: a real Triton server on loopback that never outlives whoever started it."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from export import server
+from export.errors import SidecarError
+from export.repository import ENCODER, MODEL
+
+HOST = "127.0.0.1"
+
+_KEEPER = Path(__file__).parent / "keeper.py"
+#: Seconds that the server is given to finish its requests when it is asked to stop.
+_EXIT_SECONDS = 5
+
+
+def free_port() -> int:
+    """A loopback TCP port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+class Sidecar:
+    """A Triton server with the models of ``repository``; a context manager, ready when entered.
+
+    Ports left out are free ones; without ``metrics_port`` there are no metrics. ``venv``: where the
+    wheel's server is installed, unless ``tritonserver`` names another binary. When this process ends, by
+    any means, the server goes too, and leaves nothing in ``/dev/shm``.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        *,
+        grpc_port: int | None = None,
+        http_port: int | None = None,
+        metrics_port: int | None = None,
+        venv: Path = server.VENV,
+        tritonserver: Path | None = None,
+        models: Sequence[str] = (ENCODER, MODEL),
+        log: Path | None = None,
+        ready_timeout_seconds: float = 120.0,
+    ) -> None:
+        self.repository = repository
+        self.grpc_port = grpc_port or free_port()
+        self.http_port = http_port or free_port()
+        self.metrics_port = metrics_port
+        #: The server's process id while it runs.
+        self.pid: int | None = None
+        self.log = log
+        self._venv = venv
+        self._tritonserver = tritonserver
+        self._models = models
+        self._ready_timeout_seconds = ready_timeout_seconds
+        self._folder: Path | None = None
+        self._keeper: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """``host:port`` of the gRPC endpoint, for ``embed.url``."""
+        return f"{HOST}:{self.grpc_port}"
+
+    def __enter__(self) -> "Sidecar":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and return when all its models are ready.
+
+        Raises ``SidecarError`` with the end of the server's log when it ends or is not ready in time.
+        """
+        self._check()
+        program = server.external(self._tritonserver) if self._tritonserver else server.from_wheel(self._venv)
+        self._folder = Path(tempfile.mkdtemp(prefix="driftline-"))
+        self.log = self.log or self._folder / "triton.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        keeper = [sys.executable, "-I", str(_KEEPER), self._folder.name, str(_EXIT_SECONDS + 1)]
+        try:
+            with self.log.open("ab") as log:
+                self._keeper = subprocess.Popen(
+                    [*keeper, str(program.binary), *self._arguments(program, self._folder)],
+                    env=program.environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    start_new_session=True,  # a Ctrl-C in the terminal is for us, not for the server
+                )
+            self._wait_until_ready(self._keeper, self.log)
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self) -> None:
+        """Block until the server ends by itself. Raises ``SidecarError`` then."""
+        if self._keeper and self.log:
+            self._keeper.wait()
+            raise SidecarError(f"the server ended; its log says:\n{_tail(self.log)}")
+
+    def stop(self) -> None:
+        """Stop the server if it runs; all its processes are gone when this returns."""
+        if self._keeper:
+            # Closing its stdin is the order to stop; leaving the block waits for it.
+            with self._keeper as keeper, contextlib.suppress(BrokenPipeError):
+                if keeper.stdin:
+                    keeper.stdin.close()
+        self._keeper = self.pid = None
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = None
+
+    def _check(self) -> None:
+        for model in self._models:
+            if not (self.repository / model / "config.pbtxt").is_file():
+                raise SidecarError(
+                    f"{self.repository}: holds no {model}; make it with `python -m export build MODEL`"
+                )
+        for port in filter(None, (self.grpc_port, self.http_port, self.metrics_port)):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, port))
+                except OSError as error:
+                    raise SidecarError(
+                        f"{HOST}:{port}: {error.strerror}; is another server running?"
+                    ) from None
+
+    def _arguments(self, program: server.Server, folder: Path) -> list[str]:
+        arguments = [
+            f"--model-repository={self.repository.absolute()}",
+            "--model-control-mode=explicit",
+            *(f"--load-model={model}" for model in self._models),
+            f"--http-address={HOST}",
+            f"--http-port={self.http_port}",
+            f"--grpc-address={HOST}",
+            f"--grpc-port={self.grpc_port}",
+            f"--exit-timeout-secs={_EXIT_SECONDS}",
+            # Its own prefix, so that the keeper can tell this server's shared memory from others'.
+            f"--backend-config=python,shm-region-prefix-name={folder.name}",
+            "--disable-auto-complete-config",
+        ]
+        if self.metrics_port:
+            arguments += [f"--metrics-address={HOST}", f"--metrics-port={self.metrics_port}"]
+        else:
+            arguments += ["--allow-metrics=false"]
+        if backends := server.backend_directory(program, folder / "backends"):
+            arguments += [f"--backend-directory={backends}"]
+        return arguments
+
+    def _wait_until_ready(self, keeper: "subprocess.Popen[str]", log: Path) -> None:
+        assert keeper.stdout is not None
+        self.pid = int(keeper.stdout.readline() or 0) or None
+        until = time.monotonic() + self._ready_timeout_seconds
+        while not self.is_ready():
+            if keeper.poll() is not None:
+                raise SidecarError(f"the server ended before it was ready; its log says:\n{_tail(log)}")
+            if time.monotonic() > until:
+                seconds = self._ready_timeout_seconds
+                raise SidecarError(f"the server was not ready in {seconds:g} s; its log says:\n{_tail(log)}")
+            time.sleep(0.1)
+
+    def is_ready(self) -> bool:
+        """Whether the server answers, and all its models are ready."""
+        try:
+            with urllib.request.urlopen(
+                f"http://{HOST}:{self.http_port}/v2/health/ready", timeout=5
+            ) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+
+def _tail(log: Path, lines: int = 12) -> str:
+    """The log's errors, the latest ones, or else its end."""
+    written = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in written if line.startswith("E")]
+    return "\n".join((errors or written)[-lines:])
