@@ -26,8 +26,9 @@ _US = timedelta(microseconds=1)
 _MIN = (datetime.min.replace(tzinfo=timezone.utc) - _EPOCH) // _US
 _MAX = (datetime.max.replace(tzinfo=timezone.utc) - _EPOCH) // _US
 
-#: Takes a match and the latest time that is not in the future; gives microseconds since 1970.
-_Convert: TypeAlias = Callable[["re.Match[str]", datetime], int]
+#: Takes a time and the latest one that is not in the future; gives microseconds since 1970.
+_Convert: TypeAlias = Callable[[str, datetime], int]
+_CACHED = 4096  # many events share a second
 
 _OFFSET = r"Z|[+-][0-9]{2}(?::?[0-9]{2})?"
 _RFC3339 = (
@@ -77,15 +78,14 @@ class TimeFormat:
         """Microseconds since 1970; ``ValueError`` (its text ends a sentence) if it is no such time."""
         if self.factor and isinstance(value, int | float) and not isinstance(value, bool):
             return _in_range(_scaled(value, self.factor))
-        match = self.regex.fullmatch(value.strip()) if isinstance(value, str) else None
-        if match is None:
+        if not isinstance(value, str):
             raise ValueError(f"is not {self.name}")
-        return _in_range(self.convert(match, limit))
+        return self.convert(value.strip(), limit)
 
     def prefix(self, text: str, limit: datetime) -> tuple[int, int] | None:
         """The time that ``text`` starts with and where it ends, or None; ``ValueError`` as above."""
         match = self.regex.match(text)
-        return (_in_range(self.convert(match, limit)), match.end()) if match else None
+        return (self.convert(match[0], limit), match.end()) if match else None
 
     def column(self, values: list[object]) -> npt.NDArray[np.int64] | None:
         """All ``values`` at once, where they have the common form; else None: go one by one."""
@@ -117,13 +117,20 @@ def time_format(name: str, zone: str, year: int | None) -> TimeFormat:
 
     ``zone`` and ``year`` (None: the latest year that is not in the future) fill in what it leaves out.
     """
-    if name in ("epoch_s", "epoch_ms"):
-        factor = 1_000_000 if name == "epoch_s" else 1_000
-        return TimeFormat(name, re.compile(_EPOCH_NUMBER), lambda m, _: _number(m["n"], factor), factor)
-    expression = _RFC3339 if name == "rfc3339" else _expression(name)
+    factor = {"epoch_s": 1_000_000, "epoch_ms": 1_000}.get(name, 0)
+    expression = _EPOCH_NUMBER if factor else _RFC3339 if name == "rfc3339" else _expression(name)
+    regex = re.compile(expression, re.IGNORECASE | re.ASCII)
+    shown = f"of the form {name!r}" if "%" in name else name
     home = ZoneInfo(zone)
-    shown = name if name == "rfc3339" else f"of the form {name!r}"
-    return TimeFormat(shown, re.compile(expression, re.IGNORECASE | re.ASCII), _calendar(home, year))
+
+    @lru_cache(_CACHED)
+    def convert(text: str, limit: datetime) -> int:
+        match = regex.fullmatch(text)
+        if match is None:
+            raise ValueError(f"is not {shown}")
+        return _in_range(_number(match["n"], factor) if factor else _moment(match, home, year, limit))
+
+    return TimeFormat(shown, regex, convert, factor)
 
 
 def _expression(pattern: str) -> str:
@@ -151,26 +158,22 @@ def _expression(pattern: str) -> str:
     return expression
 
 
-def _calendar(home: tzinfo, year: int | None) -> _Convert:
-    """From the groups of a match, by the letters of strptime's directives."""
-
-    def convert(match: "re.Match[str]", limit: datetime) -> int:
-        part = match.groupdict()
-        second = int(part.get("S") or 0)
-        leap, second = (1, 59) if second == 60 else (0, second)
-        micros = int((part.get("f") or "0")[:6].ljust(6, "0"))
-        clock = (_hour(part), int(part.get("M") or 0), second, micros)
-        zone = _zone(part.get("z")) if part.get("z") else timezone.utc if part.get("Z") else home
-        for candidate in _years(part, year, limit):
-            try:
-                moment = datetime(candidate, *_month_day(part, candidate), *clock, tzinfo=zone)
-            except ValueError:
-                continue  # a 29 February that this year does not have, or one that no year has
-            if part.get("Y") or part.get("y") or year or moment <= limit:
-                return (moment - _EPOCH) // _US + leap * 1_000_000
-        raise ValueError("is no date of the calendar or no time of the day")
-
-    return convert
+def _moment(match: "re.Match[str]", home: tzinfo, year: int | None, limit: datetime) -> int:
+    """Microseconds since 1970 from groups that are named by the letters of strptime's directives."""
+    part = match.groupdict()
+    second = int(part.get("S") or 0)
+    leap, second = (1, 59) if second == 60 else (0, second)
+    micros = int((part.get("f") or "0")[:6].ljust(6, "0"))
+    clock = (_hour(part), int(part.get("M") or 0), second, micros)
+    zone = _zone(part["z"]) if part.get("z") else timezone.utc if part.get("Z") else home
+    for candidate in _years(part, year, limit):
+        try:
+            moment = datetime(candidate, *_month_day(part, candidate), *clock, tzinfo=zone)
+        except ValueError:
+            continue  # a 29 February that this year does not have, or a day that no year has
+        if part.get("Y") or part.get("y") or year or moment <= limit:
+            return (moment - _EPOCH) // _US + leap * 1_000_000
+    raise ValueError("is no date of the calendar or no time of the day")
 
 
 def _hour(part: dict[str, str | None]) -> int:
