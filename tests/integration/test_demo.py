@@ -50,8 +50,9 @@ class Demo:
     def end(self) -> int:
         """Wait for it; the exit code."""
         assert self.process.stdout
-        self.output += self.process.stdout.read()
-        return self.process.wait()
+        with self.process:  # closes the pipe, and waits
+            self.output += self.process.stdout.read()
+        return self.process.returncode
 
     def left(self) -> list[str]:
         """The command lines of living processes that carry the mark."""
