@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dataflow import settings
 from dataflow.events import dead_letters, embedded_schema
 
 Vectors = npt.NDArray[np.float32]
@@ -75,8 +76,9 @@ def embed_batches(
         if result.failed:
             good = ~np.isin(mine, list(result.failed))
             rows += _dead(batch, mine, ~good, result.failed)
-            batch, mine = batch.filter(pa.array(good)), mine[good]
-        embedded.append(_with_vectors(embedder, batch, result.vectors[mine]))
+            embedded.append(_with_vectors(embedder, batch.filter(pa.array(good)), result.vectors[mine[good]]))
+        else:
+            embedded.append(_with_vectors(embedder, batch, result.vectors[mine]))
     return embedded, dead_letters(rows)
 
 
@@ -98,6 +100,19 @@ def _with_vectors(embedder: Embedder, batch: pa.RecordBatch, vectors: Vectors) -
     ]
     embedding = pa.FixedSizeListArray.from_arrays(flat, type=schema.field("embedding").type)
     return pa.RecordBatch.from_arrays([*batch.columns, embedding, *names], schema=schema)
+
+
+def join(parts: Sequence[Embedded], dim: int) -> Embedded:
+    """The answers to consecutive parts of a list of texts as the answer to all of it."""
+    if len(parts) == 1:
+        return parts[0]
+    failed: dict[int, str] = {}
+    first = 0
+    for part in parts:
+        failed |= {first + row: why for row, why in part.failed.items()}
+        first += len(part.vectors)
+    vectors = np.concatenate([part.vectors for part in parts]) if parts else np.empty((0, dim), np.float32)
+    return Embedded(vectors, failed)
 
 
 def finite(vectors: Vectors) -> Embedded:
@@ -135,6 +150,11 @@ class NullEmbedder:
         pass
 
 
+def connect(options: settings.Embed) -> NullEmbedder:
+    """The embedder of ``embed.kind = null``."""
+    return NullEmbedder(options.dim or 384)
+
+
 _WINDOWS = 1 << 16
 
 
@@ -143,4 +163,5 @@ def _splitmix(n: int) -> npt.NDArray[np.uint64]:
     x = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    mixed: npt.NDArray[np.uint64] = x ^ (x >> np.uint64(31))
+    return mixed

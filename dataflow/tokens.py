@@ -28,8 +28,10 @@ class Tokens:
     """The tokenizer stored beside a model: ``tokenizer.json`` holds truncation and the padding id."""
 
     def __init__(self, path: Path) -> None:
-        self._tokenizer: Any = Tokenizer.from_file(str(path))
-        self._pad_id = int(self._tokenizer.padding["pad_id"])
+        tokenizer: Any = Tokenizer.from_file(str(path))
+        self._tokenizer = tokenizer
+        padding: dict[str, Any] = self._tokenizer.padding
+        self._pad_id = int(padding["pad_id"])
         # Padding is done below, batch by batch, after sorting.
         self._tokenizer.no_padding()
 

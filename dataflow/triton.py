@@ -3,28 +3,30 @@
 What may go wrong, and what is done about it:
 
 - the server is away, full or too slow: held back and retried until ``max_outage``, then ``OutageError``;
-- a request is refused though another passes: halved until the row that it is for is found, which is
-  reported as failed, never retried for ever and never let through;
+- a request fails though another passes: halved until the row that is the cause is found, and that row
+  alone is reported as failed;
 - the answer is not what was agreed at the start: ``ContractError``.
 """
 
 import logging
-import random
 import struct
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from dataflow import settings
-from dataflow.embed import Embedded, Vectors, finite
+from dataflow.embed import Embedded, Vectors, finite, join
 from dataflow.errors import ContractError, OutageError
+from dataflow.outage import Outage
 
 Log = Callable[[str], None]
+
+_LOGGER = logging.getLogger(__name__)
 
 #: Causes that pass without anything being done about them.
 _PASSING = {
@@ -41,7 +43,7 @@ _CONTRACT = {
     grpc.StatusCode.UNAUTHENTICATED,
 }
 _PROBE = ("Is anybody there?",)
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
+_STARTUP_POLL_SECONDS = 0.2
 _CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -62,18 +64,19 @@ class Connection:
     def __init__(self, options: settings.Embed) -> None:
         self._model = options.model
         self._timeout = options.request_timeout.total_seconds()
+        self._startup_timeout = min(self._timeout, options.startup_timeout.total_seconds())
         self._channel = grpc.insecure_channel(options.url, _CHANNEL)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def metadata(self, version: str) -> Any:
         """The model's ``ModelMetadataResponse``; ``version`` empty: of the newest."""
         request = service_pb2.ModelMetadataRequest(name=self._model, version=version)
-        return self._stub.ModelMetadata(request, timeout=self._timeout)
+        return self._stub.ModelMetadata(request, timeout=self._startup_timeout)
 
     def max_batch_size(self, version: str) -> int:
         """Rows that the server takes in one request."""
         request = service_pb2.ModelConfigRequest(name=self._model, version=version)
-        return int(self._stub.ModelConfig(request, timeout=self._timeout).config.max_batch_size)
+        return int(self._stub.ModelConfig(request, timeout=self._startup_timeout).config.max_batch_size)
 
     def infer(self, texts: Sequence[str], version: str) -> Any:
         """Begin a request; a future of its ``ModelInferResponse``."""
@@ -104,7 +107,7 @@ class TritonEmbedder:
         version: str,
         dim: int,
         rows: int,
-        outage: "_Outage",
+        outage: Outage,
     ) -> None:
         self.model = options.model
         self.version = version
@@ -128,10 +131,14 @@ class TritonEmbedder:
         finally:
             for _, future in pending:
                 future.cancel()
-        return _join(done, self.dim)
+        return join(done, self.dim)
 
     def close(self) -> None:
         self._connection.close()
+
+    def check(self) -> None:
+        """Embed one text. Raises ``grpc.RpcError``, or ``ContractError`` for a wrong answer."""
+        self._vectors(self._connection.infer(_PROBE, self.version).result(), len(_PROBE))
 
     def _finish(self, texts: Sequence[str], future: Any) -> Embedded:
         """The answer to one request, however long it takes to get it."""
@@ -153,24 +160,23 @@ class TritonEmbedder:
         if error.code() in _CONTRACT:
             raise ContractError(self._refusal(error))
         if error.code() in _PASSING or not self._answers_others():
-            self._outage.wait(error, attempt)
+            self._outage.wait(_details(error), attempt)
         elif len(texts) > 1:
             half = len(texts) // 2
-            return _join([self.embed(texts[:half]), self.embed(texts[half:])], self.dim)
-        elif error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            self._outage.wait(error, attempt)  # slow is not bad
-        elif attempt > 0:  # refused twice, with other texts passing in between
+            return join([self.embed(texts[:half]), self.embed(texts[half:])], self.dim)
+        elif attempt > 0:  # it failed twice, and others passed in between
             return Embedded(np.zeros((1, self.dim), np.float32), {0: f"{self.model}: {_details(error)}"})
         return None
 
     def _answers_others(self) -> bool:
         """Whether the server embeds a text that is known to be good."""
         try:
-            self._vectors(self._connection.infer(_PROBE, self.version).result(), len(_PROBE))
+            self.check()
         except grpc.RpcError as error:
             if error.code() in _CONTRACT or error.code() is grpc.StatusCode.INVALID_ARGUMENT:
                 raise ContractError(self._refusal(error)) from None
             return False
+        self._outage.over()
         return True
 
     def _vectors(self, answer: Any, rows: int) -> Vectors:
@@ -187,53 +193,12 @@ class TritonEmbedder:
         return f"{self.model} version {self.version} refused a request: {_details(error)}"
 
 
-class _Outage:
-    """One stretch of time without an answer: waits in it, ends it, logs both ends once."""
-
-    def __init__(
-        self,
-        url: str,
-        max_seconds: float,
-        *,
-        sleep: Callable[[float], None],
-        clock: Callable[[], float],
-        log: Log,
-    ) -> None:
-        self._url = url
-        self._max_seconds = max_seconds
-        self._sleep = sleep
-        self._clock = clock
-        self._log = log
-        self._since: float | None = None
-
-    def wait(self, error: grpc.RpcError, attempt: int) -> None:
-        """Sleep, longer with each ``attempt``. Raises ``OutageError`` after ``max_seconds``."""
-        now = self._clock()
-        if self._since is None:
-            self._since = now
-            self._log(f"Triton at {self._url}: {_details(error)}; holding back until it answers")
-        if now - self._since >= self._max_seconds:
-            raise OutageError(
-                f"Triton at {self._url} gave no answer for {now - self._since:.0f} s ({_details(error)}); "
-                "start again when it is back, or allow more with DRIFTLINE_EMBED__MAX_OUTAGE"
-            )
-        longest = min(_FIRST_WAIT_SECONDS * 2 ** min(attempt, 10), _LONGEST_WAIT_SECONDS)
-        # Jitter, so that workers do not all come back at once.
-        self._sleep(longest * random.uniform(0.5, 1.0))
-
-    def over(self) -> None:
-        """An answer came."""
-        if self._since is not None:
-            self._log(f"Triton at {self._url} answers again after {self._clock() - self._since:.1f} s")
-            self._since = None
-
-
 def connect(
     options: settings.Embed,
     *,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-    log: Log = logging.getLogger(__name__).warning,
+    log: Log = _LOGGER.warning,
 ) -> TritonEmbedder:
     """An embedder over a server that was seen to hold the model of ``options`` and to embed with it.
 
@@ -242,6 +207,7 @@ def connect(
     """
     connection = Connection(options)
     until = clock() + options.startup_timeout.total_seconds()
+    waiting = False
     try:
         while True:
             try:
@@ -257,7 +223,10 @@ def connect(
                         f"Triton at {options.url} does not answer ({_details(error)}); "
                         "start it with `make sidecar` or set DRIFTLINE_EMBED__URL"
                     ) from None
-                sleep(_FIRST_WAIT_SECONDS * 2)
+                if not waiting:
+                    log(f"waiting for Triton at {options.url}: {_details(error)}")
+                waiting = True
+                sleep(_STARTUP_POLL_SECONDS)
     except BaseException:
         connection.close()
         raise
@@ -278,11 +247,11 @@ def _checked(
         options,
         version=version,
         dim=dim,
-        rows=min(options.max_request_rows, connection.max_batch_size(version)),
-        outage=_Outage(options.url, options.max_outage.total_seconds(), sleep=sleep, clock=clock, log=log),
+        rows=min(options.max_request_rows, connection.max_batch_size(version) or options.max_request_rows),
+        outage=Outage(f"Triton at {options.url}", options.max_outage, sleep=sleep, clock=clock, log=log),
     )
-    # Ready says that the model is loaded, an answer says that what it calls is loaded too.
-    connection.infer(_PROBE, version).result()
+    # That the model is ready does not say that the encoder it calls is; an answer does.
+    embedder.check()
     return embedder
 
 
@@ -312,18 +281,6 @@ def _bytes_tensor(texts: Sequence[str]) -> bytes:
         encoded = text.encode()
         parts += (struct.pack("<I", len(encoded)), encoded)
     return b"".join(parts)
-
-
-def _join(parts: Sequence[Embedded], dim: int) -> Embedded:
-    if len(parts) == 1:
-        return parts[0]
-    failed: dict[int, str] = {}
-    first = 0
-    for part in parts:
-        failed |= {first + row: why for row, why in part.failed.items()}
-        first += len(part.vectors)
-    vectors = np.concatenate([part.vectors for part in parts]) if parts else np.empty((0, dim), np.float32)
-    return Embedded(vectors, failed)
 
 
 def _details(error: grpc.RpcError) -> str:

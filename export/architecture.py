@@ -33,7 +33,8 @@ def read(folder: Path) -> Architecture:
     kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ModelError(
-            f"{folder}: modules are {', '.join(kinds)}; supported are Transformer, Pooling and, optionally, Normalize"
+            f"{folder}: modules are {', '.join(kinds)}; supported are Transformer, Pooling and, "
+            "optionally, Normalize"
         )
     return Architecture(_pooling(folder / modules[1]["path"] / "config.json"), len(kinds) == 3)
 

@@ -77,7 +77,7 @@ def _build(source: Source, folder: Path, built: Layout, log: Log) -> Spec:
         tokenizer_sha256=sources.sha256(built.tokenizer),
         graph_sha256=sources.sha256(built.graph),
         dim=int(expected.shape[1]),
-        max_tokens=int(reference.max_seq_length),
+        max_tokens=int(reference.max_seq_length or 0),
         pooling=parts.pooling,
         normalize=parts.normalize,
         precision="fp32",

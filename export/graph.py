@@ -55,7 +55,8 @@ def load(folder: Path) -> SentenceTransformer:
 
 def export(reference: SentenceTransformer, architecture: Architecture, path: Path) -> None:
     """Write the graph of ``reference`` to ``path``, batch and length axes dynamic."""
-    encoder = Encoder(reference[0].auto_model, architecture).eval()
+    transformer: Any = reference[0].auto_model
+    encoder = Encoder(transformer, architecture).eval()
     # Unequal lengths, so that the trace keeps what the mask does.
     input_ids = torch.full((2, 8), 5, dtype=torch.int64)
     attention_mask = torch.ones_like(input_ids)

