@@ -76,6 +76,10 @@ clean: ## remove the environments, downloads, the exported model and all output
 	find dataflow export demo tests -name __pycache__ -prune -exec rm -rf {} +
 	if [ -d .git ]; then git clean -qfdX model_repo; fi
 
+.PHONY: which-python
+which-python:
+	@echo '$(if $(MINOR),$(PYTHON))'
+
 .PHONY: python
 python:
 	@if [ -z "$(MINOR)" ]; then \
