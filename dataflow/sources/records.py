@@ -82,18 +82,25 @@ class Framer:
 
 
 def raw_batch(
-    records: Sequence[tuple[int, bytes]], partition: str, arrival: datetime, schema: pa.Schema
+    records: Sequence[tuple[int, bytes]],
+    partition: str,
+    arrival: datetime,
+    schema: pa.Schema,
+    *,
+    message_keys: Sequence[bytes | None] | None = None,
+    message_ts_ms: Sequence[int | None] | None = None,
 ) -> pa.RecordBatch:
     """A ``RAW`` batch of ``(offset, bytes)`` records that arrived together from one partition."""
     n = len(records)
+    stamps = pa.array(message_ts_ms or [None] * n, pa.timestamp("ms", tz="UTC"))
     return pa.RecordBatch.from_arrays(
         [
             pa.array([record for _, record in records], pa.binary()),
             pa.repeat(pa.scalar(partition, pa.string()), n),
             pa.array([offset for offset, _ in records], pa.int64()),
             pa.repeat(pa.scalar(arrival, events.TIMESTAMP), n),
-            pa.nulls(n, pa.binary()),
-            pa.nulls(n, events.TIMESTAMP),
+            pa.array(message_keys or [None] * n, pa.binary()),
+            stamps.cast(events.TIMESTAMP),
         ],
         schema=schema,
     )

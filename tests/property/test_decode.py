@@ -1,0 +1,126 @@
+"""Whatever the bytes, each record is an event or a dead letter, and an event is what a plain reader sees."""
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow import events
+from dataflow.decode import decode
+from dataflow.events import Decoded
+from dataflow.settings import Settings
+from dataflow.settings import Source as SourceSettings
+from dataflow.sources.records import raw_batch
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+SETTINGS = Settings(source=SourceSettings(id_field="id", key_field="key", max_record_bytes=400))
+HEADER = b"id,key,ts,text,more"
+UTC = timezone.utc
+
+moments = st.datetimes(datetime(2, 1, 1), datetime(2026, 11, 23, 12), timezones=st.just(UTC))
+zones = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-11))])
+times = st.builds(lambda m, z, sep: m.astimezone(z).isoformat(sep), moments, zones, st.sampled_from("T "))
+scalars = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.text(max_size=8), times)
+values = st.recursive(
+    scalars, lambda v: st.lists(v, max_size=2) | st.dictionaries(st.text(max_size=3), v, max_size=2)
+)
+valid = st.builds(
+    lambda more, record: more | record,
+    st.dictionaries(st.text(max_size=5), values, max_size=3),
+    st.fixed_dictionaries(
+        {"id": st.integers(0, 2**63) | st.text(min_size=1), "key": st.text(), "ts": times, "text": st.text()}
+    ),
+)
+odd = st.fixed_dictionaries({}, optional=dict.fromkeys(("id", "key", "ts", "text", "more"), values))
+
+
+def encode(record: dict[str, Any], ascii: bool) -> bytes:
+    return json.dumps(record, ensure_ascii=ascii).encode(errors="surrogatepass")
+
+
+lines = st.one_of(
+    st.binary(max_size=60),
+    st.text(max_size=60).map(str.encode),
+    st.sampled_from([b"{}", b'{"a":[{}', b"{}]}", b"{},{}", b'"', b'a,"b', b'c",d', b"NaN", b'{"text":"\\ud8"}']),
+    st.builds(encode, valid | odd, st.booleans()),
+    valid.map(lambda r: ",".join('"' + str(v).replace('"', '""') + '"' for v in r.values()).encode()),
+)  # fmt: skip
+
+
+def raw(batch: list[bytes], format: str, first: int = 0) -> pa.RecordBatch:
+    schema = events.raw_schema(format, HEADER if format == "csv" else None)
+    return raw_batch(list(enumerate(batch, first)), "p", NOW, schema)
+
+
+def run(batch: list[bytes], format: str, first: int = 0) -> Decoded:
+    return decode(raw(batch, format, first), SETTINGS, now=NOW)
+
+
+formats = st.sampled_from(["jsonl", "csv", "text"])
+
+
+@given(st.lists(lines, max_size=12), formats)
+def test_each_record_ends_in_exactly_one_place_in_order(batch: list[bytes], format: str) -> None:
+    decoded = run(batch, format)
+    decoded.events.validate(full=True)
+    decoded.dead_letters.validate(full=True)
+    good = decoded.events["offset"].to_pylist()
+    bad = decoded.dead_letters["offset"].to_pylist()
+    assert sorted(good + bad) == list(range(len(batch)))
+    assert (good, bad) == (sorted(good), sorted(bad))
+    for row in decoded.dead_letters.to_pylist():
+        assert row["raw"] == batch[row["offset"]]
+        assert row["reason"] in events.REASONS
+        assert len(row["message"]) < 400
+    for row in decoded.events.to_pylist():
+        assert isinstance(json.loads(row["attributes"]), dict)
+
+
+@given(st.lists(lines, max_size=12), formats, st.data())
+def test_where_batches_are_cut_means_nothing(batch: list[bytes], format: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(batch)))
+    whole, left, right = run(batch, format), run(batch[:at], format), run(batch[at:], format, at)
+    assert whole.events.to_pylist() == left.events.to_pylist() + right.events.to_pylist()
+    assert whole.dead_letters.to_pylist() == left.dead_letters.to_pylist() + right.dead_letters.to_pylist()
+
+
+def plainly(record: dict[str, Any], offset: int) -> dict[str, Any]:
+    rest = {name: v for name, v in record.items() if name not in ("id", "key", "ts", "text")}
+    return {
+        "id": str(record["id"]),
+        "key": record["key"],
+        "ts": datetime.fromisoformat(record["ts"]).astimezone(UTC),
+        "text": record["text"],
+        "partition": "p",
+        "offset": offset,
+        "attributes": rest,
+    }
+
+
+@given(st.lists(valid, max_size=6), st.booleans())
+def test_valid_records_are_what_a_plain_reader_sees(batch: list[dict[str, Any]], ascii: bool) -> None:
+    encoded = [json.dumps(record, ensure_ascii=ascii).encode() for record in batch]
+    settings = SETTINGS.model_copy(
+        update={"source": SETTINGS.source.model_copy(update={"max_record_bytes": 1 << 20})}
+    )
+    decoded = decode(raw(encoded, "jsonl"), settings, now=NOW)
+    assert decoded.dead_letters.to_pylist() == []
+    found = [row | {"attributes": json.loads(row["attributes"])} for row in decoded.events.to_pylist()]
+    assert found == [plainly(record, offset) for offset, record in enumerate(batch)]
+
+
+@given(
+    moments,
+    st.sampled_from(["%Y-%m-%d %H:%M:%S.%f", "%d/%b/%Y:%I:%M:%S %p", "%A %B %d %H:%M:%S %Y", "%j %Y"]),
+)
+def test_patterns_read_what_strftime_writes(moment: datetime, pattern: str) -> None:
+    moment = moment.replace(year=max(moment.year, 1000))  # strftime does not pad %Y everywhere
+    text = moment.strftime(pattern)
+    source = SourceSettings(ts_format=pattern)
+    line = json.dumps({"ts": text, "text": ""}).encode()
+    decoded = decode(raw([line], "jsonl"), Settings(source=source), now=NOW)
+    expected = datetime.strptime(text, pattern).replace(tzinfo=UTC)
+    assert decoded.events["ts"].to_pylist() == [expected]
