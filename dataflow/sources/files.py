@@ -128,6 +128,7 @@ class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
         self._schema = events.raw_schema(format, header)
         self._file = _open(path)
         if not path.endswith(".gz") and os.fstat(self._file.fileno()).st_size < position:
+            self._file.close()
             raise SourceError(
                 f"{path}: is shorter than what had been read of it ({position} bytes); "
                 f"was it replaced? start with an empty recovery directory to read it anew"
