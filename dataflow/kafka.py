@@ -1,0 +1,76 @@
+"""How Kafka is reached, for source and sink alike: ``kafka://host:port,.../topic``."""
+
+import logging
+import re
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from pydantic import SecretStr
+
+from dataflow.errors import SettingsError, SourceError
+from dataflow.settings import Settings
+from dataflow.uri import Uri
+
+TIMEOUT_S = 10.0
+_TOPIC = re.compile(r"/([A-Za-z0-9._-]{1,249})")
+_log = logging.getLogger(__name__)
+
+
+class Topic(NamedTuple):
+    """A topic that is there, and the librdkafka configuration that reaches it."""
+
+    name: str
+    partitions: tuple[int, ...]
+    config: dict[str, Any]
+
+
+def client() -> ModuleType:
+    """The module ``confluent_kafka``. Raises ``SettingsError`` if it is not installed."""
+    try:
+        import confluent_kafka  # noqa: PLC0415  (an extra)
+    except ImportError:
+        raise SettingsError(
+            "kafka: confluent-kafka is not installed; pip install 'driftline[kafka]'"
+        ) from None
+    module: ModuleType = confluent_kafka
+    return module
+
+
+def reach(settings: Settings, uri: Uri) -> Topic:
+    """Look the topic up. Raises ``SourceError`` if no broker answers or there is no such topic."""
+    kafka = client()
+    match = _TOPIC.fullmatch(uri.path)
+    if not uri.authority or match is None:
+        raise SettingsError("kafka: URI: write kafka://host:port,host:port/topic")
+    name = match[1]
+    config = {"bootstrap.servers": uri.authority} | _configured(settings)
+    # Quiet: what goes wrong here is said in one line, below.
+    consumer = _consumer(kafka, config | {"group.id": "driftline", "log_level": 0})
+    try:
+        metadata = consumer.list_topics(name, timeout=TIMEOUT_S).topics[name]
+    except kafka.KafkaException as error:
+        reason = error.args[0].str()
+        raise SourceError(f"kafka: no answer from {uri.authority} in {TIMEOUT_S:g} s: {reason}") from None
+    finally:
+        consumer.close()
+    if metadata.error is not None or not metadata.partitions:
+        reason = metadata.error.str() if metadata.error else "it has no partitions"
+        raise SourceError(f"kafka: topic {name!r} at {uri.authority}: {reason}")
+    return Topic(name, tuple(sorted(metadata.partitions)), config | {"logger": _log})
+
+
+def _consumer(kafka: ModuleType, config: dict[str, Any]) -> Any:
+    try:
+        return kafka.Consumer(config)
+    except kafka.KafkaException as error:
+        raise SettingsError(f"kafka: {error.args[0].str()}") from None
+
+
+def _configured(settings: Settings) -> dict[str, Any]:
+    """The settings that are set, under librdkafka's names."""
+    values = {name: getattr(settings.kafka, name) for name in type(settings.kafka).model_fields}
+    return {
+        name.replace("_", "."): value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in values.items()
+        if value is not None
+    }

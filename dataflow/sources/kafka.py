@@ -1,0 +1,171 @@
+"""``kafka://host:port,.../topic``: one partition a topic partition; JSON or text values.
+
+Options: ``start=earliest|latest`` (without a snapshot), ``tail=true|false`` (wait for more at the end,
+or stop there), ``format=jsonl|text``. The state is the offset of the next message, kept by bytewax's
+recovery; no consumer group is used. Kafka's key, timestamp, partition and offset are passed on.
+
+Bytewax's own ``KafkaSource`` makes an object a message, knows no transient errors (it ends the process,
+or takes the offset of the error for that of a message), and waits forever at a topic made anew.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from dataflow import decode, events, kafka
+from dataflow.errors import SourceError
+from dataflow.settings import Settings
+from dataflow.sources import Clock
+from dataflow.sources.records import raw_batch
+from dataflow.uri import Uri
+
+_LAST_MESSAGE_TIMEOUT_S = 5.0
+_POLL_INTERVAL = timedelta(milliseconds=10)
+_log = logging.getLogger(__name__)
+
+#: Errors that waiting does not mend; librdkafka gets over all others by itself.
+_PERMANENT = (
+    "_AUTHENTICATION",
+    "_UNKNOWN_PARTITION",
+    "_UNKNOWN_TOPIC",
+    "_AUTO_OFFSET_RESET",
+    "OFFSET_OUT_OF_RANGE",
+    "TOPIC_AUTHORIZATION_FAILED",
+    "GROUP_AUTHORIZATION_FAILED",
+    "UNKNOWN_TOPIC_OR_PART",
+)
+
+
+def open_source(settings: Settings, uri: Uri, clock: Clock) -> "KafkaSource":
+    """Raises ``SourceError`` if no broker answers or there is no such topic."""
+    uri.allow("start", "tail", "format")
+    start = uri.choice("start", "earliest", "latest")
+    tail = uri.choice("tail", "true", "false") == "true"
+    format = uri.choice("format", "jsonl", "text")
+    decode.check(settings, format)
+    topic = kafka.reach(settings, uri)
+    return KafkaSource(settings, topic, clock, format=format, latest=start == "latest", tail=tail)
+
+
+class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
+    """A partition for each partition of the topic; its state is the offset of the next message."""
+
+    def __init__(
+        self, settings: Settings, topic: kafka.Topic, clock: Clock, *, format: str, latest: bool, tail: bool
+    ) -> None:
+        self._rows, self._topic, self._clock = settings.source.batch_rows, topic, clock
+        self._schema, self._latest, self._tail = events.raw_schema(format), latest, tail
+
+    def list_parts(self) -> list[str]:
+        return [f"{self._topic.name}:{partition}" for partition in self._topic.partitions]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_KafkaPartition":
+        name, _, number = for_part.rpartition(":")
+        client = kafka.client()
+        consumer = client.Consumer(
+            self._topic.config
+            | {
+                "group.id": "driftline",  # must be set, but `assign` joins no group
+                "enable.auto.commit": False,
+                "enable.partition.eof": not self._tail,
+                "auto.offset.reset": "error",
+            }
+        )
+        position = client.TopicPartition(name, int(number))
+        try:
+            offset = self._first(consumer, position, resume_state)
+        except BaseException:
+            consumer.close()
+            raise
+        consumer.assign([client.TopicPartition(name, int(number), offset)])
+        batch = partial(self._batch, for_part)
+        return _KafkaPartition(consumer, for_part, offset, self._rows, batch)
+
+    def _batch(self, partition: str, messages: list[Any]) -> pa.RecordBatch:
+        stamps = [m.timestamp() for m in messages]
+        return raw_batch(
+            # A message without a value (a tombstone) is a record too: decode says what is wrong.
+            [(m.offset(), m.value() or b"") for m in messages],
+            partition,
+            self._clock(),
+            self._schema,
+            message_keys=[m.key() for m in messages],
+            message_ts_ms=[at if kind else None for kind, at in stamps],
+        )
+
+    def _first(self, consumer: Any, position: Any, resume_state: int | None) -> int:
+        """The offset to start at. Raises ``SourceError`` if the topic ends before the snapshot's."""
+        where = f"{position.topic}:{position.partition}"
+        try:
+            low, high = consumer.get_watermark_offsets(position, timeout=kafka.TIMEOUT_S)
+        except kafka.client().KafkaException as error:
+            raise SourceError(f"{where}: no offsets: {error.args[0].str()}") from None
+        if resume_state is None:
+            return int(high if self._latest else low)
+        # Some brokers understate the end, so the last message that was read decides.
+        if resume_state > high and not _is_there(consumer, position, resume_state - 1):
+            raise SourceError(
+                f"{where}: had been read up to offset {resume_state}, but ends at {high}: the topic was "
+                f"made anew; start with an empty recovery directory"
+            )
+        if resume_state < low:
+            _log.warning(
+                "%s: offsets %d to %d are lost to the topic's retention", where, resume_state, low - 1
+            )
+        return max(resume_state, int(low))
+
+
+def _is_there(consumer: Any, position: Any, offset: int) -> bool:
+    position.offset = offset
+    consumer.assign([position])
+    message = consumer.poll(_LAST_MESSAGE_TIMEOUT_S)
+    return message is not None and message.error() is None and message.offset() == offset
+
+
+class _KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
+    def __init__(
+        self, consumer: Any, name: str, offset: int, rows: int, batch: Callable[[list[Any]], pa.RecordBatch]
+    ) -> None:
+        self._consumer, self._name, self._offset = consumer, name, offset
+        self._rows, self._batch = rows, batch
+        self._end = self._idle = False
+        error = kafka.client().KafkaError
+        self._eof = error._PARTITION_EOF
+        self._permanent = {getattr(error, code) for code in _PERMANENT}
+
+    def next_batch(self) -> list[pa.RecordBatch]:
+        if self._end:
+            raise StopIteration
+        messages = [m for m in self._consumer.consume(self._rows, timeout=0) if self._is_data(m)]
+        self._idle = not messages
+        if not messages:
+            return []
+        self._offset = messages[-1].offset() + 1
+        return [self._batch(messages)]
+
+    def _is_data(self, message: Any) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() == self._eof:
+            self._end = True
+        elif error.fatal() or error.code() in self._permanent:
+            raise SourceError(f"{self._name}: {error.str()}")
+        else:
+            _log.warning("%s: %s; going on", self._name, error.str())
+        return False
+
+    def next_awake(self) -> datetime | None:
+        # Bytewax compares this with the system's clock, so an injected one has no say here.
+        return datetime.now(timezone.utc) + _POLL_INTERVAL if self._idle and not self._end else None
+
+    def snapshot(self) -> int:
+        return self._offset
+
+    def close(self) -> None:
+        self._consumer.close()

