@@ -27,6 +27,8 @@ class Outage:
         self._clock = clock
         self._log = log
         self._since: float | None = None
+        #: How many outages are over.
+        self.ended = 0
 
     def wait(self, cause: str, attempt: int) -> None:
         """Sleep, longer with each ``attempt`` (0, 1, ...). Raises ``OutageError`` when it lasted too long."""
@@ -48,3 +50,4 @@ class Outage:
         if self._since is not None:
             self._log(f"{self._who} answers again after {self._clock() - self._since:.1f} s")
             self._since = None
+            self.ended += 1

@@ -13,7 +13,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc  # type: ignore[import-untyped]
 import numpy as np
@@ -118,19 +118,18 @@ class TritonEmbedder:
         self._outage = outage
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        pending: deque[tuple[Sequence[str], Any]] = deque()
+        pending: deque[_Request] = deque()
         done: list[Embedded] = []
         try:
             for first in range(0, len(texts), self._rows):
                 if len(pending) == self._in_flight:
-                    done.append(self._finish(*pending.popleft()))
-                some = texts[first : first + self._rows]
-                pending.append((some, self._connection.infer(some, self.version)))
+                    done.append(self._finish(pending.popleft()))
+                pending.append(self._begin(texts[first : first + self._rows]))
             while pending:
-                done.append(self._finish(*pending.popleft()))
+                done.append(self._finish(pending.popleft()))
         finally:
-            for _, future in pending:
-                future.cancel()
+            for request in pending:
+                request.future.cancel()
         return join(done, self.dim)
 
     def close(self) -> None:
@@ -140,33 +139,35 @@ class TritonEmbedder:
         """Embed one text. Raises ``grpc.RpcError``, or ``ContractError`` for a wrong answer."""
         self._vectors(self._connection.infer(_PROBE, self.version).result(), len(_PROBE))
 
-    def _finish(self, texts: Sequence[str], future: Any) -> Embedded:
+    def _begin(self, texts: Sequence[str]) -> "_Request":
+        return _Request(texts, self._connection.infer(texts, self.version), self._outage.ended)
+
+    def _finish(self, request: "_Request") -> Embedded:
         """The answer to one request, however long it takes to get it."""
-        attempt = 0
+        texts, waits, refused = request.texts, 0, False
         while True:
             try:
-                vectors = self._vectors(future.result(), len(texts))
+                vectors = self._vectors(request.future.result(), len(texts))
             except grpc.RpcError as error:
-                if (settled := self._settle(texts, error, attempt)) is not None:
-                    return settled
+                if error.code() in _CONTRACT:
+                    raise ContractError(self._refusal(error)) from None
+                if request.outages < self._outage.ended:
+                    pass  # it failed in an outage that is over
+                elif error.code() in _PASSING or not self._answers_others():
+                    self._outage.wait(_details(error), waits)
+                    waits += 1
+                elif len(texts) > 1:
+                    half = len(texts) // 2
+                    return join([self.embed(texts[:half]), self.embed(texts[half:])], self.dim)
+                elif refused:  # twice, and others passed in between
+                    why = f"{self.model} refused it: {_details(error)}"
+                    return Embedded(np.zeros((1, self.dim), np.float32), {0: why})
+                else:
+                    refused = True
             else:
                 self._outage.over()
                 return finite(vectors)
-            attempt += 1
-            future = self._connection.infer(texts, self.version)
-
-    def _settle(self, texts: Sequence[str], error: grpc.RpcError, attempt: int) -> Embedded | None:
-        """What is known after a request failed, or None: try again now."""
-        if error.code() in _CONTRACT:
-            raise ContractError(self._refusal(error))
-        if error.code() in _PASSING or not self._answers_others():
-            self._outage.wait(_details(error), attempt)
-        elif len(texts) > 1:
-            half = len(texts) // 2
-            return join([self.embed(texts[:half]), self.embed(texts[half:])], self.dim)
-        elif attempt > 0:  # it failed twice, and others passed in between
-            return Embedded(np.zeros((1, self.dim), np.float32), {0: f"{self.model}: {_details(error)}"})
-        return None
+            request = self._begin(texts)
 
     def _answers_others(self) -> bool:
         """Whether the server embeds a text that is known to be good."""
@@ -180,17 +181,25 @@ class TritonEmbedder:
         return True
 
     def _vectors(self, answer: Any, rows: int) -> Vectors:
-        output = answer.outputs[0]
-        if output.datatype != "FP32" or list(output.shape) != [rows, self.dim]:
+        given = [f"{tensor.datatype} {list(tensor.shape)}" for tensor in answer.outputs]
+        agreed = f"FP32 {[rows, self.dim]}"
+        if given != [agreed] or len(answer.raw_output_contents) != 1:
             raise ContractError(
-                f"{self.model} version {self.version} answered {output.datatype} {list(output.shape)} "
-                f"for {rows} texts, agreed was FP32 [{rows}, {self.dim}]; was another model loaded?"
+                f"{self.model} version {self.version} answered {' and '.join(given) or 'nothing'} for {rows} "
+                f"texts, agreed was {agreed}; was another model loaded?"
             )
         vectors: Vectors = np.frombuffer(answer.raw_output_contents[0], "<f4").reshape(rows, self.dim)
         return vectors
 
     def _refusal(self, error: grpc.RpcError) -> str:
         return f"{self.model} version {self.version} refused a request: {_details(error)}"
+
+
+class _Request(NamedTuple):
+    texts: Sequence[str]
+    future: Any
+    #: How many outages had ended when it began.
+    outages: int
 
 
 def connect(

@@ -1,7 +1,9 @@
 """The local sidecar: a real Triton server on loopback that never outlives whoever started it."""
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -125,6 +127,12 @@ class Sidecar:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = None
+
+    def kill(self) -> None:
+        """Let the server die at once, as in a crash; :meth:`start` starts it again."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+        self.stop()
 
     def _check(self) -> None:
         for model in self._models:

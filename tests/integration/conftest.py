@@ -1,0 +1,70 @@
+"""Real servers, started once for the run, on free ports of the loopback interface."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from dataflow import settings
+from export import server, sources
+from export.build import build
+from export.sidecar import Sidecar
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".cache" / "driftline"
+MODEL = "all-MiniLM-L6-v2"
+
+Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+
+
+@pytest.fixture(scope="session")
+def model_folder() -> Path:
+    """The original model, a sentence-transformers folder."""
+    return sources.locate(sources.source(MODEL), CACHE, print)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout's model repository, exported now unless it is there."""
+    build(sources.source(MODEL), ROOT / "model_repo", cache=CACHE, force=False, log=print)
+    return ROOT / "model_repo"
+
+
+@pytest.fixture(scope="session")
+def sidecar_venv() -> Path:
+    """The environment with the real server, made now unless it is there."""
+    venv = ROOT / server.VENV
+    if not (venv / "bin" / "python3").exists():
+        server.install(venv, ROOT / server.REQUIREMENTS)
+    return venv
+
+
+@pytest.fixture(scope="session")
+def triton(
+    repository: Path, sidecar_venv: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sidecar]:
+    """A real Triton with the exported model, the same for all tests: leave it as it is."""
+    log = tmp_path_factory.mktemp("triton") / "triton.log"
+    with Sidecar(repository, venv=sidecar_venv, log=log) as sidecar:
+        yield sidecar
+
+
+@pytest.fixture(scope="session")
+def embed_settings(triton: Sidecar, repository: Path) -> settings.Embed:
+    """Settings that reach :func:`triton`."""
+    return settings.Embed(url=triton.url, repository=repository)
+
+
+@pytest.fixture(scope="session")
+def reference(model_folder: Path) -> Encode:
+    """``SentenceTransformer.encode`` of the original model."""
+    from export import graph  # noqa: PLC0415  torch takes seconds, and most tests do without
+
+    model = graph.load(model_folder)
+
+    def encode(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return np.asarray(model.encode(list(texts), show_progress_bar=False), np.float32)
+
+    return encode

@@ -1,0 +1,261 @@
+"""The embedder and plain clients against a real Triton."""
+
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc as client
+from tritonclient.utils import InferenceServerException
+
+from dataflow import onnx_session, settings
+from dataflow.embed import Embedder, NullEmbedder
+from dataflow.errors import ContractError, OutageError, SettingsError
+from dataflow.triton import connect
+from export.parity import DIFFICULT_TEXTS, TOLERANCE, difference
+from export.sidecar import HOST, Sidecar, free_port
+
+from .conftest import Encode
+
+pytestmark = pytest.mark.integration
+
+WORDS = [
+    "session",
+    "opened",
+    "for",
+    "user",
+    "root",
+    "failed",
+    "password",
+    "invalid",
+    "port",
+    "connection",
+    "closed",
+    "by",
+    "timeout",
+    "disk",
+]
+
+
+def mixture(n: int, seed: int) -> list[str]:
+    """Texts of 0 to 300 words, most of them short."""
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(WORDS, k=int(draw.paretovariate(0.9)) % 300)) for _ in range(n)]
+
+
+@pytest.fixture(params=["null", "onnx", "triton"])
+def embedder(request: pytest.FixtureRequest) -> Iterator[Embedder]:
+    opened: Embedder
+    if request.param == "null":
+        opened = NullEmbedder()
+    elif request.param == "onnx":
+        opened = onnx_session.connect(settings.Embed(repository=request.getfixturevalue("repository")))
+    else:
+        opened = connect(request.getfixturevalue("embed_settings"))
+    yield opened
+    opened.close()
+    opened.close()
+
+
+def test_contract_of_every_embedder(embedder: Embedder) -> None:
+    texts = [*DIFFICULT_TEXTS, "twice", "twice"]
+    answer = embedder.embed(texts)
+    assert answer.vectors.shape == (len(texts), embedder.dim)
+    assert answer.vectors.dtype == np.float32
+    assert answer.failed == {}
+    assert embedder.model
+    assert embedder.version.isdigit()
+    np.testing.assert_allclose(np.linalg.norm(answer.vectors, axis=1), 1, atol=1e-5)
+    alone = np.concatenate([embedder.embed([text]).vectors for text in texts])
+    np.testing.assert_allclose(alone, answer.vectors, atol=TOLERANCE)
+    np.testing.assert_allclose(answer.vectors[-1], answer.vectors[-2], atol=TOLERANCE)
+    assert embedder.embed([]).vectors.shape == (0, embedder.dim)
+
+
+def test_the_server_gives_what_sentence_transformers_gives(
+    embed_settings: settings.Embed, reference: Encode
+) -> None:
+    embedder = connect(embed_settings)
+    worst = difference(reference(DIFFICULT_TEXTS), lambda texts: embedder.embed(texts).vectors)
+    embedder.close()
+    print(f"largest difference: {worst:.2g}")
+    assert worst <= TOLERANCE
+
+
+def test_concurrent_clients_with_mixed_lengths_get_their_own_answers(embed_settings: settings.Embed) -> None:
+    lists = [mixture(n, seed) for seed, n in enumerate([1, 70, 3, 40, 17, 1, 29, 5])]
+    single = connect(embed_settings)
+    expected = [np.concatenate([single.embed([text]).vectors for text in texts[:12]]) for texts in lists]
+    single.close()
+
+    def ask(texts: list[str]) -> Any:
+        embedder = connect(embed_settings.model_copy(update={"max_request_rows": 8}))
+        vectors = embedder.embed(texts).vectors
+        embedder.close()
+        return vectors
+
+    with ThreadPoolExecutor(len(lists)) as pool:
+        for vectors, alone, texts in zip(pool.map(ask, lists), expected, lists, strict=True):
+            assert len(vectors) == len(texts)
+            np.testing.assert_allclose(vectors[:12], alone, atol=TOLERANCE)
+
+
+def infer(sidecar: Sidecar, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(
+        f"http://{HOST}:{sidecar.http_port}/v2/models/sbert/infer", json.dumps(body).encode()
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def text_input(texts: list[str]) -> dict[str, Any]:
+    return {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [len(texts), 1], "data": texts}]}
+
+
+def test_plain_json_over_http(triton: Sidecar, reference: Encode) -> None:
+    texts = ["Disk failure on node 7", "", "ü \U0001f600"]
+    answer = infer(triton, text_input(texts))
+    (output,) = answer["outputs"]
+    assert (output["name"], output["datatype"], output["shape"]) == ("EMBEDDING", "FP32", [3, 384])
+    np.testing.assert_allclose(np.reshape(output["data"], (3, 384)), reference(texts), atol=TOLERANCE)
+
+
+def test_a_request_that_is_not_utf8_fails_alone(triton: Sidecar) -> None:
+    connection = client.InferenceServerClient(triton.url)
+
+    def ask(content: bytes) -> Any:
+        tensor = client.InferInput("TEXT", [1, 1], "BYTES")
+        tensor.set_data_from_numpy(np.array([[content]], dtype=object))
+        try:
+            return connection.infer("sbert", [tensor]).as_numpy("EMBEDDING").shape
+        except InferenceServerException as error:
+            return f"{error.status()} {error.message()}"
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, [b"good", b"\xff\xfe", b"fine", b"ok \xc3"] * 4))
+    assert answers[0::2] == [(1, 384)] * 8
+    assert all("INVALID_ARGUMENT TEXT is not UTF-8" in answer for answer in answers[1::2])
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "nosuch"}, r"no usable model 'nosuch'.*DRIFTLINE_EMBED__MODEL"),
+        ({"version": "7"}, r"no usable model 'sbert'.*version"),
+        ({"dim": 768}, r"gives 384 dimensions, DRIFTLINE_EMBED__DIM asks for 768"),
+        ({"model": "sbert_encoder"}, r"needed are TEXT"),
+    ],
+)
+def test_another_model_than_agreed(
+    embed_settings: settings.Embed, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ContractError, match=message):
+        connect(embed_settings.model_copy(update={**change, "startup_timeout": timedelta(seconds=2)}))
+
+
+def test_no_server() -> None:
+    options = settings.Embed(url=f"{HOST}:{free_port()}", startup_timeout=timedelta(seconds=0.5))
+    with pytest.raises(OutageError, match=r"does not answer \(connection refused\); start it with"):
+        connect(options)
+
+
+def test_an_http_port_is_not_a_grpc_port(triton: Sidecar) -> None:
+    options = settings.Embed(url=f"{HOST}:{triton.http_port}", startup_timeout=timedelta(seconds=1))
+    with pytest.raises(OutageError, match="does not answer"):
+        connect(options)
+
+
+def test_in_process_model_that_is_not_there(tmp_path: Path, repository: Path) -> None:
+    with pytest.raises(SettingsError, match=r"model.onnx: no such file; make it with"):
+        onnx_session.connect(settings.Embed(repository=tmp_path))
+    with pytest.raises(ContractError, match=r"gives 384 dimensions, embed.dim asks for 7"):
+        onnx_session.connect(settings.Embed(repository=repository, dim=7))
+
+
+def test_a_server_killed_and_restarted_mid_stream_costs_nothing_but_time(
+    repository: Path, sidecar_venv: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    texts = mixture(60, seed=1)
+    with Sidecar(repository, venv=sidecar_venv, log=tmp_path / "triton.log") as sidecar:
+        embedder = connect(settings.Embed(url=sidecar.url, max_request_rows=4), log=said.append)
+        before = embedder.embed(texts).vectors
+
+        def restart() -> None:
+            time.sleep(0.3)
+            sidecar.kill()
+            sidecar.start()
+
+        thread = threading.Thread(target=restart)
+        thread.start()
+        during = [embedder.embed(texts)]
+        while thread.is_alive():
+            during.append(embedder.embed(texts))
+        thread.join()
+        embedder.close()
+    for answer in during:
+        assert answer.failed == {}
+        np.testing.assert_allclose(answer.vectors, before, atol=TOLERANCE)
+    assert sum("holding back" in line for line in said) == 1
+    assert sum("answers again" in line for line in said) == 1
+
+
+def test_a_server_that_stays_away_ends_the_flow(repository: Path, sidecar_venv: Path, tmp_path: Path) -> None:
+    with Sidecar(repository, venv=sidecar_venv, log=tmp_path / "triton.log") as sidecar:
+        embedder = connect(settings.Embed(url=sidecar.url, max_outage=timedelta(seconds=1)), log=print)
+        embedder.embed(["a"])
+        sidecar.kill()
+        with pytest.raises(OutageError, match="gave no answer for"):
+            embedder.embed(["a"])
+        embedder.close()
+
+
+def leftovers(marker: str) -> list[str]:
+    """Processes that name ``marker``, and shared memory of it."""
+    found = [str(path) for path in Path("/dev/shm").glob(f"*{marker}*")]
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if marker in command:
+            found.append(f"{path.parent.name}: {command[:200]}")
+    return found
+
+
+@pytest.mark.parametrize("how", ["terminate", "kill", "interrupt"])
+def test_nothing_outlives_whoever_started_the_server(
+    repository: Path, sidecar_venv: Path, tmp_path: Path, how: str
+) -> None:
+    grpc, http = free_port(), free_port()
+    command = [sys.executable, "-m", "export", "sidecar", f"--repository={repository}"]
+    command += [f"--venv={sidecar_venv}", f"--grpc-port={grpc}", f"--http-port={http}"]
+    command += [f"--metrics-port={free_port()}", f"--log={tmp_path / 'triton.log'}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"ready: gRPC {HOST}:{grpc}, HTTP {HOST}:{http}")
+        mark = f"--http-port={http}"
+        (run,) = {word for line in leftovers(mark) for word in line.split() if word.startswith("driftline-")}
+        assert [path for path in Path("/dev/shm").iterdir() if path.name.startswith(run)]
+        if how == "interrupt":
+            process.send_signal(2)
+        else:
+            getattr(process, how)()
+        process.wait(timeout=30)
+    until = time.monotonic() + 15
+    while (left := leftovers(mark) + leftovers(run)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert left == []
+    assert not Path("/tmp", run).exists() or how == "kill"
