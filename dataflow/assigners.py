@@ -261,7 +261,8 @@ class Sessions:
         return emitted
 
     def next_end(self, panes: Iterable[Pane]) -> int:
-        return min((s.newest + self._gap for s in self._live.values() if not s.emitted), default=FOREVER)
+        ends = (s.newest + self._gap for s in self._live.values())
+        return min((end for end in ends if end > self._seen), default=FOREVER)
 
     def forget(self, watermark: int) -> int:
         for i, s in list(self._live.items()):

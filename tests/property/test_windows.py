@@ -1,0 +1,213 @@
+"""The window state machine against references that keep no state."""
+
+import itertools
+import random
+from collections import defaultdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataflow.settings import Window
+from tests.windowing import Arrival, Emitted, Harness, pieces, run, spec, watermarks
+
+EPOCHS = st.sampled_from([0, -5_000_000_000, 1_700_000_000])
+
+aligned = st.builds(
+    lambda length, slide, delay, lateness: spec(
+        kind="sliding", length=length, slide=min(slide, length), delay=delay, allowed_lateness=lateness
+    ),
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.integers(0, 30),
+    st.just(0) | st.integers(1, 40),
+) | st.builds(
+    lambda length, delay: spec(kind="tumbling", length=length, delay=delay),
+    st.integers(1, 60),
+    st.integers(0, 30),
+)
+sessions = st.builds(
+    lambda gap, delay, lateness: spec(kind="session", gap=gap, delay=delay, allowed_lateness=lateness),
+    st.integers(1, 40),
+    st.integers(0, 30),
+    st.just(0) | st.integers(1, 40),
+)
+streams = st.builds(
+    lambda base, events: [Arrival(base + ts, p) for ts, p in events],
+    EPOCHS,
+    st.lists(st.tuples(st.integers(0, 200), st.sampled_from(["p0", "p1"])), max_size=60),
+)
+cuts = st.lists(st.integers(0, 60), max_size=8)
+
+
+def spans(window: Window, ts: int) -> list[tuple[int, int]]:
+    """The windows of an event, by trying them all; seconds."""
+    length = int(window.length.total_seconds())
+    slide = length if window.kind == "tumbling" else int(window.slide.total_seconds())
+    near = range(ts // slide - length // slide - 2, ts // slide + 2)
+    return [(k * slide, k * slide + length) for k in near if k * slide <= ts < k * slide + length]
+
+
+def reference(
+    window: Window, arrivals: list[Arrival]
+) -> tuple[dict[tuple[int, int], frozenset[int]], set[int]]:
+    """Each window's events at its last emission, and the late events: no state, every event by itself."""
+    lateness = window.allowed_lateness.total_seconds()
+    windows, late = defaultdict(set), set()
+    for i, (arrival, mark) in enumerate(zip(arrivals, watermarks(window, arrivals), strict=True)):
+        still = [(start, end) for start, end in spans(window, arrival.ts) if end + lateness > mark]
+        for w in still:
+            windows[w].add(i)
+        if not still:
+            late.add(i)
+    return {w: frozenset(rows) for w, rows in windows.items()}, late
+
+
+@given(aligned, streams, cuts)
+def test_aligned_windows_equal_the_reference(window: Window, arrivals: list[Arrival], at: list[int]) -> None:
+    emitted = run(window, arrivals, at)
+    expected, late = reference(window, arrivals)
+    assert emitted.final() == expected
+    assert set(emitted.late) == late
+    assert all(by >= 0 for by in emitted.late.values())
+
+
+@given(aligned, streams)
+def test_the_first_emission_holds_what_came_in_time(window: Window, arrivals: list[Arrival]) -> None:
+    emitted = run(window, arrivals)
+    marks = watermarks(window, arrivals)
+    for ref, rows in emitted.windows:
+        start, end = ref.start // 1_000_000, ref.end // 1_000_000
+        on_time = {i for i, a in enumerate(arrivals) if start <= a.ts < end and marks[i] < end}
+        if ref.revision == 0 and on_time:
+            assert set(rows) == on_time
+        else:
+            assert set(rows) > on_time or ref.revision > 0
+
+
+@given(aligned | sessions, streams, cuts)
+def test_batch_boundaries_do_not_matter(window: Window, arrivals: list[Arrival], at: list[int]) -> None:
+    assert run(window, arrivals, at) == run(window, arrivals)
+
+
+@given(aligned | sessions, streams)
+def test_revisions_count_up_and_are_ordered(window: Window, arrivals: list[Arrival]) -> None:
+    seen: dict[tuple[int, int], int] = defaultdict(int)
+    for ref, rows in run(window, arrivals).windows:
+        if window.kind != "session":
+            assert ref.revision == seen[ref.start, ref.end]
+            seen[ref.start, ref.end] += 1
+        assert rows, "an empty window was emitted"
+        assert list(rows) == sorted(rows, key=lambda i: (arrivals[i].ts, i))
+
+
+@given(
+    aligned | sessions, st.lists(st.integers(0, 300), max_size=60), st.randoms(use_true_random=False), EPOCHS
+)
+def test_order_of_arrival_within_the_delay_does_not_matter(
+    window: Window, times: list[int], rng: random.Random, base: int
+) -> None:
+    delay = window.delay.total_seconds()
+    in_order = sorted(times)
+    # An event may be overtaken by those up to `delay` younger: at the watermark it is still on time.
+    jittered = sorted(in_order, key=lambda ts: ts + rng.uniform(0, delay))
+    plain, shuffled = (run(window, [Arrival(base + ts) for ts in s]) for s in (in_order, jittered))
+    assert not plain.late
+    assert not shuffled.late
+    as_times = [
+        {w: sorted(s[i] for i in rows) for w, rows in e.final().items()}
+        for s, e in ((in_order, plain), (jittered, shuffled))
+    ]
+    assert as_times[0] == as_times[1]
+
+
+@given(sessions, st.lists(st.integers(0, 500), max_size=60))
+def test_sessions_of_ordered_events_are_split_at_the_gaps(window: Window, times: list[int]) -> None:
+    gap = int(window.gap.total_seconds())
+    expected: list[list[int]] = []
+    for ts in sorted(times):
+        if expected and ts - expected[-1][-1] < gap:
+            expected[-1].append(ts)
+        else:
+            expected.append([ts])
+    emitted = run(window, [Arrival(ts) for ts in sorted(times)])
+    assert sorted(emitted.final()) == [(s[0], s[-1] + gap) for s in expected]
+    assert [len(rows) for _, rows in sorted(emitted.final().items())] == [len(s) for s in expected]
+
+
+@given(sessions, streams, cuts)
+def test_sessions_conserve_events_and_never_overlap(
+    window: Window, arrivals: list[Arrival], at: list[int]
+) -> None:
+    emitted = run(window, arrivals, at)
+    last = last_revisions(emitted, arrivals)
+    placed = [i for rows in last.values() for i in rows]
+    assert sorted([*placed, *emitted.late]) == list(range(len(arrivals)))
+    marks, gap = watermarks(window, arrivals), window.gap.total_seconds()
+    lateness = window.allowed_lateness.total_seconds()
+    for i in emitted.late:
+        assert arrivals[i].ts < marks[i] - lateness
+    for rows in last.values():
+        times = sorted(arrivals[i].ts for i in rows)
+        assert all(b - a < gap for a, b in itertools.pairwise(times))
+    by_start = sorted(last)
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(by_start))
+
+
+def last_revisions(emitted: Emitted, arrivals: list[Arrival]) -> dict[tuple[int, int], tuple[int, ...]]:
+    """A revised session may have another start or end: it replaces those whose events it holds."""
+    last: dict[tuple[int, int], tuple[int, ...]] = {}
+    for ref, rows in emitted.windows:
+        last = {w: r for w, r in last.items() if not set(r) & set(rows)}
+        last[ref.start, ref.end] = rows
+    return last
+
+
+@given(aligned | sessions, streams, cuts, st.sets(st.integers(0, 8)), st.randoms(use_true_random=False))
+def test_a_restart_anywhere_changes_nothing(
+    window: Window, arrivals: list[Arrival], at: list[int], crashes: set[int], rng: random.Random
+) -> None:
+    harness = Harness(window, shuffle=rng)
+    for number, (start, stop) in enumerate(pieces(len(arrivals), at)):
+        if number in crashes:
+            harness.crash()
+        harness.push(arrivals[start:stop], start)
+    harness.crash()
+    harness.finish()
+    assert harness.emitted() == run(window, arrivals)
+    assert not harness.keepers or window.allowed_lateness
+    assert harness.keepers.keys() == harness.readers.keys()
+
+
+@given(aligned | sessions, streams, cuts)
+@settings(max_examples=50)
+def test_no_more_is_kept_than_is_needed(window: Window, arrivals: list[Arrival], at: list[int]) -> None:
+    harness = Harness(window)
+    for start, stop in pieces(len(arrivals), at):
+        harness.push(arrivals[start:stop], start)
+        kept = sum(len(rows) for k in harness.keepers.values() for rows in k._rows)
+        assert kept == harness.machine.rows
+        mark = watermarks(window, [*arrivals[:stop], Arrival(0)])[-1]
+        if window.kind != "session":
+            lateness = window.allowed_lateness.total_seconds()
+            _, late = reference(window, arrivals[:stop])
+            needed = [
+                i
+                for i, a in enumerate(arrivals[:stop])
+                if i not in late and any(end + lateness > mark for _, end in spans(window, a.ts))
+            ]
+            assert len(needed) <= kept <= 1.1 * len(needed)
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_one_partition_far_ahead_makes_nothing_late(partitions: int) -> None:
+    window = spec(kind="sliding", length=600, slide=300, delay=300)
+    harness = Harness(window)
+    # All partitions have spoken before the downtime; afterwards one is read hours ahead of the others.
+    seen = [Arrival(i, f"p{i % partitions}") for i in range(partitions)]
+    ahead = [Arrival(60 * i, f"p{p}") for p in range(partitions) for i in range(1, 300)]
+    harness.push(seen, 0)
+    harness.crash()
+    harness.push(ahead, len(seen))
+    harness.finish()
+    assert not harness.emitted().late

@@ -1,0 +1,165 @@
+"""The window stages without bytewax: a key's machine, its chunks and its assemblies, in one place."""
+
+import itertools
+import random
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from dataflow import settings
+from dataflow.assigners import WindowRef
+from dataflow.chunks import Assembly, Gone, Keeper, Reader, WholeWindow
+from dataflow.events import embedded_schema
+from dataflow.windows import Append, Drop, Output, Trim, Windows
+
+DIM = 4
+
+
+class Arrival(NamedTuple):
+    """An event as the window stage sees it; ``ts`` in seconds, for readable examples."""
+
+    ts: int
+    partition: str = "p0"
+
+
+def spec(**fields: Any) -> settings.Window:
+    """Window settings from whole seconds."""
+    durations = {k: timedelta(seconds=v) for k, v in fields.items() if isinstance(v, int)}
+    return settings.Window(**{**fields, **durations})
+
+
+def batch(arrivals: Sequence[Arrival], first: int = 0) -> pa.RecordBatch:
+    """Embedded events; their ids are their numbers in the order of arrival, from ``first``."""
+    n = len(arrivals)
+    ids = [f"{first + i:06d}" for i in range(n)]
+    vectors = np.arange(first * DIM, (first + n) * DIM, dtype=np.float32)
+    schema = embedded_schema(DIM)
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array(ids),
+            pa.array(["k"] * n),
+            pa.array([a.ts * 1_000_000 for a in arrivals], pa.int64()).cast(schema.field("ts").type),
+            pa.array([f"text {i}" for i in ids]),
+            pa.array([a.partition for a in arrivals]),
+            pa.array(range(first, first + n), pa.int64()),
+            pa.array(["{}"] * n),
+            pa.FixedSizeListArray.from_arrays(pa.array(vectors), DIM),
+            pa.array(["null"] * n),
+            pa.array(["1"] * n),
+        ],
+        schema=schema,
+    )
+
+
+class Emitted(NamedTuple):
+    """Everything that came out: windows in order of emission, by number of event, and late events."""
+
+    windows: list[tuple[WindowRef, tuple[int, ...]]]
+    late: dict[int, int]
+
+    def final(self) -> dict[tuple[int, int], frozenset[int]]:
+        """The last revision of each window: (start, end) in seconds -> its events."""
+        return {(ref.start // 1_000_000, ref.end // 1_000_000): frozenset(rows) for ref, rows in self.windows}
+
+
+class Harness:
+    """Runs one key. ``shuffle`` makes keepers' messages to readers late by a random number of steps;
+    :meth:`crash` rebuilds everything from snapshots, as a restart does.
+    """
+
+    def __init__(self, window: settings.Window, shuffle: random.Random | None = None) -> None:
+        self.spec, self._shuffle, self.now = window, shuffle, 0
+        self.machine = Windows(window, 0)
+        self.keepers: dict[int, Keeper] = {}
+        self.readers: dict[int, Reader] = {}
+        self._mail: deque[tuple[int, Any]] = deque()
+        self._assemblies: dict[WindowRef, Assembly] = {}
+        self.windows: list[WholeWindow] = []
+        self.late: list[pa.RecordBatch] = []
+
+    def push(self, arrivals: Sequence[Arrival], first: int) -> None:
+        self._carry_out(self.machine.push(batch(arrivals, first), self.now))
+
+    def tick(self, now_us: int) -> None:
+        self.now = now_us
+        self._carry_out(self.machine.tick(now_us))
+
+    def finish(self) -> None:
+        self._carry_out(self.machine.finish())
+
+    def crash(self) -> None:
+        self.machine = Windows(self.spec, self.now, self.machine.snapshot())
+        self.keepers = {c: Keeper(k.snapshot()) for c, k in self.keepers.items()}
+        self.readers = {c: Reader(r.snapshot()) for c, r in self.readers.items()}
+        assert not self._assemblies
+        self._mail.extend((c, message) for c, k in self.keepers.items() for message in k.replay())
+        if not self._shuffle:
+            self._deliver(len(self._mail))
+
+    def _carry_out(self, output: Output) -> None:
+        self.late.extend(output.late)
+        for order in output.orders:
+            chunk = order.chunk
+            if isinstance(order, Append | Trim):
+                keeper = self.keepers.setdefault(chunk, Keeper())
+                self._mail.extend((chunk, message) for message in keeper.take(order))
+            elif isinstance(order, Drop):
+                del self.keepers[chunk]
+                self._mail.append((chunk, Gone()))
+            early = self._shuffle.randint(0, len(self._mail)) if self._shuffle else len(self._mail)
+            self._deliver(early)
+            self._read(chunk, order)
+        self._deliver(len(self._mail))
+        assert not self._assemblies, "a window waits for parts that nobody will send"
+
+    def _deliver(self, n: int) -> None:
+        for _ in range(n):
+            self._read(*self._mail.popleft())
+
+    def _read(self, chunk: int, item: Any) -> None:
+        parts, gone = self.readers.setdefault(chunk, Reader()).take(item)
+        for part in parts:
+            assembly = self._assemblies.setdefault(part.window, Assembly())
+            if whole := assembly.take(part):
+                self.windows.append(whole)
+                del self._assemblies[part.window]
+        if gone:
+            del self.readers[chunk]
+
+    def emitted(self) -> Emitted:
+        windows = [(w.ref, tuple(int(i) for i in w.rows.column("id").to_pylist())) for w in self.windows]
+        late = [row for rows in self.late for row in rows.select(["id", "late_by_us"]).to_pylist()]
+        return Emitted(windows, {int(row["id"]): row["late_by_us"] for row in late})
+
+
+def run(window: settings.Window, arrivals: Sequence[Arrival], cuts: Iterable[int] = ()) -> Emitted:
+    """All of a finite input in order of arrival, cut into batches before the events ``cuts``."""
+    harness = Harness(window)
+    for start, stop in pieces(len(arrivals), cuts):
+        harness.push(arrivals[start:stop], start)
+    harness.finish()
+    return harness.emitted()
+
+
+def pieces(n: int, cuts: Iterable[int]) -> list[tuple[int, int]]:
+    edges = sorted({0, n, *(c for c in cuts if 0 < c < n)})
+    return list(itertools.pairwise(edges))
+
+
+def watermarks(window: settings.Window, arrivals: Sequence[Arrival]) -> list[float]:
+    """The watermark before each event, in seconds, from its definition."""
+    marks, mark = [], float("-inf")
+    newest: dict[str, int] = defaultdict(lambda: -(10**12))
+    for arrival in arrivals:
+        marks.append(mark)
+        newest[arrival.partition] = max(newest[arrival.partition], arrival.ts)
+        mark = max(mark, min(newest.values()) - window.delay.total_seconds())
+    return marks
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
