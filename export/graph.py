@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from sentence_transformers import SentenceTransformer
 
@@ -73,6 +74,16 @@ def export(reference: SentenceTransformer, architecture: Architecture, path: Pat
             opset_version=OPSET,
             dynamo=False,
         )
+        dim = encoder(input_ids, attention_mask).shape[1]
+    _state_dimension(path, dim)
+
+
+def _state_dimension(path: Path, dim: int) -> None:
+    """Say the output's second dimension in numbers: the tracer leaves a symbol, a server compares."""
+    model = onnx.load(path)
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = dim
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def save_tokenizer(reference: SentenceTransformer, path: Path) -> None:

@@ -1,14 +1,16 @@
 """Runs one server, and sees to it that nothing of it outlives whoever asked for it.
 
-A process of its own, standard library only: ``python keeper.py SHM_PREFIX SECONDS COMMAND...``. It writes
+A process of its own, standard library only: ``python keeper.py FOLDER SECONDS COMMAND...``. It writes
 the server's process id to stdout, waits until its stdin closes (its parent let go, or died by any means)
-or the server ends, stops the server, and removes its shared memory.
+or the server ends, stops the server, and removes its ``FOLDER`` and the shared memory that begins with
+that folder's name.
 """
 
 import contextlib
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def main(shm_prefix: str, seconds: float, command: list[str]) -> int:
+def main(folder: Path, seconds: float, command: list[str]) -> int:
     """The server's exit status."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
@@ -38,8 +40,9 @@ def main(shm_prefix: str, seconds: float, command: list[str]) -> int:
         select.select([sys.stdin, ended], [], [])
     finally:
         _stop(server, seconds)
-        for region in Path("/dev/shm").glob(f"{shm_prefix}*"):
+        for region in Path("/dev/shm").glob(f"{folder.name}*"):
             region.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return server.returncode
 
 
@@ -54,4 +57,4 @@ def _stop(server: "subprocess.Popen[bytes]", seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], float(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))
