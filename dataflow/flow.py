@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from importlib import import_module
+from typing import Any
 
 import bytewax.operators as op
 import pyarrow as pa
@@ -19,6 +20,7 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from dataflow import settings as config
+from dataflow import sinks
 from dataflow.chunks import WholeWindow
 from dataflow.decode import decode
 from dataflow.embed import Embedder, embed_batches
@@ -28,10 +30,9 @@ from dataflow.operators import Clock, by_key, windows
 from dataflow.score import score_window, summarise
 from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
-from dataflow.sinks import open_sink
 from dataflow.sources import open_source
 
-OpenSink = Callable[[str, str], Sink[tuple[str, pa.RecordBatch]]]
+OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
 
 #: embed.kind -> the module whose ``connect(settings.Embed)`` gives an embedder; imported when it is used.
 EMBEDDERS = {
@@ -54,7 +55,7 @@ def flow() -> Dataflow:
             settings,
             source=open_source(settings, clock=utc_now),
             embedder=embedder,
-            sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
+            sink=lambda stream, uri: sinks.open_sink(uri, settings, stream=stream),
         )
     except DriftlineError as error:
         print(f"driftline: {error}", file=sys.stderr)
@@ -95,7 +96,7 @@ def build(
     whole, late = windows("window", keyed, settings.window, clock)
     scores = op.map("score", whole, scored)
     dead = op.merge("dead_letters", unread, unembedded)
-    streams = {
+    streams: dict[sinks.Stream, Any] = {
         "scores": scores,
         "late": late,
         "dead_letters": op.map("dead_letters_keyed", dead, lambda letters: ("dead_letters", letters)),

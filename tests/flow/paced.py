@@ -1,0 +1,58 @@
+"""``python -m bytewax.run tests.flow.paced:flow``: the flow of the environment, its source slowed down.
+
+``PACE`` is the number of seconds between two batches of a partition.
+"""
+
+import os
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pyarrow as pa
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from dataflow import embed
+from dataflow.flow import build, utc_now
+from dataflow.settings import load
+from dataflow.sinks import open_sink
+from dataflow.sources import open_source
+
+
+class _Paced(StatefulSourcePartition[pa.RecordBatch, Any]):
+    def __init__(self, inner: StatefulSourcePartition[pa.RecordBatch, Any], pace: timedelta) -> None:
+        self._inner, self._pace, self._next = inner, pace, utc_now()
+
+    def next_batch(self) -> Any:
+        self._next = utc_now() + self._pace
+        return self._inner.next_batch()
+
+    def next_awake(self) -> datetime:
+        return max(self._next, self._inner.next_awake() or datetime.min.replace(tzinfo=timezone.utc))
+
+    def snapshot(self) -> Any:
+        return self._inner.snapshot()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _PacedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
+    def __init__(self, inner: Any, pace: timedelta) -> None:
+        self._inner, self._pace = inner, pace
+
+    def list_parts(self) -> list[str]:
+        return list(self._inner.list_parts())
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any) -> _Paced:
+        return _Paced(self._inner.build_part(step_id, for_part, resume_state), self._pace)
+
+
+def flow() -> Dataflow:
+    settings = load({k: v for k, v in os.environ.items() if k.startswith("DRIFTLINE_")})
+    source = open_source(settings, clock=utc_now)
+    return build(
+        settings,
+        source=_PacedSource(source, timedelta(seconds=float(os.environ["PACE"]))),
+        embedder=embed.connect(settings.embed),
+        sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
+    )
