@@ -61,7 +61,7 @@ def _rfc3339(times: pa.Array) -> pa.Array:
     # Not through Python's datetime: a window may start before the year 1. Without the zone, as Arrow
     # takes several times as long with it.
     texts = times.cast(pa.timestamp("us")).cast(pa.string())
-    return pc.binary_join_element_wise(pc.replace_substring(texts, " ", "T", max_replacements=1), "Z", "")
+    return pc.binary_join_element_wise(pc.replace_substring(texts, " ", "T"), "Z", "")
 
 
 def _with_readable_raw(row: dict[str, Any]) -> dict[str, Any]:

@@ -273,6 +273,13 @@ def test_a_pattern_without_year(now: str, text: str, year: int | None, expected:
     assert row["ts"] == at(expected)
 
 
+def test_the_new_year_comes_earlier_in_the_east() -> None:
+    decoded = run(
+        line(ts="Jan  1 07:30:00"), ts_format=SYSLOG, ts_zone="Asia/Tokyo", now=at("2025-12-31T22:00:00")
+    )
+    assert event(decoded)["ts"] == at("2025-12-31T22:30:00")
+
+
 def test_no_such_day_in_ts_year() -> None:
     decoded = run(line(ts="Feb 29 00:00:00"), ts_format=SYSLOG, ts_year=2026)
     assert problem(decoded)[0] == "bad_time"
