@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from dataflow.assigners import WindowRef
 from dataflow.watermark import Int64s
-from dataflow.windows import Append, Drop, Gather, Trim
+from dataflow.windows import Append, Drop, Gather, Order, Trim
 
 FORMAT = 1
 
@@ -100,33 +100,39 @@ class Reader:
         self._lacks_replay = state is not None
         self._rows: list[tuple[int, pa.RecordBatch]] = []
         self._replaces: list[Replace] = []
-        self._orders: list[Gather] = []
+        self._held: list[Order | Gone] = []
         self._ends: set[type] = set()
 
     def snapshot(self) -> dict[str, Any]:
-        # Nothing waits when an epoch ends: what a change causes happens within the change's own epoch.
+        # Nothing is held when an epoch ends: what a change causes happens within the change's own epoch.
         return {"format": FORMAT, "changes": self._changes}
 
-    def take(self, item: Append | Trim | Gather | Drop | Replace | Gone) -> tuple[list[Part], bool]:
+    def take(self, item: Order | Replace | Gone) -> tuple[list[Part], bool]:
         """Carry out an order. Returns the parts to send on, and whether the chunk is gone."""
-        match item:
-            case Append() | Trim():
-                self._changes += 1
-                if isinstance(item, Append):
-                    self._rows.append((self._changes, item.rows))
-                self._apply()
-            case Replace():
-                self._replaces.append(item)
-                self._apply()
-            case Gather():
-                self._orders.append(item)
-            case Drop() | Gone():
-                # One comes with the orders and one with the replaces; none of either may come after.
-                self._ends.add(type(item))
+        if isinstance(item, Replace):
+            self._replaces.append(item)
+            self._apply()
+        else:
+            self._held.append(item)
         if self._lacks_replay:
             return [], False
-        orders, self._orders = self._orders, []
-        return [self._part(order) for order in orders], len(self._ends) == 2
+        held, self._held = self._held, []
+        parts = [part for order in held if (part := self._carry_out(order))]
+        return parts, len(self._ends) == 2
+
+    def _carry_out(self, order: Order | Gone) -> Part | None:
+        match order:
+            case Gather():
+                return self._part(order)
+            case Append() | Trim():
+                self._changes += 1
+                if isinstance(order, Append):
+                    self._rows.append((self._changes, order.rows))
+                self._apply()
+            case Drop() | Gone():
+                # One comes with the orders and one with the replaces; none of either may come after.
+                self._ends.add(type(order))
+        return None
 
     def _apply(self) -> None:
         while self._replaces and self._replaces[0].changes <= self._changes:

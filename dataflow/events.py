@@ -11,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+#: The key of events for which the settings and the source name none: all are compared with all.
+DEFAULT_KEY = "all"
+
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 #: What a source emits: one row a record, undecoded. ``arrival`` is the wall clock at reading;
@@ -66,9 +69,9 @@ REASONS = (
     "embedding",  # the model refused this text, or answered with something that is not finite
 )
 
-#: An event that came after every window that it belongs to had closed. ``late_by_us``: microseconds
-#: by which the watermark had passed the end of the last window it belongs to (>= 0), plus any
-#: allowed lateness; ``missed``: those windows, as a JSON list of ``[start, end]``.
+#: An event that came after every window that it belongs to had closed. ``watermark``: where it stood;
+#: ``late_by_us``: microseconds by which it had passed the end of the last of them (>= 0); ``missed``:
+#: those windows, as a JSON list of ``[start, end]``.
 LATE = pa.schema(
     [
         *EVENT,

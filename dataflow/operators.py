@@ -10,7 +10,7 @@ snapshot writes is small and a key's rows spread over all workers::
 """
 
 import copyreg
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -51,10 +51,12 @@ copyreg.pickle(pa.RecordBatch, lambda batch: (_unpack, (_pack(batch),)))
 
 
 class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, "Order | pa.RecordBatch", dict[str, Any]]):
-    def __init__(self, spec: settings.Window, clock: Clock, state: dict[str, Any] | None) -> None:
+    def __init__(
+        self, spec: settings.Window, clock: Clock, partitions: Collection[str], state: dict[str, Any] | None
+    ) -> None:
         self._clock = clock
         self._closes = spec.on_eof == "close"
-        self._windows = Windows(spec, micros(clock()), state)
+        self._windows = Windows(spec, micros(clock()), state, partitions)
         self._wake: datetime | None = None
 
     def on_batch(self, values: list[pa.RecordBatch]) -> tuple[Iterable[Order | pa.RecordBatch], bool]:
@@ -135,14 +137,18 @@ class _AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
 
 @operator
 def windows(
-    step_id: str, up: KeyedStream[pa.RecordBatch], spec: settings.Window, clock: Clock
+    step_id: str,
+    up: KeyedStream[pa.RecordBatch],
+    spec: settings.Window,
+    clock: Clock,
+    partitions: Collection[str] = (),
 ) -> tuple[KeyedStream[WholeWindow], KeyedStream[pa.RecordBatch]]:
     """Gather embedded events, keyed by ``key``, into event-time windows.
 
     Returns the whole windows, one item an emission, and the late events (schema ``LATE``); both keyed
-    by ``key``.
+    by ``key``. ``partitions``: those of the source that have something to say (see ``Windows``).
     """
-    items = op.stateful_batch("window", up, lambda state: _WindowLogic(spec, clock, state))
+    items = op.stateful_batch("window", up, lambda state: _WindowLogic(spec, clock, partitions, state))
     split = op.branch("split", items, lambda item: isinstance(item[1], pa.RecordBatch))
     orders = op.map("by_chunk", split.falses, lambda item: (_join(item[0], str(item[1].chunk)), item[1]))
     # A keeper that were told of a window would be awake, and its rows written again.

@@ -1,12 +1,14 @@
 """The watermark of one key: how far event time has come, from the data alone.
 
 It is the smallest, over the source partitions seen for the key, of (largest event time seen - delay).
-It never moves back. A partition that has been silent for ``idle_timeout`` of wall clock is left out;
-when all are, the watermark moves on with the wall clock, so that the last windows close.
+It never moves back. A partition that has not spoken for the key holds nothing back, as a key may live
+in one partition only; unless it is *expected* to speak: then the watermark waits for it. A partition
+that has been silent for ``idle_timeout`` of wall clock is left out; when all are, the watermark moves
+on with the wall clock, so that the last windows close.
 All times are integers: microseconds since the Unix epoch, UTC.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,11 @@ class Watermark:
     def snapshot(self) -> dict[str, Any]:
         return {"value": self.value, "newest": dict(self._newest)}
 
+    def expect(self, partitions: Iterable[str], now_us: int) -> None:
+        """Wait for these partitions to speak, or to be silent for ``idle_us`` from now."""
+        for name in partitions:
+            self._arrived.setdefault(name, now_us)
+
     def observe(self, ts: Int64s, partitions: npt.NDArray[np.int32], names: list[str], now_us: int) -> Int64s:
         """Take in events in their order of arrival; the watermark right after each of them.
 
@@ -45,7 +52,7 @@ class Watermark:
         """
         for name in names:
             self._arrived[name] = now_us
-        rest = [self._newest[p] for p in self._active(now_us) if p not in names]
+        rest = [self._newest.get(p, NEVER) for p in self._active(now_us) if p not in names]
         lowest = np.full(len(ts), min(rest, default=-NEVER))
         for code, name in enumerate(names):
             here = ts if len(names) == 1 else np.where(partitions == code, ts, NEVER)
@@ -62,7 +69,7 @@ class Watermark:
         if self._idle is None or not self._newest:
             return
         if active := self._active(now_us):
-            candidate = min(self._newest[p] for p in active) - self._delay
+            candidate = min(self._newest.get(p, NEVER) for p in active) - self._delay
         else:
             silent_since = max(self._arrived.values()) + self._idle
             candidate = max(self._newest.values()) - self._delay + (now_us - silent_since)

@@ -8,7 +8,7 @@ Every decision depends on the order of arrival of the key's events alone, never 
 into batches. Times are integers: microseconds since the Unix epoch, UTC.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from dataflow import settings
 from dataflow.assigners import FOREVER, Aligned, Assigner, Bools, Pane, Sessions, WindowRef
-from dataflow.events import EVENT, LATE
+from dataflow.events import DEFAULT_KEY, EVENT, LATE
 from dataflow.watermark import NEVER, Int64s, Watermark
 
 FORMAT = 1
@@ -84,9 +84,19 @@ class Output:
 
 
 class Windows:
-    """The windows of one key. ``state`` is what :meth:`snapshot` gave."""
+    """The windows of one key. ``state`` is what :meth:`snapshot` gave.
 
-    def __init__(self, spec: settings.Window, now_us: int, state: Mapping[str, Any] | None = None) -> None:
+    ``partitions``: those of the source that have something to say. The default key lives in all of
+    them, so its watermark waits for each; where another key lives nobody knows.
+    """
+
+    def __init__(
+        self,
+        spec: settings.Window,
+        now_us: int,
+        state: Mapping[str, Any] | None = None,
+        partitions: Collection[str] = (),
+    ) -> None:
         if state and state["format"] != FORMAT:
             raise ValueError(f"window state has format {state['format']}, this version reads {FORMAT}")
         state = state or {}
@@ -97,6 +107,7 @@ class Windows:
             now_us,
             state.get("watermark"),
         )
+        self._expected = partitions
         self._settled: int = state.get("settled", NEVER)
         self._chunks: dict[int, dict[Pane, int]] = {
             chunk: {(low, high): n for low, high, n in panes} for chunk, panes in state.get("chunks", [])
@@ -137,6 +148,9 @@ class Windows:
             return output
         ts = rows.column("ts").cast(pa.int64()).to_numpy()
         partition = rows.column("partition").dictionary_encode()
+        if self._expected and rows.column("key")[0].as_py() == DEFAULT_KEY:
+            self._watermark.expect(self._expected, now_us)
+        self._expected = ()
         before = self._watermark.value
         after = self._watermark.observe(
             ts, partition.indices.to_numpy(), partition.dictionary.to_pylist(), now_us
