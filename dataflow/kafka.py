@@ -2,8 +2,9 @@
 
 import logging
 import re
+from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -16,12 +17,13 @@ _TOPIC = re.compile(r"/([A-Za-z0-9._-]{1,249})")
 _log = logging.getLogger(__name__)
 
 
-class Topic(NamedTuple):
-    """A topic that is there, and the librdkafka configuration that reaches it."""
+@dataclass(frozen=True)
+class Topic:
+    """A topic that is there, and the librdkafka configuration that reaches it, secrets and all."""
 
     name: str
     partitions: tuple[int, ...]
-    config: dict[str, Any]
+    config: dict[str, Any] = field(repr=False)
 
 
 def client() -> ModuleType:

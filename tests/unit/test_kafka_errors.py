@@ -1,0 +1,168 @@
+"""What Kafka's errors become: waited out, or one line. Played by fakes, as no broker errs to order."""
+
+import logging
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from confluent_kafka import KafkaError
+
+from dataflow import events, kafka
+from dataflow.errors import DriftlineError, OutageError, SettingsError, SourceError
+from dataflow.settings import Kafka, Settings
+from dataflow.sinks.kafka import KafkaSink
+from dataflow.sources.kafka import KafkaSource
+from dataflow.uri import parse
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+TOPIC = kafka.Topic("t", (0,), {})
+
+
+class Message:
+    """A message at ``offset``, or an error, which librdkafka hands over as a message too."""
+
+    def __init__(self, offset: int = -1001, error: int | None = None) -> None:
+        self._offset, self._error = offset, error
+
+    def error(self) -> KafkaError | None:
+        return None if self._error is None else KafkaError(self._error)
+
+    def offset(self) -> int:
+        return self._offset
+
+    def value(self) -> bytes:
+        return b"v"
+
+    def key(self) -> None:
+        return None
+
+    def timestamp(self) -> tuple[int, int]:
+        return (0, -1)  # TIMESTAMP_NOT_AVAILABLE
+
+
+class FakeConsumer:
+    def __init__(self, batches: list[list[Message]], watermarks: tuple[int, int] = (0, 100)) -> None:
+        self.batches, self.watermarks = batches, watermarks
+
+    def get_watermark_offsets(self, position: object, timeout: float) -> tuple[int, int]:
+        return self.watermarks
+
+    def assign(self, positions: object) -> None: ...
+
+    def consume(self, rows: int, timeout: float) -> list[Message]:
+        return self.batches.pop(0)
+
+    def close(self) -> None: ...
+
+
+def part(monkeypatch: pytest.MonkeyPatch, consumer: FakeConsumer, state: int | None = None) -> Any:
+    monkeypatch.setattr("confluent_kafka.Consumer", lambda config: consumer)
+    source = KafkaSource(Settings(), TOPIC, lambda: NOW, format="jsonl", latest=False, tail=False)
+    return source.build_part("s", "t:0", state)
+
+
+def test_a_transient_error_is_neither_data_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    down = Message(error=KafkaError._ALL_BROKERS_DOWN)
+    source = part(monkeypatch, FakeConsumer([[Message(5), down, Message(6)], [down], [Message(7)]]))
+    (batch,) = source.next_batch()
+    assert batch["offset"].to_pylist() == [5, 6]
+    assert batch["message_ts"].to_pylist() == [None, None]
+    assert source.next_batch() == []
+    assert source.snapshot() == 7
+    assert source.next_awake() is not None
+    assert source.next_batch()[0]["offset"].to_pylist() == [7]
+    assert source.snapshot() == 8
+
+
+def test_the_messages_before_the_end_are_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = Message(error=KafkaError._PARTITION_EOF)
+    source = part(monkeypatch, FakeConsumer([[Message(0), end]]))
+    assert source.next_batch()[0]["offset"].to_pylist() == [0]
+    with pytest.raises(StopIteration):
+        source.next_batch()
+
+
+@pytest.mark.parametrize("code", [KafkaError._AUTO_OFFSET_RESET, KafkaError.TOPIC_AUTHORIZATION_FAILED])
+def test_a_permanent_error_ends_it(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    with pytest.raises(SourceError, match="t:0: "):
+        part(monkeypatch, FakeConsumer([[Message(error=code)]])).next_batch()
+
+
+def test_what_retention_took_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        source = part(monkeypatch, FakeConsumer([], watermarks=(40, 100)), state=25)
+    assert source.snapshot() == 40
+    assert "t:0: offsets 25 to 39 are lost to the topic's retention" in caplog.text
+
+
+class FakeProducer:
+    """Its queue holds two messages; each is delivered with ``error``."""
+
+    def __init__(self, error: int | None) -> None:
+        self.error = None if error is None else KafkaError(error)
+        self.waiting: list[Callable[[Any, Any], None]] = []
+        self.sent: list[tuple[str, bytes, bytes]] = []
+
+    def produce(self, topic: str, value: bytes, key: bytes, on_delivery: Callable[[Any, Any], None]) -> None:
+        if len(self.waiting) == 2:
+            raise BufferError
+        self.waiting.append(on_delivery)
+        self.sent.append((topic, key, value))
+
+    def poll(self, timeout: float) -> None:
+        while self.waiting:
+            self.waiting.pop(0)(self.error, None)
+
+    def flush(self) -> None:
+        self.poll(0)
+
+
+def dead(n: int) -> pa.RecordBatch:
+    return events.dead_letters([("malformed", "m", "p", i, b"x") for i in range(n)])
+
+
+def write(monkeypatch: pytest.MonkeyPatch, error: int | None, rows: int) -> FakeProducer:
+    producer = FakeProducer(error)
+    monkeypatch.setattr("confluent_kafka.Producer", lambda config: producer)
+    KafkaSink(TOPIC, "dead_letters").build("s", 0, 1).write_batch([("k", dead(rows))])
+    return producer
+
+
+def test_a_full_queue_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = write(monkeypatch, None, 5)
+    assert [key for _, key, _ in producer.sent] == [f"p|{i}".encode() for i in range(5)]
+    assert producer.waiting == []
+    assert not producer.sent[0][2].endswith(b"\n")
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize(
+    ("code", "error", "says"),
+    [
+        (KafkaError._MSG_TIMED_OUT, OutageError, "kafka: topic 't': "),
+        (KafkaError.MSG_SIZE_TOO_LARGE, SourceError, "raise the topic's max.message.bytes"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, SourceError, "kafka: topic 't': "),
+    ],
+)
+def test_what_is_not_delivered_is_not_passed_over(
+    monkeypatch: pytest.MonkeyPatch, code: int, error: type[DriftlineError], says: str, rows: int
+) -> None:
+    with pytest.raises(error) as caught:
+        write(monkeypatch, code, rows)
+    assert says in str(caught.value)
+
+
+def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    with pytest.raises(SettingsError, match=r"pip install 'driftline\[kafka\]'"):
+        kafka.reach(Settings(), parse("kafka://h:1/t"))
+
+
+def test_settings_go_to_librdkafka_under_its_names() -> None:
+    settings = Settings(kafka=Kafka.model_validate({"sasl_username": "me", "sasl_password": "hunter2"}))
+    assert kafka._configured(settings) == {"sasl.username": "me", "sasl.password": "hunter2"}
