@@ -3,13 +3,14 @@
 At least once: rows since the last snapshot are printed again after a crash.
 """
 
+import os
+import signal
 import sys
 from typing import BinaryIO
 
 import pyarrow as pa
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from dataflow.errors import SourceError
 from dataflow.settings import Settings
 from dataflow.sinks import Stream
 from dataflow.sinks.rows import json_rows
@@ -28,12 +29,12 @@ class StdioSink(DynamicSink[tuple[str, pa.RecordBatch]]):
         self._name = name
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_StdioPartition":
-        return _StdioPartition(getattr(sys, self._name).buffer, self._name)
+        return _StdioPartition(getattr(sys, self._name).buffer)
 
 
 class _StdioPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file, self._name = file, name
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
 
     def write_batch(self, items: list[tuple[str, pa.RecordBatch]]) -> None:
         try:
@@ -41,4 +42,5 @@ class _StdioPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
                 self._file.write(b"".join(json_rows(batch)))
             self._file.flush()
         except BrokenPipeError:
-            raise SourceError(f"{self._name}: closed by the program that read it") from None
+            # `| head` has what it wants. Python ignores SIGPIPE; end as it ends any other filter.
+            os._exit(128 + signal.SIGPIPE)

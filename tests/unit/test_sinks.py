@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import os
+import signal
+import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -194,16 +196,25 @@ def test_stdio(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert buffer.getvalue() == json_rows(batch(SCORED))[0] * 3
 
 
-def test_a_closed_pipe_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    with os.fdopen(write, "wb", buffering=0) as pipe:
-        stdout = io.TextIOWrapper(pipe)
-        monkeypatch.setattr(sys, "stdout", stdout)
-        part: Any = open_sink("stdout:", Settings(), stream="scores")
-        with pytest.raises(SourceError, match="stdout: closed by the program that read it"):
-            part.build("s", 0, 1).write_batch([("k", batch(SCORED))])
-        stdout.detach()
+READ_ONE_LINE = """
+from tests.unit.test_sinks import *
+part = open_sink("stdout:", Settings(), stream="scores").build("s", 0, 1)
+while True:
+    part.write_batch([("k", batch(SCORED, 1000))])
+"""
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_word() -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, "-c", READ_ONE_LINE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["key"] == "x"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 128 + signal.SIGPIPE
 
 
 @pytest.mark.parametrize(
