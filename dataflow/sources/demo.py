@@ -24,8 +24,8 @@ from dataflow.sources.demo_log import Plan, record
 from dataflow.uri import Uri
 
 PARTITIONS = 3
-#: Rows a batch at most: some minutes of event time, so that windows close while the stream runs.
-BATCH_ROWS = 64
+#: Rows a batch at most: enough for the model to work in, few enough that windows close as it runs.
+BATCH_ROWS = 256
 #: With a rate, a partition looks this often for what is due.
 TICK = timedelta(milliseconds=50)
 SCHEMA = raw_schema("jsonl")
