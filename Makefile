@@ -25,7 +25,8 @@ MADE := $(VENV)/.made-$(MINOR)
 EXPORT := $(VENV)/.export-$(MINOR)
 DEV := $(VENV)/.dev-$(MINOR)
 SIDECAR := $(SIDECAR_VENV)/.made-$(MINOR)
-PIP := -m pip --disable-pip-version-check install --quiet
+# --no-compile: of all that comes with torch little is ever imported; what is, is compiled then.
+PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 FAST_TESTS := $(wildcard tests/unit tests/property tests/flow)
 
 .PHONY: help
