@@ -116,12 +116,12 @@ def test_valid_records_are_what_a_plain_reader_sees(batch: list[dict[str, Any]],
     assert found == [plainly(record, offset) for offset, record in enumerate(batch)]
 
 
+# From 1000 on, as strftime does not pad %Y everywhere.
 @given(
-    moments,
+    st.datetimes(datetime(1000, 1, 1), NOW.replace(tzinfo=None), timezones=st.just(UTC)),
     st.sampled_from(["%Y-%m-%d %H:%M:%S.%f", "%d/%b/%Y:%I:%M:%S %p", "%A %B %d %H:%M:%S %Y", "%j %Y"]),
 )
 def test_patterns_read_what_strftime_writes(moment: datetime, pattern: str) -> None:
-    moment = moment.replace(year=max(moment.year, 1000))  # strftime does not pad %Y everywhere
     text = moment.strftime(pattern)
     source = SourceSettings(ts_format=pattern)
     line = json.dumps({"ts": text, "text": ""}).encode()
