@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import events
@@ -58,10 +58,6 @@ def raw(batch: list[bytes], format: str, first: int = 0) -> pa.RecordBatch:
 def run(batch: list[bytes], format: str, first: int = 0) -> Decoded:
     return decode(raw(batch, format, first), SETTINGS, now=NOW)
 
-
-# How long an example takes depends on who else uses the machine.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 formats = st.sampled_from(["jsonl", "csv", "text"])
 
