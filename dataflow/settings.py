@@ -40,6 +40,7 @@ _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0
 _SHORT = re.compile(r"(?:\d+(?:\.\d+)?(?:us|ms|s|m|h|d))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)")
 _ISO = TypeAdapter(timedelta)
+_LONGEST = timedelta(days=36_525)
 
 
 def duration(value: object) -> timedelta:
@@ -52,7 +53,10 @@ def duration(value: object) -> timedelta:
     if isinstance(value, str):
         text = value.strip()
         if _SHORT.fullmatch(text):
-            return timedelta(seconds=sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text)))
+            seconds = sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text))
+            if seconds > _LONGEST.total_seconds():
+                raise ValueError(f"too long, the longest is {_LONGEST.days}d")
+            return timedelta(seconds=seconds)
         if text.startswith(("P", "-P")):
             try:
                 return _ISO.validate_python(text)
@@ -218,8 +222,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     origin: dict[tuple[str, ...], str] = {}
     if path := environ.get(CONFIG_VARIABLE):
         for stage, fields in _toml(Path(path)).items():
+            if stage not in Settings.model_fields:
+                raise SettingsError(f"{path}: [{stage}]: no such table; there are {_stages()}")
             if not isinstance(fields, dict):
-                raise SettingsError(f"{path}: {stage!r} is not a table; settings stand in [{_stages()}]")
+                raise SettingsError(f"{path}: {stage!r} is not a table; write [{stage}]")
             values[stage] = dict(fields)
             origin |= {(stage, name): f"{path}: {stage}.{name}" for name in fields}
     for variable, text in environ.items():

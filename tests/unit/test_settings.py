@@ -1,0 +1,92 @@
+"""Settings: what is read, and that a wrong one is one line that names it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow.errors import SettingsError
+from dataflow.settings import Settings, duration, load
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    assert load({}) == load({"PATH": "/bin", "DRIFTLINE_CONFIG": ""}) == Settings()
+
+
+def test_a_variable_wins_over_the_file(tmp_path: Path) -> None:
+    config = tmp_path / "driftline.toml"
+    config.write_text('[window]\nlength = "1h"\nslide = "PT30M"\n[score]\nclusters = 3\n')
+    settings = load({"DRIFTLINE_CONFIG": str(config), "DRIFTLINE_WINDOW__LENGTH": "2h"})
+    assert settings.window.length == timedelta(hours=2)
+    assert settings.window.slide == timedelta(minutes=30)
+    assert settings.score.clusters == 3
+
+
+def test_several_sinks_are_separated_by_blanks() -> None:
+    assert load({"DRIFTLINE_SINK__SCORES": "stdout:  file:a.jsonl"}).sink.scores == (
+        "stdout:",
+        "file:a.jsonl",
+    )
+    assert load({"DRIFTLINE_SINK__LATE": ""}).sink.late == ()
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"DRIFTLINE_WINDOW__LENGHT": "10m"}, "WINDOW__LENGHT: no such setting; there are kind, length"),
+        ({"DRIFTLINE_WINDW__LENGTH": "10m"}, "DRIFTLINE_WINDW__LENGTH: no such setting"),
+        ({"DRIFTLINE_WINDOW": "10m"}, "DRIFTLINE_WINDOW: no such setting"),
+        ({"DRIFTLINE_WINDOW__LENGTH": "10"}, "DRIFTLINE_WINDOW__LENGTH='10': not a duration"),
+        ({"DRIFTLINE_WINDOW__LENGTH": "-5m"}, "DRIFTLINE_WINDOW__LENGTH='-5m': not a duration"),
+        ({"DRIFTLINE_WINDOW__LENGTH": "0s"}, "DRIFTLINE_WINDOW__LENGTH='0s': must be longer than zero"),
+        ({"DRIFTLINE_WINDOW__LENGTH": "9e9d"}, "DRIFTLINE_WINDOW__LENGTH='9e9d': not a duration"),
+        ({"DRIFTLINE_WINDOW__LENGTH": "9999999999d"}, "DRIFTLINE_WINDOW__LENGTH='9999999999d': too long"),
+        ({"DRIFTLINE_WINDOW__SLIDE": "1h"}, "window.slide is longer than window.length"),
+        ({"DRIFTLINE_SOURCE__TS_ZONE": "Mars/X"}, "DRIFTLINE_SOURCE__TS_ZONE='Mars/X': not a time zone"),
+        ({"DRIFTLINE_SCORE__CLUSTERS": "many"}, "DRIFTLINE_SCORE__CLUSTERS='many'"),
+        ({"DRIFTLINE_EMBED__KIND": "gpu"}, "DRIFTLINE_EMBED__KIND='gpu'"),
+        ({"DRIFTLINE_CONFIG": "/does/not/exist"}, "DRIFTLINE_CONFIG=/does/not/exist: No such file"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(environ)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[windw]\nlength = '1h'", "windw"),
+        ("window = '1h'", "'window' is not a table"),
+        ("[window", "not TOML"),
+        ("[window]\nlength = 10", "window.length"),
+    ],
+)
+def test_a_wrong_file_is_one_line_that_names_it(tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "driftline.toml"
+    config.write_text(text)
+    with pytest.raises(SettingsError, match=r"driftline\.toml") as caught:
+        load({"DRIFTLINE_CONFIG": str(config)})
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_secret_is_never_shown() -> None:
+    settings = load({"DRIFTLINE_KAFKA__SASL_PASSWORD": "hunter2"})
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(SettingsError) as caught:
+        load({"DRIFTLINE_KAFKA__SASL_PASSWROD": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=10_000)))
+def test_durations_are_read_as_they_are_written(value: timedelta) -> None:
+    total = value // timedelta(microseconds=1)
+    seconds, micros = divmod(total, 1_000_000)
+    assert duration(f"{total}us") == value
+    assert duration(f"{seconds}s{micros}us") == value
+    assert duration(f"PT{seconds}.{micros:06d}S") == value
