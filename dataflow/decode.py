@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from dataflow import events, fields, times
 from dataflow.errors import SettingsError
-from dataflow.events import DEAD_LETTER, EVENT, TIMESTAMP, Decoded
+from dataflow.events import DEAD_LETTER, DEFAULT_KEY, EVENT, TIMESTAMP, Decoded
 from dataflow.fields import Columns, Lines
 from dataflow.problems import Problems
 from dataflow.settings import Settings, Source
@@ -145,10 +145,10 @@ def _transport(raw: pa.RecordBatch) -> Columns:
 
 def _message_key(keys: pa.Array) -> pa.Array:
     if keys.null_count == len(keys):
-        return pa.repeat(pa.scalar("all"), len(keys))
+        return pa.repeat(pa.scalar(DEFAULT_KEY), len(keys))
     # Keys that are not UTF-8 stay apart from each other.
     decoded = [None if key is None else key.decode(errors="backslashreplace") for key in keys.to_pylist()]
-    return pa.array(decoded, pa.string()).fill_null("all")
+    return pa.array(decoded, pa.string()).fill_null(DEFAULT_KEY)
 
 
 def _time_format(source: Source) -> times.TimeFormat:

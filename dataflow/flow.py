@@ -30,7 +30,7 @@ from dataflow.operators import Clock, by_key, windows
 from dataflow.score import score_window, summarise
 from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
-from dataflow.sources import open_source
+from dataflow.sources import open_source, speaking
 
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
 
@@ -93,7 +93,7 @@ def build(
     events, unread = _split("decoded", op.flat_map_batch("decode", raw, decoded))
     vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, embedded))
     keyed = op.flat_map("by_key", vectors, by_key)
-    whole, late = windows("window", keyed, settings.window, clock)
+    whole, late = windows("window", keyed, settings.window, clock, speaking(source))
     scores = op.map("score", whole, scored)
     dead = op.merge("dead_letters", unread, unembedded)
     streams: dict[sinks.Stream, Any] = {

@@ -7,6 +7,8 @@
   ``settings.source.batch_rows`` rows each. How rows are cut into batches means nothing.
 - ``partition`` and ``offset`` of a record are its identity: the same record has the same after a
   restart. A partition's ``snapshot()`` is the position after the last record that it gave out.
+- A source may have ``speaking() -> list[str]``: the partitions that have records to give now. The
+  default key's watermark waits until it has heard from each of them.
 - Partitions never block: bytewax's workers are cooperative. ``clock`` is the only wall clock.
 - Options in the URI (``uri.options``) are the source's own; it refuses others with ``uri.allow``.
 - A module may import an optional dependency only inside ``open_source``.
@@ -43,3 +45,9 @@ def open_source(settings: Settings, *, clock: Clock) -> "Source[pa.RecordBatch]"
         raise SettingsError(f"source.uri={uri}: no source {uri.scheme!r}; there are {', '.join(SOURCES)}")
     source: Source[pa.RecordBatch] = import_module(SOURCES[uri.scheme]).open_source(settings, uri, clock)
     return source
+
+
+def speaking(source: "Source[pa.RecordBatch]") -> list[str]:
+    """The source's partitions that have records to give now; none if it does not say."""
+    names: list[str] = source.speaking() if hasattr(source, "speaking") else []
+    return names

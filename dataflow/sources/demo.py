@@ -59,9 +59,7 @@ class DemoPartition(StatefulSourcePartition[pa.RecordBatch, int]):
         if self._given >= self._size:
             raise StopIteration
         now = self._clock()
-        # One row at first: a watermark counts the partitions seen, and a long first batch of one of
-        # them would close windows before the others have shown that they exist.
-        rows = self._rows if self._given else 1
+        rows = self._rows
         if self._interval is not None:
             due = self._first + (now - self._started) // self._interval + 1
             rows = min(rows, due - self._given)
@@ -98,6 +96,9 @@ class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
 
     def list_parts(self) -> list[str]:
         return [str(number) for number in range(min(PARTITIONS, self.plan.events))]
+
+    def speaking(self) -> list[str]:
+        return self.list_parts()
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> DemoPartition:
         return DemoPartition(

@@ -108,6 +108,9 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
     def list_parts(self) -> list[str]:
         return list(self._formats)
 
+    def speaking(self) -> list[str]:
+        return [path for path in self._formats if os.path.getsize(path)]
+
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":
         if for_part not in self._formats:
             # A snapshot of a file that is no longer read: it has nothing more to give.

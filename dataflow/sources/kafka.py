@@ -64,6 +64,27 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
     def list_parts(self) -> list[str]:
         return [f"{self._topic.name}:{partition}" for partition in self._topic.partitions]
 
+    def speaking(self) -> list[str]:
+        return [] if self._latest else [p for p in self.list_parts() if self._holds_messages(p)]
+
+    def _holds_messages(self, part: str) -> bool:
+        name, _, number = part.rpartition(":")
+        consumer = kafka.client().Consumer(self._topic.config | {"group.id": "driftline"})
+        try:
+            low, high = self._ends(consumer, kafka.client().TopicPartition(name, int(number)))
+        finally:
+            consumer.close()
+        return high > low
+
+    def _ends(self, consumer: Any, position: Any) -> tuple[int, int]:
+        """The first offset that a partition still has, and the one after its last."""
+        try:
+            low, high = consumer.get_watermark_offsets(position, timeout=kafka.TIMEOUT_S)
+        except kafka.client().KafkaException as error:
+            where = f"{position.topic}:{position.partition}"
+            raise SourceError(f"{where}: no offsets: {error.args[0].str()}") from None
+        return int(low), int(high)
+
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_KafkaPartition":
         name, _, number = for_part.rpartition(":")
         client = kafka.client()
@@ -101,12 +122,9 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
     def _first(self, consumer: Any, position: Any, resume_state: int | None) -> int:
         """The offset to start at. Raises ``SourceError`` if the topic ends before the snapshot's."""
         where = f"{position.topic}:{position.partition}"
-        try:
-            low, high = consumer.get_watermark_offsets(position, timeout=kafka.TIMEOUT_S)
-        except kafka.client().KafkaException as error:
-            raise SourceError(f"{where}: no offsets: {error.args[0].str()}") from None
+        low, high = self._ends(consumer, position)
         if resume_state is None:
-            return int(high if self._latest else low)
+            return high if self._latest else low
         # Some brokers understate the end, so the last message that was read decides.
         if resume_state > high and not _is_there(consumer, position, resume_state - 1):
             raise SourceError(
@@ -117,7 +135,7 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
             _log.warning(
                 "%s: offsets %d to %d are lost to the topic's retention", where, resume_state, low - 1
             )
-        return max(resume_state, int(low))
+        return max(resume_state, low)
 
 
 def _is_there(consumer: Any, position: Any, offset: int) -> bool:

@@ -135,3 +135,13 @@ def test_killed_at_random_moments_it_gives_the_same_rows(
     run(env, *flags, processes=processes, flow="tests.flow.paced:flow")
     assert scored(tmp_path / "out/scores.jsonl") == expected
     assert scores(tmp_path / "out/scores.jsonl") == undisturbed
+
+
+def test_files_of_the_same_hours_make_nothing_late_whichever_is_read_first(tmp_path: Path) -> None:
+    expected = write_stream(tmp_path)
+    env = environment(tmp_path)
+    del env["DRIFTLINE_SOURCE__KEY_FIELD"]
+    run(env)
+    assert not rows(tmp_path / "out/late.jsonl")
+    found = scored(tmp_path / "out/scores.jsonl")
+    assert {(start, event) for _, start, event in found} == {(start, event) for _, start, event in expected}
