@@ -58,7 +58,7 @@ def test_it_is_the_same_stream_on_every_python_and_platform() -> None:
 
 
 def test_batches_are_raw_jsonl_with_an_identity() -> None:
-    (batch,) = source("demo:").build_part("source", "1", None).next_batch()
+    (batch,) = source("demo:", batch_rows=1).build_part("source", "1", None).next_batch()
     assert batch.schema.equals(demo.SCHEMA, check_metadata=True)
     assert batch.schema.metadata == {b"format": b"jsonl"}
     assert batch.column("arrival").to_pylist() == [NOW]
@@ -87,12 +87,6 @@ def test_it_resumes_where_it_was(batches: int) -> None:
     taken = rows(before, batches)
     after = opened.build_part("source", "0", before.snapshot())
     assert taken + rows(after) == whole
-
-
-def test_a_partition_first_shows_that_it_exists() -> None:
-    opened = source("demo:")
-    part = opened.build_part("source", "0", None)
-    assert [len(rows(part, 1)) for _ in range(2)] == [1, demo.BATCH_ROWS]
 
 
 def test_rate_is_kept_by_the_wall_clock() -> None:
