@@ -48,8 +48,11 @@ class Assigner(Protocol):
     def earliest_end(self, ts: Int64s, watermark: Int64s) -> Int64s:
         """``(n,)``: no window that an event is in and that has not ended will end before this."""
 
-    def add(self, ts: Int64s, watermark: int) -> tuple[dict[Pane, int], dict[int, int]]:
-        """Admit events. Returns (rows by pane, windows that are no more -> the one they merged into)."""
+    def add(self, ts: Int64s, watermark: int) -> dict[Pane, Pane]:
+        """Admit events. Returns the panes that are no more, and which they became part of."""
+
+    def panes(self, ts: Int64s) -> dict[Pane, int]:
+        """The number of events, admitted before, in each pane."""
 
     def revising(self, ts: Int64s, watermark: Int64s) -> Bools:
         """``(n,)``: admitted events that change a window that has ended."""
@@ -63,14 +66,28 @@ class Assigner(Protocol):
     def next_end(self, panes: Iterable[Pane]) -> int:
         """The end of the first window that has rows and has not ended; ``FOREVER`` if none has."""
 
-    def forget(self, watermark: int) -> int:
-        """Let go of the windows that are gone; no row from before the time returned is needed."""
+    def forget(self, watermark: int) -> None:
+        """Let go of the windows that are gone."""
 
-    def needs(self, pane: Pane) -> bool:
-        """Whether a window that is not gone holds the pane's rows."""
+    @property
+    def needed_since(self) -> int:
+        """No row from before this event time is needed any more."""
+
+    def kept(self, pane: Pane) -> Iterable[int]:
+        """The windows of a pane that are not gone."""
+
+    def extent(self, pane: Pane) -> tuple[int, int]:
+        """The event times ``[start, end)`` of a pane."""
 
     def missed(self, ts: int) -> list[tuple[int, int]]:
         """The windows ``[start, end)`` that a late event belongs to."""
+
+    @property
+    def gone_until(self) -> int:
+        """Beside the watermark, all that must be remembered once no window is kept."""
+
+    def resume(self, watermark: int, gone_until: int) -> None:
+        """Take up after the last window was gone."""
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data to build it again from."""
@@ -99,6 +116,13 @@ class Aligned:
             "forgotten": self._forgotten,
         }
 
+    @property
+    def gone_until(self) -> int:
+        return NEVER
+
+    def resume(self, watermark: int, gone_until: int) -> None:
+        self._ended, self._forgotten = self._last_ended(watermark), self._gone(watermark)
+
     def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
         return self._ends(self._first(ts)) <= watermark
 
@@ -112,17 +136,17 @@ class Aligned:
         window = np.maximum(self._first(ts), self._last_ended(watermark) + 1)
         return np.where(window <= self._last(ts), self._ends(window), FOREVER)
 
-    def add(self, ts: Int64s, watermark: int) -> tuple[dict[Pane, int], dict[int, int]]:
+    def add(self, ts: Int64s, watermark: int) -> dict[Pane, Pane]:
+        gone, ended = self._gone(watermark), self._last_ended(watermark)
+        for low, high in self.panes(ts) if self._lateness else ():
+            self._dirty.update(range(max(low, gone + 1), min(high, ended) + 1))
+        return {}
+
+    def panes(self, ts: Int64s) -> dict[Pane, int]:
         first, last = self._first(ts), self._last(ts)
         # Neither decreases with time and one of them steps at each pane boundary: their sum names the pane.
         _, index, count = np.unique(first + last, return_index=True, return_counts=True)
-        panes = {
-            (int(first[i]), int(last[i])): n for i, n in zip(index.tolist(), count.tolist(), strict=True)
-        }
-        gone, ended = self._gone(watermark), self._last_ended(watermark)
-        for low, high in panes if self._lateness else ():
-            self._dirty.update(range(max(low, gone + 1), min(high, ended) + 1))
-        return panes, {}
+        return {(int(first[i]), int(last[i])): n for i, n in zip(index.tolist(), count.tolist(), strict=True)}
 
     def revising(self, ts: Int64s, watermark: Int64s) -> Bools:
         oldest = np.maximum(self._first(ts), self._gone(watermark) + 1)
@@ -152,13 +176,23 @@ class Aligned:
         windows = [max(low, self._ended + 1) for low, high in panes if high > self._ended]
         return self._start(min(windows)) + self._length if windows else FOREVER
 
-    def forget(self, watermark: int) -> int:
+    def forget(self, watermark: int) -> None:
         self._forgotten = self._gone(watermark)
         self._revision = {k: r for k, r in self._revision.items() if k > self._forgotten}
-        return self._start(self._forgotten + 1)
 
-    def needs(self, pane: Pane) -> bool:
-        return pane[1] > self._forgotten
+    @property
+    def needed_since(self) -> int:
+        return max(self._start(self._forgotten + 1), NEVER)
+
+    def kept(self, pane: Pane) -> Iterable[int]:
+        return range(max(pane[0], self._forgotten + 1), pane[1] + 1)
+
+    def extent(self, pane: Pane) -> tuple[int, int]:
+        first, last = pane
+        return (
+            max(self._start(last), self._start(first - 1) + self._length),
+            min(self._start(last + 1), self._start(first) + self._length),
+        )
 
     def missed(self, ts: int) -> list[tuple[int, int]]:
         at = np.array([ts])
@@ -211,6 +245,13 @@ class Sessions:
         live = [(i, (s.start, s.newest, s.revision, s.emitted)) for i, s in self._live.items()]
         return {"live": live, "next": self._next, "seen": self._seen, "gone_until": self._gone_until}
 
+    @property
+    def gone_until(self) -> int:
+        return self._gone_until
+
+    def resume(self, watermark: int, gone_until: int) -> None:
+        self._seen, self._gone_until = watermark, gone_until
+
     def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
         return ts < watermark
 
@@ -226,10 +267,9 @@ class Sessions:
     def earliest_end(self, ts: Int64s, watermark: Int64s) -> Int64s:
         return ts + self._gap
 
-    def add(self, ts: Int64s, watermark: int) -> tuple[dict[Pane, int], dict[int, int]]:
+    def add(self, ts: Int64s, watermark: int) -> dict[Pane, Pane]:
         ordered = np.sort(ts)
-        rows: dict[int, int] = {}
-        merged: dict[int, int] = {}
+        merged: dict[Pane, Pane] = {}
         for run in np.split(ordered, np.flatnonzero(np.diff(ordered) >= self._gap) + 1):
             low, high = int(run[0]), int(run[-1])
             into, *others = self._touched(low, high) or [self._open(low, high)]
@@ -238,12 +278,16 @@ class Sessions:
                 absorbed = self._live.pop(other)
                 low, high = min(low, absorbed.start), max(high, absorbed.newest)
                 target.revision = max(target.revision, absorbed.revision)
-                rows[into] = rows.get(into, 0) + rows.pop(other, 0)
-                merged[other] = into
+                merged[other, other] = into, into
             target.start, target.newest = min(low, target.start), max(high, target.newest)
             target.emitted = False
-            rows[into] = rows.get(into, 0) + len(run)
-        return {(i, i): n for i, n in rows.items()}, merged
+        return merged
+
+    def panes(self, ts: Int64s) -> dict[Pane, int]:
+        by_start = sorted((session.start, i) for i, session in self._live.items())
+        starts, ids = (np.array(column) for column in zip(*by_start, strict=True))
+        found, count = np.unique(ids[np.searchsorted(starts, ts, "right") - 1], return_counts=True)
+        return {(i, i): n for i, n in zip(found.tolist(), count.tolist(), strict=True)}
 
     def revising(self, ts: Int64s, watermark: Int64s) -> Bools:
         return ts < watermark
@@ -264,15 +308,22 @@ class Sessions:
         ends = (s.newest + self._gap for s in self._live.values())
         return min((end for end in ends if end > self._seen), default=FOREVER)
 
-    def forget(self, watermark: int) -> int:
+    def forget(self, watermark: int) -> None:
         for i, s in list(self._live.items()):
             if s.newest + self._gap + self._lateness <= watermark:
                 self._gone_until = max(self._gone_until, s.newest + self._gap)
                 del self._live[i]
+
+    @property
+    def needed_since(self) -> int:
         return min((s.start for s in self._live.values()), default=FOREVER)
 
-    def needs(self, pane: Pane) -> bool:
-        return pane[0] in self._live
+    def kept(self, pane: Pane) -> Iterable[int]:
+        return (pane[0],) if pane[0] in self._live else ()
+
+    def extent(self, pane: Pane) -> tuple[int, int]:
+        session = self._live[pane[0]]
+        return session.start, session.newest + self._gap
 
     def missed(self, ts: int) -> list[tuple[int, int]]:
         return [(ts, ts + self._gap)]

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.assigners import WindowRef
+from dataflow.sampling import levels
 from dataflow.watermark import Int64s
 from dataflow.windows import Append, Drop, Gather, Order, Trim
 
@@ -47,15 +48,20 @@ class Part:
 
     window: WindowRef
     parts: int
+    seen: int
     rows: list[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
 class WholeWindow:
-    """One emission of one window: ``rows`` in (``ts``, ``id``) order, schema of an embedded batch."""
+    """One emission of one window: ``rows`` in (``ts``, ``id``) order, schema of an embedded batch.
+
+    ``seen``: how many events came in time; ``rows`` are a sample of them where there are fewer.
+    """
 
     ref: WindowRef
     rows: pa.RecordBatch
+    seen: int
 
 
 class Keeper:
@@ -80,7 +86,7 @@ class Keeper:
                 return told
             self._rows = [concat(self._rows)]
         else:
-            self._rows = [kept for rows in self._rows if len(kept := _since(rows, change.before))]
+            self._rows = [kept for rows in self._rows if len(kept := _needed(rows, change))]
         return [*told, self._replace()]
 
     def replay(self) -> list[Replace]:
@@ -142,9 +148,8 @@ class Reader:
             self._lacks_replay = False
 
     def _part(self, order: Gather) -> Part:
-        start, end, _ = order.window
-        rows = [part for _, piece in self._rows if len(part := _between(piece, start, end))]
-        return Part(order.window, order.parts, rows)
+        rows = [part for _, piece in self._rows if len(part := _wanted(piece, order))]
+        return Part(order.window, order.parts, order.seen, rows)
 
 
 @dataclass
@@ -159,7 +164,7 @@ class Assembly:
             return None
         rows = concat([piece for part in self._parts for piece in part.rows])
         order = pc.sort_indices(rows, sort_keys=[("ts", "ascending"), ("id", "ascending")])
-        return WholeWindow(part.window, rows.take(order))
+        return WholeWindow(part.window, rows.take(order), part.seen)
 
 
 def concat(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
@@ -167,19 +172,27 @@ def concat(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return pa.concat_batches(batches)
 
 
-def _between(rows: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:
-    """The rows with ``start <= ts < end``; a view of them where they lie together."""
+def _wanted(rows: pa.RecordBatch, order: Gather) -> pa.RecordBatch:
+    """The rows that ``order`` asks for; a view of them where they lie together."""
     ts = _ts(rows)
-    inside = np.flatnonzero((ts >= start) & (ts < end))
-    if len(inside) and inside[-1] - inside[0] + 1 == len(inside):
-        return rows.slice(int(inside[0]), len(inside))
-    return rows.take(pa.array(inside))
+    wanted = (ts >= order.window.start) & (ts < order.window.end)
+    if order.level:
+        wanted &= levels(rows.column("id")) >= order.level
+    index = np.flatnonzero(wanted)
+    if len(index) and index[-1] - index[0] + 1 == len(index):
+        return rows.slice(int(index[0]), len(index))
+    return rows.take(pa.array(index))
 
 
-def _since(rows: pa.RecordBatch, before: int) -> pa.RecordBatch:
-    """The rows with ``ts >= before``; a copy if some go, as a view would keep them all in memory."""
-    inside = np.flatnonzero(_ts(rows) >= before)
-    return rows if len(inside) == len(rows) else rows.take(pa.array(inside))
+def _needed(rows: pa.RecordBatch, order: Trim) -> pa.RecordBatch:
+    """The rows that ``order`` leaves; a copy if some go, as a view would keep them all in memory."""
+    ts = _ts(rows)
+    needed = ts >= order.before
+    if order.thinned:
+        at = levels(rows.column("id"))
+        for start, end, level in order.thinned:
+            needed &= ~((start <= ts) & (ts < end) & (at < level))
+    return rows if needed.all() else rows.take(pa.array(np.flatnonzero(needed)))
 
 
 def _ts(rows: pa.RecordBatch) -> Int64s:

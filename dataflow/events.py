@@ -100,7 +100,11 @@ SCORED = pa.schema(
     ]
 )
 
-#: One row a window, for ``sink.windows``.
+#: Beside ``SCORED`` where ``window.max_window_rows`` is set: the share of the window's events that were
+#: scored, in (0, 1].
+SAMPLE_SHARE = pa.field("sample_share", pa.float64(), nullable=False)
+
+#: One row a window, for ``sink.windows``. ``rows_seen``: its events, of which ``rows`` were scored.
 WINDOW_SUMMARY = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
@@ -108,6 +112,7 @@ WINDOW_SUMMARY = pa.schema(
         pa.field("window_end", TIMESTAMP, nullable=False),
         pa.field("revision", pa.int32(), nullable=False),
         pa.field("rows", pa.int64(), nullable=False),
+        pa.field("rows_seen", pa.int64(), nullable=False),
         pa.field("score_p50", pa.float64(), nullable=False),
         pa.field("score_p99", pa.float64(), nullable=False),
         pa.field("score_max", pa.float64(), nullable=False),

@@ -25,9 +25,9 @@ from dataflow.chunks import WholeWindow
 from dataflow.decode import decode
 from dataflow.embed import Embedder, embed_batches
 from dataflow.errors import DriftlineError
-from dataflow.events import DEAD_LETTER
+from dataflow.events import DEAD_LETTER, SAMPLE_SHARE, embedded_schema
 from dataflow.operators import Clock, by_key, windows
-from dataflow.score import score_window, summarise
+from dataflow.score import ScoredWindow, score_window
 from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
 from dataflow.sources import open_source, speaking
@@ -84,9 +84,13 @@ def build(
         events, dead = embed_batches(embedder, batches)
         yield from (part for part in (*events, dead) if len(part))
 
-    def scored(item: tuple[str, WholeWindow]) -> tuple[str, pa.RecordBatch]:
+    extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
+    if settings.sink.embeddings:
+        extra.append(embedded_schema(embedder.dim).field("embedding"))
+
+    def scored(item: tuple[str, WholeWindow]) -> tuple[str, ScoredWindow]:
         key, window = item
-        return key, score_window(scorer, key, window, with_embeddings=settings.sink.embeddings)
+        return key, score_window(scorer, key, window, extra)
 
     flow = Dataflow("driftline")
     raw = op.input("source", flow, source)
@@ -94,13 +98,13 @@ def build(
     vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, embedded))
     keyed = op.flat_map("by_key", vectors, by_key)
     whole, late = windows("window", keyed, settings.window, clock, speaking(source))
-    scores = op.map("score", whole, scored)
+    windowed = op.map("score", whole, scored)
     dead = op.merge("dead_letters", unread, unembedded)
     streams: dict[sinks.Stream, Any] = {
-        "scores": scores,
+        "scores": op.map_value("scores", windowed, lambda window: window.rows),
         "late": late,
         "dead_letters": op.map("dead_letters_keyed", dead, lambda letters: ("dead_letters", letters)),
-        "windows": op.map("summarise", scores, lambda item: (item[0], summarise(item[1]))),
+        "windows": op.map_value("windows", windowed, lambda window: window.summary),
     }
     for stream, items in streams.items():
         for number, uri in enumerate(getattr(settings.sink, stream)):

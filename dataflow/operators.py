@@ -10,9 +10,11 @@ snapshot writes is small and a key's rows spread over all workers::
 """
 
 import copyreg
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from functools import partial
+from typing import Any, Callable, Collection, Tuple  # noqa: UP035  see `windows`
 
 import bytewax.operators as op
 import pyarrow as pa
@@ -21,7 +23,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from dataflow import settings
 from dataflow.chunks import Assembly, Gone, Keeper, Part, Reader, Replace, WholeWindow
-from dataflow.windows import Append, Drop, Gather, Order, Output, Trim, Windows, micros
+from dataflow.windows import Append, Drop, Gather, Order, Output, Rest, Trim, Windows, micros
 
 Clock = Callable[[], datetime]
 
@@ -51,34 +53,65 @@ copyreg.pickle(pa.RecordBatch, lambda batch: (_unpack, (_pack(batch),)))
 
 
 class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, "Order | pa.RecordBatch", dict[str, Any]]):
-    def __init__(
-        self, spec: settings.Window, clock: Clock, partitions: Collection[str], state: dict[str, Any] | None
-    ) -> None:
-        self._clock = clock
-        self._closes = spec.on_eof == "close"
-        self._windows = Windows(spec, micros(clock()), state, partitions)
+    """One key. While it holds no rows, all that is kept of it is a few numbers, for ``window.remember``."""
+
+    # A million keys may come and go.
+    __slots__ = ("_common", "_rest", "_wake", "_windows")
+
+    def __init__(self, common: "_Common", state: dict[str, Any] | None) -> None:
+        self._common = common
         self._wake: datetime | None = None
+        self._rest: Rest | None = None
+        self._windows: Windows | None = None
+        if state and "rest" in state:
+            self._rest = tuple(state["rest"])
+        else:
+            now = micros(common.clock())
+            self._windows = Windows(common.spec, now, state, partitions=common.partitions)
 
     def on_batch(self, values: list[pa.RecordBatch]) -> tuple[Iterable[Order | pa.RecordBatch], bool]:
-        now = micros(self._clock())
-        return [item for rows in values for item in _items(self._windows.push(rows, now))], False
+        now = micros(self._common.clock())
+        windows = self._windows or Windows(self._common.spec, now, rest=self._rest)
+        return self._after(windows, [windows.push(rows, now) for rows in values]), False
 
     def on_notify(self) -> tuple[Iterable[Order | pa.RecordBatch], bool]:
-        now = self._clock()
-        late_by = now - (self._wake or now)
-        stalled = micros(late_by) if late_by > _STALL else 0
-        return _items(self._windows.tick(micros(now), stalled)), False
+        now = self._common.clock()
+        overdue = now - (self._wake or now)
+        if not self._windows:
+            return [], overdue >= timedelta(0)
+        stalled = micros(overdue) if overdue > _STALL else 0
+        return self._after(self._windows, [self._windows.tick(micros(now), stalled)]), False
 
     def on_eof(self) -> tuple[Iterable[Order | pa.RecordBatch], bool]:
-        return _items(self._windows.finish()) if self._closes else [], False
+        if not self._windows or self._common.spec.on_eof == "keep":
+            return [], False
+        return self._after(self._windows, [self._windows.finish()]), False
+
+    def _after(self, windows: Windows, outputs: list[Output]) -> list[Order | pa.RecordBatch]:
+        self._rest = windows.rest()
+        self._windows = None if self._rest else windows
+        return [item for output in outputs for item in (*output.orders, *output.late)]
 
     def notify_at(self) -> datetime | None:
-        at = self._windows.wake_at(micros(self._clock()))
-        self._wake = None if at is None else datetime.fromtimestamp(at / 1e6, timezone.utc)
+        now = self._common.clock()
+        if self._windows:
+            at = self._windows.wake_at(micros(now))
+            self._wake = None if at is None else datetime.fromtimestamp(at / 1e6, timezone.utc)
+        else:
+            self._wake = now + self._common.spec.remember
         return self._wake
 
     def snapshot(self) -> dict[str, Any]:
-        return self._windows.snapshot()
+        return self._windows.snapshot() if self._windows else {"rest": self._rest}
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What the window logics of all keys share."""
+
+    spec: settings.Window
+    clock: Clock
+    partitions: Collection[str]
 
 
 class _KeepLogic(StatefulBatchLogic[Order, "Replace | Gone", dict[str, Any]]):
@@ -142,13 +175,14 @@ def windows(
     spec: settings.Window,
     clock: Clock,
     partitions: Collection[str] = (),
-) -> tuple[KeyedStream[WholeWindow], KeyedStream[pa.RecordBatch]]:
+) -> Tuple[KeyedStream[WholeWindow], KeyedStream[pa.RecordBatch]]:  # noqa: UP006
     """Gather embedded events, keyed by ``key``, into event-time windows.
 
     Returns the whole windows, one item an emission, and the late events (schema ``LATE``); both keyed
     by ``key``. ``partitions``: those of the source that have something to say (see ``Windows``).
     """
-    items = op.stateful_batch("window", up, lambda state: _WindowLogic(spec, clock, partitions, state))
+    # On CPython 3.10, bytewax takes the builtin generics in an operator's signature for classes and fails.
+    items = op.stateful_batch("window", up, partial(_WindowLogic, _Common(spec, clock, partitions)))
     split = op.branch("split", items, lambda item: isinstance(item[1], pa.RecordBatch))
     orders = op.map("by_chunk", split.falses, lambda item: (_join(item[0], str(item[1].chunk)), item[1]))
     # A keeper that were told of a window would be awake, and its rows written again.
@@ -174,10 +208,6 @@ def by_key(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
         (name, ordered.slice(start, stop - start))
         for name, start, stop in zip(names, bounds[:-1], bounds[1:], strict=True)
     ]
-
-
-def _items(output: Output) -> list[Order | pa.RecordBatch]:
-    return [*output.orders, *output.late]
 
 
 def _join(key: str, name: str) -> str:

@@ -1,19 +1,30 @@
-"""Score: one whole window in, one row an event out."""
+"""Score: one whole window in, one row an event out, and one about the window."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow.chunks import WholeWindow
-from dataflow.events import SCORED, TIMESTAMP, WINDOW_SUMMARY
+from dataflow.events import SAMPLE_SHARE, SCORED, TIMESTAMP, WINDOW_SUMMARY
 from dataflow.scorers import Scorer
 
 
+@dataclass(frozen=True)
+class ScoredWindow:
+    """``rows``: schema ``SCORED`` and the extra fields asked for. ``summary``: one ``WINDOW_SUMMARY`` row."""
+
+    rows: pa.RecordBatch
+    summary: pa.RecordBatch
+
+
 def score_window(
-    scorer: Scorer, key: str, window: WholeWindow, *, with_embeddings: bool = False
-) -> pa.RecordBatch:
-    """The window's rows with their scores, schema ``SCORED``; plus ``embedding`` if asked for."""
-    rows, scores = window.rows, scorer.score(window.rows)
-    n = len(rows)
+    scorer: Scorer, key: str, window: WholeWindow, extra: Collection[pa.Field] = ()
+) -> ScoredWindow:
+    """Score a window. ``extra``: fields behind those of ``SCORED``: ``SAMPLE_SHARE``, columns of the rows."""
+    scores, n = scorer.score(window.rows), len(window.rows)
     columns = {
         "key": pa.repeat(key, n),
         "window_start": pa.repeat(pa.scalar(window.ref.start, TIMESTAMP), n),
@@ -21,27 +32,17 @@ def score_window(
         "revision": pa.repeat(pa.scalar(window.ref.revision, pa.int32()), n),
         "score": pa.array(scores.values),
         "cluster": pa.array(scores.cluster),
+        SAMPLE_SHARE.name: pa.repeat(n / window.seen, n),
     }
-    schema = SCORED.append(rows.schema.field("embedding")) if with_embeddings else SCORED
-    return pa.RecordBatch.from_arrays(
-        [columns[name] if name in columns else rows.column(name) for name in schema.names], schema=schema
-    )
+    schema = pa.schema([*SCORED, *extra])
+    rows = [columns[name] if name in columns else window.rows.column(name) for name in schema.names]
+    return ScoredWindow(pa.RecordBatch.from_arrays(rows, schema=schema), _summary(key, window, scores.values))
 
 
-def summarise(scored: pa.RecordBatch) -> pa.RecordBatch:
-    """One row about a scored window, schema ``WINDOW_SUMMARY``."""
-    head = scored.slice(0, 1)
-    values = scored.column("score").to_numpy()
-    figures = {
-        "rows": [len(scored)],
-        "score_p50": [float(np.quantile(values, 0.5))],
-        "score_p99": [float(np.quantile(values, 0.99))],
-        "score_max": [float(values.max())],
-    }
+def _summary(key: str, window: WholeWindow, scores: npt.NDArray[np.float64]) -> pa.RecordBatch:
+    median, p99, highest = np.quantile(scores, (0.5, 0.99, 1.0)).tolist()
+    row = (key, *window.ref, len(scores), window.seen, median, p99, highest)
     return pa.RecordBatch.from_arrays(
-        [
-            pa.array(figures[f.name], f.type) if f.name in figures else head.column(f.name)
-            for f in WINDOW_SUMMARY
-        ],
+        [pa.array([value], field.type) for value, field in zip(row, WINDOW_SUMMARY, strict=True)],
         schema=WINDOW_SUMMARY,
     )

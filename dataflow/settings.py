@@ -164,6 +164,8 @@ class Window(_Group):
     max_future: Positive = timedelta(hours=1)
     align_to: Instant = datetime(1970, 1, 1, tzinfo=timezone.utc)
     on_eof: Literal["close", "keep"] = "close"
+    max_window_rows: Annotated[int, Field(ge=100)] | None = None
+    remember: Positive = timedelta(days=1)
 
     @model_validator(mode="after")
     def _slide_fits(self) -> "Window":

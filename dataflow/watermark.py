@@ -34,10 +34,12 @@ class Watermark:
         self._idle = idle_us
         self.value: int = state["value"] if state else NEVER
         self._newest: dict[str, int] = dict(state["newest"]) if state else {}
+        #: The largest event time seen, of any partition.
+        self.highest: int = state["highest"] if state else NEVER
         self._arrived = dict.fromkeys(self._newest, now_us)
 
     def snapshot(self) -> dict[str, Any]:
-        return {"value": self.value, "newest": dict(self._newest)}
+        return {"value": self.value, "newest": dict(self._newest), "highest": self.highest}
 
     def expect(self, partitions: Iterable[str], now_us: int) -> None:
         """Wait for these partitions to speak, or to be silent for ``idle_us`` from now."""
@@ -60,6 +62,7 @@ class Watermark:
             # A partition that has not spoken yet holds nothing back.
             np.minimum(lowest, np.where(newest == NEVER, lowest, newest), out=lowest)
             self._newest[name] = int(newest[-1])
+        self.highest = max(self.highest, int(ts.max()))
         after = np.maximum.accumulate(np.maximum(lowest - self._delay, self.value))
         self.value = int(after[-1])
         return after
@@ -72,7 +75,7 @@ class Watermark:
             candidate = min(self._newest.get(p, NEVER) for p in active) - self._delay
         else:
             silent_since = max(self._arrived.values()) + self._idle
-            candidate = max(self._newest.values()) - self._delay + (now_us - silent_since)
+            candidate = self.highest - self._delay + (now_us - silent_since)
         self.value = max(self.value, candidate)
 
     def stalled(self, by_us: int) -> None:
@@ -88,11 +91,15 @@ class Watermark:
         if active := self._active(now_us):
             return min(self._arrived[p] for p in active) + self._idle
         silent_since = max(self._arrived.values()) + self._idle
-        return max(silent_since + target_us + self._delay - max(self._newest.values()), now_us)
+        return max(silent_since + target_us + self._delay - self.highest, now_us)
 
     def advance_to(self, value: int) -> None:
         """Move on to ``value`` at least: the end of a finite input."""
         self.value = max(self.value, value)
+
+    def resume(self, value: int, highest: int) -> None:
+        """Take up where a watermark stood whose partitions had all been silent."""
+        self.value, self.highest = value, highest
 
     def _active(self, now_us: int) -> list[str]:
         if self._idle is None:

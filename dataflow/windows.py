@@ -1,8 +1,9 @@
 """The window state machine of one key: rows in, orders to its chunks out. No bytewax, no clock.
 
 It holds no rows. They go to append-only **chunks**, in their order of arrival; the machine knows each
-chunk's number of rows by pane, and orders chunks to hand over the rows of a window that has ended, to
-trim or to drop what no window needs any more. The orders must be carried out in the order given.
+chunk's number of rows (:mod:`dataflow.ledger`), and orders chunks to hand over the rows of a window
+that has ended, to trim or to drop what no window needs any more. The orders must be carried out in
+the order given.
 
 Every decision depends on the order of arrival of the key's events alone, never on how they were cut
 into batches. Times are integers: microseconds since the Unix epoch, UTC.
@@ -18,18 +19,13 @@ import orjson
 import pyarrow as pa
 
 from dataflow import settings
-from dataflow.assigners import FOREVER, Aligned, Assigner, Bools, Pane, Sessions, WindowRef
+from dataflow.assigners import FOREVER, Aligned, Assigner, Bools, Sessions, WindowRef
 from dataflow.events import DEFAULT_KEY, EVENT, LATE
+from dataflow.ledger import Ledger
+from dataflow.sampling import Sample
 from dataflow.watermark import NEVER, Int64s, Watermark
 
 FORMAT = 1
-
-#: A chunk of so many rows takes no more: what a snapshot writes again stays below this.
-FULL_ROWS = 4096
-#: At a snapshot, a chunk of so many rows takes no more, so that it is never written again.
-SEAL_ROWS = 256
-#: Chunks are trimmed when rows that no window needs are more than this share of those needed.
-SLACK = 0.1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -50,19 +46,26 @@ class Append:
 
 @dataclass(frozen=True)
 class Gather:
-    """Hand over a chunk's rows in ``[window.start, window.end)``: one of ``parts`` of the window."""
+    """Hand over a chunk's rows in ``[window.start, window.end)`` from sampling level ``level`` up: one of
+    ``parts`` of the window, for which ``seen`` events came in time.
+    """
 
     chunk: int
     window: WindowRef
     parts: int
+    seen: int
+    level: int = 0
 
 
 @dataclass(frozen=True)
 class Trim:
-    """Forget a chunk's rows from before ``before``."""
+    """Forget a chunk's rows from before ``before``, and those in ``[start, end)`` below a sampling level,
+    for each ``(start, end, level)`` of ``thinned``.
+    """
 
     chunk: int
     before: int
+    thinned: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,13 @@ class Output:
     late: list[pa.RecordBatch] = field(default_factory=list)
 
 
+#: What a key without rows must remember: ``Watermark.value`` and ``highest``, ``Assigner.gone_until``, and
+#: the number of the next chunk.
+Rest = tuple[int, int, int, int]
+
+
 class Windows:
-    """The windows of one key. ``state`` is what :meth:`snapshot` gave.
+    """The windows of one key. ``state`` is what :meth:`snapshot` gave, ``rest`` what :meth:`rest` gave.
 
     ``partitions``: those of the source that have something to say. The default key lives in all of
     them, so its watermark waits for each; where another key lives nobody knows.
@@ -95,11 +103,13 @@ class Windows:
         spec: settings.Window,
         now_us: int,
         state: Mapping[str, Any] | None = None,
+        rest: Rest | None = None,
         partitions: Collection[str] = (),
     ) -> None:
         if state and state["format"] != FORMAT:
             raise ValueError(f"window state has format {state['format']}, this version reads {FORMAT}")
         state = state or {}
+        watermark, highest, gone_until, following = rest or (NEVER, NEVER, NEVER, 0)
         self._assigner = _assigner(spec, state.get("assigner"))
         self._watermark = Watermark(
             micros(spec.delay),
@@ -108,29 +118,30 @@ class Windows:
             state.get("watermark"),
         )
         self._expected = partitions
-        self._settled: int = state.get("settled", NEVER)
-        self._chunks: dict[int, dict[Pane, int]] = {
-            chunk: {(low, high): n for low, high, n in panes} for chunk, panes in state.get("chunks", [])
-        }
-        self._open: int | None = state.get("open")
-        self._next: int = state.get("next", 0)
+        self._settled: int = state.get("settled", watermark)
+        self._ledger = Ledger(state.get("ledger"), following)
+        self._sample = Sample(spec.max_window_rows, self._assigner, self._ledger, state.get("sample"))
+        if rest:
+            self._watermark.resume(watermark, highest)
+            self._assigner.resume(watermark, gone_until)
 
     def snapshot(self) -> dict[str, Any]:
-        """The state as plain data. Closes the running chunk if it is worth it (see ``SEAL_ROWS``)."""
-        if self._open is not None and sum(self._chunks[self._open].values()) >= SEAL_ROWS:
-            self._open = None
+        """The state as plain data."""
         return {
             "format": FORMAT,
             "assigner": self._assigner.snapshot(),
             "watermark": self._watermark.snapshot(),
             "settled": self._settled,
-            "chunks": [
-                (chunk, [(low, high, n) for (low, high), n in panes.items()])
-                for chunk, panes in self._chunks.items()
-            ],
-            "open": self._open,
-            "next": self._next,
+            "ledger": self._ledger.snapshot(),
+            "sample": self._sample.snapshot(),
         }
+
+    def rest(self) -> Rest | None:
+        """What is left to remember, if there are no rows; a few numbers instead of all this."""
+        if len(self._ledger):
+            return None
+        mark = self._watermark
+        return mark.value, mark.highest, self._assigner.gone_until, self._ledger.following
 
     @property
     def watermark(self) -> int:
@@ -139,7 +150,7 @@ class Windows:
     @property
     def rows(self) -> int:
         """The number of rows that the chunks hold."""
-        return sum(sum(panes.values()) for panes in self._chunks.values())
+        return len(self._ledger)
 
     def push(self, rows: pa.RecordBatch, now_us: int) -> Output:
         """Take in embedded events of this key, in their order of arrival."""
@@ -192,7 +203,7 @@ class Windows:
         return None if end == FOREVER else self._watermark.reaches(end, now_us)
 
     def _next_end(self) -> int:
-        return self._assigner.next_end({pane for panes in self._chunks.values() for pane in panes})
+        return self._assigner.next_end(self._ledger.panes())
 
     def _stretch(self, ts: Int64s, marks: Int64s, after: Int64s, behind: Bools, start: int) -> int:
         """The end of the longest run of events from ``start`` that nothing comes between: no window ends
@@ -221,20 +232,14 @@ class Windows:
             rows, ts = rows.filter(pa.array(~late)), ts[~late]
         if not len(rows):
             return
-        panes, merged = self._assigner.add(ts, self._settled)
-        for gone, into in merged.items():
-            for known in self._chunks.values():
-                if (gone, gone) in known:
-                    known[into, into] = known.get((into, into), 0) + known.pop((gone, gone))
-        if self._open is None:
-            self._open, self._next = self._next, self._next + 1
-            self._chunks[self._open] = {}
-        chunk = self._chunks[self._open]
-        for pane, n in panes.items():
-            chunk[pane] = chunk.get(pane, 0) + n
-        output.orders.append(Append(self._open, rows))
-        if sum(chunk.values()) >= FULL_ROWS:
-            self._open = None
+        for gone, into in self._assigner.add(ts, self._settled).items():
+            self._ledger.merge(gone, into)
+            self._sample.merge(gone, into)
+        rows, kinds = self._sample.admit(rows, ts)
+        if len(rows):
+            output.orders.append(Append(self._ledger.append(kinds), rows))
+            if self._sample.tighten():
+                self._reclaim(output)
 
     def _late(self, rows: pa.RecordBatch, ts: Int64s, marks: Int64s) -> pa.RecordBatch:
         missed = [self._assigner.missed(t) for t in ts.tolist()]
@@ -255,36 +260,21 @@ class Windows:
         if watermark <= self._settled:
             return
         self._settled = watermark
-        live = {pane for panes in self._chunks.values() for pane in panes}
-        for window, ref in self._assigner.ripe(watermark, live):
-            holders = [
-                chunk
-                for chunk, panes in self._chunks.items()
-                if any(low <= window <= high for low, high in panes)
-            ]
-            output.orders.extend(Gather(chunk, ref, len(holders)) for chunk in holders)
-        since = self._assigner.forget(watermark)
-        if not all(self._assigner.needs(pane) for pane in live):
-            self._reclaim(since, output)
+        for window, ref in self._assigner.ripe(watermark, self._ledger.panes()):
+            level = self._sample.level(window)
+            holders = self._ledger.holders(window, level)
+            seen = self._sample.seen(window)
+            output.orders.extend(Gather(chunk, ref, len(holders), seen, level) for chunk in holders)
+        self._assigner.forget(watermark)
+        self._sample.forget()
+        if not all(self._assigner.kept(pane) for pane in self._ledger.panes()):
+            self._reclaim(output)
 
-    def _reclaim(self, since: int, output: Output) -> None:
-        needs = self._assigner.needs
-        dead = {
-            chunk: sum(n for pane, n in panes.items() if not needs(pane))
-            for chunk, panes in self._chunks.items()
-        }
-        for chunk, n in list(dead.items()):
-            if n == sum(self._chunks[chunk].values()):
-                del self._chunks[chunk], dead[chunk]
-                self._open = None if self._open == chunk else self._open
-                output.orders.append(Drop(chunk))
-        wasted = sum(dead.values())
-        if wasted <= SLACK * (self.rows - wasted):
-            return
-        for chunk, n in dead.items():
-            if n:
-                self._chunks[chunk] = {p: rows for p, rows in self._chunks[chunk].items() if needs(p)}
-                output.orders.append(Trim(chunk, since))
+    def _reclaim(self, output: Output) -> None:
+        dropped, trimmed = self._ledger.reclaim(self._sample.needs)
+        output.orders.extend(Drop(chunk) for chunk in dropped)
+        thinned = self._sample.thinned() if trimmed else ()
+        output.orders.extend(Trim(chunk, self._assigner.needed_since, thinned) for chunk in trimmed)
 
 
 def _assigner(spec: settings.Window, state: Mapping[str, Any] | None) -> Assigner:

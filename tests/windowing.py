@@ -92,7 +92,9 @@ class Harness:
         self._carry_out(self.machine.finish())
 
     def crash(self) -> None:
-        self.machine = Windows(self.spec, self.now, self.machine.snapshot())
+        rest = self.machine.rest()
+        state = None if rest else self.machine.snapshot()
+        self.machine = Windows(self.spec, self.now, state, rest)
         self.keepers = {c: Keeper(k.snapshot()) for c, k in self.keepers.items()}
         self.readers = {c: Reader(r.snapshot()) for c, r in self.readers.items()}
         assert not self._assemblies

@@ -3,11 +3,15 @@
 import itertools
 import random
 from collections import defaultdict
+from collections.abc import Iterable
+from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataflow.sampling import levels
 from dataflow.settings import Window
 from tests.windowing import Arrival, Emitted, Harness, pieces, run, spec, watermarks
 
@@ -197,6 +201,84 @@ def test_no_more_is_kept_than_is_needed(window: Window, arrivals: list[Arrival],
                 if i not in late and any(end + lateness > mark for _, end in spans(window, a.ts))
             ]
             assert len(needed) <= kept <= 1.1 * len(needed)
+
+
+def sample(members: Iterable[int], limit: int) -> frozenset[int]:
+    """The events of the lowest level that is not too many, from the definition."""
+    level = {i: int(n) for i, n in zip(members, levels(pa.array([f"{i:06d}" for i in members])), strict=True)}
+    lowest = next(k for k in range(65) if sum(n >= k for n in level.values()) <= limit)
+    return frozenset(i for i, n in level.items() if n >= lowest)
+
+
+@given(aligned, streams, cuts, st.integers(1, 12), st.sets(st.integers(0, 8)))
+def test_a_limited_window_is_a_sample_by_id_alone(
+    window: Window, arrivals: list[Arrival], at: list[int], limit: int, crashes: set[int]
+) -> None:
+    limited = window.model_copy(update={"max_window_rows": limit})
+    harness = Harness(limited)
+    for number, (start, stop) in enumerate(pieces(len(arrivals), at)):
+        if number in crashes:
+            harness.crash()
+        harness.push(arrivals[start:stop], start)
+        windows = {
+            w for pane in harness.machine._ledger.panes() for w in harness.machine._assigner.kept(pane)
+        }
+        assert harness.machine.rows <= 1.1 * limit * len(windows)
+    harness.finish()
+    members, late = reference(window, arrivals)
+    assert harness.emitted().final() == {w: s for w, m in members.items() if (s := sample(sorted(m), limit))}
+    assert set(harness.emitted().late) == late
+    last = {(w.ref.start // 1_000_000, w.ref.end // 1_000_000): w.seen for w in harness.windows}
+    assert last == {w: len(members[w]) for w in last}
+
+
+@given(sessions, st.lists(st.integers(0, 500), max_size=60), st.integers(1, 12), cuts)
+def test_a_limited_session_is_a_sample_too(
+    window: Window, times: list[int], limit: int, at: list[int]
+) -> None:
+    arrivals = [Arrival(ts) for ts in sorted(times)]
+    whole = run(window, arrivals).final()
+    limited = run(window.model_copy(update={"max_window_rows": limit}), arrivals, at).final()
+    assert limited == {w: s for w, m in whole.items() if (s := sample(sorted(m), limit))}
+
+
+@given(
+    aligned | sessions,
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 300)), max_size=30),
+    st.sets(st.integers(0, 30)),
+)
+def test_a_key_at_rest_remembers_what_it_must(
+    window: Window, steps: list[tuple[int, int]], rests: set[int]
+) -> None:
+    """Events and silences; taken up again from the few numbers kept of an empty key, it goes on the same."""
+
+    def go(resting: bool) -> Emitted:
+        harness, now, ts = Harness(idle), 0, 0
+        for number, (forward, silence) in enumerate(steps):
+            ts += forward - 10
+            harness.push([Arrival(ts)], number)
+            now += silence * 1_000_000
+            harness.tick(now)
+            if resting and number in rests and harness.machine.rest():
+                harness.crash()
+        harness.finish()
+        return harness.emitted()
+
+    idle = window.model_copy(update={"idle_timeout": timedelta(seconds=60)})
+    assert go(resting=True) == go(resting=False)
+
+
+def test_a_key_that_comes_back_does_not_open_a_closed_window_again() -> None:
+    harness = Harness(spec(kind="tumbling", length=100, delay=0, idle_timeout=10))
+    harness.push([Arrival(50)], 0)
+    harness.tick(200_000_000)
+    assert [ref for ref, _ in harness.emitted().windows] == [(0, 100_000_000, 0)]
+    assert harness.machine.rest() is not None
+    harness.crash()
+    harness.push([Arrival(60)], 1)
+    harness.finish()
+    assert len(harness.windows) == 1
+    assert set(harness.emitted().late) == {1}
 
 
 @pytest.mark.parametrize("partitions", [1, 3])

@@ -1,7 +1,5 @@
 """One contract for all scorers, and each against its formula."""
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -12,8 +10,8 @@ from sklearn.cluster import KMeans
 from dataflow.assigners import WindowRef
 from dataflow.chunks import WholeWindow
 from dataflow.errors import SettingsError
-from dataflow.events import SCORED, embedded_schema
-from dataflow.score import score_window, summarise
+from dataflow.events import SAMPLE_SHARE, SCORED, embedded_schema
+from dataflow.score import score_window
 from dataflow.scorers import SCORERS, Scorer, open_scorer
 from dataflow.settings import Score
 
@@ -141,17 +139,17 @@ def test_a_function_that_answers_wrongly_is_named(function: str) -> None:
 
 
 def test_a_scored_row_says_all_there_is_to_say() -> None:
-    window = WholeWindow(WindowRef(0, 600_000_000, 2), rows(unit_vectors(12)))
+    window = WholeWindow(WindowRef(0, 600_000_000, 2), rows(unit_vectors(12)), seen=24)
+    embedding = window.rows.schema.field("embedding")
     plain = score_window(scorer("kmeans"), "tenant", window)
-    full = score_window(scorer("kmeans"), "tenant", window, with_embeddings=True)
-    assert plain.schema == SCORED
-    assert full.schema.names == [*SCORED.names, "embedding"]
-    row = plain.to_pylist()[3]
+    full = score_window(scorer("kmeans"), "tenant", window, [SAMPLE_SHARE, embedding])
+    assert plain.rows.schema == SCORED
+    assert full.rows.schema.names == [*SCORED.names, "sample_share", "embedding"]
+    row = full.rows.to_pylist()[3]
     assert (row["key"], row["id"], row["text"], row["revision"]) == ("tenant", "e3", "text 3", 2)
     assert (row["window_end"] - row["window_start"]).total_seconds() == 600
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        summary = summarise(plain).to_pylist()
-    values = plain.column("score").to_pylist()
-    assert [(s["rows"], s["score_max"]) for s in summary] == [(12, max(values))]
-    assert summary[0]["score_p50"] == pytest.approx(np.median(values))
+    assert row["sample_share"] == 0.5
+    (summary,) = plain.summary.to_pylist()
+    values = plain.rows.column("score").to_pylist()
+    assert (summary["rows"], summary["rows_seen"], summary["score_max"]) == (12, 24, max(values))
+    assert summary["score_p50"] == pytest.approx(np.median(values))
