@@ -7,9 +7,11 @@
 The step ids below are a recovery format: a renamed step starts empty, a renamed flow replays all.
 """
 
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
@@ -32,6 +34,7 @@ from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
 from dataflow.sources import open_source, speaking
 
+Step = Callable[[Any], Any]
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
 
 #: embed.kind -> the module whose ``connect(settings.Embed)`` gives an embedder; imported when it is used.
@@ -47,7 +50,11 @@ def utc_now() -> datetime:
 
 
 def flow() -> Dataflow:
-    """The dataflow that the environment asks for. A user's mistake ends the process with one line."""
+    """The dataflow that the environment asks for.
+
+    A mistake in the settings ends the process with one line and code 2; what goes wrong while it runs
+    (a scorer that answers wrongly, a model server away for too long) with one line and code 1.
+    """
     try:
         settings = config.load()
         embedder: Embedder = import_module(EMBEDDERS[settings.embed.kind]).connect(settings.embed)
@@ -56,10 +63,25 @@ def flow() -> Dataflow:
             source=open_source(settings, clock=utc_now),
             embedder=embedder,
             sink=lambda stream, uri: sinks.open_sink(uri, settings, stream=stream),
+            guard=_end_the_process,
         )
     except DriftlineError as error:
         print(f"driftline: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _end_the_process(step: Step) -> Step:
+    @wraps(step)
+    def guarded(item: Any) -> Any:
+        try:
+            return step(item)
+        except DriftlineError as error:
+            # Raised, it would pass through bytewax as a panic with three tracebacks. To end at once is what
+            # recovery is made for.
+            print(f"driftline: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    return guarded
 
 
 def build(
@@ -69,20 +91,21 @@ def build(
     embedder: Embedder,
     sink: OpenSink,
     clock: Clock = utc_now,
+    guard: Callable[[Step], Step] = lambda step: step,
 ) -> Dataflow:
     """The graph over given parts. ``sink(stream, uri)`` opens the sink of a stream: ``scores``,
-    ``late``, ``dead_letters`` or ``windows``. Raises ``SettingsError``.
+    ``late``, ``dead_letters`` or ``windows``. ``guard`` wraps the steps that may raise a
+    ``DriftlineError`` while the flow runs. Raises ``SettingsError``.
     """
     scorer = open_scorer(settings.score)
 
-    def decoded(batches: list[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-        for raw in batches:
-            result = decode(raw, settings, now=clock())
-            yield from (part for part in (result.events, result.dead_letters) if len(part))
+    def decoded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        results = [decode(raw, settings, now=clock()) for raw in batches]
+        return [part for r in results for part in (r.events, r.dead_letters) if len(part)]
 
-    def embedded(batches: list[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+    def embedded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         events, dead = embed_batches(embedder, batches)
-        yield from (part for part in (*events, dead) if len(part))
+        return [part for part in (*events, dead) if len(part)]
 
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if settings.sink.embeddings:
@@ -95,10 +118,10 @@ def build(
     flow = Dataflow("driftline")
     raw = op.input("source", flow, source)
     events, unread = _split("decoded", op.flat_map_batch("decode", raw, decoded))
-    vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, embedded))
+    vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, guard(embedded)))
     keyed = op.flat_map("by_key", vectors, by_key)
     whole, late = windows("window", keyed, settings.window, clock, speaking(source))
-    windowed = op.map("score", whole, scored)
+    windowed = op.map("score", whole, guard(scored))
     dead = op.merge("dead_letters", unread, unembedded)
     streams: dict[sinks.Stream, Any] = {
         "scores": op.map_value("scores", windowed, lambda window: window.rows),

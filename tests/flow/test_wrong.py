@@ -1,0 +1,102 @@
+"""When things are wrong: one line that says what and what to do, never a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dataflow.flow import flow
+from tests.flow.test_flow import environment, rows, write_stream
+
+
+def three_numbers(frame: pd.DataFrame) -> list[float]:
+    """A scorer that does not look at what it is given."""
+    return [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("WINDOW__LENGHT", "10m", "DRIFTLINE_WINDOW__LENGHT: no such setting"),
+        ("WINDOW__LENGTH", "ten minutes", "DRIFTLINE_WINDOW__LENGTH='ten minutes': not a duration"),
+        ("SOURCE__URI", "file:not/there.jsonl", "not/there.jsonl: no such file"),
+        ("SOURCE__URI", "file:not/*.jsonl", "not/*.jsonl: no file matches"),
+        ("SOURCE__URI", "carrier-pigeon:", "no source 'carrier-pigeon'; there are file, stdin, kafka"),
+        ("SOURCE__URI", "demo:?speed=9", "speed"),
+        ("SOURCE__TS_FORMAT", "%Q", "%Q"),
+        ("SINK__SCORES", "tape:", "no sink 'tape'"),
+        ("SINK__SCORES", "file:/proc/driftline/scores.jsonl", "/proc/driftline"),
+        ("SINK__SCORES", "kafka://user:hunter2@localhost/topic", "do not belong in a URI"),
+        ("SCORE__KIND", "kmeens", "there are kmeans, mean, cosine, knn, lof"),
+        ("EMBED__KIND", "triton", "does not answer (connection refused); start it with `make sidecar`"),
+    ],
+)
+def test_a_mistake_in_the_settings(
+    setting: str,
+    value: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_stream(tmp_path, events=3)
+    env = environment(tmp_path, DRIFTLINE_EMBED__URL="127.0.0.1:9", DRIFTLINE_EMBED__STARTUP_TIMEOUT="100ms")
+    for name, default in env.items():
+        monkeypatch.setenv(name, default)
+    monkeypatch.setenv(f"DRIFTLINE_{setting}", value)
+    with pytest.raises(SystemExit) as caught:
+        flow()
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("driftline: ")
+    assert said in last
+    assert "hunter2" not in last
+
+
+def test_a_scorer_that_answers_wrongly_ends_the_flow_with_one_line(tmp_path: Path) -> None:
+    write_stream(tmp_path)
+    env = environment(tmp_path, DRIFTLINE_SCORE__KIND=f"{__name__}:three_numbers")
+    done = subprocess.run(
+        [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"],
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "three_numbers': must return" in done.stderr
+
+
+def test_whatever_the_records_are_every_one_is_accounted_for(tmp_path: Path) -> None:
+    good = '{"id": "%d", "ts": "2026-01-01T00:0%d:00Z", "text": "hello", "host": "a"}'
+    bad = [
+        b"not json",
+        b'{"id": "1", "text": "no time", "host": "a"}',
+        b'{"id": "1", "ts": "yesterday", "text": "x", "host": "a"}',
+        b'{"id": "1", "ts": NaN, "text": "x", "host": "a"}',
+        b'{"id": "1", "ts": "2026-01-01T00:00:00Z", "text": 7, "host": "a"}',
+        b'{"id": "1", "ts": "2999-01-01T00:00:00Z", "text": "x", "host": "a"}',
+        b'{"id": "1", "ts": "2026-01-01T00:00:00Z", "text": "\xff\xfe", "host": "a"}',
+        b'{"id": "1", "ts": "2026-01-01T00:00:00Z", "host": "a", "text": "' + b"x" * 10_000_000 + b'"}',
+    ]
+    lines = [(good % (i, i)).encode() for i in range(5)]
+    (tmp_path / "0.jsonl").write_bytes(b"\n".join([*lines, *bad]) + b"\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"],
+        env=os.environ | environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    dead = rows(tmp_path / "out/dead.jsonl")
+    assert [r["reason"] for r in dead] == [
+        "malformed", "missing_field", "bad_time", "bad_value", "bad_value", "future", "not_utf8", "too_large",
+    ]  # fmt: skip
+    for row, line in zip(dead[:6], bad[:6], strict=True):
+        assert str(row["raw"]).encode() == line
+        assert row["message"]
