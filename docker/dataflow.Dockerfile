@@ -1,0 +1,21 @@
+# The dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .
+FROM python:3.11.13-slim-bookworm AS build
+RUN python -m venv /opt/venv
+COPY requirements/runtime.txt requirements/
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps -r requirements/runtime.txt
+WORKDIR /app
+COPY dataflow dataflow
+RUN /opt/venv/bin/python -m compileall -q dataflow
+
+FROM python:3.11.13-slim-bookworm
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+WORKDIR /app
+USER 10001:10001
+# Python hears it also as process 1, where the default signal to end is ignored.
+STOPSIGNAL SIGINT
+CMD ["python", "-m", "bytewax.run", "dataflow.flow:flow"]

