@@ -30,6 +30,13 @@ PIECES = 32
 
 
 @dataclass(frozen=True)
+class Recall:
+    """To a keeper: its reader has been built from a snapshot, without the rows."""
+
+    chunk: int
+
+
+@dataclass(frozen=True)
 class Replace:
     """From a keeper to its reader: ``rows`` are what the chunk holds after its first ``changes``."""
 
@@ -70,32 +77,25 @@ class Keeper:
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
         self._rows: list[pa.RecordBatch] = _read(state["rows"]) if state else []
-        #: Built from a snapshot, and the reader does not have the rows yet.
-        self.owes_replay = state is not None
 
     def snapshot(self) -> dict[str, Any]:
         return {"format": FORMAT, "changes": self._changes, "rows": _write(self._rows)}
 
     def take(self, change: Append | Trim) -> list[Replace]:
         """Carry out a change; what the reader must be told."""
-        told = self.replay() if self.owes_replay else []
         self._changes += 1
         if isinstance(change, Append):
             self._rows.append(change.rows)
             if len(self._rows) < PIECES:
-                return told
+                return []
             self._rows = [concat(self._rows)]
         else:
             self._rows = [kept for rows in self._rows if len(kept := _needed(rows, change))]
-        return [*told, self._replace()]
+        return self.replay()
 
     def replay(self) -> list[Replace]:
-        """All the rows, for a reader that was built from a snapshot, too."""
-        self.owes_replay = False
-        return [self._replace()]
-
-    def _replace(self) -> Replace:
-        return Replace(list(self._rows), self._changes)
+        """All the rows."""
+        return [Replace(list(self._rows), self._changes)]
 
 
 class Reader:

@@ -47,6 +47,9 @@ class Ledger:
         """The number of the next chunk: numbers are never used again."""
         return self._next
 
+    def chunks(self) -> list[int]:
+        return list(self._chunks)
+
     def panes(self) -> set[Pane]:
         return {pane for rows in self._chunks.values() for pane, _ in rows}
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any, Callable, Collection, Tuple  # noqa: UP035  see `windows`
+from typing import Any, Callable, Collection, Tuple, TypeAlias  # noqa: UP035  see `windows`
 
 import bytewax.operators as op
 import pyarrow as pa
@@ -22,13 +22,17 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from dataflow import settings
-from dataflow.chunks import Assembly, Gone, Keeper, Part, Reader, Replace, WholeWindow
+from dataflow.chunks import Assembly, Gone, Keeper, Part, Reader, Recall, Replace, WholeWindow
 from dataflow.windows import Append, Drop, Gather, Order, Output, Rest, Trim, Windows, micros
 
 Clock = Callable[[], datetime]
 
 #: A timer that fires later than this has found the process standing still, not the source.
 _STALL = timedelta(seconds=1)
+
+#: Bytewax fires timers while it still loads snapshots. It loads each key in the epoch of its snapshot, over
+#: whatever messages of earlier epochs have made of it: what a timer sends then is lost. None fires this long.
+_LOADING = timedelta(seconds=10)
 
 #: Stands between a key and a chunk or window in the key of a step. A key may hold it, too: what follows the
 #: last one is ours.
@@ -52,29 +56,36 @@ def _unpack(packed: bytes) -> pa.RecordBatch:
 copyreg.pickle(pa.RecordBatch, lambda batch: (_unpack, (_pack(batch),)))
 
 
-class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, "Order | pa.RecordBatch", dict[str, Any]]):
+_Item: TypeAlias = Order | Recall | pa.RecordBatch
+
+
+class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
     """One key. While it holds no rows, all that is kept of it is a few numbers, for ``window.remember``."""
 
     # A million keys may come and go.
-    __slots__ = ("_common", "_rest", "_wake", "_windows")
+    __slots__ = ("_common", "_not_before", "_recalls", "_rest", "_wake", "_windows")
 
     def __init__(self, common: "_Common", state: dict[str, Any] | None) -> None:
         self._common = common
         self._wake: datetime | None = None
         self._rest: Rest | None = None
         self._windows: Windows | None = None
+        self._not_before = common.clock() + _LOADING if state else None
+        self._recalls: tuple[Recall, ...] = ()
         if state and "rest" in state:
             self._rest = tuple(state["rest"])
         else:
             now = micros(common.clock())
             self._windows = Windows(common.spec, now, state, partitions=common.partitions)
+            # Not by a timer of the keepers' own: see _LOADING.
+            self._recalls = tuple(map(Recall, self._windows.chunks)) if state else ()
 
-    def on_batch(self, values: list[pa.RecordBatch]) -> tuple[Iterable[Order | pa.RecordBatch], bool]:
+    def on_batch(self, values: list[pa.RecordBatch]) -> tuple[Iterable[_Item], bool]:
         now = micros(self._common.clock())
         windows = self._windows or Windows(self._common.spec, now, rest=self._rest)
         return self._after(windows, [windows.push(rows, now) for rows in values]), False
 
-    def on_notify(self) -> tuple[Iterable[Order | pa.RecordBatch], bool]:
+    def on_notify(self) -> tuple[Iterable[_Item], bool]:
         now = self._common.clock()
         overdue = now - (self._wake or now)
         if not self._windows:
@@ -82,21 +93,26 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, "Order | pa.RecordBatch", 
         stalled = micros(overdue) if overdue > _STALL else 0
         return self._after(self._windows, [self._windows.tick(micros(now), stalled)]), False
 
-    def on_eof(self) -> tuple[Iterable[Order | pa.RecordBatch], bool]:
+    def on_eof(self) -> tuple[Iterable[_Item], bool]:
         if not self._windows or self._common.spec.on_eof == "keep":
             return [], False
         return self._after(self._windows, [self._windows.finish()]), False
 
-    def _after(self, windows: Windows, outputs: list[Output]) -> list[Order | pa.RecordBatch]:
+    def _after(self, windows: Windows, outputs: list[Output]) -> list[_Item]:
         self._rest = windows.rest()
         self._windows = None if self._rest else windows
-        return [item for output in outputs for item in (*output.orders, *output.late)]
+        items = [item for output in outputs for item in (*output.orders, *output.late)]
+        if any(output.orders for output in outputs):
+            items, self._recalls = [*self._recalls, *items], ()
+        return items
 
     def notify_at(self) -> datetime | None:
         now = self._common.clock()
         if self._windows:
             at = self._windows.wake_at(micros(now))
             self._wake = None if at is None else datetime.fromtimestamp(at / 1e6, timezone.utc)
+            if self._wake and self._not_before:
+                self._wake = max(self._wake, self._not_before)
         else:
             self._wake = now + self._common.spec.remember
         return self._wake
@@ -114,24 +130,20 @@ class _Common:
     partitions: Collection[str]
 
 
-class _KeepLogic(StatefulBatchLogic[Order, "Replace | Gone", dict[str, Any]]):
+class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, Any]]):
     def __init__(self, state: dict[str, Any] | None) -> None:
         self._keeper = Keeper(state)
 
-    def on_batch(self, values: list[Order]) -> tuple[Iterable[Replace | Gone], bool]:
+    def on_batch(self, values: list[Order | Recall]) -> tuple[Iterable[Replace | Gone], bool]:
         told: list[Replace | Gone] = []
         for order in values:
             if isinstance(order, Append | Trim):
                 told.extend(self._keeper.take(order))
+            elif isinstance(order, Recall):
+                told.extend(self._keeper.replay())
             elif isinstance(order, Drop):
                 return [*told, Gone()], True
         return told, False
-
-    def on_notify(self) -> tuple[Iterable[Replace | Gone], bool]:
-        return self._keeper.replay() if self._keeper.owes_replay else [], False
-
-    def notify_at(self) -> datetime | None:
-        return datetime.fromtimestamp(0, timezone.utc) if self._keeper.owes_replay else None
 
     def snapshot(self) -> dict[str, Any]:
         return self._keeper.snapshot()
@@ -188,7 +200,8 @@ def windows(
     # A keeper that were told of a window would be awake, and its rows written again.
     changes = op.filter("changes", orders, lambda item: not isinstance(item[1], Gather))
     kept = op.stateful_batch("keep", changes, _KeepLogic)
-    parts = op.stateful_batch("read", op.merge("told", orders, kept), _ReadLogic)
+    wanted = op.filter("wanted", orders, lambda item: not isinstance(item[1], Recall))
+    parts = op.stateful_batch("read", op.merge("told", wanted, kept), _ReadLogic)
     by_window = op.map("by_window", parts, lambda item: (_join(_key(item[0]), _name(item[1])), item[1]))
     whole = op.stateful_batch("assemble", by_window, _AssembleLogic)
     return op.map("by_key", whole, lambda item: (_key(item[0]), item[1])), split.trues

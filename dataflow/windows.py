@@ -148,6 +148,11 @@ class Windows:
         return self._watermark.value
 
     @property
+    def chunks(self) -> list[int]:
+        """The numbers of the chunks that hold rows."""
+        return self._ledger.chunks()
+
+    @property
     def rows(self) -> int:
         """The number of rows that the chunks hold."""
         return len(self._ledger)
