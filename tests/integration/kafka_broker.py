@@ -8,6 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+Config = dict[str, str | int | float | bool]
+QUIET: Config = {"log_level": 0}  # the broker goes away while clients of a finished test still listen
+
 
 def executable() -> Path | None:
     """The broker's binary, or None if the package is not installed."""
@@ -46,6 +52,13 @@ def broker(log: Path, port: int | None = None) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def make_topic(address: str, name: str, partitions: int = 2) -> str:
+    admin = AdminClient(QUIET | {"bootstrap.servers": address})
+    for future in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+        future.result(timeout=20)
+    return name
 
 
 def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path, timeout_s: float = 20.0) -> None:

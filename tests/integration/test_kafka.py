@@ -14,8 +14,6 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from dataflow.decode import decode
 from dataflow.errors import SettingsError, SourceError
@@ -23,13 +21,11 @@ from dataflow.settings import Kafka, Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sinks import open_sink
 from dataflow.sources import open_source
-from tests.integration.kafka_broker import broker
+from tests.integration.kafka_broker import QUIET, Config, broker, make_topic
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 SENT_MS = 1795431600123
-Config = dict[str, str | int | float | bool]
-QUIET: Config = {"log_level": 0}  # the broker goes away while clients of a finished test still listen
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +41,6 @@ def mock() -> Iterator[str]:
     (node,) = producer.list_topics(timeout=10).brokers.values()
     yield f"{node.host}:{node.port}"
     del producer
-
-
-def make_topic(address: str, name: str, partitions: int = 2) -> str:
-    admin = AdminClient(QUIET | {"bootstrap.servers": address})
-    for future in admin.create_topics([NewTopic(name, partitions, 1)]).values():
-        future.result(timeout=20)
-    return name
 
 
 def send(address: str, topic: str, numbers: range, partitions: int = 2) -> None:
