@@ -37,7 +37,9 @@ def main(folder: Path, seconds: float, command: list[str]) -> int:
     try:
         print(server.pid, flush=True)
         ended = os.pidfd_open(server.pid)
-        select.select([sys.stdin, ended], [], [])
+        # Not one long wait: a signal that comes just before it blocks would not be seen.
+        while not select.select([sys.stdin, ended], [], [], 1.0)[0]:
+            pass
     finally:
         _stop(server, seconds)
         for region in Path("/dev/shm").glob(f"{folder.name}*"):

@@ -24,6 +24,7 @@ HOST = "127.0.0.1"
 _KEEPER = Path(__file__).parent / "keeper.py"
 #: Seconds that the server is given to finish its requests when it is asked to stop.
 _EXIT_SECONDS = 5
+_POLL_SECONDS = 0.1
 
 
 def free_port() -> int:
@@ -112,7 +113,9 @@ class Sidecar:
     def wait(self) -> None:
         """Block until the server ends by itself. Raises ``SidecarError`` then."""
         if self._keeper:
-            self._keeper.wait()
+            # Not one long wait: a signal that comes just before it blocks would not be seen.
+            while self._keeper.poll() is None:
+                time.sleep(_POLL_SECONDS)
             raise SidecarError(f"the server ended; its log says:\n{_tail(self.log)}")
 
     def stop(self) -> None:
@@ -183,7 +186,7 @@ class Sidecar:
                 raise SidecarError(
                     f"the server was not ready in {seconds:g} s; its log says:\n{_tail(self.log)}"
                 )
-            time.sleep(0.1)
+            time.sleep(_POLL_SECONDS)
 
     def is_ready(self) -> bool:
         """Whether the server answers, and all its models are ready."""

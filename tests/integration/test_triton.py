@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -236,25 +238,26 @@ def leftovers(marker: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("how", ["terminate", "kill", "interrupt"])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_nothing_outlives_whoever_started_the_server(
-    repository: Path, sidecar_venv: Path, tmp_path: Path, how: str
+    repository: Path, sidecar_venv: Path, tmp_path: Path, how: signal.Signals
 ) -> None:
     grpc, http = free_port(), free_port()
     command = [sys.executable, "-m", "export", "sidecar", f"--repository={repository}"]
     command += [f"--venv={sidecar_venv}", f"--grpc-port={grpc}", f"--http-port={http}"]
     command += [f"--metrics-port={free_port()}", f"--log={tmp_path / 'triton.log'}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(f"ready: gRPC {HOST}:{grpc}, HTTP {HOST}:{http}")
         mark = f"--http-port={http}"
-        (run,) = {word for line in leftovers(mark) for word in line.split() if word.startswith("driftline-")}
+        (run,) = set(re.findall(r"shm-region-prefix-name=(\S+)", " ".join(leftovers(mark))))
         assert [path for path in Path("/dev/shm").iterdir() if path.name.startswith(run)]
-        if how == "interrupt":
-            process.send_signal(2)
-        else:
-            getattr(process, how)()
+        process.send_signal(how)
         process.wait(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
     until = time.monotonic() + 15
     while (left := leftovers(mark) + leftovers(run)) and time.monotonic() < until:
         time.sleep(0.1)
