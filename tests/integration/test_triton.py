@@ -234,7 +234,7 @@ def leftovers(marker: str) -> list[str]:
         except OSError:
             continue
         if marker in command:
-            found.append(f"{path.parent.name}: {command[:200]}")
+            found.append(f"{path.parent.name}: {command}")
     return found
 
 
