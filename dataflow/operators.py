@@ -31,7 +31,8 @@ Clock = Callable[[], datetime]
 _STALL = timedelta(seconds=1)
 
 #: Bytewax fires timers while it still loads snapshots. It loads each key in the epoch of its snapshot, over
-#: whatever messages of earlier epochs have made of it: what a timer sends then is lost. None fires this long.
+#: whatever messages of earlier epochs have made of it: what a timer sends then is lost. So none has a say
+#: until no snapshot has been loaded for this long.
 _LOADING = timedelta(seconds=10)
 
 #: Stands between a key and a chunk or window in the key of a step. A key may hold it, too: what follows the
@@ -63,14 +64,14 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
     """One key. While it holds no rows, all that is kept of it is a few numbers, for ``window.remember``."""
 
     # A million keys may come and go.
-    __slots__ = ("_common", "_not_before", "_recalls", "_rest", "_wake", "_windows")
+    __slots__ = ("_common", "_recalls", "_rest", "_wake", "_windows")
 
     def __init__(self, common: "_Common", state: dict[str, Any] | None) -> None:
         self._common = common
+        common.loads.note(state)
         self._wake: datetime | None = None
         self._rest: Rest | None = None
         self._windows: Windows | None = None
-        self._not_before = common.clock() + _LOADING if state else None
         self._recalls: tuple[Recall, ...] = ()
         if state and "rest" in state:
             self._rest = tuple(state["rest"])
@@ -88,6 +89,8 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
     def on_notify(self) -> tuple[Iterable[_Item], bool]:
         now = self._common.clock()
         overdue = now - (self._wake or now)
+        if now < self._common.loads.over:
+            return [], False
         if not self._windows:
             return [], overdue >= timedelta(0)
         stalled = micros(overdue) if overdue > _STALL else 0
@@ -111,14 +114,25 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
         if self._windows:
             at = self._windows.wake_at(micros(now))
             self._wake = None if at is None else datetime.fromtimestamp(at / 1e6, timezone.utc)
-            if self._wake and self._not_before:
-                self._wake = max(self._wake, self._not_before)
         else:
             self._wake = now + self._common.spec.remember
-        return self._wake
+        return self._wake and max(self._wake, self._common.loads.over)
 
     def snapshot(self) -> dict[str, Any]:
         return self._windows.snapshot() if self._windows else {"rest": self._rest}
+
+
+class _Loads:
+    """When the loading of snapshots is over, as far as one can tell."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.over = datetime.min.replace(tzinfo=timezone.utc)
+
+    def note(self, state: Any) -> None:
+        """A logic is being built, from a snapshot if there is a state."""
+        if state is not None:
+            self.over = self._clock() + _LOADING
 
 
 @dataclass(frozen=True)
@@ -128,10 +142,12 @@ class _Common:
     spec: settings.Window
     clock: Clock
     partitions: Collection[str]
+    loads: _Loads
 
 
 class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, Any]]):
-    def __init__(self, state: dict[str, Any] | None) -> None:
+    def __init__(self, loads: _Loads, state: dict[str, Any] | None) -> None:
+        loads.note(state)
         self._keeper = Keeper(state)
 
     def on_batch(self, values: list[Order | Recall]) -> tuple[Iterable[Replace | Gone], bool]:
@@ -194,12 +210,13 @@ def windows(
     by ``key``. ``partitions``: those of the source that have something to say (see ``Windows``).
     """
     # On CPython 3.10, bytewax takes the builtin generics in an operator's signature for classes and fails.
-    items = op.stateful_batch("window", up, partial(_WindowLogic, _Common(spec, clock, partitions)))
+    loads = _Loads(clock)
+    items = op.stateful_batch("window", up, partial(_WindowLogic, _Common(spec, clock, partitions, loads)))
     split = op.branch("split", items, lambda item: isinstance(item[1], pa.RecordBatch))
     orders = op.map("by_chunk", split.falses, lambda item: (_join(item[0], str(item[1].chunk)), item[1]))
     # A keeper that were told of a window would be awake, and its rows written again.
     changes = op.filter("changes", orders, lambda item: not isinstance(item[1], Gather))
-    kept = op.stateful_batch("keep", changes, _KeepLogic)
+    kept = op.stateful_batch("keep", changes, partial(_KeepLogic, loads))
     wanted = op.filter("wanted", orders, lambda item: not isinstance(item[1], Recall))
     parts = op.stateful_batch("read", op.merge("told", wanted, kept), _ReadLogic)
     by_window = op.map("by_window", parts, lambda item: (_join(_key(item[0]), _name(item[1])), item[1]))

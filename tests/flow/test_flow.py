@@ -93,6 +93,13 @@ def start(
     return [subprocess.Popen([*command, *more], env=env, stderr=subprocess.PIPE) for more in cluster]
 
 
+def recovery(store: Path) -> tuple[str, ...]:
+    """Makes a recovery store; the flags to use it, with a snapshot as often as can be."""
+    store.mkdir()
+    subprocess.run([sys.executable, "-m", "bytewax.recovery", str(store), "2"], check=True)
+    return ("-r", str(store), "-s", "0", "-b", "0")
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
@@ -121,10 +128,7 @@ def test_killed_at_random_moments_it_gives_the_same_rows(
     expected = write_stream(tmp_path)
     run(environment(tmp_path))
     undisturbed = scores(tmp_path / "out/scores.jsonl")
-    store = tmp_path / "recovery"
-    store.mkdir()
-    subprocess.run([sys.executable, "-m", "bytewax.recovery", str(store), "2"], check=True)
-    flags = ("-r", str(store), "-s", "0", "-b", "0", *flags)
+    flags = (*recovery(tmp_path / "recovery"), *flags)
     env = environment(tmp_path, PACE="0.25")
     for _ in range(5):
         cluster = start(env, *flags, processes=processes, flow="tests.flow.paced:flow")
@@ -145,3 +149,17 @@ def test_files_of_the_same_hours_make_nothing_late_whichever_is_read_first(tmp_p
     assert not rows(tmp_path / "out/late.jsonl")
     found = scored(tmp_path / "out/scores.jsonl")
     assert {(start, event) for _, start, event in found} == {(start, event) for _, start, event in expected}
+
+
+def test_with_keep_a_file_that_has_grown_goes_on_as_if_it_had_never_ended(tmp_path: Path) -> None:
+    write_stream(tmp_path)
+    whole = {path: path.read_text().splitlines(keepends=True) for path in tmp_path.glob("*.jsonl")}
+    run(environment(tmp_path))
+    expected = scores(tmp_path / "out/scores.jsonl")
+    flags = recovery(tmp_path / "recovery")
+    for share, on_eof in ((0.3, "keep"), (0.6, "keep"), (1.0, "close")):
+        for path, lines in whole.items():
+            path.write_text("".join(lines[: int(share * len(lines))]))
+        run(environment(tmp_path, DRIFTLINE_WINDOW__ON_EOF=on_eof), *flags)
+    assert scores(tmp_path / "out/scores.jsonl") == expected
+    assert not rows(tmp_path / "out/late.jsonl")
