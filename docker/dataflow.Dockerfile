@@ -1,5 +1,7 @@
-# The dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .
+# The dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .WORKDIR /app
+
 FROM python:3.11.13-slim-bookworm AS build
+WORKDIR /app
 RUN python -m venv /opt/venv
 COPY requirements/runtime.txt requirements/
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps -r requirements/runtime.txt

