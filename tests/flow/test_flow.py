@@ -163,3 +163,30 @@ def test_with_keep_a_file_that_has_grown_goes_on_as_if_it_had_never_ended(tmp_pa
         run(environment(tmp_path, DRIFTLINE_WINDOW__ON_EOF=on_eof), *flags)
     assert scores(tmp_path / "out/scores.jsonl") == expected
     assert not rows(tmp_path / "out/late.jsonl")
+
+
+def test_a_live_stream_that_falls_silent_closes_its_windows(tmp_path: Path) -> None:
+    env = environment(
+        tmp_path,
+        DRIFTLINE_SOURCE__URI="stdin:",
+        DRIFTLINE_WINDOW__KIND="tumbling",
+        DRIFTLINE_WINDOW__LENGTH="1s",
+        DRIFTLINE_WINDOW__DELAY="500ms",
+        DRIFTLINE_WINDOW__IDLE_TIMEOUT="500ms",
+    )
+    command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
+    out = tmp_path / "out" / "scores.jsonl"
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        for second in (0, 5):
+            event = {"id": f"e{second}", "host": "a", "ts": f"2026-01-01T00:00:0{second}Z", "text": "x"}
+            process.stdin.write(json.dumps(event).encode() + b"\n")
+        process.stdin.flush()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (out.exists() and len(rows(out)) == 2):
+            time.sleep(0.1)
+        still_open = process.poll() is None
+        emitted = len(rows(out))
+        process.stdin.close()
+    assert still_open
+    assert emitted == 2
