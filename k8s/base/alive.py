@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 METRICS = "http://127.0.0.1:3030/metrics"
-POLLS = "inp_part_next_batch_duration_seconds_count"
+POLLS = "bytewax_inp_part_next_batch_duration_seconds_count"
 SEEN = Path("/tmp/alive")
 
 

@@ -250,7 +250,7 @@ def serving(answers: list[str]) -> Iterator[str]:
             thread.join()
 
 
-POLLS = 'inp_part_next_batch_duration_seconds_count{{step_id="driftline.source"}} {}\nother 1\n'
+POLLS = 'bytewax_inp_part_next_batch_duration_seconds_count{{step_id="driftline.source"}} {}\nother 1\n'
 
 
 def test_the_epoch_stands_still(tmp_path: Path) -> None:
