@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 
 VENV := .venv
 SIDECAR_VENV := .venv-triton
+CHECKOV_VENV := .venv-checkov
 MODEL := all-MiniLM-L6-v2
 STEP := requirements/step.sh
 
@@ -25,6 +26,7 @@ MADE := $(VENV)/.made-$(MINOR)
 EXPORT := $(VENV)/.export-$(MINOR)
 DEV := $(VENV)/.dev-$(MINOR)
 SIDECAR := $(SIDECAR_VENV)/.made-$(MINOR)
+CHECKOV := $(CHECKOV_VENV)/.made-$(MINOR)
 # --no-compile: of all that comes with torch little is ever imported; what is, is compiled then.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 FAST_TESTS := $(wildcard tests/unit tests/property tests/flow)
@@ -67,13 +69,20 @@ test: $(DEV) $(SIDECAR) model ## all tests, those with real servers last
 test-unit: $(DEV) ## the tests that start no server
 	$(VENV)/bin/python -m pytest $(FAST_TESTS) $(ARGS)
 
+.PHONY: manifests
+manifests: $(CHECKOV) ## out/k8s/*.yaml as `kubectl apply -k` takes them, and a security lint of them and of the images
+	@command -v kubectl >/dev/null || { echo 'skipped: there is no kubectl' >&2; exit 0; }; \
+	mkdir -p out/k8s; \
+	for overlay in cpu gpu; do kubectl kustomize k8s/overlays/$$overlay > out/k8s/$$overlay.yaml; done; \
+	$(CHECKOV_VENV)/bin/checkov --config-file k8s/checkov.yaml --file out/k8s/*.yaml docker/*.Dockerfile
+
 .PHONY: lock
 lock: $(DEV) ## rewrite requirements/*.txt from pyproject.toml; ARGS=--upgrade takes newer versions
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" requirements/lock.sh $(ARGS)
 
 .PHONY: clean
 clean: ## remove the environments, downloads, the exported model and all output
-	rm -rf $(VENV) $(SIDECAR_VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis out *.egg-info
+	rm -rf $(VENV) $(SIDECAR_VENV) $(CHECKOV_VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis out *.egg-info
 	find dataflow export demo tests -name __pycache__ -prune -exec rm -rf {} +
 	if [ -d .git ]; then git clean -qfdX model_repo; fi
 
@@ -107,4 +116,9 @@ $(SIDECAR): requirements/sidecar.txt | python
 	@"$(PYTHON)" -m venv --clear $(SIDECAR_VENV)
 	@$(STEP) '$(SIDECAR_VENV): installing Triton Inference Server' \
 	    $(SIDECAR_VENV)/bin/python $(PIP) --no-deps -r $<
+	@touch $@
+
+$(CHECKOV): requirements/checkov.txt | python
+	@"$(PYTHON)" -m venv --clear $(CHECKOV_VENV)
+	@$(STEP) '$(CHECKOV_VENV): installing the linter of manifests' $(CHECKOV_VENV)/bin/python $(PIP) -r $<
 	@touch $@
