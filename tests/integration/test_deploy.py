@@ -7,6 +7,7 @@ and the null embedder stands in for Triton where Triton is not the matter.
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -232,6 +233,18 @@ def test_another_configuration_continues_where_the_old_one_stopped(tmp_path: Pat
     finish(pods.start(1, stream(tmp_path) | {"DRIFTLINE_SCORE__KIND": "cosine"}))
     assert 0 < len(before) < len(expected)
     assert scored(tmp_path / "out/scores.jsonl") == expected
+
+
+def test_a_model_of_another_dimension_starts_with_a_new_store(tmp_path: Path) -> None:
+    expected = write_stream(tmp_path)
+    pods = Pods(tmp_path, manifests.built("cpu"))
+    run_until_it_scores(pods, 1, stream(tmp_path))
+    shutil.rmtree(pods.recovery(0))  # the claim is deleted
+    other = {"DRIFTLINE_EMBED__DIM": "16", "DRIFTLINE_SINK__EMBEDDINGS": "true"}
+    finish(pods.start(1, stream(tmp_path) | other))
+    assert scored(tmp_path / "out/scores.jsonl") == expected
+    lines = (tmp_path / "out/scores.jsonl").read_text().splitlines()
+    assert {len(json.loads(line)["embedding"]) for line in lines} == {16}
 
 
 def test_a_backup_taken_under_way_is_restored(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from tests import manifests
 from tests.manifests import COMPONENTS, OVERLAYS, Object, container, containers, of, one, pod
@@ -193,6 +194,21 @@ def test_only_the_gpu_overlay_asks_for_one() -> None:
             each["name"] for each in containers(objects) if "nvidia.com/gpu" in each["resources"]["limits"]
         ]
         assert asking == (["triton"] if overlay == "gpu" else [])
+
+
+def test_the_pod_that_restores_has_the_dataflow_s_volume_and_image() -> None:
+    helper = yaml.safe_load((manifests.ROOT / "k8s" / "tools" / "volume.yaml").read_text())
+    for version in VERSIONS:
+        kubernetes_validate.validate(helper, version, strict=True)
+    objects = manifests.built("cpu")
+    dataflow, (spec,) = container(objects, "dataflow"), helper["spec"]["containers"]
+    (volume,) = helper["spec"]["volumes"]
+    name = one(objects, "StatefulSet")["metadata"]["name"]
+    assert volume["persistentVolumeClaim"]["claimName"] == f"recovery-{name}-0"
+    assert spec["volumeMounts"][0] in dataflow["volumeMounts"]
+    assert spec["image"] == dataflow["image"]
+    assert spec["securityContext"] == dataflow["securityContext"]
+    assert helper["metadata"]["labels"] != one(objects, "Service")["spec"]["selector"]
 
 
 def test_all_components_are_known() -> None:
