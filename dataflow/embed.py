@@ -12,31 +12,39 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataflow import settings
-from dataflow.events import dead_letters, embedded_schema
+from dataflow.events import EVENT, dead_letters, embedded_schema
 
 Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """One row a text: ``vectors`` is (n, dim) float32.
+    """One row a text: ``vectors`` is (n, dim) float32, all made by one ``version`` of the model.
 
     ``failed``: row -> why, for texts that the model refused or answered with something not finite;
     their vectors are undefined.
     """
 
     vectors: Vectors
+    version: str
     failed: Mapping[int, str] = field(default_factory=dict)
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors. Equal texts get equal vectors, to float rounding, in any company."""
+    """Turns texts into vectors. Equal texts get equal vectors, to float rounding, in any company.
+
+    ``version`` is the one that answers now; an embedder that follows the newest may change it between
+    two calls, and within none.
+    """
 
     dim: int
     model: str
-    version: str
+
+    @property
+    def version(self) -> str: ...
 
     def embed(self, texts: Sequence[str]) -> Embedded:
         """One vector a text, in order.
@@ -66,20 +74,43 @@ def embed_batches(
     texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
     encoded = texts.combine_chunks().dictionary_encode()
     distinct = encoded.dictionary.to_pylist()
-    result = embedder.embed(distinct) if distinct else Embedded(np.empty((0, embedder.dim), np.float32))
+    result = embedder.embed(distinct)
     which = encoded.indices.to_numpy()
     rows: list[tuple[str, str, str, int, bytes]] = []
     embedded, first = [], 0
     for batch in batches:
         mine = which[first : first + len(batch)]
         first += len(batch)
-        if result.failed:
-            good = ~np.isin(mine, list(result.failed))
+        good, kept = ~np.isin(mine, list(result.failed)), batch
+        if not good.all():
             rows += _dead(batch, mine, ~good, result.failed)
-            embedded.append(_with_vectors(embedder, batch.filter(pa.array(good)), result.vectors[mine[good]]))
-        else:
-            embedded.append(_with_vectors(embedder, batch, result.vectors[mine]))
+            kept, mine = batch.filter(pa.array(good)), mine[good]
+        embedded.append(_with_vectors(kept, result.vectors[mine], embedder.model, result.version))
     return embedded, dead_letters(rows)
+
+
+def one_version(embedder: Embedder, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """A window's embedded ``rows``, all as one version of one model made them, and dead letters.
+
+    Nearly always ``rows`` itself. Around a change of version, and after a restart with another, the rows
+    that the embedder's version of now did not make are embedded again; those that it refuses are dead
+    letters. (``ts``, ``id``) order.
+    """
+    while len(pc.unique(_makers(rows))) > 1:
+        now = pa.scalar(f"{embedder.model} {embedder.version}")
+        current = pc.equal(_makers(rows), now)
+        (fresh,), refused = embed_batches(embedder, [rows.filter(pc.invert(current)).select(EVENT.names)])
+        # The embedder may have changed meanwhile: then it all begins anew, with few texts not in the cache.
+        if len(fresh) and _makers(fresh)[0] != now:
+            continue
+        whole = pa.concat_batches([rows.filter(current), fresh])
+        order = pc.sort_indices(whole, sort_keys=[("ts", "ascending"), ("id", "ascending")])
+        return whole.take(order), refused
+    return rows, dead_letters([])
+
+
+def _makers(rows: pa.RecordBatch) -> pa.Array:
+    return pc.binary_join_element_wise(rows.column("model"), rows.column("model_version"), " ")
 
 
 def _dead(
@@ -92,33 +123,25 @@ def _dead(
     ]
 
 
-def _with_vectors(embedder: Embedder, batch: pa.RecordBatch, vectors: Vectors) -> pa.RecordBatch:
-    schema = embedded_schema(embedder.dim)
+def _with_vectors(batch: pa.RecordBatch, vectors: Vectors, model: str, version: str) -> pa.RecordBatch:
+    schema = embedded_schema(vectors.shape[1])
     flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
-    names = [
-        pa.repeat(pa.scalar(name, pa.string()), len(batch)) for name in (embedder.model, embedder.version)
-    ]
+    names = [pa.repeat(pa.scalar(name, pa.string()), len(batch)) for name in (model, version)]
     embedding = pa.FixedSizeListArray.from_arrays(flat, type=schema.field("embedding").type)
     return pa.RecordBatch.from_arrays([*batch.columns, embedding, *names], schema=schema)
 
 
-def join(parts: Sequence[Embedded], dim: int) -> Embedded:
-    """The answers to consecutive parts of a list of texts as the answer to all of it."""
-    if len(parts) == 1:
-        return parts[0]
-    failed: dict[int, str] = {}
-    first = 0
-    for part in parts:
-        failed |= {first + row: why for row, why in part.failed.items()}
-        first += len(part.vectors)
-    vectors = np.concatenate([part.vectors for part in parts]) if parts else np.empty((0, dim), np.float32)
-    return Embedded(vectors, failed)
-
-
-def finite(vectors: Vectors) -> Embedded:
-    """``vectors`` with the rows that are not finite reported as failed."""
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    return Embedded(vectors, {int(row): "the model's answer is not finite" for row in bad})
+def unsound(vectors: Vectors, *, unit: bool) -> dict[int, str]:
+    """Row -> why, of those that are no embedding: not finite, or not of length 1 where all are (``unit``)."""
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    # As wide as half precision needs; a broken answer is far off.
+    bad = ~(np.abs(squares - 1) < 0.02) if unit else ~(np.isfinite(squares) & (squares > 0))
+    return {
+        int(row): "the model's answer is not finite"
+        if not np.isfinite(squares[row])
+        else f"the model's answer has length {np.sqrt(squares[row]):.3g}"
+        for row in np.flatnonzero(bad)
+    }
 
 
 class NullEmbedder:
@@ -144,7 +167,7 @@ class NullEmbedder:
         places = np.frombuffer(digests, "<u4").reshape(-1, 2) % _WINDOWS
         vectors: Vectors = self._odd[places[:, 0]] + self._even[places[:, 1]]
         vectors /= np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-        return Embedded(vectors)
+        return Embedded(vectors, self.version)
 
     def close(self) -> None:
         pass

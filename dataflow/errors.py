@@ -6,6 +6,7 @@
     ├── SettingsError         a setting is unknown, malformed or contradicts another
     ├── SourceError           a source or sink cannot be opened: no such file, topic, permission
     ├── ContractError         the model server answers, but not as agreed: model, dimension, type
+    │   └── VersionGoneError  the version of the model that was agreed is no longer served
     └── OutageError           a dependency stayed unreachable longer than allowed; a restart resumes
 
 Bad *data* raises nothing: it becomes a dead letter (see :mod:`dataflow.decode`).
@@ -26,6 +27,10 @@ class SourceError(DriftlineError):
 
 class ContractError(DriftlineError):
     """The model server answers, but not as agreed (unknown model, wrong dimension or type)."""
+
+
+class VersionGoneError(ContractError):
+    """The model, or the version of it that was agreed, is no longer served; another may be."""
 
 
 class OutageError(DriftlineError):

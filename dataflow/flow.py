@@ -10,6 +10,7 @@ The step ids below are a recovery format: a renamed step starts empty, a renamed
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import wraps
 from importlib import import_module
@@ -23,9 +24,10 @@ from bytewax.outputs import Sink
 
 from dataflow import settings as config
 from dataflow import sinks
+from dataflow.cache import CachedEmbedder
 from dataflow.chunks import WholeWindow
 from dataflow.decode import decode
-from dataflow.embed import Embedder, embed_batches
+from dataflow.embed import Embedder, embed_batches, one_version
 from dataflow.errors import DriftlineError
 from dataflow.events import DEAD_LETTER, SAMPLE_SHARE, embedded_schema
 from dataflow.operators import Clock, by_key, windows
@@ -57,17 +59,25 @@ def flow() -> Dataflow:
     """
     try:
         settings = config.load()
-        embedder: Embedder = import_module(EMBEDDERS[settings.embed.kind]).connect(settings.embed)
         return build(
             settings,
             source=open_source(settings, clock=utc_now),
-            embedder=embedder,
+            embedder=open_embedder(settings.embed),
             sink=lambda stream, uri: sinks.open_sink(uri, settings, stream=stream),
             guard=_end_the_process,
         )
     except DriftlineError as error:
         print(f"driftline: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def open_embedder(options: config.Embed) -> Embedder:
+    """The embedder that the settings ask for, with its cache."""
+    embedder: Embedder = import_module(EMBEDDERS[options.kind]).connect(options)
+    # What null computes costs less than to look it up.
+    if options.kind == "null" or not options.cache_rows:
+        return embedder
+    return CachedEmbedder(embedder, options.cache_rows)
 
 
 def _end_the_process(step: Step) -> Step:
@@ -107,6 +117,12 @@ def build(
         events, dead = embed_batches(embedder, batches)
         return [part for part in (*events, dead) if len(part)]
 
+    def of_one_version(item: tuple[str, WholeWindow]) -> list[tuple[str, WholeWindow] | pa.RecordBatch]:
+        key, window = item
+        rows, refused = one_version(embedder, window.rows)
+        kept = [(key, replace(window, rows=rows))] if len(rows) else []
+        return [*kept, refused] if len(refused) else kept
+
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if settings.sink.embeddings:
         extra.append(embedded_schema(embedder.dim).field("embedding"))
@@ -120,14 +136,16 @@ def build(
     events, unread = _split("decoded", op.flat_map_batch("decode", raw, decoded))
     vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, guard(embedded)))
     keyed = op.flat_map("by_key", vectors, by_key)
-    whole, late = windows("window", keyed, settings.window, clock, speaking(source))
-    windowed = op.map("score", whole, guard(scored))
-    dead = op.merge("dead_letters", unread, unembedded)
+    windowed = windows("window", keyed, settings.window, clock, speaking(source))
+    uniform = op.flat_map("one_version", windowed.whole, guard(of_one_version))
+    scorable = op.branch("of_one_version", uniform, lambda item: isinstance(item, tuple))
+    scores = op.map("score", scorable.trues, guard(scored))
+    dead = op.merge("dead_letters", unread, unembedded, scorable.falses)
     streams: dict[sinks.Stream, Any] = {
-        "scores": op.map_value("scores", windowed, lambda window: window.rows),
-        "late": late,
+        "scores": op.map_value("scores", scores, lambda window: window.rows),
+        "late": windowed.late,
         "dead_letters": op.map("dead_letters_keyed", dead, lambda letters: ("dead_letters", letters)),
-        "windows": op.map_value("windows", windowed, lambda window: window.summary),
+        "windows": op.map_value("windows", scores, lambda window: window.summary),
     }
     for stream, items in streams.items():
         for number, uri in enumerate(getattr(settings.sink, stream)):

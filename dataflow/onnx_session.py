@@ -3,15 +3,20 @@
 It reads the same ``model_repo/`` as Triton does, sorted and cut as ``sbert`` does it.
 """
 
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dataflow import settings
-from dataflow.embed import Embedded, Vectors, finite
+from dataflow.embed import Embedded, Embedder, Vectors, unsound
 from dataflow.errors import ContractError, SettingsError
+from dataflow.follow import FollowingEmbedder
+
+_LOGGER = logging.getLogger(__name__)
 
 #: Tokens in one run of the graph, padding included: enough to fill the cores, few enough for their caches.
 MAX_TOKENS = 1024
@@ -56,21 +61,50 @@ class OnnxEmbedder:
         self.version = version
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        return finite(self._session.encode(texts))
+        vectors = self._session.encode(texts)
+        return Embedded(vectors, self.version, unsound(vectors, unit=False))
 
     def close(self) -> None:
         pass
 
 
-def connect(options: settings.Embed) -> OnnxEmbedder:
+def connect(
+    options: settings.Embed,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    log: Callable[[str], None] = _LOGGER.warning,
+) -> Embedder:
     """The embedder of ``embed.repository``, ``embed.model`` and ``embed.version`` (unset: the newest).
 
     Raises ``SettingsError`` if the model is not there or a dependency is missing, ``ContractError`` if
     it has another dimension than ``embed.dim``.
     """
-    encoder = options.repository / f"{options.model}_encoder"
-    version = options.version or _newest(encoder)
-    graph = encoder / version / "model.onnx"
+    first = _open(options, options.version or _newest(options))
+    if not options.follow:
+        return first
+    agreed = options.model_copy(update={"dim": first.dim})
+
+    def look(current: str) -> OnnxEmbedder | None:
+        newest = _newest(options)
+        try:
+            return None if newest == current else _open(agreed, newest)
+        except SettingsError:  # it is being put there, or taken away
+            return None
+
+    # What is in memory answers whatever happens to the files: it is never gone, and nobody waits.
+    return FollowingEmbedder(
+        first,
+        look,
+        interval=options.follow_interval,
+        wait=lambda _cause, _attempt: None,
+        over=lambda: None,
+        clock=clock,
+        log=log,
+    )
+
+
+def _open(options: settings.Embed, version: str) -> OnnxEmbedder:
+    graph = options.repository / f"{options.model}_encoder" / version / "model.onnx"
     tokenizer = options.repository / options.model / version / "tokenizer.json"
     for path in (graph, tokenizer):
         if not path.is_file():
@@ -81,6 +115,7 @@ def connect(options: settings.Embed) -> OnnxEmbedder:
     return OnnxEmbedder(session, options.model, version)
 
 
-def _newest(encoder: Path) -> str:
-    versions = [path.parent.name for path in encoder.glob("*/model.onnx") if path.parent.name.isdigit()]
-    return max(versions, key=int, default="1")
+def _newest(options: settings.Embed) -> str:
+    # The export writes spec.json last.
+    specs = (options.repository / f"{options.model}_encoder").glob("*/spec.json")
+    return max((path.parent.name for path in specs if path.parent.name.isdigit()), key=int, default="1")

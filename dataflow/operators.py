@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any, Callable, Collection, Tuple, TypeAlias  # noqa: UP035  see `windows`
+from typing import Any, Callable, Collection, TypeAlias  # noqa: UP035  see `windows`
 
 import bytewax.operators as op
 import pyarrow as pa
@@ -196,6 +196,15 @@ class _AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
         return None
 
 
+@dataclass(frozen=True)
+class WindowsOut:
+    """Whole windows, one item an emission, and late events (schema ``LATE``); both keyed by ``key``."""
+
+    # Not a tuple: bytewax lifts only the fields of a dataclass out of the operator's scope.
+    whole: KeyedStream[WholeWindow]
+    late: KeyedStream[pa.RecordBatch]
+
+
 @operator
 def windows(
     step_id: str,
@@ -203,11 +212,10 @@ def windows(
     spec: settings.Window,
     clock: Clock,
     partitions: Collection[str] = (),
-) -> Tuple[KeyedStream[WholeWindow], KeyedStream[pa.RecordBatch]]:  # noqa: UP006
+) -> WindowsOut:
     """Gather embedded events, keyed by ``key``, into event-time windows.
 
-    Returns the whole windows, one item an emission, and the late events (schema ``LATE``); both keyed
-    by ``key``. ``partitions``: those of the source that have something to say (see ``Windows``).
+    ``partitions``: those of the source that have something to say (see ``Windows``).
     """
     # On CPython 3.10, bytewax takes the builtin generics in an operator's signature for classes and fails.
     loads = _Loads(clock)
@@ -221,7 +229,7 @@ def windows(
     parts = op.stateful_batch("read", op.merge("told", wanted, kept), _ReadLogic)
     by_window = op.map("by_window", parts, lambda item: (_join(_key(item[0]), _name(item[1])), item[1]))
     whole = op.stateful_batch("assemble", by_window, _AssembleLogic)
-    return op.map("by_key", whole, lambda item: (_key(item[0]), item[1])), split.trues
+    return WindowsOut(op.map("by_key", whole, lambda item: (_key(item[0]), item[1])), split.trues)
 
 
 def by_key(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Lock
 
 from dataflow.errors import OutageError
 
@@ -10,7 +11,10 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
 
 
 class Outage:
-    """One stretch of time at a time in which ``who`` gave no answer. The clock is monotonic seconds."""
+    """One stretch of time at a time in which ``who`` gave no answer. The clock is monotonic seconds.
+
+    Safe to share between threads: all wait for the same server.
+    """
 
     def __init__(
         self,
@@ -26,19 +30,22 @@ class Outage:
         self._sleep = sleep
         self._clock = clock
         self._log = log
+        self._lock = Lock()
         self._since: float | None = None
         #: How many outages are over.
         self.ended = 0
 
     def wait(self, cause: str, attempt: int) -> None:
         """Sleep, longer with each ``attempt`` (0, 1, ...). Raises ``OutageError`` when it lasted too long."""
-        now = self._clock()
-        if self._since is None:
-            self._since = now
-            self._log(f"{self._who}: {cause}; holding back until it answers")
-        if now - self._since >= self._longest_seconds:
+        with self._lock:
+            now = self._clock()
+            if self._since is None:
+                self._since = now
+                self._log(f"{self._who}: {cause}; holding back until it answers")
+            lasted = now - self._since
+        if lasted >= self._longest_seconds:
             raise OutageError(
-                f"{self._who} gave no answer for {now - self._since:.0f} s ({cause}); "
+                f"{self._who} gave no answer for {lasted:.0f} s ({cause}); "
                 "start again when it is back, or allow more with DRIFTLINE_EMBED__MAX_OUTAGE"
             )
         wait = min(_FIRST_WAIT_SECONDS * 2 ** min(attempt, 10), _LONGEST_WAIT_SECONDS)
@@ -47,7 +54,8 @@ class Outage:
 
     def over(self) -> None:
         """An answer came."""
-        if self._since is not None:
-            self._log(f"{self._who} answers again after {self._clock() - self._since:.1f} s")
-            self._since = None
-            self.ended += 1
+        with self._lock:
+            if self._since is not None:
+                self._log(f"{self._who} answers again after {self._clock() - self._since:.1f} s")
+                self._since = None
+                self.ended += 1

@@ -136,19 +136,39 @@ class Kafka(_Group):
 
 
 class Embed(_Group):
-    """Who turns texts into vectors. ``version`` unset: the newest that the server offers."""
+    """Who turns texts into vectors. ``version`` unset: the newest at the start; ``follow``: the newest at
+    any time. ``cache_rows`` vectors are kept for texts that come again, ``dim`` x 4 bytes each.
+    """
 
     kind: Literal["triton", "onnx", "null"] = "triton"
     url: str = "127.0.0.1:8001"
     model: str = "sbert"
-    version: str | None = None
+    version: Annotated[str, Field(pattern="^[0-9]+$")] | None = None
+    follow: bool = False
+    follow_interval: Positive = timedelta(seconds=10)
     dim: Annotated[int, Field(ge=1)] | None = None
     repository: Path = Path("model_repo")
+    cache_rows: Annotated[int, Field(ge=0)] = 100_000
     max_request_rows: Annotated[int, Field(ge=1)] = 256
+    max_request_chars: Annotated[int, Field(ge=1)] = 65_536
     max_in_flight: Annotated[int, Field(ge=1)] = 4
+    channels: Annotated[int, Field(ge=1)] = 2
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     request_timeout: Positive = timedelta(seconds=60)
     startup_timeout: Positive = timedelta(seconds=30)
     max_outage: Positive = timedelta(minutes=10)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Embed":
+        if self.follow and self.version:
+            raise ValueError("embed.follow and embed.version exclude each other: follow is the newest")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("embed.tls_certificate and embed.tls_key belong together")
+        if self.tls_certificate and not self.tls_ca:
+            raise ValueError("embed.tls_certificate needs embed.tls_ca, which turns TLS on")
+        return self
 
 
 class Window(_Group):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import settings
-from dataflow.embed import Embedded, NullEmbedder, connect, embed_batch, embed_batches, finite, join
+from dataflow.embed import Embedded, NullEmbedder, connect, embed_batch, embed_batches, unsound
 from dataflow.events import DEAD_LETTER, EVENT, embedded_schema, embeddings
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -41,7 +41,7 @@ class Picky(NullEmbedder):
     def embed(self, texts: Sequence[str]) -> Embedded:
         self.asked += texts
         failed = {row: f"{text!r} is bad" for row, text in enumerate(texts) if "bad" in text}
-        return Embedded(super().embed(texts).vectors, failed)
+        return Embedded(super().embed(texts).vectors, self.version, failed)
 
 
 def test_embedded_batch_keeps_rows_and_adds_columns() -> None:
@@ -131,20 +131,11 @@ def test_null_is_connected_by_settings() -> None:
     assert connect(settings.Embed(kind="null", dim=12)).dim == 12
 
 
-def test_rows_that_are_not_finite_have_failed() -> None:
-    vectors = np.array([[1, 0], [np.nan, 0], [0, np.inf]], np.float32)
-    assert sorted(finite(vectors).failed) == [1, 2]
-
-
-def test_joined_answers_keep_their_rows() -> None:
-    parts = [
-        Embedded(np.zeros((2, 3), np.float32), {1: "x"}),
-        Embedded(np.ones((1, 3), np.float32), {0: "y"}),
-    ]
-    joined = join(parts, 3)
-    assert joined.vectors.tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 1]]
-    assert joined.failed == {1: "x", 2: "y"}
-    assert join([], 3).vectors.shape == (0, 3)
+def test_what_is_no_embedding_is_seen() -> None:
+    vectors = np.array([[1, 0], [np.nan, 0], [0, np.inf], [0, 0], [3, 4], [0.6, 0.8]], np.float32)
+    assert list(unsound(vectors, unit=False)) == [1, 2, 3]
+    assert list(unsound(vectors, unit=True)) == [1, 2, 3, 4]
+    assert unsound(vectors, unit=True)[4] == "the model's answer has length 5"
 
 
 NULL_GOLDEN = [

@@ -1,0 +1,128 @@
+"""One model of one server over gRPC, as the KServe v2 protocol has it: channels, messages, causes of failure.
+
+This and :mod:`dataflow.triton` are all that knows of gRPC.
+"""
+
+import itertools
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from dataflow import settings
+from dataflow.errors import SettingsError
+
+#: Causes that pass without anything being done about them.
+PASSING = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.ABORTED,
+}
+#: Causes that stay until somebody changes the settings or the server.
+CONTRACT = {
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+}
+_CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # Pings while a call is out, so that a connection that died silently is noticed. Not more often: the
+    # server takes frequent pings for an attack.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # By default a channel waits up to two minutes before it tries a returned server again.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # By default channels to one address share one connection.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+class Connection:
+    """Channels to one server, for one model; safe to share between threads. Raises ``grpc.RpcError``."""
+
+    def __init__(self, options: settings.Embed) -> None:
+        self._model = options.model
+        self._timeout = options.request_timeout.total_seconds()
+        self._startup_timeout = min(self._timeout, options.startup_timeout.total_seconds())
+        self._channels = [_channel(options) for _ in range(options.channels)]
+        stubs = [service_pb2_grpc.GRPCInferenceServiceStub(channel) for channel in self._channels]
+        self._stub = stubs[0]
+        self._stubs = itertools.cycle(stubs)
+
+    def metadata(self, version: str = "") -> Any:
+        """The model's ``ModelMetadataResponse``; ``version`` empty: with all that are ready."""
+        request = service_pb2.ModelMetadataRequest(name=self._model, version=version)
+        return self._stub.ModelMetadata(request, timeout=self._startup_timeout)
+
+    def max_batch_size(self, version: str) -> int:
+        """Rows that the server takes in one request."""
+        request = service_pb2.ModelConfigRequest(name=self._model, version=version)
+        return int(self._stub.ModelConfig(request, timeout=self._startup_timeout).config.max_batch_size)
+
+    def infer(self, texts: Sequence[str], version: str) -> Any:
+        """Begin a request, on each channel in turn; a future of its ``ModelInferResponse``."""
+        request = service_pb2.ModelInferRequest(
+            model_name=self._model,
+            model_version=version,
+            inputs=[
+                service_pb2.ModelInferRequest.InferInputTensor(
+                    name="TEXT", datatype="BYTES", shape=[len(texts), 1]
+                )
+            ],
+            raw_input_contents=[_bytes_tensor(texts)],
+        )
+        return next(self._stubs).ModelInfer.future(request, timeout=self._timeout)
+
+    def close(self) -> None:
+        for channel in self._channels:
+            channel.close()
+
+
+def _channel(options: settings.Embed) -> Any:
+    if options.tls_ca is None:
+        return grpc.insecure_channel(options.url, _CHANNEL)
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=_pem(options.tls_ca, "tls_ca"),
+        private_key=_pem(options.tls_key, "tls_key"),
+        certificate_chain=_pem(options.tls_certificate, "tls_certificate"),
+    )
+    return grpc.secure_channel(options.url, credentials, _CHANNEL)
+
+
+def _pem(path: Path | None, name: str) -> bytes | None:
+    """The file's content. gRPC itself only logs a file that is none, and then fails to connect for ever."""
+    if path is None:
+        return None
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"embed.{name}={path}: {error.strerror}") from None
+    if b"-----BEGIN " not in content:
+        raise SettingsError(f"embed.{name}={path}: not a PEM file")
+    return content
+
+
+def _bytes_tensor(texts: Sequence[str]) -> bytes:
+    """KServe's BYTES tensor: each element after its length, uint32 little endian."""
+    parts: list[bytes] = []
+    for text in texts:
+        encoded = text.encode()
+        parts += (struct.pack("<I", len(encoded)), encoded)
+    return b"".join(parts)
+
+
+def details(error: grpc.RpcError) -> str:
+    """The cause, on one line."""
+    text = " ".join(str(error.details()).split())
+    if "Connection refused" in text:
+        return "connection refused"
+    name = str(error.code().name).lower().replace("_", " ")
+    return f"{name}: {text[:300]}"
