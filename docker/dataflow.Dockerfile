@@ -1,4 +1,4 @@
-# The dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .WORKDIR /app
+# The dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .WORKDIR /build
 
 FROM python:3.11.13-slim-bookworm AS build
 WORKDIR /app

@@ -5,7 +5,7 @@
 #       WEIGHTS="$(python -c 'from export.sources import KNOWN; print(*KNOWN["all-mpnet-base-v2"].packages)')" .
 #
 # torch brings several GB of CUDA that nothing here uses; --build-arg PIP_EXTRA_INDEX_URL=(PyTorch's index of
-# CPU builds) takes one without.WORKDIR /app
+# CPU builds) takes one without.WORKDIR /build
 
 FROM python:3.11.13-slim-bookworm AS build
 ARG PIP_EXTRA_INDEX_URL
