@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from dataflow.embed import NullEmbedder
-from export import architecture, build, parity, repository, server, sources
+from export import architecture, build, configs, parity, repository, server, sources
 from export.__main__ import main
 from export.errors import ModelError, ParityError, SidecarError
 from export.repository import Layout, Spec
@@ -48,8 +48,8 @@ def model_folder(path: Path, modules: Sequence[str], pooling: dict[str, object] 
 @pytest.mark.parametrize("name", ["sbert/config.pbtxt", "sbert_encoder/config.pbtxt"])
 def test_tracked_configs_are_what_the_export_writes(name: str) -> None:
     written = {
-        "sbert/config.pbtxt": repository.model_config(384),
-        "sbert_encoder/config.pbtxt": repository.encoder_config(384),
+        "sbert/config.pbtxt": configs.model_config(384),
+        "sbert_encoder/config.pbtxt": configs.encoder_config(384),
     }
     assert (ROOT / "model_repo" / name).read_text() == written[name]
 
@@ -212,7 +212,7 @@ def test_served_code_that_was_changed_is_restored_without_a_new_export(whole: La
         sources.source("all-MiniLM-L6-v2"), whole.root, cache=tmp_path / "none", force=False, log=print
     )
     assert (whole.model / "tokens.py").read_text() == (ROOT / "dataflow" / "tokens.py").read_text()
-    assert (whole.root / "sbert" / "config.pbtxt").read_text() == repository.model_config(384)
+    assert (whole.root / "sbert" / "config.pbtxt").read_text() == configs.model_config(384)
 
 
 def test_finding_a_model_already_there_imports_no_torch(whole: Layout) -> None:

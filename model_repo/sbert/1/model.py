@@ -22,8 +22,13 @@ class TritonPythonModel:
         self._dim = config["output"][0]["dims"][0]
         self._version = int(args["model_version"])
         self._encoder = parameters["encoder"]
-        self._max_rows = int(parameters["encoder_max_rows"])
-        self._max_tokens = int(parameters[f"max_tokens_{args['model_instance_kind'].lower()}"])
+        kind = args["model_instance_kind"].lower()
+        self._cut = {
+            "max_rows": int(parameters["encoder_max_rows"]),
+            "max_tokens": int(parameters[f"max_tokens_{kind}"]),
+            "call_tokens": int(parameters[f"call_tokens_{kind}"]),
+            "buckets": [int(length) for length in parameters[f"buckets_{kind}"].split()],
+        }
         self._tokens = Tokens(Path(args["model_repository"], args["model_version"], "tokenizer.json"))
 
     def execute(self, requests):
@@ -44,7 +49,7 @@ class TritonPythonModel:
 
     def _embed(self, texts):
         vectors = np.empty((len(texts), self._dim), np.float32)
-        for batch in self._tokens.batches(texts, max_tokens=self._max_tokens, max_rows=self._max_rows):
+        for batch in self._tokens.batches(texts, **self._cut):
             vectors[batch.rows] = self._encode(batch)
         return vectors
 

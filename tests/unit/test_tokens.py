@@ -1,0 +1,73 @@
+"""How texts are cut into batches: what goes into each, and what padding costs."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow.tokens import Int64s, cuts, padded_lengths
+
+
+def longest_first(lengths: list[int]) -> Int64s:
+    return np.array(sorted(lengths, reverse=True), np.int64)
+
+
+def cost(lengths: Int64s, batches: list[tuple[int, int]], call_tokens: int) -> int:
+    return sum((last - first) * int(lengths[first]) + call_tokens for first, last in batches)
+
+
+@given(
+    st.lists(st.integers(1, 300), max_size=200),
+    st.integers(1, 600),
+    st.integers(1, 40),
+    st.integers(0, 200),
+)
+def test_every_row_is_in_one_batch_and_no_batch_is_too_large(
+    lengths: list[int], max_tokens: int, max_rows: int, call_tokens: int
+) -> None:
+    rows = longest_first(lengths)
+    found = cuts(rows, max_tokens=max_tokens, max_rows=max_rows, call_tokens=call_tokens)
+    assert [row for first, last in found for row in range(first, last)] == list(range(len(rows)))
+    for first, last in found:
+        assert 1 <= last - first <= max_rows
+        assert last - first == 1 or (last - first) * rows[first] <= max_tokens
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=9, unique=True), st.integers(0, 12))
+def test_no_other_way_to_cut_costs_less(lengths: list[int], call_tokens: int) -> None:
+    rows = longest_first(lengths)
+    found = cuts(rows, max_tokens=1000, max_rows=1000, call_tokens=call_tokens)
+    inner = range(1, len(rows))
+    ways = itertools.chain.from_iterable(itertools.combinations(inner, n) for n in range(len(rows)))
+    best = min(cost(rows, list(itertools.pairwise([0, *way, len(rows)])), call_tokens) for way in ways)
+    assert cost(rows, found, call_tokens) == best
+
+
+def test_what_costs_a_call_decides_between_padding_and_calls() -> None:
+    rows = longest_first([100] * 10 + [10] * 10)
+    limits = {"max_tokens": 4096, "max_rows": 256}
+    assert cuts(rows, call_tokens=24, **limits) == [(0, 10), (10, 20)]
+    assert cuts(rows, call_tokens=5000, **limits) == [(0, 20)]
+    assert cuts(longest_first([8] * 130), max_tokens=1024, max_rows=256, call_tokens=24) == [
+        (0, 65),
+        (65, 130),
+    ]
+
+
+@pytest.mark.parametrize(("pool", "at_most"), [(256, 1.06), (1024, 1.02)])
+def test_padding_of_texts_of_natural_lengths(pool: int, at_most: float) -> None:
+    draw = np.random.default_rng(0)
+    # SMS and log lines by tokens: half have up to 20, one in a hundred more than 100.
+    lengths = np.sort(np.clip(draw.lognormal(np.log(20), 0.7, pool), 3, 256).astype(np.int64))[::-1]
+    found = cuts(lengths, max_tokens=1024, max_rows=256, call_tokens=24)
+    computed = sum(int(lengths[first]) * (last - first) for first, last in found)
+    assert computed / lengths.sum() <= at_most
+    assert len(found) <= pool / 6
+
+
+def test_lengths_are_padded_to_the_next_bucket() -> None:
+    given = np.array([300, 16, 15, 9, 8, 0], np.int64)
+    assert padded_lengths(given, (8, 16)).tolist() == [300, 16, 16, 16, 8, 8]
+    assert padded_lengths(given, ()).tolist() == [300, 16, 15, 9, 8, 1]
