@@ -1,0 +1,135 @@
+"""The embedder against a real Triton whose model goes wrong, on order of the test."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dataflow import settings
+from dataflow.embed import Embedder
+from dataflow.errors import ContractError, OutageError
+from dataflow.triton import connect
+from export.sidecar import Sidecar
+
+from . import faulty_model
+
+pytestmark = pytest.mark.integration
+
+TEXTS = [f"text {i}" for i in range(200)]
+Connect = Callable[..., Embedder]
+
+
+@pytest.fixture(scope="module")
+def server(sidecar_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
+    folder = tmp_path_factory.mktemp("faulty")
+    root = faulty_model.repository(folder / "repository", 1)
+    with Sidecar(root, venv=sidecar_venv, models=["sbert"], log=folder / "log") as sidecar:
+        yield sidecar
+
+
+@pytest.fixture
+def fault(server: Sidecar) -> Iterator[Path]:
+    """The file that says what is wrong; nothing is, before and after."""
+    path = server.repository / "fault"
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def open_embedder(server: Sidecar, said: list[str]) -> Iterator[Connect]:
+    opened: list[Embedder] = []
+
+    def make(**options: Any) -> Embedder:
+        embedder = connect(settings.Embed(url=server.url, max_request_rows=20, **options), log=said.append)
+        opened.append(embedder)
+        return embedder
+
+    yield make
+    for embedder in opened:
+        embedder.close()
+
+
+def expect_all(embedder: Embedder, texts: list[str]) -> None:
+    answer = embedder.embed(texts)
+    assert answer.failed == {}
+    np.testing.assert_array_equal(answer.vectors, faulty_model.vectors(texts, 1))
+
+
+def test_slower_than_the_deadline_for_a_while(fault: Path, open_embedder: Connect, said: list[str]) -> None:
+    embedder = open_embedder(request_timeout=timedelta(seconds=0.5))
+    fault.write_text("slow 0.8")
+    timer = threading.Timer(2, fault.unlink)
+    timer.start()
+    expect_all(embedder, TEXTS)
+    timer.join()
+    assert "deadline exceeded" in said[0]
+    assert "answers again" in said[-1]
+
+
+def test_out_of_memory_for_large_requests_only(fault: Path, open_embedder: Connect, said: list[str]) -> None:
+    embedder = open_embedder()
+    fault.write_text("oom 6")
+    expect_all(embedder, TEXTS)
+    assert said == []
+
+
+def test_out_of_memory_for_a_while(fault: Path, open_embedder: Connect, said: list[str]) -> None:
+    embedder = open_embedder()
+    fault.write_text("oom")
+    timer = threading.Timer(1, fault.unlink)
+    timer.start()
+    expect_all(embedder, TEXTS)
+    timer.join()
+    assert "out of memory; holding back" in said[0]
+
+
+def test_out_of_memory_for_good(fault: Path, open_embedder: Connect) -> None:
+    embedder = open_embedder(max_outage=timedelta(seconds=1))
+    fault.write_text("oom")
+    with pytest.raises(OutageError, match="out of memory"):
+        embedder.embed(TEXTS)
+
+
+def test_nan_for_one_text_fails_it_alone(open_embedder: Connect) -> None:
+    texts = [*TEXTS[:70], "poison", *TEXTS[70:]]
+    answer = open_embedder().embed(texts)
+    assert answer.failed == {70: "sbert refused it: the model's answer is not finite"}
+    np.testing.assert_array_equal(np.delete(answer.vectors, 70, axis=0), faulty_model.vectors(TEXTS, 1))
+
+
+@pytest.mark.parametrize(("kind", "why"), [("nan", "not finite"), ("long", "has length 2")])
+def test_nonsense_for_all_texts_breaks_the_contract(
+    fault: Path, open_embedder: Connect, kind: str, why: str
+) -> None:
+    embedder = open_embedder()
+    fault.write_text(kind)
+    with pytest.raises(ContractError, match=rf"sbert version 1 is broken: .*{why}"):
+        embedder.embed(TEXTS)
+    if kind == "nan":
+        with pytest.raises(ContractError, match="is broken"):
+            open_embedder()
+
+
+def test_messages_larger_than_grpc_allows_by_default(open_embedder: Connect) -> None:
+    texts = ["long " * 1_500_000, *(f"{i} " + "x" * 300_000 for i in range(40))]
+    expect_all(open_embedder(max_request_chars=10_000_000), texts)
+
+
+def test_threads_share_an_embedder_through_an_outage(fault: Path, open_embedder: Connect) -> None:
+    embedder = open_embedder()
+    fault.write_text("oom")
+    timer = threading.Timer(0.5, fault.unlink)
+    timer.start()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: expect_all(embedder, TEXTS[n:]), range(8)))
+    timer.join()
