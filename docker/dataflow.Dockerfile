@@ -1,7 +1,6 @@
-# The dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .WORKDIR /build
-
+# The dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .
 FROM python:3.11.13-slim-bookworm AS build
-WORKDIR /app
+WORKDIR /build
 RUN python -m venv /opt/venv
 COPY requirements/runtime.txt requirements/
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps -r requirements/runtime.txt

