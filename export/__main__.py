@@ -1,4 +1,4 @@
-"""``python -m export build MODEL`` and ``python -m export sidecar``."""
+"""``python -m export build MODEL``, ``sidecar``, and those of :mod:`export.commands`."""
 
 import argparse
 import signal
@@ -6,20 +6,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataflow.errors import DriftlineError
+from dataflow.errors import ContractError, DriftlineError, OutageError
+from export import commands as management
 from export import sources
+from export.errors import FailedError
 from export.server import VENV, install
 from export.sidecar import HOST, Sidecar
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0, or 2 with one line on stderr for what a user can put right."""
+    """Exit code 0; with one line on stderr 2 for a mistake of the user, 1 for what a server did not do."""
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
     except DriftlineError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, FailedError | OutageError | ContractError) else 2
     except KeyboardInterrupt:
         return 130
     return code
@@ -53,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     sidecar.add_argument("--log", type=Path, default=Path("out/triton.log"), help="default: %(default)s")
     sidecar.add_argument("--install", action="store_true", help="make the venv, and do not start")
     sidecar.set_defaults(run=_sidecar)
+    management.add(commands)
     return parser
 
 

@@ -49,6 +49,7 @@ def installed(source: Source, layout: Layout) -> Spec | None:
     same = (
         spec.weights_sha256 == wanted
         and layout.tokenizer.is_file()
+        and layout.reference.is_file()
         and spec.tokenizer_sha256 == sources.sha256(layout.tokenizer)
         and spec.graph_sha256 == sources.sha256(layout.graph)
     )
@@ -69,6 +70,7 @@ def _build(source: Source, folder: Path, built: Layout, log: Log) -> Spec:
     graph.save_tokenizer(reference, built.tokenizer)
     log(f"comparing with SentenceTransformer.encode on {len(parity.DIFFICULT_TEXTS)} difficult texts")
     expected = reference.encode(list(parity.DIFFICULT_TEXTS), show_progress_bar=False)
+    np.save(built.reference, np.asarray(expected, np.float32))
     worst = parity.gate(np.asarray(expected, np.float32), _session(built))
     return Spec(
         name=source.known.hub.rpartition("/")[2] if source.known else Path(source.name).resolve().name,

@@ -1,4 +1,7 @@
-"""What a user of ``python -m export`` may run into; the text is one line, the exit code 2."""
+"""What a user of ``python -m export`` may run into; the text is one line.
+
+The exit code is 2 for what the user can put right, 1 (``FailedError``) for what a server did not do.
+"""
 
 from dataflow.errors import DriftlineError
 
@@ -17,3 +20,11 @@ class ParityError(ExportError):
 
 class SidecarError(ExportError):
     """The local server cannot be installed, started, or did not become ready."""
+
+
+class UsageError(ExportError):
+    """What was asked for does not exist, or does not fit."""
+
+
+class FailedError(ExportError):
+    """The server is away, did not do what it was asked for, or does not give what it should."""

@@ -5,7 +5,7 @@
     sbert/config.pbtxt            texts in, embeddings out
     sbert/1/model.py              tokens.py  tokenizer.json
     sbert_encoder/config.pbtxt    the transformer
-    sbert_encoder/1/model.onnx    spec.json
+    sbert_encoder/1/model.onnx    reference.npy  spec.json
 
 ``spec.json`` is written last: a version without one is not whole.
 """
@@ -16,7 +16,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from export import configs
+from export import configs, policy
 from export.errors import ExportError
 
 MODEL, ENCODER = configs.MODEL, configs.ENCODER
@@ -73,6 +73,11 @@ class Layout:
         return self.model / "tokenizer.json"
 
     @property
+    def reference(self) -> Path:
+        """What ``SentenceTransformer.encode`` gave for the difficult texts."""
+        return self.encoder / "reference.npy"
+
+    @property
     def spec(self) -> Path:
         return self.encoder / "spec.json"
 
@@ -92,6 +97,7 @@ def install(layout: Layout, built: Layout, spec: Spec) -> None:
     layout.model.mkdir(parents=True, exist_ok=True)
     os.replace(built.graph, layout.graph)
     os.replace(built.tokenizer, layout.tokenizer)
+    os.replace(built.reference, layout.reference)
     write_served_files(layout, spec.dim)
     _write(layout.spec, json.dumps(asdict(spec), indent=2) + "\n")
 
@@ -103,8 +109,9 @@ def write_served_files(layout: Layout, dim: int) -> None:
             _write(layout.model / name, path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ExportError(f"{path}: {error.strerror}; run the export from a checkout") from None
-    _write(layout.root / MODEL / "config.pbtxt", configs.model_config(dim))
-    _write(layout.root / ENCODER / "config.pbtxt", configs.encoder_config(dim))
+    for name, text in ((MODEL, configs.model_config(dim)), (ENCODER, configs.encoder_config(dim))):
+        path = layout.root / name / "config.pbtxt"
+        _write(path, policy.kept(path, text))
 
 
 def _write(path: Path, text: str) -> None:

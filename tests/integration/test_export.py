@@ -34,6 +34,7 @@ def test_a_local_folder_makes_a_complete_repository(exported: tuple[Path, Spec],
         "sbert/1/tokens.py",
         "sbert/config.pbtxt",
         "sbert_encoder/1/model.onnx",
+        "sbert_encoder/1/reference.npy",
         "sbert_encoder/1/spec.json",
         "sbert_encoder/config.pbtxt",
     ]

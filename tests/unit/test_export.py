@@ -175,8 +175,8 @@ def test_difficult_texts_are_all_there() -> None:
 def whole(tmp_path: Path) -> Layout:
     """A repository that holds SPEC, with stand-ins for graph and tokenizer."""
     built = Layout(tmp_path / "built")
-    for path in (built.graph, built.tokenizer):
-        path.parent.mkdir(parents=True)
+    for path in (built.graph, built.tokenizer, built.reference):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(path.name)
     spec = replace(
         SPEC, graph_sha256=sources.sha256(built.graph), tokenizer_sha256=sources.sha256(built.tokenizer)

@@ -1,0 +1,73 @@
+"""Whether a served version still gives what it gave when it was exported."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow import settings
+from dataflow.triton import connect
+from export import parity, repository
+from export.errors import FailedError
+from export.repository import Layout
+
+#: precision -> the lowest mean cosine to the reference; fp32 is held to a difference instead.
+COSINES = {"fp16": 0.9999, "bf16": 0.9999, "int8": 0.98}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``difference``: the largest in any component; ``cosine``: the mean, over the difficult texts."""
+
+    version: str
+    precision: str
+    difference: float
+    cosine: float
+    ok: bool
+
+
+def stored(layout: Layout) -> npt.NDArray[np.float32]:
+    """What ``SentenceTransformer.encode`` gave for the difficult texts, (n, dim)."""
+    try:
+        reference: npt.NDArray[np.float32] = np.load(layout.reference)
+    except (OSError, ValueError):
+        raise FailedError(f"{layout.reference}: cannot be read; export again with `build --force`") from None
+    if len(reference) != len(parity.DIFFICULT_TEXTS):
+        raise FailedError(f"{layout.reference}: of another export; export again with `build --force`")
+    return reference
+
+
+def verify(options: settings.Embed, layout: Layout, reference: npt.NDArray[np.float32]) -> Verdict:
+    """Compare the server's answers with ``reference``. ``options.version`` is the version that is asked."""
+    spec = repository.read_spec(layout)
+    precision = spec.precision if spec else "fp32"
+    embedder = connect(options.model_copy(update={"version": layout.version}))
+    try:
+        if reference.shape[1] != embedder.dim:
+            raise FailedError(
+                f"the server gives {embedder.dim} dimensions, the reference {reference.shape[1]}"
+            )
+
+        def embed(texts: object) -> npt.NDArray[np.float32]:
+            return embedder.embed(texts).vectors  # type: ignore[arg-type]
+
+        difference = parity.difference(reference, embed)
+        given = embed(list(parity.DIFFICULT_TEXTS))
+    finally:
+        embedder.close()
+    lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(reference, axis=1)
+    cosine = float(np.mean(np.einsum("ij,ij->i", given, reference) / lengths))
+    least = COSINES.get(precision)
+    ok = difference <= parity.TOLERANCE if least is None else cosine >= least
+    return Verdict(layout.version, precision, difference, cosine, ok)
+
+
+def gate(options: settings.Embed, layout: Layout) -> Verdict:
+    """:func:`verify` against what is stored, or ``FailedError``."""
+    verdict = verify(options, layout, stored(layout))
+    if not verdict.ok:
+        raise FailedError(
+            f"version {layout.version} ({verdict.precision}) differs from its reference by "
+            f"{verdict.difference:.2g}, mean cosine {verdict.cosine:.6f}"
+        )
+    return verdict

@@ -1,0 +1,213 @@
+"""``python -m export`` against a real Triton: what it serves changes, and never is there nothing."""
+
+import json
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dataflow import settings
+from dataflow.triton import connect
+from export import policy
+from export.__main__ import main
+from export.repository import Layout
+from export.sidecar import HOST, Sidecar, free_port
+
+pytestmark = pytest.mark.integration
+
+Manage = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def server(
+    repository: Path, sidecar_venv: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sidecar]:
+    folder = tmp_path_factory.mktemp("manage")
+    root = folder / "repository"
+    for model in ("sbert", "sbert_encoder"):
+        shutil.copytree(repository / model / "1", root / model / "1")
+        shutil.copy(repository / model / "config.pbtxt", root / model)
+    with Sidecar(root, venv=sidecar_venv, log=folder / "triton.log") as sidecar:
+        yield sidecar
+
+
+@pytest.fixture
+def manage(server: Sidecar) -> Iterator[Manage]:
+    """Runs a command; afterwards version 1 alone is there and served, as before."""
+
+    def run(*arguments: str) -> int:
+        return main([*arguments, "--url", server.url, "--repository", str(server.repository)])
+
+    yield run
+    assert run("load", "--version", "1") == 0
+    if others := [version for version in served(server, manage=run) if version != 1]:
+        assert run("unload", *(f"--version={version}" for version in others)) == 0
+    for path in server.repository.glob("*/[2-9]"):
+        shutil.rmtree(path)
+
+
+def served(server: Sidecar, manage: Manage) -> list[int]:
+    from export.control import Control  # noqa: PLC0415
+
+    control = Control(settings.Embed(url=server.url))
+    try:
+        return control.ready()
+    finally:
+        control.close()
+
+
+def listed(manage: Manage, capsys: pytest.CaptureFixture[str]) -> dict[int, dict[str, Any]]:
+    capsys.readouterr()
+    assert manage("list", "--json") == 0
+    return {row["version"]: row for row in json.loads(capsys.readouterr().out)}
+
+
+def files(root: Path) -> dict[Path, bytes]:
+    return {
+        path: path.read_bytes() if path.suffix == ".pbtxt" else b""
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_a_new_version_takes_over_and_is_rolled_back(
+    server: Sidecar, manage: Manage, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = listed(manage, capsys)
+    assert list(before) == [1]
+    assert (before[1]["state"], before[1]["precision"], before[1]["dim"]) == ("READY", "fp32", 384)
+    assert before[1]["parity"] <= 1e-5
+
+    assert manage("promote", "--from", str(repository)) == 0
+    after = listed(manage, capsys)
+    assert after[2]["state"] == "READY"
+    assert after[2]["texts"] > 0
+    assert after[1]["state"] != "READY"
+    assert policy.read(server.repository) == [2]
+
+    assert manage("rollback") == 0
+    assert served(server, manage) == [1]
+    assert manage("load", "--version", "2") == 0
+    assert served(server, manage) == policy.read(server.repository) == [1, 2]
+    assert manage("unload", "--version", "1") == 0
+    assert served(server, manage) == [2]
+    capsys.readouterr()
+    assert manage("verify") == 0
+    assert "fp32" in capsys.readouterr().out
+
+
+def test_one_change_after_another_under_load_fails_no_text(
+    server: Sidecar, manage: Manage, repository: Path
+) -> None:
+    options = settings.Embed(url=server.url, follow=True, follow_interval=timedelta(seconds=0.1))
+    embedder = connect(options, log=print)
+    texts = [f"user {i} logged in" for i in range(16)]
+    expected = embedder.embed(texts).vectors
+    seen: set[str] = set()
+    done = threading.Event()
+
+    def load() -> None:
+        while not done.is_set():
+            answer = embedder.embed(texts)
+            assert answer.failed == {}
+            np.testing.assert_allclose(answer.vectors, expected, atol=1e-5)
+            seen.add(answer.version)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        assert manage("promote", "--from", str(repository)) == 0
+        assert manage("promote", "--from", str(repository), "--keep") == 0
+        assert manage("rollback", "--to", "1") == 0
+        assert embedder.embed(texts).version in "123"
+    finally:
+        done.set()
+        thread.join()
+    assert embedder.embed(texts).version == "1"
+    assert {"1", "2"} <= seen
+    embedder.close()
+
+
+def broken_code(candidate: Path) -> None:
+    (candidate / "sbert" / "1" / "model.py").write_text("raise RuntimeError('broken on purpose')\n")
+
+
+def another_graph(candidate: Path) -> None:
+    reference = Layout(candidate).reference
+    np.save(reference, np.load(reference) + np.float32(2e-5))
+
+
+def a_damaged_graph(candidate: Path) -> None:
+    graph = Layout(candidate).graph
+    graph.write_bytes(graph.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (broken_code, "does not load sbert: .*broken on purpose"),
+        (another_graph, r"version 2 \(fp32\) differs from its reference by 2e-05"),
+        (a_damaged_graph, "does not load sbert_encoder"),
+    ],
+)
+def test_a_version_that_fails_leaves_the_old_one_serving(
+    server: Sidecar,
+    manage: Manage,
+    repository: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], None],
+    said: str,
+) -> None:
+    candidate = tmp_path / "candidate"
+    for model in ("sbert", "sbert_encoder"):
+        shutil.copytree(repository / model, candidate / model)
+    damage(candidate)
+    before = files(server.repository)
+    assert manage("promote", "--from", str(candidate)) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert re.search(said, lines[0])
+    assert served(server, manage) == [1]
+    assert {path.name for path in files(server.repository)} == {path.name for path in before}
+    assert policy.read(server.repository) in ([1], None)
+    assert manage("verify") == 0
+
+
+def test_what_does_not_exist_is_a_mistake_of_the_user(
+    server: Sidecar, manage: Manage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, said in (
+        (["load", "--version", "7"], "no whole version 7, only 1"),
+        (["unload", "--version", "7"], "version 7 is not served"),
+        (["rollback"], "no version before 1"),
+        (["promote"], "say MODEL, to export it, or --from"),
+        (["promote", "--from", str(tmp_path)], "holds no whole version"),
+        (["bench", "--texts", str(tmp_path / "none")], "none"),
+    ):
+        assert manage(*arguments) == 2
+        assert said in capsys.readouterr().err
+    assert served(server, manage) == [1]
+
+
+def test_a_server_that_is_away_is_a_failure(server: Sidecar, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--url", f"{HOST}:{free_port()}", "--repository", str(server.repository)]
+    for command in ("list", "verify", "load", "rollback"):
+        assert main([command, *where]) == 1
+        assert "connection refused; is it running?" in capsys.readouterr().err
+
+
+def test_bench_measures_each_combination(manage: Manage, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--batch", "1", "8", "--concurrency", "2", "--seconds", "0.3"]
+    assert manage("bench", "--json", *sizes) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["batch"], row["concurrency"]) for row in rows] == [(1, 2), (8, 2)]
+    for row in rows:
+        assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"]
+        assert row["texts_per_second"] > 0
