@@ -40,7 +40,8 @@ class Sidecar:
 
     The server writes to the end of ``log``. Ports left out are free ones; without ``metrics_port`` there
     are no metrics. ``venv``: where the wheel's server is installed, unless ``tritonserver`` names another
-    binary. When this process ends, by any means, the server goes too, and leaves nothing in ``/dev/shm``.
+    binary; ``arguments`` are given to it as they are. When this process ends, by any means, the server goes
+    too, and leaves nothing in ``/dev/shm``.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Sidecar:
         venv: Path = server.VENV,
         tritonserver: Path | None = None,
         models: Sequence[str] = (ENCODER, MODEL),
+        arguments: Sequence[str] = (),
         ready_timeout_seconds: float = 120.0,
     ) -> None:
         self.repository = repository
@@ -66,6 +68,7 @@ class Sidecar:
         self._venv = venv
         self._tritonserver = tritonserver
         self._models = models
+        self._extra = arguments
         self._ready_timeout_seconds = ready_timeout_seconds
         self._folder: Path | None = None
         self._keeper: subprocess.Popen[str] | None = None
@@ -165,6 +168,7 @@ class Sidecar:
             # Its own prefix, so that the keeper can tell this server's shared memory from others'.
             f"--backend-config=python,shm-region-prefix-name={folder.name}",
             "--disable-auto-complete-config",
+            *self._extra,
         ]
         if self.metrics_port:
             arguments += [f"--metrics-address={HOST}", f"--metrics-port={self.metrics_port}"]

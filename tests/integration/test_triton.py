@@ -23,6 +23,7 @@ import tritonclient.grpc as client
 from tritonclient.utils import InferenceServerException
 
 from dataflow import onnx_session, settings
+from dataflow.cache import CachedEmbedder
 from dataflow.embed import Embedder, NullEmbedder
 from dataflow.errors import ContractError, OutageError, SettingsError
 from dataflow.triton import connect
@@ -58,14 +59,24 @@ def mixture(n: int, seed: int) -> list[str]:
 
 
 @pytest.fixture(params=["null", "onnx", "triton"])
-def embedder(request: pytest.FixtureRequest) -> Iterator[Embedder]:
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["pinned", "following", "cached", "cached and full"])
+def embedder(request: pytest.FixtureRequest, kind: str) -> Iterator[Embedder]:
     opened: Embedder
-    if request.param == "null":
+    follow = {"follow": request.param != "pinned", "follow_interval": timedelta(microseconds=1)}
+    if kind == "null":
         opened = NullEmbedder()
-    elif request.param == "onnx":
-        opened = onnx_session.connect(settings.Embed(repository=request.getfixturevalue("repository")))
+    elif kind == "onnx":
+        opened = onnx_session.connect(
+            settings.Embed(repository=request.getfixturevalue("repository"), **follow)
+        )
     else:
-        opened = connect(request.getfixturevalue("embed_settings"))
+        opened = connect(request.getfixturevalue("embed_settings").model_copy(update=follow))
+    if request.param.startswith("cached"):
+        opened = CachedEmbedder(opened, 7 if "full" in request.param else 1000)
     yield opened
     opened.close()
     opened.close()
@@ -78,11 +89,13 @@ def test_contract_of_every_embedder(embedder: Embedder) -> None:
     assert answer.vectors.dtype == np.float32
     assert answer.failed == {}
     assert embedder.model
-    assert embedder.version.isdigit()
+    assert embedder.version == answer.version
+    assert answer.version.isdigit()
     np.testing.assert_allclose(np.linalg.norm(answer.vectors, axis=1), 1, atol=1e-5)
     alone = np.concatenate([embedder.embed([text]).vectors for text in texts])
     np.testing.assert_allclose(alone, answer.vectors, atol=TOLERANCE)
     np.testing.assert_allclose(answer.vectors[-1], answer.vectors[-2], atol=TOLERANCE)
+    np.testing.assert_allclose(embedder.embed(texts[::-1]).vectors, answer.vectors[::-1], atol=TOLERANCE)
     assert embedder.embed([]).vectors.shape == (0, embedder.dim)
 
 

@@ -1,0 +1,114 @@
+"""TLS and mutual TLS between the dataflow and a real Triton, with certificates made for the test."""
+
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataflow import settings
+from dataflow.errors import DriftlineError, OutageError
+from dataflow.triton import connect
+from export.__main__ import main
+from export.sidecar import Sidecar
+
+from . import faulty_model
+
+pytestmark = pytest.mark.integration
+
+
+def openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def authority(folder: Path, name: str) -> None:
+    new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    openssl(folder, *new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+
+
+def certificate(folder: Path, name: str) -> None:
+    new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}"]
+    openssl(folder, *new, "-keyout", f"{name}.key", "-out", f"{name}.csr")
+    (folder / "extensions").write_text("subjectAltName = IP:127.0.0.1\n")
+    sign = ["x509", "-req", "-days", "2", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
+    openssl(folder, *sign, "-extfile", "extensions", "-in", f"{name}.csr", "-out", f"{name}.pem")
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an authority ``ca``, the certificates of ``server`` and ``flow``, another authority."""
+    folder = tmp_path_factory.mktemp("pem")
+    authority(folder, "ca")
+    authority(folder, "other")
+    certificate(folder, "server")
+    certificate(folder, "flow")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["tls", "mutual"])
+def server(
+    request: pytest.FixtureRequest, pem: Path, sidecar_venv: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Sidecar, bool]]:
+    folder, mutual = tmp_path_factory.mktemp("tls"), request.param == "mutual"
+    flags = [
+        "--grpc-use-ssl=true",
+        f"--grpc-server-cert={pem}/server.pem",
+        f"--grpc-server-key={pem}/server.key",
+    ]
+    if mutual:
+        flags += ["--grpc-use-ssl-mutual=true", f"--grpc-root-cert={pem}/ca.pem"]
+    root = faulty_model.repository(folder / "repository", 1)
+    with Sidecar(root, venv=sidecar_venv, models=["sbert"], arguments=flags, log=folder / "log") as sidecar:
+        yield sidecar, mutual
+
+
+def embed(url: str, **files: Path) -> None:
+    tls = {f"tls_{name}": path for name, path in files.items()}
+    options = settings.Embed.model_validate({"url": url, "startup_timeout": timedelta(seconds=1), **tls})
+    embedder = connect(options, log=print)
+    try:
+        texts = ["a", "long " * 2_000_000]
+        np.testing.assert_array_equal(embedder.embed(texts).vectors, faulty_model.vectors(texts, 1))
+    finally:
+        embedder.close()
+
+
+def test_who_can_show_what_is_asked_for_gets_through(server: tuple[Sidecar, bool], pem: Path) -> None:
+    sidecar, mutual = server
+    embed(sidecar.url, ca=pem / "ca.pem", certificate=pem / "flow.pem", key=pem / "flow.key")
+    if mutual:
+        with pytest.raises(OutageError, match="does not answer"):
+            embed(sidecar.url, ca=pem / "ca.pem")
+    else:
+        embed(sidecar.url, ca=pem / "ca.pem")
+
+
+def test_a_server_that_another_authority_vouches_for_is_not_trusted(
+    server: tuple[Sidecar, bool], pem: Path
+) -> None:
+    with pytest.raises(OutageError, match=r"(?i)certificate"):
+        embed(server[0].url, ca=pem / "other.pem", certificate=pem / "flow.pem", key=pem / "flow.key")
+
+
+def test_without_tls_nobody_gets_through(server: tuple[Sidecar, bool]) -> None:
+    with pytest.raises(OutageError, match="does not answer"):
+        embed(server[0].url)
+
+
+@pytest.mark.parametrize("file", ["none.pem", "extensions"])
+def test_a_file_that_is_no_certificate_is_named(pem: Path, file: str) -> None:
+    with pytest.raises(DriftlineError, match=rf"embed.tls_ca=.*{file}: (No such file|not a PEM file)"):
+        embed("127.0.0.1:1", ca=pem / file)
+
+
+def test_management_goes_over_tls_too(
+    server: tuple[Sidecar, bool], pem: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sidecar, _ = server
+    where = ["--url", sidecar.url, "--repository", str(sidecar.repository)]
+    mine = [f"--tls-certificate={pem}/flow.pem", f"--tls-key={pem}/flow.key"]
+    assert main(["list", *where, f"--tls-ca={pem}/ca.pem", *mine]) == 0
+    assert main(["list", *where, f"--tls-ca={pem}/other.pem", *mine]) == 1
+    assert "does not list models" in capsys.readouterr().err
