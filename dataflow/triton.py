@@ -259,7 +259,7 @@ def _another(
 ) -> TritonEmbedder | None:
     """The newest version that is ready, if it is not ``current`` and answers."""
     try:
-        if max(connection.metadata().versions, key=int) == current:
+        if _newest(connection.metadata(), options) == current:
             return None
         return _checked(connection, options, outage)
     except grpc.RpcError:
@@ -268,7 +268,7 @@ def _another(
 
 def _checked(connection: Connection, options: settings.Embed, outage: Outage) -> TritonEmbedder:
     metadata = connection.metadata(options.version or "")
-    version = options.version or max(metadata.versions, key=int)
+    version = options.version or _newest(metadata, options)
     embedder = TritonEmbedder(
         connection,
         options,
@@ -280,6 +280,13 @@ def _checked(connection: Connection, options: settings.Embed, outage: Outage) ->
     # That the model is ready does not say that the encoder it calls is; an answer does.
     embedder.check()
     return embedder
+
+
+def _newest(metadata: Any, options: settings.Embed) -> str:
+    versions: list[str] = [version for version in metadata.versions if version.isdigit()]
+    if not versions:
+        raise ContractError(f"model {options.model!r} at {options.url} has no version with a number")
+    return max(versions, key=int)
 
 
 def _dimension(metadata: Any, options: settings.Embed) -> int:

@@ -84,7 +84,9 @@ def test_a_new_version_takes_over_and_is_rolled_back(
     assert (before[1]["state"], before[1]["precision"], before[1]["dim"]) == ("READY", "fp32", 384)
     assert before[1]["parity"] <= 1e-5
 
-    assert manage("promote", "--from", str(repository)) == 0
+    assert manage("promote", "--keep", "--from", str(repository)) == 0
+    assert served(server, manage) == [1, 2]
+    assert manage("unload", "--version", "1") == 0
     after = listed(manage, capsys)
     assert after[2]["state"] == "READY"
     assert after[2]["texts"] > 0
@@ -95,8 +97,6 @@ def test_a_new_version_takes_over_and_is_rolled_back(
     assert served(server, manage) == [1]
     assert manage("load", "--version", "2") == 0
     assert served(server, manage) == policy.read(server.repository) == [1, 2]
-    assert manage("unload", "--version", "1") == 0
-    assert served(server, manage) == [2]
     capsys.readouterr()
     assert manage("verify") == 0
     assert "fp32" in capsys.readouterr().out
@@ -123,14 +123,12 @@ def test_one_change_after_another_under_load_fails_no_text(
     thread.start()
     try:
         assert manage("promote", "--from", str(repository)) == 0
-        assert manage("promote", "--from", str(repository), "--keep") == 0
         assert manage("rollback", "--to", "1") == 0
-        assert embedder.embed(texts).version in "123"
     finally:
         done.set()
         thread.join()
     assert embedder.embed(texts).version == "1"
-    assert {"1", "2"} <= seen
+    assert seen == {"1", "2"}
     embedder.close()
 
 

@@ -66,7 +66,7 @@ def server(
 
 def embed(url: str, **files: Path) -> None:
     tls = {f"tls_{name}": path for name, path in files.items()}
-    options = settings.Embed.model_validate({"url": url, "startup_timeout": timedelta(seconds=1), **tls})
+    options = settings.Embed.model_validate({"url": url, "startup_timeout": timedelta(seconds=0.5), **tls})
     embedder = connect(options, log=print)
     try:
         texts = ["a", "long " * 2_000_000]

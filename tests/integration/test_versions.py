@@ -90,12 +90,9 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("flags", [(), ("-w", "2")], ids=["1 worker", "2 threads"])
-def test_no_window_mixes_versions_and_no_row_is_lost(
-    server: Sidecar, tmp_path: Path, flags: tuple[str, ...]
-) -> None:
+def test_no_window_mixes_versions_and_no_row_is_lost(server: Sidecar, tmp_path: Path) -> None:
     expected = write_stream(tmp_path)
-    flags = (*recovery(tmp_path / "recovery"), *flags)
+    flags = (*recovery(tmp_path / "recovery"), "-w", "2")
     env = flow_settings(
         tmp_path, server, DRIFTLINE_EMBED__FOLLOW="true", DRIFTLINE_EMBED__FOLLOW_INTERVAL="50ms"
     )

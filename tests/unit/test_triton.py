@@ -253,6 +253,12 @@ def test_another_dimension_is_refused_at_the_start(connected: Make) -> None:
         connected(dim=768)
 
 
+def test_a_model_without_versions_is_refused_at_the_start(server: Server, connected: Make) -> None:
+    server.versions = ()
+    with pytest.raises(ContractError, match="has no version with a number"):
+        connected()
+
+
 def test_other_tensors_are_refused_at_the_start(server: Server, connected: Make) -> None:
     server.datatype = "FP16"
     with pytest.raises(ContractError, match=r"needed are TEXT .* and EMBEDDING"):
