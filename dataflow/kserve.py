@@ -1,6 +1,6 @@
 """One model of one server over gRPC, as the KServe v2 protocol has it: channels, messages, causes of failure.
 
-This and :mod:`dataflow.triton` are all that knows of gRPC.
+This, :mod:`dataflow.triton` and :mod:`dataflow.triton_embedder` are all that knows of gRPC.
 """
 
 import itertools
@@ -126,3 +126,8 @@ def details(error: grpc.RpcError) -> str:
         return "connection refused"
     name = str(error.code().name).lower().replace("_", " ")
     return f"{name}: {text[:300]}"
+
+
+def refuses(error: grpc.RpcError) -> bool:
+    """Whether it will say the same again, to any text."""
+    return error.code() in CONTRACT or error.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -8,13 +8,23 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "dataflow"
 
-EDGES = {"operators", "sources", "sinks", "kafka", "triton", "kserve", "onnx_session", "outage"}
+EDGES = {
+    "operators",
+    "sources",
+    "sinks",
+    "kafka",
+    "triton",
+    "triton_embedder",
+    "kserve",
+    "onnx_session",
+    "outage",
+}
 LAYERS = [{"flow"}, EDGES, set(), {"settings", "metrics"}, {"events", "errors"}]
 STAGES = 2
 ALLOWED = {
     "bytewax": {"flow", "operators", "sources", "sinks"},
     "tritonclient": {"kserve"},
-    "grpc": {"triton", "kserve"},
+    "grpc": {"triton", "triton_embedder", "kserve"},
     "confluent_kafka": {"sources", "sinks", "kafka"},
     "torch": set(),
     "sentence_transformers": set(),
