@@ -14,7 +14,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from dataflow.flow import _end_the_process, build, open_embedder, utc_now
 from dataflow.settings import load
 from dataflow.sinks import open_sink
-from dataflow.sources import open_source
+from dataflow.sources import open_source, speaking
 
 
 class _Paced(StatefulSourcePartition[pa.RecordBatch, Any]):
@@ -41,6 +41,9 @@ class _PacedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
 
     def list_parts(self) -> list[str]:
         return list(self._inner.list_parts())
+
+    def speaking(self) -> list[str]:
+        return speaking(self._inner)
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> _Paced:
         return _Paced(self._inner.build_part(step_id, for_part, resume_state), self._pace)
