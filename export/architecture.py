@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from export.errors import ModelError
 
+#: What sentence-transformers calls the pooled vector that its modules hand on.
+EMBEDDING = "sentence_embedding"
+
 Pooling = Literal["mean", "cls", "max"]
 
 _OLD_NAMES: dict[str, Pooling] = {
@@ -18,10 +21,11 @@ _OLD_NAMES: dict[str, Pooling] = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """Transformer, then ``pooling``, then L2 normalisation if ``normalize``."""
+    """Transformer, then ``pooling``, ``dense`` dense layers, then L2 normalisation if ``normalize``."""
 
     pooling: Pooling
     normalize: bool
+    dense: int = 0
 
 
 def read(folder: Path) -> Architecture:
@@ -31,12 +35,19 @@ def read(folder: Path) -> Architecture:
     """
     modules = _json(folder / "modules.json")
     kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+    dense = kinds.count("Dense")
+    normalize = kinds[-1:] == ["Normalize"]
+    if kinds != ["Transformer", "Pooling", *["Dense"] * dense, *["Normalize"] * normalize]:
         raise ModelError(
             f"{folder}: modules are {', '.join(kinds)}; supported are Transformer, Pooling and, "
-            "optionally, Normalize"
+            "optionally, Dense and Normalize, in this order"
         )
-    return Architecture(_pooling(folder / modules[1]["path"] / "config.json"), len(kinds) == 3)
+    for module in modules[2 : 2 + dense]:
+        config = _json(folder / module["path"] / "config.json")
+        for name in ("module_input_name", "module_output_name"):
+            if (config.get(name) or EMBEDDING) != EMBEDDING:
+                raise ModelError(f"{folder}: its Dense works on {config[name]}; supported is {EMBEDDING}")
+    return Architecture(_pooling(folder / modules[1]["path"] / "config.json"), normalize, dense)
 
 
 def _pooling(path: Path) -> Pooling:

@@ -1,5 +1,6 @@
 """Builds one version of a model repository from a sentence-transformers model, behind the parity gate."""
 
+import hashlib
 import tempfile
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def installed(source: Source, layout: Layout) -> Spec | None:
     if source.known:
         wanted = source.known.sha256[sources.WEIGHTS]
     elif source.folder:
-        wanted = sources.sha256(_weights(source.folder))
+        wanted = _weights_sum(source.folder)
     else:
         wanted = spec.weights_sha256 if spec.source == _origin(source) else ""
     same = (
@@ -58,7 +59,7 @@ def installed(source: Source, layout: Layout) -> Spec | None:
 
 def _build(source: Source, folder: Path, built: Layout, log: Log) -> Spec:
     parts = architecture.read(folder)
-    weights_sha256 = sources.sha256(_weights(folder))
+    weights_sha256 = _weights_sum(folder)
     log("loading torch and the reference model")
     from export import graph  # noqa: PLC0415  torch takes seconds, and a known model may be there already
 
@@ -93,9 +94,12 @@ def _session(built: Layout) -> parity.Embed:
     return Session(built.graph, built.tokenizer).encode
 
 
-def _weights(folder: Path) -> Path:
-    path = folder / sources.WEIGHTS
-    return path if path.is_file() else folder / "pytorch_model.bin"
+def _weights_sum(folder: Path) -> str:
+    """The sum of the transformer's weights; with dense layers, of the sums of all weights."""
+    files = [folder / sources.WEIGHTS, *sorted(folder.glob(f"*_*/{sources.WEIGHTS}"))]
+    files = [path if path.is_file() else path.with_name("pytorch_model.bin") for path in files]
+    sums = [sources.sha256(path) for path in files]
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
 def _origin(source: Source) -> str:

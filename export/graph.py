@@ -1,4 +1,4 @@
-"""Traces transformer, pooling and L2 normalisation into one ONNX graph. Needs torch."""
+"""Traces transformer, pooling, dense layers and L2 normalisation into one ONNX graph. Needs torch."""
 
 import contextlib
 import io
@@ -13,7 +13,8 @@ import onnx
 import torch
 from sentence_transformers import SentenceTransformer
 
-from export.architecture import Architecture, Pooling
+from export import attention
+from export.architecture import EMBEDDING, Architecture, Pooling
 from export.errors import ModelError
 
 #: What Triton 24.10's ONNX Runtime reads (opset <= 21, IR <= 10), and the fusions of newer ones know.
@@ -23,15 +24,22 @@ OPSET = 17
 class Encoder(torch.nn.Module):
     """``input_ids``, ``attention_mask`` (b, length) int64 -> ``embedding`` (b, dim) float32."""
 
-    def __init__(self, transformer: torch.nn.Module, architecture: Architecture) -> None:
+    #: The mask of the call that runs, for :func:`export.attention.fused`.
+    mask: torch.Tensor
+
+    def __init__(self, reference: SentenceTransformer, architecture: Architecture) -> None:
         super().__init__()
-        self.transformer = transformer
+        self.transformer: Any = reference[0].auto_model
+        self.dense = torch.nn.ModuleList(reference[2 + i] for i in range(architecture.dense))
         self.pooling = architecture.pooling
         self.normalize = architecture.normalize
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        self.mask = attention_mask.to(torch.int32)
         output = self.transformer(input_ids=input_ids, attention_mask=attention_mask, return_dict=True)
         embedding = _pool(self.pooling, output.last_hidden_state, attention_mask)
+        for dense in self.dense:
+            embedding = dense({EMBEDDING: embedding})[EMBEDDING]
         return torch.nn.functional.normalize(embedding, p=2.0, dim=1) if self.normalize else embedding
 
 
@@ -56,14 +64,13 @@ def load(folder: Path) -> SentenceTransformer:
 
 def export(reference: SentenceTransformer, architecture: Architecture, path: Path) -> None:
     """Write the graph of ``reference`` to ``path``, batch and length axes dynamic."""
-    transformer: Any = reference[0].auto_model
-    encoder = Encoder(transformer, architecture).eval()
+    encoder = Encoder(reference, architecture).eval()
     # Unequal lengths, so that the trace keeps what the mask does.
     input_ids = torch.full((2, 8), 5, dtype=torch.int64)
     attention_mask = torch.ones_like(input_ids)
     attention_mask[1, 5:] = 0
     axes = {0: "batch", 1: "length"}
-    with _quiet(), torch.inference_mode():
+    with _quiet(), torch.inference_mode(), attention.fused(encoder.transformer, lambda: encoder.mask):
         torch.onnx.export(
             encoder,
             (input_ids, attention_mask),
@@ -72,6 +79,7 @@ def export(reference: SentenceTransformer, architecture: Architecture, path: Pat
             output_names=["embedding"],
             dynamic_axes={"input_ids": axes, "attention_mask": axes, "embedding": {0: "batch"}},
             opset_version=OPSET,
+            custom_opsets={"com.microsoft": 1},
             dynamo=False,
         )
         dim = encoder(input_ids, attention_mask).shape[1]

@@ -23,7 +23,7 @@ MODEL, ENCODER = configs.MODEL, configs.ENCODER
 VERSION = "1"
 
 #: Counts up when the export itself changes, so that older exports are made again.
-FORMAT = 1
+FORMAT = 2
 
 _CODE = {
     "model.py": Path(__file__).parents[1] / "model_repo" / MODEL / "1" / "model.py",

@@ -38,7 +38,8 @@ SPEC = Spec(
 
 def model_folder(path: Path, modules: Sequence[str], pooling: dict[str, object] | None = None) -> Path:
     (path / "1_Pooling").mkdir(parents=True)
-    listed = [{"path": "1_Pooling" if kind == "Pooling" else "", "type": f"a.b.{kind}"} for kind in modules]
+    own = {"Pooling": "1_Pooling", "Dense": "1_Pooling"}  # one config does for both
+    listed = [{"path": own.get(kind, ""), "type": f"a.b.{kind}"} for kind in modules]
     (path / "modules.json").write_text(json.dumps(listed))
     (path / "1_Pooling" / "config.json").write_text(json.dumps(pooling or {"pooling_mode_mean_tokens": True}))
     (path / sources.WEIGHTS).write_bytes(b"weights")
@@ -111,23 +112,36 @@ def test_packages_without_a_model_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("modules", "pooling", "expected"),
     [
-        (["Transformer", "Pooling", "Normalize"], {"pooling_mode_mean_tokens": True}, ("mean", True)),
-        (["Transformer", "Pooling"], {"pooling_mode_cls_token": True, "x": True}, ("cls", False)),
-        (["Transformer", "Pooling"], {"pooling_mode_max_tokens": True}, ("max", False)),
-        (["Transformer", "Pooling"], {"pooling_mode": "cls"}, ("cls", False)),
+        (["Transformer", "Pooling", "Normalize"], {"pooling_mode_mean_tokens": True}, ("mean", True, 0)),
+        (["Transformer", "Pooling"], {"pooling_mode_cls_token": True, "x": True}, ("cls", False, 0)),
+        (["Transformer", "Pooling"], {"pooling_mode_max_tokens": True}, ("max", False, 0)),
+        (["Transformer", "Pooling"], {"pooling_mode": "cls"}, ("cls", False, 0)),
+        (["Transformer", "Pooling", "Dense"], {"pooling_mode": "max"}, ("max", False, 1)),
+        (
+            ["Transformer", "Pooling", "Dense", "Dense", "Normalize"],
+            {"pooling_mode": "cls"},
+            ("cls", True, 2),
+        ),
     ],
 )
 def test_architectures_that_the_graph_can_hold(
-    tmp_path: Path, modules: list[str], pooling: dict[str, object], expected: tuple[str, bool]
+    tmp_path: Path, modules: list[str], pooling: dict[str, object], expected: tuple[str, bool, int]
 ) -> None:
     read = architecture.read(model_folder(tmp_path / "m", modules, pooling))
-    assert (read.pooling, read.normalize) == expected
+    assert (read.pooling, read.normalize, read.dense) == expected
 
 
 @pytest.mark.parametrize(
     ("modules", "pooling", "message"),
     [
-        (["Transformer", "Pooling", "Dense"], {}, "modules are Transformer, Pooling, Dense; supported are"),
+        (["Transformer", "Pooling", "Normalize", "Dense"], {}, "Pooling, Normalize, Dense; supported are"),
+        (["Transformer", "Dense", "Pooling"], {}, "modules are Transformer, Dense, Pooling; supported are"),
+        (["Transformer"], {}, "modules are Transformer; supported are"),
+        (
+            ["Transformer", "Pooling", "Dense"],
+            {"module_input_name": "token_embeddings"},
+            "its Dense works on token_embeddings; supported is sentence_embedding",
+        ),
         (["WordEmbeddings", "Pooling"], {}, "modules are WordEmbeddings, Pooling"),
         (["Transformer", "Pooling"], {"pooling_mode_weightedmean_tokens": True}, "pooling is weightedmean"),
         (
