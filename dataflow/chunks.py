@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dataflow.assigners import WindowRef
+from dataflow.order import in_order, times
 from dataflow.sampling import levels
-from dataflow.watermark import Int64s
 from dataflow.windows import Append, Drop, Gather, Order, Trim
 
 FORMAT = 1
@@ -61,14 +60,24 @@ class Part:
 
 @dataclass(frozen=True)
 class WholeWindow:
-    """One emission of one window: ``rows`` in (``ts``, ``id``) order, schema of an embedded batch.
+    """One emission of one window. It holds views of the chunks' rows: a row that is in sixty windows is
+    copied only when one of them is looked at, and windows that close together are never all in memory.
 
-    ``seen``: how many events came in time; ``rows`` are a sample of them where there are fewer.
+    ``pieces``: its rows, each piece in (``ts``, ``id``) order. ``seen``: how many events came in time; the
+    rows are a sample of them where there are fewer.
     """
 
     ref: WindowRef
-    rows: pa.RecordBatch
+    pieces: list[pa.RecordBatch]
     seen: int
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
+
+    @property
+    def rows(self) -> pa.RecordBatch:
+        """All rows in (``ts``, ``id``) order, schema of an embedded batch; made anew at each call."""
+        return in_order(concat(sorted(self.pieces, key=lambda piece: piece.column("ts")[0].value)))
 
 
 class Keeper:
@@ -77,6 +86,11 @@ class Keeper:
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
         self._rows: list[pa.RecordBatch] = _read(state["rows"]) if state else []
+
+    @property
+    def rows(self) -> list[pa.RecordBatch]:
+        """The rows, in pieces."""
+        return list(self._rows)
 
     def snapshot(self) -> dict[str, Any]:
         return {"format": FORMAT, "changes": self._changes, "rows": _write(self._rows)}
@@ -88,14 +102,14 @@ class Keeper:
             self._rows.append(change.rows)
             if len(self._rows) < PIECES:
                 return []
-            self._rows = [concat(self._rows)]
+            self._rows = [in_order(concat(self._rows))]
         else:
             self._rows = [kept for rows in self._rows if len(kept := _needed(rows, change))]
         return self.replay()
 
     def replay(self) -> list[Replace]:
         """All the rows."""
-        return [Replace(list(self._rows), self._changes)]
+        return [Replace(self.rows, self._changes)]
 
 
 class Reader:
@@ -104,7 +118,7 @@ class Reader:
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
         self._lacks_replay = state is not None
-        self._rows: list[tuple[int, pa.RecordBatch]] = []
+        self._rows: list[tuple[int, _Piece]] = []
         self._replaces: list[Replace] = []
         self._held: list[Order | Gone] = []
         self._ends: set[type] = set()
@@ -133,7 +147,7 @@ class Reader:
             case Append() | Trim():
                 self._changes += 1
                 if isinstance(order, Append):
-                    self._rows.append((self._changes, order.rows))
+                    self._rows.append((self._changes, _Piece(order.rows)))
                 self._apply()
             case Drop() | Gone():
                 # One comes with the orders and one with the replaces; none of either may come after.
@@ -144,12 +158,27 @@ class Reader:
         while self._replaces and self._replaces[0].changes <= self._changes:
             replace = self._replaces.pop(0)
             newer = [(n, rows) for n, rows in self._rows if n > replace.changes]
-            self._rows = [(replace.changes, rows) for rows in replace.rows] + newer
+            self._rows = [(replace.changes, _Piece(rows)) for rows in replace.rows] + newer
             self._lacks_replay = False
 
     def _part(self, order: Gather) -> Part:
-        rows = [part for _, piece in self._rows if len(part := _wanted(piece, order))]
+        rows = [part for _, piece in self._rows if len(part := piece.wanted(order))]
         return Part(order.window, order.parts, order.seen, rows)
+
+
+class _Piece:
+    """Rows in (``ts``, ``id``) order."""
+
+    def __init__(self, rows: pa.RecordBatch) -> None:
+        self._rows, self._ts = rows, times(rows)
+
+    def wanted(self, order: Gather) -> pa.RecordBatch:
+        """The rows that ``order`` asks for; a view of them, unless it samples."""
+        start, end = self._ts.searchsorted((order.window.start, order.window.end)).tolist()
+        rows = self._rows.slice(start, end - start)
+        if order.level:
+            return rows.filter(pa.array(levels(rows.column("id")) >= order.level))
+        return rows
 
 
 @dataclass
@@ -162,9 +191,7 @@ class Assembly:
         self._parts.append(part)
         if len(self._parts) < part.parts:
             return None
-        rows = concat([piece for part in self._parts for piece in part.rows])
-        order = pc.sort_indices(rows, sort_keys=[("ts", "ascending"), ("id", "ascending")])
-        return WholeWindow(part.window, rows.take(order), part.seen)
+        return WholeWindow(part.window, [piece for part in self._parts for piece in part.rows], part.seen)
 
 
 def concat(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
@@ -172,32 +199,15 @@ def concat(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return pa.concat_batches(batches)
 
 
-def _wanted(rows: pa.RecordBatch, order: Gather) -> pa.RecordBatch:
-    """The rows that ``order`` asks for; a view of them where they lie together."""
-    ts = _ts(rows)
-    wanted = (ts >= order.window.start) & (ts < order.window.end)
-    if order.level:
-        wanted &= levels(rows.column("id")) >= order.level
-    index = np.flatnonzero(wanted)
-    if len(index) and index[-1] - index[0] + 1 == len(index):
-        return rows.slice(int(index[0]), len(index))
-    return rows.take(pa.array(index))
-
-
 def _needed(rows: pa.RecordBatch, order: Trim) -> pa.RecordBatch:
     """The rows that ``order`` leaves; a copy if some go, as a view would keep them all in memory."""
-    ts = _ts(rows)
+    ts = times(rows)
     needed = ts >= order.before
     if order.thinned:
         at = levels(rows.column("id"))
         for start, end, level in order.thinned:
             needed &= ~((start <= ts) & (ts < end) & (at < level))
     return rows if needed.all() else rows.take(pa.array(np.flatnonzero(needed)))
-
-
-def _ts(rows: pa.RecordBatch) -> Int64s:
-    ts: Int64s = rows.column("ts").cast(pa.int64()).to_numpy()
-    return ts
 
 
 def _write(rows: list[pa.RecordBatch]) -> bytes:

@@ -120,7 +120,7 @@ def build(
     def of_one_version(item: tuple[str, WholeWindow]) -> list[tuple[str, WholeWindow] | pa.RecordBatch]:
         key, window = item
         rows, refused = one_version(embedder, window.rows)
-        kept = [(key, replace(window, rows=rows))] if len(rows) else []
+        kept = [(key, replace(window, pieces=[rows]))] if len(rows) else []
         return [*kept, refused] if len(refused) else kept
 
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []

@@ -24,7 +24,8 @@ def score_window(
     scorer: Scorer, key: str, window: WholeWindow, extra: Collection[pa.Field] = ()
 ) -> ScoredWindow:
     """Score a window. ``extra``: fields behind those of ``SCORED``: ``SAMPLE_SHARE``, columns of the rows."""
-    scores, n = scorer.score(window.rows), len(window.rows)
+    events = window.rows
+    scores, n = scorer.score(events), len(events)
     columns = {
         "key": pa.repeat(key, n),
         "window_start": pa.repeat(pa.scalar(window.ref.start, TIMESTAMP), n),
@@ -35,7 +36,7 @@ def score_window(
         SAMPLE_SHARE.name: pa.repeat(n / window.seen, n),
     }
     schema = pa.schema([*SCORED, *extra])
-    rows = [columns[name] if name in columns else window.rows.column(name) for name in schema.names]
+    rows = [columns[name] if name in columns else events.column(name) for name in schema.names]
     return ScoredWindow(pa.RecordBatch.from_arrays(rows, schema=schema), _summary(key, window, scores.values))
 
 

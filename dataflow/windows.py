@@ -22,6 +22,7 @@ from dataflow import settings
 from dataflow.assigners import FOREVER, Aligned, Assigner, Bools, Sessions, WindowRef
 from dataflow.events import DEFAULT_KEY, EVENT, LATE
 from dataflow.ledger import Ledger
+from dataflow.order import in_order
 from dataflow.sampling import Sample
 from dataflow.watermark import NEVER, Int64s, Watermark
 
@@ -38,7 +39,7 @@ def micros(value: datetime | timedelta) -> int:
 
 @dataclass(frozen=True)
 class Append:
-    """Add ``rows`` (embedded events) to the end of a chunk."""
+    """Add ``rows`` (embedded events, in (``ts``, ``id``) order) to a chunk."""
 
     chunk: int
     rows: pa.RecordBatch
@@ -242,7 +243,7 @@ class Windows:
             self._sample.merge(gone, into)
         rows, kinds = self._sample.admit(rows, ts)
         if len(rows):
-            output.orders.append(Append(self._ledger.append(kinds), rows))
+            output.orders.append(Append(self._ledger.append(kinds), in_order(rows)))
             if self._sample.tighten():
                 self._reclaim(output)
 

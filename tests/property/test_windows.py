@@ -189,7 +189,7 @@ def test_no_more_is_kept_than_is_needed(window: Window, arrivals: list[Arrival],
     harness = Harness(window)
     for start, stop in pieces(len(arrivals), at):
         harness.push(arrivals[start:stop], start)
-        kept = sum(len(rows) for k in harness.keepers.values() for rows in k._rows)
+        kept = sum(len(rows) for k in harness.keepers.values() for rows in k.rows)
         assert kept == harness.machine.rows
         mark = watermarks(window, [*arrivals[:stop], Arrival(0)])[-1]
         if window.kind != "session":
