@@ -10,6 +10,7 @@ from dataflow.errors import ContractError, DriftlineError, OutageError
 from export import commands as management
 from export import sources
 from export.errors import FailedError
+from export.precision import DATA, PRECISIONS
 from export.server import VENV, install
 from export.sidecar import HOST, Sidecar
 
@@ -41,6 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--cache", type=Path, default=Path(".cache/driftline"), help="for downloads; default: %(default)s"
     )
+    build.add_argument(
+        "--precision", choices=[*PRECISIONS, "auto"], help="auto: the fastest here that passes; default: fp32"
+    )
+    build.add_argument("--device", choices=["auto", "gpu"], help="auto: a GPU if there is one, else the CPU")
+    build.add_argument(
+        "--texts", type=Path, default=DATA, help="a folder of JSON lines that int8 is compared on"
+    )
+    build.add_argument("--tensorrt", action="store_true", help="--device gpu, compiled by TensorRT")
     build.add_argument("--force", action="store_true", help="export again even if it is there")
     build.set_defaults(run=_build)
     sidecar = commands.add_parser("sidecar", help="run the model server on loopback until Ctrl-C")
@@ -60,12 +69,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from export.build import build  # noqa: PLC0415
+    from export.build import Target, build  # noqa: PLC0415
     from export.progress import steps  # noqa: PLC0415
 
     source = sources.source(options.model, options.package)
     with steps() as log:
-        build(source, options.repository, cache=options.cache, force=options.force, log=log)
+        target = Target(options.precision, "tensorrt" if options.tensorrt else options.device, options.texts)
+        build(source, options.repository, cache=options.cache, force=options.force, log=log, target=target)
     return 0
 
 

@@ -1,38 +1,63 @@
 """Builds one version of a model repository from a sentence-transformers model, behind the parity gate."""
 
 import hashlib
+import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from export import architecture, parity, repository, sources
+from export import architecture, parity, precision, repository, sources
+from export.configs import Device
 from export.errors import ExportError
+from export.precision import DATA, Precision
 from export.repository import Layout, Spec
 from export.sources import Log, Source
 
 
-def build(source: Source, root: Path, *, cache: Path, force: bool, log: Log) -> Spec:
+@dataclass(frozen=True)
+class Target:
+    """What to make: ``precision`` None and ``device`` None as it is there, else fp32 for any device."""
+
+    precision: Precision | Literal["auto"] | None = None
+    device: Device | None = None
+    #: A folder of JSON lines with a ``text``, which lossy precisions are compared on.
+    texts: Path = DATA
+
+    def is_met(self, spec: Spec) -> bool:
+        return self.precision in (None, spec.precision) and self.device in (None, spec.device)
+
+
+def build(
+    source: Source, root: Path, *, cache: Path, force: bool, log: Log, target: Target | None = None
+) -> Spec:
     """Export ``source`` into the repository ``root`` unless it is there already.
 
     Raises ``ModelError`` if it cannot be had or is of another kind, ``ParityError`` if the graph does
     not agree with the reference; the repository is then as it was before.
     """
-    layout = Layout(root)
-    if not force and (spec := installed(source, layout)):
-        repository.write_served_files(layout, spec.dim)
+    layout, target = Layout(root), target or Target()
+    if not force and (spec := installed(source, layout)) and target.is_met(spec):
+        repository.write_served_files(layout, spec)
         log(f"{root} already holds {spec.name}, nothing to do (parity {spec.parity:.1e}, dim {spec.dim})")
         return spec
+    if target.precision is not None and target.precision != "auto":
+        precision.require(target.precision, target.device or "auto", target.texts)
     folder = sources.locate(source, cache, log)
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".build-") as scratch:
             built = Layout(Path(scratch))
-            spec = _build(source, folder, built, log)
+            spec = _build(source, folder, built, target, log)
             repository.install(layout, built, spec)
     except OSError as error:
         raise ExportError(f"{error.filename or root}: {error.strerror}") from None
-    log(f"{spec.name} is in {root}: dim {spec.dim}, {spec.max_tokens} tokens, parity {spec.parity:.1e}")
+    log(
+        f"{spec.name} is in {root}: {spec.precision}, dim {spec.dim}, {spec.max_tokens} tokens, "
+        f"parity {spec.parity:.1e}, mean cosine {spec.cosine:.6f}"
+    )
     return spec
 
 
@@ -57,22 +82,29 @@ def installed(source: Source, layout: Layout) -> Spec | None:
     return spec if same else None
 
 
-def _build(source: Source, folder: Path, built: Layout, log: Log) -> Spec:
+def _build(source: Source, folder: Path, built: Layout, target: Target, log: Log) -> Spec:
     parts = architecture.read(folder)
     weights_sha256 = _weights_sum(folder)
     log("loading torch and the reference model")
     from export import graph  # noqa: PLC0415  torch takes seconds, and a known model may be there already
+    from export.variants import Variants  # noqa: PLC0415  onnxruntime, too
 
     reference = graph.load(folder)
     built.encoder.mkdir(parents=True)
     built.model.mkdir(parents=True)
     log("tracing the ONNX graph")
-    graph.export(reference, parts, built.graph)
+    device = target.device or "auto"
+    # TensorRT does not know the one operator for attention.
+    graph.export(reference, parts, built.graph, fuse=device != "tensorrt")
     graph.save_tokenizer(reference, built.tokenizer)
     log(f"comparing with SentenceTransformer.encode on {len(parity.DIFFICULT_TEXTS)} difficult texts")
-    expected = reference.encode(list(parity.DIFFICULT_TEXTS), show_progress_bar=False)
-    np.save(built.reference, np.asarray(expected, np.float32))
-    worst = parity.gate(np.asarray(expected, np.float32), _session(built))
+    encoded = reference.encode(list(parity.DIFFICULT_TEXTS), show_progress_bar=False)
+    expected = np.asarray(encoded, np.float32)
+    np.save(built.reference, expected)
+    variants = Variants(built.graph, built.tokenizer, expected, device, target.texts, log)
+    wanted = target.precision or "fp32"
+    variant = variants.fastest() if wanted == "auto" else variants.make(wanted)
+    os.replace(variant.graph, built.graph)
     return Spec(
         name=source.known.hub.rpartition("/")[2] if source.known else Path(source.name).resolve().name,
         source=_origin(source),
@@ -83,15 +115,13 @@ def _build(source: Source, folder: Path, built: Layout, log: Log) -> Spec:
         max_tokens=int(reference.max_seq_length or 0),
         pooling=parts.pooling,
         normalize=parts.normalize,
-        precision="fp32",
-        parity=worst,
+        precision=variant.precision,
+        parity=variant.found.difference,
+        cosine=variant.found.cosine,
+        cosine_min=variant.found.cosine_min,
+        kept=variant.found.kept,
+        device=device,
     )
-
-
-def _session(built: Layout) -> parity.Embed:
-    from dataflow.onnx_session import Session  # noqa: PLC0415  not needed when there is nothing to do
-
-    return Session(built.graph, built.tokenizer).encode
 
 
 def _weights_sum(folder: Path) -> str:

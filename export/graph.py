@@ -62,15 +62,21 @@ def load(folder: Path) -> SentenceTransformer:
     return model.eval()
 
 
-def export(reference: SentenceTransformer, architecture: Architecture, path: Path) -> None:
-    """Write the graph of ``reference`` to ``path``, batch and length axes dynamic."""
+def export(
+    reference: SentenceTransformer, architecture: Architecture, path: Path, *, fuse: bool = True
+) -> None:
+    """Write the graph of ``reference`` to ``path``, batch and length axes dynamic.
+
+    ``fuse``: with attention as one operator, which ONNX Runtime knows and TensorRT does not.
+    """
     encoder = Encoder(reference, architecture).eval()
     # Unequal lengths, so that the trace keeps what the mask does.
     input_ids = torch.full((2, 8), 5, dtype=torch.int64)
     attention_mask = torch.ones_like(input_ids)
     attention_mask[1, 5:] = 0
     axes = {0: "batch", 1: "length"}
-    with _quiet(), torch.inference_mode(), attention.fused(encoder.transformer, lambda: encoder.mask):
+    fused = attention.fused(encoder.transformer, lambda: encoder.mask) if fuse else contextlib.nullcontext()
+    with _quiet(), torch.inference_mode(), fused:
         torch.onnx.export(
             encoder,
             (input_ids, attention_mask),
@@ -79,7 +85,7 @@ def export(reference: SentenceTransformer, architecture: Architecture, path: Pat
             output_names=["embedding"],
             dynamic_axes={"input_ids": axes, "attention_mask": axes, "embedding": {0: "batch"}},
             opset_version=OPSET,
-            custom_opsets={"com.microsoft": 1},
+            custom_opsets={"com.microsoft": 1} if fuse else None,
             dynamo=False,
         )
         dim = encoder(input_ids, attention_mask).shape[1]

@@ -33,7 +33,11 @@ _CODE = {
 
 @dataclass(frozen=True)
 class Spec:
-    """What a version is made from. Sums are SHA-256 in hex; ``parity`` the largest difference measured."""
+    """What a version is made from, and what it gives. Sums are SHA-256 in hex.
+
+    Measured against the reference: ``parity`` the largest difference, cosines, and, where the precision asks
+    for it, the share of anomalies ``kept``.
+    """
 
     name: str
     source: str
@@ -46,6 +50,10 @@ class Spec:
     normalize: bool
     precision: str
     parity: float
+    cosine: float = 1.0
+    cosine_min: float = 1.0
+    kept: float | None = None
+    device: configs.Device = "auto"
     format: int = FORMAT
 
 
@@ -98,18 +106,19 @@ def install(layout: Layout, built: Layout, spec: Spec) -> None:
     os.replace(built.graph, layout.graph)
     os.replace(built.tokenizer, layout.tokenizer)
     os.replace(built.reference, layout.reference)
-    write_served_files(layout, spec.dim)
+    write_served_files(layout, spec)
     _write(layout.spec, json.dumps(asdict(spec), indent=2) + "\n")
 
 
-def write_served_files(layout: Layout, dim: int) -> None:
+def write_served_files(layout: Layout, spec: Spec) -> None:
     """Write the configs and the code of a version where they are missing or differ."""
     for name, path in _CODE.items():
         try:
             _write(layout.model / name, path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ExportError(f"{path}: {error.strerror}; run the export from a checkout") from None
-    for name, text in ((MODEL, configs.model_config(dim)), (ENCODER, configs.encoder_config(dim))):
+    encoder = configs.encoder_config(spec.dim, spec.precision, spec.device, spec.max_tokens)
+    for name, text in ((MODEL, configs.model_config(spec.dim, spec.device)), (ENCODER, encoder)):
         path = layout.root / name / "config.pbtxt"
         _write(path, policy.kept(path, text))
 

@@ -1,0 +1,75 @@
+"""The fp32 graph in fewer bits. Needs onnx and onnxruntime, not torch."""
+
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+
+def to_fp16(source: Path, target: Path) -> None:
+    """Weights and encoder in fp16; inputs, pooling, normalisation and output as they were.
+
+    For GPUs: ONNX Runtime's CPU kernels convert to and fro, which is slower than fp32, but they do run it.
+    """
+    from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415  imports torch
+
+    model: Any = onnx.load(source)
+    nodes = list(model.graph.node)
+    last = max((i for i, node in enumerate(nodes) if node.op_type == "LayerNormalization"), default=-1)
+    # Pooling adds up to 512 tokens and divides by no less than 1e-9, which fp16 has not.
+    after = [node.name for node in nodes[last + 1 :]]
+    converted = convert_float_to_float16(model, keep_io_types=True, node_block_list=after)
+    _drop_detours(converted)
+    onnx.save(converted, target)
+
+
+def _drop_detours(model: Any) -> None:
+    """From fp32 to fp16 and at once back: what the converter puts between two nodes that stay in fp32."""
+    made_by = {output: node for node in model.graph.node for output in node.output}
+    for node in model.graph.node:
+        before = made_by.get(node.input[0]) if _is_cast(node, onnx.TensorProto.FLOAT) else None
+        if before is not None and _is_cast(before, onnx.TensorProto.FLOAT16):
+            node.CopyFrom(onnx.helper.make_node("Identity", before.input, node.output, name=node.name))
+
+
+def _is_cast(node: Any, to: int) -> bool:
+    return bool(node.op_type == "Cast" and node.attribute[0].i == to)
+
+
+def to_int8(source: Path, target: Path) -> None:
+    """All products with weights in int8: weights by output channel, activations by tensor as they come."""
+    _quantize(source, target, lambda rows, columns: True)
+
+
+def to_int8_but_down(source: Path, target: Path) -> None:
+    """As :func:`to_int8`, less those that bring a layer's wide activations back: outliers are theirs."""
+    _quantize(source, target, lambda rows, columns: rows <= columns)
+
+
+def _quantize(source: Path, target: Path, wanted: Callable[[int, int], bool]) -> None:
+    model: Any = onnx.load(source)
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    products = [
+        (node.name, shapes.get(node.input[1])) for node in model.graph.node if node.op_type == "MatMul"
+    ]
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it advises a preparation that changes nothing here
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            made = Path(scratch, target.name)
+            quantize_dynamic(
+                source,
+                made,
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=["MatMul"],
+                nodes_to_exclude=[name for name, shape in products if shape and not wanted(*shape)],
+                extra_options={"MatMulConstBOnly": True},
+            )
+            made.replace(target)
+    finally:
+        logging.disable(level)
