@@ -1,0 +1,31 @@
+"""What a server and its children take, from ``/proc``."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def _group(leader: int) -> Iterator[tuple[Path, list[str]]]:
+    """The processes of a process group, each with the fields of its stat after the name."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == leader or int(path.parent.name) == leader:
+            yield path.parent, fields
+
+
+def cpu_seconds(leader: int) -> float:
+    ticks = sum(int(fields[11]) + int(fields[12]) for _, fields in _group(leader))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def anonymous(leader: int) -> int:
+    """Bytes of anonymous memory of a process and of the group that it leads."""
+    total = 0
+    for path, _ in _group(leader):
+        for line in (path / "status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                total += int(line.split()[1]) * 1024
+    return total
