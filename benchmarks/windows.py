@@ -161,7 +161,8 @@ def state() -> None:
                 elif isinstance(order, Drop):
                     del keepers[order.chunk]
             pieces = [piece for keeper in keepers.values() for piece in keeper.rows]
-            held = sum(piece.get_total_buffer_size() for piece in pieces)
+            buffers = [b for piece in pieces for column in piece.columns for b in column.buffers() if b]
+            held = sum({b.address: b.size for b in buffers}.values())
             mark = machine.watermark - micros(window.length)
             first = (mark // micros(window.slide) + 1) * micros(window.slide)
             ts = np.concatenate([piece.column("ts").cast(pa.int64()).to_numpy() for piece in pieces])

@@ -9,9 +9,9 @@ the Unix epoch, UTC.
 :class:`Aligned` and :class:`Sessions` share the interface :class:`Assigner`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from dataflow.watermark import NEVER, Int64s
 
 Bools = npt.NDArray[np.bool_]
 Pane = tuple[int, int]
+#: One number, or ``(n,)`` of them.
+Times = TypeVar("Times", int, Int64s)
 
 #: Later than any event.
 FOREVER = -NEVER
@@ -38,6 +40,12 @@ class Assigner(Protocol):
 
     def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
         """``(n,)``: events that may be late for some window, given the watermark before each."""
+
+    def ahead(self, ts: int, watermark: int) -> bool:
+        """Whether nothing has ended yet that an event from ``ts`` on can be in."""
+
+    def first_end(self, ts: int) -> int:
+        """No window that an event from ``ts`` on is in ends before this."""
 
     def alone(self, behind: Bools) -> Bools:
         """``(n,)``: events that must be judged one by one, as it depends on those before them."""
@@ -66,6 +74,12 @@ class Assigner(Protocol):
     def next_end(self, panes: Iterable[Pane]) -> int:
         """The end of the first window that has rows and has not ended; ``FOREVER`` if none has."""
 
+    def last_end(self, panes: Iterable[Pane]) -> int:
+        """The end of the last window that has rows; ``NEVER`` if none has."""
+
+    def next_change(self, panes: Iterable[Pane]) -> int:
+        """The lowest watermark at which a window that has rows ends or is gone; ``FOREVER`` if none has."""
+
     def forget(self, watermark: int) -> None:
         """Let go of the windows that are gone."""
 
@@ -73,7 +87,7 @@ class Assigner(Protocol):
     def needed_since(self) -> int:
         """No row from before this event time is needed any more."""
 
-    def kept(self, pane: Pane) -> Iterable[int]:
+    def kept(self, pane: Pane) -> Sequence[int]:
         """The windows of a pane that are not gone."""
 
     def extent(self, pane: Pane) -> tuple[int, int]:
@@ -126,6 +140,12 @@ class Aligned:
     def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
         return self._ends(self._first(ts)) <= watermark
 
+    def ahead(self, ts: int, watermark: int) -> bool:
+        return self.first_end(ts) > watermark
+
+    def first_end(self, ts: int) -> int:
+        return self._ends(self._first(ts))
+
     def alone(self, behind: Bools) -> Bools:
         return np.zeros_like(behind)
 
@@ -143,6 +163,10 @@ class Aligned:
         return {}
 
     def panes(self, ts: Int64s) -> dict[Pane, int]:
+        oldest, newest = int(ts.min()), int(ts.max())
+        pane = self._first(oldest), self._last(oldest)
+        if pane == (self._first(newest), self._last(newest)):
+            return {pane: len(ts)}
         first, last = self._first(ts), self._last(ts)
         # Neither decreases with time and one of them steps at each pane boundary: their sum names the pane.
         _, index, count = np.unique(first + last, return_index=True, return_counts=True)
@@ -176,6 +200,17 @@ class Aligned:
         windows = [max(low, self._ended + 1) for low, high in panes if high > self._ended]
         return self._start(min(windows)) + self._length if windows else FOREVER
 
+    def last_end(self, panes: Iterable[Pane]) -> int:
+        return max((self._ends(high) for _, high in panes), default=NEVER)
+
+    def next_change(self, panes: Iterable[Pane]) -> int:
+        panes = list(panes)
+        ends = self.next_end(panes)
+        if not self._lateness:
+            return ends
+        last = [high for _, high in panes if high > self._forgotten]
+        return min(ends, self._start(min(last)) + self._length + self._lateness) if last else ends
+
     def forget(self, watermark: int) -> None:
         self._forgotten = self._gone(watermark)
         self._revision = {k: r for k, r in self._revision.items() if k > self._forgotten}
@@ -184,7 +219,7 @@ class Aligned:
     def needed_since(self) -> int:
         return max(self._start(self._forgotten + 1), NEVER)
 
-    def kept(self, pane: Pane) -> Iterable[int]:
+    def kept(self, pane: Pane) -> Sequence[int]:
         return range(max(pane[0], self._forgotten + 1), pane[1] + 1)
 
     def extent(self, pane: Pane) -> tuple[int, int]:
@@ -199,23 +234,23 @@ class Aligned:
         starts = [self._start(k) for k in range(int(self._first(at)[0]), int(self._last(at)[0]) + 1)]
         return [(start, start + self._length) for start in starts]
 
-    def _first(self, ts: Int64s) -> Int64s:
+    def _first(self, ts: Times) -> Times:
         return (ts - self._align - self._length) // self._slide + 1
 
-    def _last(self, ts: Int64s) -> Int64s:
+    def _last(self, ts: Times) -> Times:
         return (ts - self._align) // self._slide
 
     def _start(self, window: int) -> int:
         return self._align + window * self._slide
 
-    def _ends(self, windows: Int64s) -> Int64s:
+    def _ends(self, windows: Times) -> Times:
         return self._align + windows * self._slide + self._length
 
-    def _last_ended(self, watermark: Any) -> Any:
-        """The last window, of an int or an array of watermarks, whose end the watermark has reached."""
+    def _last_ended(self, watermark: Times) -> Times:
+        """The last window whose end the watermark has reached."""
         return (watermark - self._align - self._length) // self._slide
 
-    def _gone(self, watermark: Any) -> Any:
+    def _gone(self, watermark: Times) -> Times:
         return self._last_ended(watermark - self._lateness)
 
 
@@ -254,6 +289,12 @@ class Sessions:
 
     def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
         return ts < watermark
+
+    def ahead(self, ts: int, watermark: int) -> bool:
+        return ts >= watermark
+
+    def first_end(self, ts: int) -> int:
+        return ts + self._gap
 
     def alone(self, behind: Bools) -> Bools:
         return behind
@@ -308,6 +349,13 @@ class Sessions:
         ends = (s.newest + self._gap for s in self._live.values())
         return min((end for end in ends if end > self._seen), default=FOREVER)
 
+    def last_end(self, panes: Iterable[Pane]) -> int:
+        return max((s.newest + self._gap for s in self._live.values()), default=NEVER)
+
+    def next_change(self, panes: Iterable[Pane]) -> int:
+        gone = (s.newest + self._gap + self._lateness for s in self._live.values())
+        return min(self.next_end(panes), min(gone, default=FOREVER))
+
     def forget(self, watermark: int) -> None:
         for i, s in list(self._live.items()):
             if s.newest + self._gap + self._lateness <= watermark:
@@ -318,7 +366,7 @@ class Sessions:
     def needed_since(self) -> int:
         return min((s.start for s in self._live.values()), default=FOREVER)
 
-    def kept(self, pane: Pane) -> Iterable[int]:
+    def kept(self, pane: Pane) -> Sequence[int]:
         return (pane[0],) if pane[0] in self._live else ()
 
     def extent(self, pane: Pane) -> tuple[int, int]:

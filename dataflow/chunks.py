@@ -10,7 +10,7 @@ once it has itself come to the change that it includes: orders in between still 
 :class:`Assembly` puts the parts of one window together. No bytewax here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,14 +18,14 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.assigners import WindowRef
-from dataflow.order import in_order, times
+from dataflow.pieces import Piece, Timed, in_order, times
 from dataflow.sampling import levels
 from dataflow.windows import Append, Drop, Gather, Order, Trim
 
 FORMAT = 1
 
-#: So many pieces are worth copying into one: a small batch costs more in overhead than in rows.
-PIECES = 32
+#: So many batches of like size are worth copying into one: a small batch costs more in overhead than in rows.
+TIER = 32
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,19 @@ class Part:
     window: WindowRef
     parts: int
     seen: int
-    rows: list[pa.RecordBatch]
+    pieces: list[Piece]
 
 
 @dataclass(frozen=True)
 class WholeWindow:
-    """One emission of one window. It holds views of the chunks' rows: a row that is in sixty windows is
-    copied only when one of them is looked at, and windows that close together are never all in memory.
+    """One emission of one window. Its ``pieces`` point into the chunks' rows: a row that is in sixty windows
+    is copied only when one of them is looked at, and windows that close together are never all in memory.
 
-    ``pieces``: its rows, each piece in (``ts``, ``id``) order. ``seen``: how many events came in time; the
-    rows are a sample of them where there are fewer.
+    ``seen``: how many events came in time; the rows are a sample of them where there are fewer.
     """
 
     ref: WindowRef
-    pieces: list[pa.RecordBatch]
+    pieces: list[Piece]
     seen: int
 
     def __len__(self) -> int:
@@ -77,7 +76,7 @@ class WholeWindow:
     @property
     def rows(self) -> pa.RecordBatch:
         """All rows in (``ts``, ``id``) order, schema of an embedded batch; made anew at each call."""
-        return in_order(concat(sorted(self.pieces, key=lambda piece: piece.column("ts")[0].value)))
+        return in_order(self.pieces)
 
 
 class Keeper:
@@ -86,6 +85,7 @@ class Keeper:
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
         self._rows: list[pa.RecordBatch] = _read(state["rows"]) if state else []
+        self._appended = 0
 
     @property
     def rows(self) -> list[pa.RecordBatch]:
@@ -100,12 +100,23 @@ class Keeper:
         self._changes += 1
         if isinstance(change, Append):
             self._rows.append(change.rows)
-            if len(self._rows) < PIECES:
+            self._appended += 1
+            if self._appended % TIER:
                 return []
-            self._rows = [in_order(concat(self._rows))]
+            self._compact()
         else:
             self._rows = [kept for rows in self._rows if len(kept := _needed(rows, change))]
+            self._appended = 0
         return self.replay()
+
+    def _compact(self) -> None:
+        """The last ``TIER`` batches become one, then the last ``TIER`` of such, and so on: a row is copied as
+        often as the number of its kind has digits.
+        """
+        appended = self._appended
+        while appended % TIER == 0:
+            self._rows[-TIER:] = [pa.concat_batches(self._rows[-TIER:])]
+            appended //= TIER
 
     def replay(self) -> list[Replace]:
         """All the rows."""
@@ -118,7 +129,7 @@ class Reader:
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
         self._lacks_replay = state is not None
-        self._rows: list[tuple[int, _Piece]] = []
+        self._rows: list[tuple[int, Timed]] = []
         self._replaces: list[Replace] = []
         self._held: list[Order | Gone] = []
         self._ends: set[type] = set()
@@ -147,7 +158,7 @@ class Reader:
             case Append() | Trim():
                 self._changes += 1
                 if isinstance(order, Append):
-                    self._rows.append((self._changes, _Piece(order.rows)))
+                    self._rows.append((self._changes, Timed(order.rows)))
                 self._apply()
             case Drop() | Gone():
                 # One comes with the orders and one with the replaces; none of either may come after.
@@ -158,27 +169,15 @@ class Reader:
         while self._replaces and self._replaces[0].changes <= self._changes:
             replace = self._replaces.pop(0)
             newer = [(n, rows) for n, rows in self._rows if n > replace.changes]
-            self._rows = [(replace.changes, _Piece(rows)) for rows in replace.rows] + newer
+            self._rows = [(replace.changes, Timed(rows)) for rows in replace.rows] + newer
             self._lacks_replay = False
 
     def _part(self, order: Gather) -> Part:
-        rows = [part for _, piece in self._rows if len(part := piece.wanted(order))]
-        return Part(order.window, order.parts, order.seen, rows)
-
-
-class _Piece:
-    """Rows in (``ts``, ``id``) order."""
-
-    def __init__(self, rows: pa.RecordBatch) -> None:
-        self._rows, self._ts = rows, times(rows)
-
-    def wanted(self, order: Gather) -> pa.RecordBatch:
-        """The rows that ``order`` asks for; a view of them, unless it samples."""
-        start, end = self._ts.searchsorted((order.window.start, order.window.end)).tolist()
-        rows = self._rows.slice(start, end - start)
+        start, end, _ = order.window
+        pieces = [piece for _, rows in self._rows if len(piece := rows.between(start, end))]
         if order.level:
-            return rows.filter(pa.array(levels(rows.column("id")) >= order.level))
-        return rows
+            pieces = [thinned for piece in pieces if len(thinned := _thinned(piece, order.level))]
+        return Part(order.window, order.parts, order.seen, pieces)
 
 
 @dataclass
@@ -191,12 +190,13 @@ class Assembly:
         self._parts.append(part)
         if len(self._parts) < part.parts:
             return None
-        return WholeWindow(part.window, [piece for part in self._parts for piece in part.rows], part.seen)
+        return WholeWindow(part.window, [piece for part in self._parts for piece in part.pieces], part.seen)
 
 
-def concat(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """The batches (at least one) as one, copied: it keeps nothing of what they were cut from alive."""
-    return pa.concat_batches(batches)
+def _thinned(piece: Piece, level: int) -> Piece:
+    """The rows of a piece from a sampling level up."""
+    rows = piece.rows()
+    return Piece(rows.filter(pa.array(levels(rows.column("id")) >= level)))
 
 
 def _needed(rows: pa.RecordBatch, order: Trim) -> pa.RecordBatch:

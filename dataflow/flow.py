@@ -31,6 +31,7 @@ from dataflow.embed import Embedder, embed_batches, one_version
 from dataflow.errors import DriftlineError
 from dataflow.events import DEAD_LETTER, SAMPLE_SHARE, embedded_schema
 from dataflow.operators import Clock, by_key, windows
+from dataflow.pieces import Piece
 from dataflow.score import ScoredWindow, score_window
 from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
@@ -120,7 +121,7 @@ def build(
     def of_one_version(item: tuple[str, WholeWindow]) -> list[tuple[str, WholeWindow] | pa.RecordBatch]:
         key, window = item
         rows, refused = one_version(embedder, window.rows)
-        kept = [(key, replace(window, pieces=[rows]))] if len(rows) else []
+        kept = [(key, replace(window, pieces=[Piece(rows)]))] if len(rows) else []
         return [*kept, refused] if len(refused) else kept
 
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []

@@ -8,12 +8,13 @@ from dataflow.assigners import Pane
 #: Rows that are alike for the machine: the pane, and the level of :mod:`dataflow.sampling` (0 without).
 Kind = tuple[Pane, int]
 
-#: A chunk of so many rows takes no more: what a snapshot writes again stays below this.
-FULL_ROWS = 4096
+#: A chunk of so many rows takes no more, if they are this share of all the key's: so that a window has few
+#: chunks, and one whose rows are needed in part wastes less than ``SLACK``.
+FULL_ROWS, FULL_SHARE = 4096, 1 / 10
 #: At a snapshot, a chunk of so many rows takes no more, so that it is never written again.
 SEAL_ROWS = 256
 #: Chunks are trimmed when rows that no window needs are more than this share of those needed.
-SLACK = 0.1
+SLACK = 0.15
 
 
 class Ledger:
@@ -42,6 +43,10 @@ class Ledger:
         """The number of rows."""
         return sum(sum(rows.values()) for rows in self._chunks.values())
 
+    def __bool__(self) -> bool:
+        """Whether there are rows: no chunk is empty."""
+        return bool(self._chunks)
+
     @property
     def following(self) -> int:
         """The number of the next chunk: numbers are never used again."""
@@ -61,7 +66,8 @@ class Ledger:
         chunk, known = self._open, self._chunks[self._open]
         for kind, n in rows.items():
             known[kind] = known.get(kind, 0) + n
-        if sum(known.values()) >= FULL_ROWS:
+        held = sum(known.values())
+        if held >= FULL_ROWS and held >= FULL_SHARE * len(self):
             self._open = None
         return chunk
 
@@ -73,18 +79,21 @@ class Ledger:
 
     def count(self, window: int, level: int) -> int:
         """The rows of a window from a level up."""
-        return sum(self._of(rows, window, level) for rows in self._chunks.values())
+        return sum(self.holders(window, level).values())
 
-    def holders(self, window: int, level: int) -> list[int]:
-        """The chunks with rows of a window from a level up."""
-        return [chunk for chunk, rows in self._chunks.items() if self._of(rows, window, level)]
+    def holders(self, window: int, level: int) -> dict[int, int]:
+        """The chunks with rows of a window from a level up, and how many."""
+        held = {}
+        for chunk, rows in self._chunks.items():
+            n = sum([n for ((first, last), at), n in rows.items() if first <= window <= last and at >= level])
+            if n:
+                held[chunk] = n
+        return held
 
     def reclaim(self, needed: Callable[[Kind], bool]) -> tuple[list[int], list[int]]:
         """Strike out rows that are not needed: (chunks with none that are, chunks to trim)."""
-        dead = {
-            chunk: sum(n for kind, n in rows.items() if not needed(kind))
-            for chunk, rows in self._chunks.items()
-        }
+        spent = {kind for kind in set().union(*self._chunks.values()) if not needed(kind)}
+        dead = {chunk: sum([rows[k] for k in spent & rows.keys()]) for chunk, rows in self._chunks.items()}
         dropped = [chunk for chunk, n in dead.items() if n == sum(self._chunks[chunk].values())]
         for chunk in dropped:
             del self._chunks[chunk], dead[chunk]
@@ -94,9 +103,5 @@ class Ledger:
             return dropped, []
         trimmed = [chunk for chunk, n in dead.items() if n]
         for chunk in trimmed:
-            self._chunks[chunk] = {kind: n for kind, n in self._chunks[chunk].items() if needed(kind)}
+            self._chunks[chunk] = {kind: n for kind, n in self._chunks[chunk].items() if kind not in spent}
         return dropped, trimmed
-
-    @staticmethod
-    def _of(rows: Mapping[Kind, int], window: int, level: int) -> int:
-        return sum(n for ((first, last), at), n in rows.items() if first <= window <= last and at >= level)

@@ -47,15 +47,17 @@ class Sample:
         """The level from which up a window keeps its rows."""
         return self._levels.get(window, 0)
 
-    def seen(self, window: int) -> int:
-        """The number of events of a window that came in time, kept or not."""
+    def seen(self, window: int) -> int | None:
+        """The number of events of a window that came in time, kept or not; ``None``: all are kept."""
         if self._limit is None:
-            return self._ledger.count(window, 0)
+            return None
         return sum(n for (first, last), n in self._seen.items() if first <= window <= last)
 
     def needs(self, kind: Kind) -> bool:
         """Whether a window that is not gone keeps such rows."""
         pane, level = kind
+        if self._limit is None:
+            return bool(self._assigner.kept(pane))
         return any(level >= self.level(window) for window in self._assigner.kept(pane))
 
     def admit(self, rows: pa.RecordBatch, ts: Int64s) -> tuple[pa.RecordBatch, dict[Kind, int]]:

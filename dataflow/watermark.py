@@ -67,6 +67,19 @@ class Watermark:
         self.value = int(after[-1])
         return after
 
+    def foresee(self, partition: str, newest: int, now_us: int) -> int:
+        """Where the watermark will be when a partition has spoken whose newest event this is."""
+        rest = [self._newest.get(p, NEVER) for p in self._active(now_us) if p != partition]
+        lowest = min([max(newest, self._newest.get(partition, NEVER)), *rest])
+        return max(lowest - self._delay, self.value)
+
+    def advance(self, partition: str, newest: int, value: int, now_us: int) -> None:
+        """Take in a partition's events, the newest of which this is; ``value`` is what was foreseen."""
+        self._arrived[partition] = now_us
+        self._newest[partition] = max(newest, self._newest.get(partition, NEVER))
+        self.highest = max(newest, self.highest)
+        self.value = value
+
     def tick(self, now_us: int) -> None:
         """Let the wall clock pass: leave out idle partitions, move on when all are idle."""
         if self._idle is None or not self._newest:

@@ -22,7 +22,7 @@ from dataflow import settings
 from dataflow.assigners import FOREVER, Aligned, Assigner, Bools, Sessions, WindowRef
 from dataflow.events import DEFAULT_KEY, EVENT, LATE
 from dataflow.ledger import Ledger
-from dataflow.order import in_order
+from dataflow.pieces import owned, times
 from dataflow.sampling import Sample
 from dataflow.watermark import NEVER, Int64s, Watermark
 
@@ -39,7 +39,7 @@ def micros(value: datetime | timedelta) -> int:
 
 @dataclass(frozen=True)
 class Append:
-    """Add ``rows`` (embedded events, in (``ts``, ``id``) order) to a chunk."""
+    """Add ``rows`` (embedded events) to a chunk."""
 
     chunk: int
     rows: pa.RecordBatch
@@ -120,6 +120,7 @@ class Windows:
         )
         self._expected = partitions
         self._settled: int = state.get("settled", watermark)
+        self._due: int | None = None
         self._ledger = Ledger(state.get("ledger"), following)
         self._sample = Sample(spec.max_window_rows, self._assigner, self._ledger, state.get("sample"))
         if rest:
@@ -139,7 +140,7 @@ class Windows:
 
     def rest(self) -> Rest | None:
         """What is left to remember, if there are no rows; a few numbers instead of all this."""
-        if len(self._ledger):
+        if self._ledger:
             return None
         mark = self._watermark
         return mark.value, mark.highest, self._assigner.gone_until, self._ledger.following
@@ -163,15 +164,18 @@ class Windows:
         output = Output()
         if not len(rows):
             return output
-        ts = rows.column("ts").cast(pa.int64()).to_numpy()
+        ts = times(rows)
         partition = rows.column("partition").dictionary_encode()
         if self._expected and rows.column("key")[0].as_py() == DEFAULT_KEY:
             self._watermark.expect(self._expected, now_us)
         self._expected = ()
+        names = partition.dictionary.to_pylist()
+        if len(names) == 1 and self._calm(rows, ts, names[0], now_us, output):
+            return output
         before = self._watermark.value
-        after = self._watermark.observe(
-            ts, partition.indices.to_numpy(), partition.dictionary.to_pylist(), now_us
-        )
+        # The calm did not.
+        self._settle(before, output)
+        after = self._watermark.observe(ts, partition.indices.to_numpy(), names, now_us)
         marks = np.concatenate(([before], after[:-1]))
         behind = self._assigner.behind(ts, marks)
         start = 0
@@ -181,6 +185,20 @@ class Windows:
             self._settle(int(after[stop - 1]), output)
             start = stop
         return output
+
+    def _calm(self, rows: pa.RecordBatch, ts: Int64s, partition: str, now_us: int, output: Output) -> bool:
+        """Admit rows of one partition if nothing comes of them yet, as of nearly all: no window ends, none of
+        them is behind the watermark. Then their order does not matter. Returns whether it is so.
+        """
+        oldest, newest = int(ts.min()), int(ts.max())
+        mark = self._watermark.foresee(partition, newest, now_us)
+        if mark >= self._quiet_until() or not self._assigner.ahead(oldest, mark):
+            return False
+        self._watermark.advance(partition, newest, mark, now_us)
+        due = self._quiet_until()
+        self._enter(rows, ts, output)
+        self._due = min(due, self._assigner.first_end(oldest))
+        return True
 
     def tick(self, now_us: int, stalled_us: int = 0) -> Output:
         """Let the wall clock pass (``window.idle_timeout``). ``stalled_us``: how long nobody could listen."""
@@ -193,9 +211,8 @@ class Windows:
     def finish(self) -> Output:
         """The input has ended: every window ends, too."""
         output = Output()
-        while (end := self._next_end()) < FOREVER:
-            self._watermark.advance_to(end)
-            self._settle(self._watermark.value, output)
+        self._watermark.advance_to(self._assigner.last_end(self._ledger.panes()))
+        self._settle(self._watermark.value, output)
         if self._assigner.revised():
             self._watermark.advance_to(self._settled + 1)
             self._settle(self._watermark.value, output)
@@ -205,8 +222,15 @@ class Windows:
         """The wall-clock time of the next :meth:`tick` that can matter; ``None``: only events can."""
         if self._assigner.revised():
             return self._watermark.reaches(self._settled + 1, now_us)
-        end = self._next_end()
-        return None if end == FOREVER else self._watermark.reaches(end, now_us)
+        due = self._quiet_until()
+        return None if due == FOREVER else self._watermark.reaches(due, now_us)
+
+    def _quiet_until(self) -> int:
+        """Nothing comes of a watermark below this, unless of a window that has been revised."""
+        if self._due is None:
+            panes = self._ledger.panes()
+            self._due = NEVER if self._assigner.revised() else self._assigner.next_change(panes)
+        return self._due
 
     def _next_end(self) -> int:
         return self._assigner.next_end(self._ledger.panes())
@@ -236,14 +260,17 @@ class Windows:
         if late.any():
             output.late.append(self._late(rows.filter(pa.array(late)), ts[late], marks[late]))
             rows, ts = rows.filter(pa.array(~late)), ts[~late]
-        if not len(rows):
-            return
+        if len(rows):
+            self._enter(rows, ts, output)
+
+    def _enter(self, rows: pa.RecordBatch, ts: Int64s, output: Output) -> None:
+        self._due = None
         for gone, into in self._assigner.add(ts, self._settled).items():
             self._ledger.merge(gone, into)
             self._sample.merge(gone, into)
         rows, kinds = self._sample.admit(rows, ts)
         if len(rows):
-            output.orders.append(Append(self._ledger.append(kinds), in_order(rows)))
+            output.orders.append(Append(self._ledger.append(kinds), owned(rows)))
             if self._sample.tighten():
                 self._reclaim(output)
 
@@ -265,11 +292,11 @@ class Windows:
         """The watermark has come to ``watermark``: emit what is ripe, let go of what is not needed."""
         if watermark <= self._settled:
             return
-        self._settled = watermark
+        self._settled, self._due = watermark, None
         for window, ref in self._assigner.ripe(watermark, self._ledger.panes()):
             level = self._sample.level(window)
             holders = self._ledger.holders(window, level)
-            seen = self._sample.seen(window)
+            seen = self._sample.seen(window) or sum(holders.values())
             output.orders.extend(Gather(chunk, ref, len(holders), seen, level) for chunk in holders)
         self._assigner.forget(watermark)
         self._sample.forget()

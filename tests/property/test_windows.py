@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataflow.ledger import SLACK
 from dataflow.sampling import levels
 from dataflow.settings import Window
 from tests.windowing import Arrival, Emitted, Harness, pieces, run, spec, watermarks
@@ -87,6 +88,21 @@ def test_the_first_emission_holds_what_came_in_time(window: Window, arrivals: li
             assert set(rows) == on_time
         else:
             assert set(rows) > on_time or ref.revision > 0
+
+
+@given(aligned, streams, cuts)
+def test_a_window_comes_as_soon_as_the_watermark_is_at_its_end(
+    window: Window, arrivals: list[Arrival], at: list[int]
+) -> None:
+    harness, due = Harness(window), set[int]()
+    # One more, to have the watermark after the last.
+    marks = watermarks(window, [*arrivals, Arrival(0)])
+    for start, stop in pieces(len(arrivals), at):
+        harness.push(arrivals[start:stop], start)
+        for arrival, mark in zip(arrivals[start:stop], marks[start:stop], strict=True):
+            due |= {end for _, end in spans(window, arrival.ts) if end > mark}
+        emitted = {ref.end // 1_000_000 for ref, _ in harness.emitted().windows}
+        assert {end for end in due if end <= marks[stop]} <= emitted
 
 
 @given(aligned | sessions, streams, cuts)
@@ -200,7 +216,7 @@ def test_no_more_is_kept_than_is_needed(window: Window, arrivals: list[Arrival],
                 for i, a in enumerate(arrivals[:stop])
                 if i not in late and any(end + lateness > mark for _, end in spans(window, a.ts))
             ]
-            assert len(needed) <= kept <= 1.1 * len(needed)
+            assert len(needed) <= kept <= (1 + SLACK) * len(needed)
 
 
 def sample(members: Iterable[int], limit: int) -> frozenset[int]:
@@ -223,10 +239,12 @@ def test_a_limited_window_is_a_sample_by_id_alone(
         windows = {
             w for pane in harness.machine._ledger.panes() for w in harness.machine._assigner.kept(pane)
         }
-        assert harness.machine.rows <= 1.1 * limit * len(windows)
+        assert harness.machine.rows <= (1 + SLACK) * limit * len(windows)
     harness.finish()
     members, late = reference(window, arrivals)
-    assert harness.emitted().final() == {w: s for w, m in members.items() if (s := sample(sorted(m), limit))}
+    expected = {w: rows for w, m in members.items() if (rows := sample(sorted(m), limit))}
+    # The sample of a window may be empty where it is this small; then an earlier revision is its last.
+    assert {w: rows for w, rows in harness.emitted().final().items() if w in expected} == expected
     assert set(harness.emitted().late) == late
     last = {(w.ref.start // 1_000_000, w.ref.end // 1_000_000): w.seen for w in harness.windows}
     assert last == {w: len(members[w]) for w in last}

@@ -11,6 +11,7 @@ from dataflow.assigners import WindowRef
 from dataflow.chunks import WholeWindow
 from dataflow.errors import SettingsError
 from dataflow.events import SAMPLE_SHARE, SCORED, embedded_schema
+from dataflow.pieces import Piece
 from dataflow.score import score_window
 from dataflow.scorers import SCORERS, Scorer, open_scorer
 from dataflow.settings import Score
@@ -139,7 +140,7 @@ def test_a_function_that_answers_wrongly_is_named(function: str) -> None:
 
 
 def test_a_scored_row_says_all_there_is_to_say() -> None:
-    window = WholeWindow(WindowRef(0, 600_000_000, 2), [rows(unit_vectors(12))], seen=24)
+    window = WholeWindow(WindowRef(0, 600_000_000, 2), [Piece(rows(unit_vectors(12)))], seen=24)
     embedding = window.rows.schema.field("embedding")
     plain = score_window(scorer("kmeans"), "tenant", window)
     full = score_window(scorer("kmeans"), "tenant", window, [SAMPLE_SHARE, embedding])

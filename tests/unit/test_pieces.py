@@ -1,0 +1,67 @@
+"""Rows in order, copied once; what a window points to, and what it keeps in memory."""
+
+import pickle
+from operator import itemgetter
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow.events import embeddings
+from dataflow.operators import by_key
+from dataflow.pieces import Piece, Timed, in_order, owned
+from tests.windowing import Arrival, batch
+
+seconds = st.lists(st.integers(-20, 20), min_size=1, max_size=20)
+
+
+def rows(times: list[int], first: int = 0) -> pa.RecordBatch:
+    return batch([Arrival(ts) for ts in times], first)
+
+
+@given(st.lists(seconds, min_size=1, max_size=5), st.data())
+def test_pieces_come_together_by_time_and_id(batches: list[list[int]], data: st.DataObject) -> None:
+    pieces, expected = [], []
+    for number, times in enumerate(batches):
+        whole = rows(times, first=100 * number)
+        places = data.draw(st.none() | st.permutations(range(len(times))))
+        pieces.append(Piece(whole, None if places is None else np.array(places)))
+        expected += whole.to_pylist()
+    together = in_order(pieces)
+    assert together.to_pylist() == sorted(expected, key=itemgetter("ts", "id"))
+    assert embeddings(together).tolist() == [row["embedding"] for row in together.to_pylist()]
+
+
+@given(seconds, st.integers(-25, 25), st.integers(0, 30))
+def test_between_two_times_there_are_all_the_rows_of_then(times: list[int], start: int, length: int) -> None:
+    whole = rows(times)
+    piece = Timed(whole).between(start * 1_000_000, (start + length) * 1_000_000)
+    expected = [row for row in whole.to_pylist() if start <= row["ts"].timestamp() < start + length]
+    assert len(piece) == len(expected)
+    key = itemgetter("ts", "id")
+    assert sorted(piece.rows().to_pylist(), key=key) == sorted(expected, key=key)
+
+
+def test_rows_in_order_are_not_copied() -> None:
+    whole = rows([1, 2, 2, 3])
+    assert in_order([Piece(whole)]) is whole
+    assert Timed(whole).between(0, 4_000_000).batch is whole
+
+
+def test_a_piece_travels_without_the_rest_of_its_batch() -> None:
+    piece = Piece(rows([i * 7919 % 10_000 for i in range(10_000)]), np.array([5000, 3]))
+    packed = pickle.dumps(piece)
+    assert len(packed) < 10_000
+    assert pickle.loads(packed).rows().equals(piece.rows())
+
+
+def test_a_key_does_not_keep_the_rows_of_others_in_memory() -> None:
+    keys = [f"k{i % 100}" for i in range(10_000)]
+    whole = rows(list(range(10_000)))
+    whole = whole.set_column(1, whole.schema.field("key"), pa.array(keys))
+    for _, mine in by_key(whole):
+        kept = owned(mine)
+        assert kept.equals(mine)
+        assert kept.get_total_buffer_size() < 2 * kept.nbytes
+    assert owned(whole) is whole
