@@ -1,4 +1,4 @@
-"""``python -m benchmarks.windows [peer|overlap|state|pipeline ...]``: how fast are event-time windows?"""
+"""``python -m benchmarks.windows [peer|overlap|keys|state|pipeline ...]``: how fast are windows?"""
 
 import operator
 import os
@@ -29,7 +29,7 @@ from dataflow.settings import Window
 from dataflow.windows import Append, Drop, Trim, Windows, micros
 
 RUNS = 3
-PEER_ROWS, OVERLAP_ROWS, PIPELINE_ROWS = 30_000, 200_000, 200_000
+PEER_ROWS, OVERLAP_ROWS, KEYS_ROWS, PIPELINE_ROWS = 200_000, 200_000, 50_000, 200_000
 DIM = 384
 LENGTH = timedelta(minutes=10)
 DELAY = timedelta(seconds=30)
@@ -109,10 +109,30 @@ def against_peer() -> None:
         )
         slow = took["collect_window"].wall
         rows += [
-            (name, a_second * 600, f"{PEER_ROWS / t.wall:,.0f}", f"{slow / t.wall:.1f}")
+            (name, a_second * 600, per_second(PEER_ROWS, t), f"{slow / t.wall:.1f}")
             for name, t in took.items()
         ]
     table("Against the stock operator, length/slide = 10", ("", "rows a window", "events/s", "ratio"), rows)
+
+
+def many_keys() -> None:
+    """Both at length/slide = 10; the more keys there are, the fewer rows of each a batch has."""
+    rows = []
+    for keys in (1, 100, 10_000):
+        batches = stream(KEYS_ROWS, dim=DIM, a_second=100, keys=keys, jitter_s=20)
+        items, window = objects(batches), sliding(10)
+        took = race(
+            RUNS,
+            {
+                "ours": partial(ours, batches, window, len),
+                "collect_window": partial(peer, items, window, len),
+            },
+        )
+        slow = took["collect_window"].wall
+        rows += [
+            (name, f"{keys:,}", per_second(KEYS_ROWS, t), f"{slow / t.wall:.2f}") for name, t in took.items()
+        ]
+    table("By number of keys, length/slide = 10, handed over", ("", "keys", "events/s", "ratio"), rows)
 
 
 def overlaps() -> None:
@@ -228,7 +248,13 @@ def write(path: Path, rows: int) -> None:
             file.write(orjson.dumps({"id": f"e{number}", "ts": ts, "text": text}) + b"\n")
 
 
-QUESTIONS = {"peer": against_peer, "overlap": overlaps, "state": state, "pipeline": pipeline}
+QUESTIONS = {
+    "peer": against_peer,
+    "overlap": overlaps,
+    "keys": many_keys,
+    "state": state,
+    "pipeline": pipeline,
+}
 
 if __name__ == "__main__":
     for question in sys.argv[1:] or QUESTIONS:
