@@ -66,6 +66,9 @@ class Assigner(Protocol):
     def next_end(self, panes: Iterable[Pane]) -> int:
         """The end of the first window that has rows and has not ended; ``FOREVER`` if none has."""
 
+    def open(self, panes: Iterable[Pane]) -> int:
+        """The number of windows that have rows and have not ended."""
+
     def forget(self, watermark: int) -> None:
         """Let go of the windows that are gone."""
 
@@ -175,6 +178,13 @@ class Aligned:
     def next_end(self, panes: Iterable[Pane]) -> int:
         windows = [max(low, self._ended + 1) for low, high in panes if high > self._ended]
         return self._start(min(windows)) + self._length if windows else FOREVER
+
+    def open(self, panes: Iterable[Pane]) -> int:
+        counted, number = self._ended, 0
+        for low, high in sorted(panes):
+            number += max(0, high - max(low - 1, counted))
+            counted = max(counted, high)
+        return number
 
     def forget(self, watermark: int) -> None:
         self._forgotten = self._gone(watermark)
@@ -307,6 +317,9 @@ class Sessions:
     def next_end(self, panes: Iterable[Pane]) -> int:
         ends = (s.newest + self._gap for s in self._live.values())
         return min((end for end in ends if end > self._seen), default=FOREVER)
+
+    def open(self, panes: Iterable[Pane]) -> int:
+        return sum(s.newest + self._gap > self._seen for s in self._live.values())
 
     def forget(self, watermark: int) -> None:
         for i, s in list(self._live.items()):

@@ -56,6 +56,7 @@ class Part:
     parts: int
     seen: int
     rows: list[pa.RecordBatch]
+    arrival: int | None
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,13 @@ class WholeWindow:
     copied only when one of them is looked at, and windows that close together are never all in memory.
 
     ``pieces``: its rows, each piece in (``ts``, ``id``) order. ``seen``: how many events came in time; the
-    rows are a sample of them where there are fewer.
+    rows are a sample of them where there are fewer. ``arrival``: see ``Gather``.
     """
 
     ref: WindowRef
     pieces: list[pa.RecordBatch]
     seen: int
+    arrival: int | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self.pieces))
@@ -163,7 +165,7 @@ class Reader:
 
     def _part(self, order: Gather) -> Part:
         rows = [part for _, piece in self._rows if len(part := piece.wanted(order))]
-        return Part(order.window, order.parts, order.seen, rows)
+        return Part(order.window, order.parts, order.seen, rows, order.arrival)
 
 
 class _Piece:
@@ -191,7 +193,8 @@ class Assembly:
         self._parts.append(part)
         if len(self._parts) < part.parts:
             return None
-        return WholeWindow(part.window, [piece for part in self._parts for piece in part.rows], part.seen)
+        pieces = [piece for part in self._parts for piece in part.rows]
+        return WholeWindow(part.window, pieces, part.seen, part.arrival)
 
 
 def concat(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

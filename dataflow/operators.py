@@ -21,7 +21,7 @@ import pyarrow as pa
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from dataflow import settings
+from dataflow import metrics, observe, settings
 from dataflow.chunks import Assembly, Gone, Keeper, Part, Reader, Recall, Replace, WholeWindow
 from dataflow.windows import Append, Drop, Gather, Order, Output, Rest, Trim, Windows, micros
 
@@ -64,7 +64,7 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
     """One key. While it holds no rows, all that is kept of it is a few numbers, for ``window.remember``."""
 
     # A million keys may come and go.
-    __slots__ = ("_common", "_recalls", "_rest", "_wake", "_windows")
+    __slots__ = ("_common", "_recalls", "_rest", "_shown", "_wake", "_windows")
 
     def __init__(self, common: "_Common", state: dict[str, Any] | None) -> None:
         self._common = common
@@ -73,6 +73,7 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
         self._rest: Rest | None = None
         self._windows: Windows | None = None
         self._recalls: tuple[Recall, ...] = ()
+        self._shown: observe.KeyState | None = None
         if state and "rest" in state:
             self._rest = tuple(state["rest"])
         else:
@@ -80,11 +81,13 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
             self._windows = Windows(common.spec, now, state, partitions=common.partitions)
             # Not by a timer of the keepers' own: see _LOADING.
             self._recalls = tuple(map(Recall, self._windows.chunks)) if state else ()
+            self._show()
 
     def on_batch(self, values: list[pa.RecordBatch]) -> tuple[Iterable[_Item], bool]:
         now = micros(self._common.clock())
         windows = self._windows or Windows(self._common.spec, now, rest=self._rest)
-        return self._after(windows, [windows.push(rows, now) for rows in values]), False
+        outputs = [observe.windowed(rows, windows.push(observe.unmarked(rows), now)) for rows in values]
+        return self._after(windows, outputs), False
 
     def on_notify(self) -> tuple[Iterable[_Item], bool]:
         now = self._common.clock()
@@ -104,10 +107,18 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
     def _after(self, windows: Windows, outputs: list[Output]) -> list[_Item]:
         self._rest = windows.rest()
         self._windows = None if self._rest else windows
+        self._show()
         items = [item for output in outputs for item in (*output.orders, *output.late)]
         if any(output.orders for output in outputs):
             items, self._recalls = [*self._recalls, *items], ()
         return items
+
+    def _show(self) -> None:
+        if self._windows is None:
+            self._shown = None
+        else:
+            self._shown = self._shown or observe.KEYS.add(observe.KeyState())
+            self._shown.show(self._windows)
 
     def notify_at(self) -> datetime | None:
         now = self._common.clock()
@@ -119,6 +130,7 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
         return self._wake and max(self._wake, self._common.loads.over)
 
     def snapshot(self) -> dict[str, Any]:
+        metrics.SNAPSHOT_TIMESTAMP.set_to_current_time()
         return self._windows.snapshot() if self._windows else {"rest": self._rest}
 
 
@@ -149,20 +161,31 @@ class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, 
     def __init__(self, loads: _Loads, state: dict[str, Any] | None) -> None:
         loads.note(state)
         self._keeper = Keeper(state)
+        self._shown = observe.CHUNKS.add(observe.ChunkState())
+        self._shown.show(self._keeper.rows)
 
     def on_batch(self, values: list[Order | Recall]) -> tuple[Iterable[Replace | Gone], bool]:
         told: list[Replace | Gone] = []
         for order in values:
             if isinstance(order, Append | Trim):
                 told.extend(self._keeper.take(order))
+                self._show(order)
             elif isinstance(order, Recall):
                 told.extend(self._keeper.replay())
             elif isinstance(order, Drop):
                 return [*told, Gone()], True
         return told, False
 
+    def _show(self, change: Append | Trim) -> None:
+        if isinstance(change, Append):
+            self._shown.grow(change.rows)
+        else:
+            self._shown.show(self._keeper.rows)
+
     def snapshot(self) -> dict[str, Any]:
-        return self._keeper.snapshot()
+        state = self._keeper.snapshot()
+        metrics.SNAPSHOT_BYTES.inc(len(state["rows"]))
+        return state
 
 
 class _ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any]]):
