@@ -46,30 +46,36 @@ class Living(Generic[T]):
         return (member for reference in list(self._references) if (member := reference()) is not None)
 
 
-@dataclass(eq=False)
 class KeyState:
     """What a key with rows shows. Times are microseconds since the Unix epoch."""
 
-    watermark: int = NEVER
-    highest: int = NEVER
-    windows: int = 0
+    # A million keys may hold rows.
+    __slots__ = ("__weakref__", "highest", "watermark", "windows")
+
+    def __init__(self, windows: Windows) -> None:
+        self.show(windows)
 
     def show(self, windows: Windows) -> None:
         self.watermark, self.highest, self.windows = windows.watermark, windows.highest, windows.open
 
 
-@dataclass(eq=False)
 class ChunkState:
-    """What a chunk shows."""
+    """What a chunk shows: its rows, and their bytes as a snapshot writes them."""
 
-    rows: int = 0
-    bytes: int = 0
+    __slots__ = ("__weakref__", "bytes", "rows")
 
-    def show(self, batches: Sequence[pa.RecordBatch]) -> None:
-        self.rows, self.bytes = sum(map(len, batches)), sum(batch.nbytes for batch in batches)
+    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
+        self.show(batches)
+
+    def show(self, batches: Iterable[pa.RecordBatch]) -> None:
+        self.rows = self.bytes = 0
+        for batch in batches:
+            self.grow(batch)
 
     def grow(self, rows: pa.RecordBatch) -> None:
-        self.rows, self.bytes = self.rows + len(rows), self.bytes + rows.nbytes
+        self.rows += len(rows)
+        # `nbytes` of a batch takes six times as long.
+        self.bytes += pa.ipc.get_record_batch_size(rows)
 
 
 @dataclass(eq=False)

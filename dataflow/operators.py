@@ -116,8 +116,9 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
     def _show(self) -> None:
         if self._windows is None:
             self._shown = None
+        elif self._shown is None:
+            self._shown = observe.KEYS.add(observe.KeyState(self._windows))
         else:
-            self._shown = self._shown or observe.KEYS.add(observe.KeyState())
             self._shown.show(self._windows)
 
     def notify_at(self) -> datetime | None:
@@ -161,8 +162,7 @@ class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, 
     def __init__(self, loads: _Loads, state: dict[str, Any] | None) -> None:
         loads.note(state)
         self._keeper = Keeper(state)
-        self._shown = observe.CHUNKS.add(observe.ChunkState())
-        self._shown.show(self._keeper.rows)
+        self._shown = observe.CHUNKS.add(observe.ChunkState(self._keeper.rows))
 
     def on_batch(self, values: list[Order | Recall]) -> tuple[Iterable[Replace | Gone], bool]:
         told: list[Replace | Gone] = []

@@ -174,18 +174,18 @@ def test_windows_are_open_until_they_end(times: list[int], window: Any) -> None:
 
 
 def test_who_asks_meets_no_change_halfway() -> None:
-    living: observe.Living[observe.ChunkState] = observe.Living()
-    kept = [living.add(observe.ChunkState(rows=1)) for _ in range(1000)]
+    living: observe.Living[observe.PartitionLag] = observe.Living()
+    kept = [living.add(observe.PartitionLag(bytes=1)) for _ in range(1000)]
 
     def come_and_go() -> None:
         for _ in range(5000):
-            living.add(observe.ChunkState(rows=0))
+            living.add(observe.PartitionLag(bytes=0))
 
     threads = [Thread(target=come_and_go) for _ in range(3)]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        assert sum(chunk.rows for chunk in living) == len(kept)
+        assert sum(part.bytes or 0 for part in living) == len(kept)
     assert len(list(living)) == len(kept)
 
 
