@@ -96,7 +96,7 @@ STATE_KEYS = Gauge("driftline_state_keys", "Keys that hold rows.")
 STATE_ROWS = Gauge("driftline_state_rows", "Events held for windows that may still need them.")
 STATE_BYTES = Gauge("driftline_state_bytes", "Bytes of these events, as a snapshot writes them.")
 SNAPSHOT_BYTES = Counter("driftline_snapshot_bytes_total", "Bytes of rows that snapshots wrote.")
-SNAPSHOT_TIMESTAMP = Gauge("driftline_snapshot_timestamp_seconds", "When state was last snapshot, Unix time.")
+SNAPSHOT_TIMESTAMP = Gauge("driftline_snapshot_timestamp_seconds", "When a key was last snapshot, Unix time.")
 
 # The model.
 CACHE_LOOKUPS = Counter("driftline_cache_lookups_total", "Texts looked up in the cache.", ["result"])

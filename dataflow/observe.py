@@ -46,6 +46,12 @@ class Living(Generic[T]):
         return (member for reference in list(self._references) if (member := reference()) is not None)
 
 
+def _size(batch: pa.RecordBatch) -> int:
+    # `batch.nbytes` takes six times as long.
+    size: int = pa.ipc.get_record_batch_size(batch)
+    return size
+
+
 class KeyState:
     """What a key with rows shows. Times are microseconds since the Unix epoch."""
 
@@ -64,18 +70,14 @@ class ChunkState:
 
     __slots__ = ("__weakref__", "bytes", "rows")
 
-    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
+    def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
         self.show(batches)
 
-    def show(self, batches: Iterable[pa.RecordBatch]) -> None:
-        self.rows = self.bytes = 0
-        for batch in batches:
-            self.grow(batch)
+    def show(self, batches: Sequence[pa.RecordBatch]) -> None:
+        self.rows, self.bytes = sum(map(len, batches)), sum(map(_size, batches))
 
     def grow(self, rows: pa.RecordBatch) -> None:
-        self.rows += len(rows)
-        # `nbytes` of a batch takes six times as long.
-        self.bytes += pa.ipc.get_record_batch_size(rows)
+        self.rows, self.bytes = self.rows + len(rows), self.bytes + _size(rows)
 
 
 @dataclass(eq=False)
@@ -152,7 +154,7 @@ def windowed(rows: pa.RecordBatch, output: Output) -> Output:
         in_session = int(np.count_nonzero(by_seconds < 0))
         metrics.LATE_SESSION.inc(in_session)
         metrics.LATE_CLOSED.inc(len(late) - in_session)
-        metrics.LATE_BY.observe(by_seconds)
+        metrics.LATE_BY.observe(np.maximum(by_seconds, 0))
     if arrival := (rows.schema.metadata or {}).get(_ARRIVAL):
         output.orders = [
             replace(order, arrival=int(arrival)) if isinstance(order, Gather) else order

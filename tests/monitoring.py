@@ -39,6 +39,13 @@ def queries() -> Iterator[tuple[str, str]]:
             yield panel["title"], query
 
 
+def selectors() -> Iterator[tuple[str, str]]:
+    """(alert, series) of all series that the alerts read, with what they ask of labels."""
+    for rule in rules():
+        for selector in re.findall(r"\b(?:driftline|bytewax|nv)_\w+(?:\{.*?\})?", rule["expr"]):
+            yield rule["alert"], selector
+
+
 def series_of(query: str) -> set[str]:
     """The names of the series that a query reads."""
     return set(re.findall(r"\b(?:driftline|bytewax|process|nv)_\w+", query))

@@ -118,9 +118,9 @@ def ask(url: str) -> Any:
 
 
 def without_data(api: str) -> list[tuple[str, str]]:
-    """The queries of the dashboard that find nothing now."""
+    """The queries of the dashboard, and the series of the alerts, that find nothing now."""
     missing = []
-    for title, query in monitoring.queries():
+    for title, query in (*monitoring.queries(), *monitoring.selectors()):
         data = ask(f"{api}/query?" + urllib.parse.urlencode({"query": query}))
         values = [float(series["value"][1]) for series in data.get("result", ())]
         if not any(map(math.isfinite, values)) and not any(name in query for name in ABSENT):
@@ -134,7 +134,7 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(1)
 
 
-def test_every_query_of_the_dashboard_finds_data(prometheus: str) -> None:
+def test_dashboard_and_alerts_find_data(prometheus: str) -> None:
     eventually(lambda: not without_data(prometheus))
     assert without_data(prometheus) == []
 
