@@ -243,7 +243,7 @@ def test_what_was_not_read_yet_is_shown(mock: str) -> None:
     part.close()
     assert left[-1] == 0
     assert left == sorted(left, reverse=True)
-    assert {6, 2} <= set(left)
+    assert left[0] >= 6
     del part
     assert math.isnan(REGISTRY.get_sample_value("driftline_source_lag_messages") or 0)
 
