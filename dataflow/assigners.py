@@ -80,6 +80,9 @@ class Assigner(Protocol):
     def next_change(self, panes: Iterable[Pane]) -> int:
         """The lowest watermark at which a window that has rows ends or is gone; ``FOREVER`` if none has."""
 
+    def open(self, panes: Iterable[Pane]) -> int:
+        """The number of windows that have rows and have not ended."""
+
     def forget(self, watermark: int) -> None:
         """Let go of the windows that are gone."""
 
@@ -210,6 +213,13 @@ class Aligned:
             return ends
         last = [high for _, high in panes if high > self._forgotten]
         return min(ends, self._start(min(last)) + self._length + self._lateness) if last else ends
+
+    def open(self, panes: Iterable[Pane]) -> int:
+        counted, number = self._ended, 0
+        for low, high in sorted(panes):
+            number += max(0, high - max(low - 1, counted))
+            counted = max(counted, high)
+        return number
 
     def forget(self, watermark: int) -> None:
         self._forgotten = self._gone(watermark)
@@ -355,6 +365,9 @@ class Sessions:
     def next_change(self, panes: Iterable[Pane]) -> int:
         gone = (s.newest + self._gap + self._lateness for s in self._live.values())
         return min(self.next_end(panes), min(gone, default=FOREVER))
+
+    def open(self, panes: Iterable[Pane]) -> int:
+        return sum(s.newest + self._gap > self._seen for s in list(self._live.values()))
 
     def forget(self, watermark: int) -> None:
         for i, s in list(self._live.items()):

@@ -7,6 +7,7 @@ from threading import Lock
 
 import numpy as np
 
+from dataflow import metrics
 from dataflow.embed import Embedded, Embedder, Vectors
 
 
@@ -92,6 +93,8 @@ class CachedEmbedder:
             self._cache.put([keys[missing[row]] for row in good], answer.vectors[good])
             self.hits += len(texts) - len(missing)
             self.misses += len(missing)
+        metrics.CACHE_HITS.inc(len(texts) - len(missing))
+        metrics.CACHE_MISSES.inc(len(missing))
         return Embedded(vectors, version, {missing[row]: why for row, why in answer.failed.items()})
 
     def close(self) -> None:

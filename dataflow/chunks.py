@@ -56,6 +56,7 @@ class Part:
     parts: int
     seen: int
     pieces: list[Piece]
+    arrival: int | None
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,14 @@ class WholeWindow:
     """One emission of one window. Its ``pieces`` point into the chunks' rows: a row that is in sixty windows
     is copied only when one of them is looked at, and windows that close together are never all in memory.
 
-    ``seen``: how many events came in time; the rows are a sample of them where there are fewer.
+    ``seen``: how many events came in time; the rows are a sample of them where there are fewer. ``arrival``:
+    see ``Gather``.
     """
 
     ref: WindowRef
     pieces: list[Piece]
     seen: int
+    arrival: int | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self.pieces))
@@ -177,7 +180,7 @@ class Reader:
         pieces = [piece for _, rows in self._rows if len(piece := rows.between(start, end))]
         if order.level:
             pieces = [thinned for piece in pieces if len(thinned := _thinned(piece, order.level))]
-        return Part(order.window, order.parts, order.seen, pieces)
+        return Part(order.window, order.parts, order.seen, pieces, order.arrival)
 
 
 @dataclass
@@ -190,7 +193,8 @@ class Assembly:
         self._parts.append(part)
         if len(self._parts) < part.parts:
             return None
-        return WholeWindow(part.window, [piece for part in self._parts for piece in part.pieces], part.seen)
+        pieces = [piece for part in self._parts for piece in part.pieces]
+        return WholeWindow(part.window, pieces, part.seen, part.arrival)
 
 
 def _thinned(piece: Piece, level: int) -> Piece:

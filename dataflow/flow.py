@@ -22,8 +22,8 @@ from bytewax.dataflow import Dataflow, Stream
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
+from dataflow import observe, sinks
 from dataflow import settings as config
-from dataflow import sinks
 from dataflow.cache import CachedEmbedder
 from dataflow.chunks import WholeWindow
 from dataflow.decode import decode
@@ -111,18 +111,18 @@ def build(
     scorer = open_scorer(settings.score)
 
     def decoded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-        results = [decode(raw, settings, now=clock()) for raw in batches]
-        return [part for r in results for part in (r.events, r.dead_letters) if len(part)]
+        parts = [observe.decoded(raw, decode(raw, settings, now=clock())) for raw in batches]
+        return [part for each in parts for part in each if len(part)]
 
     def embedded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         events, dead = embed_batches(embedder, batches)
-        return [part for part in (*events, dead) if len(part)]
+        return [part for part in (*observe.embedded(batches, events), observe.dead(dead)) if len(part)]
 
     def of_one_version(item: tuple[str, WholeWindow]) -> list[tuple[str, WholeWindow] | pa.RecordBatch]:
         key, window = item
         rows, refused = one_version(embedder, window.rows)
         kept = [(key, replace(window, pieces=[Piece(rows)]))] if len(rows) else []
-        return [*kept, refused] if len(refused) else kept
+        return [*kept, observe.dead(refused)] if len(refused) else kept
 
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if settings.sink.embeddings:
@@ -130,7 +130,7 @@ def build(
 
     def scored(item: tuple[str, WholeWindow]) -> tuple[str, ScoredWindow]:
         key, window = item
-        return key, score_window(scorer, key, window, extra)
+        return key, observe.scored(window, score_window(scorer, key, window, extra), clock())
 
     flow = Dataflow("driftline")
     raw = op.input("source", flow, source)

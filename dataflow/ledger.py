@@ -56,7 +56,8 @@ class Ledger:
         return list(self._chunks)
 
     def panes(self) -> set[Pane]:
-        return {pane for rows in self._chunks.values() for pane, _ in rows}
+        # Copied first: metrics are read in another thread.
+        return {pane for rows in list(self._chunks.values()) for pane, _ in list(rows)}
 
     def append(self, rows: Mapping[Kind, int]) -> int:
         """Enter rows; the chunk that takes them."""

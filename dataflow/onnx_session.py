@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflow import settings
+from dataflow import metrics, settings
 from dataflow.embed import Embedded, Embedder, Vectors, unsound
 from dataflow.errors import ContractError, SettingsError
 from dataflow.follow import FollowingEmbedder
@@ -48,6 +48,8 @@ class Session:
         for batch in self._tokens.batches(texts, max_tokens=MAX_TOKENS, max_rows=MAX_ROWS):
             feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
             vectors[batch.rows] = self._session.run(["embedding"], feed)[0]
+            metrics.TOKENS_REAL.inc(int(batch.attention_mask.sum()))
+            metrics.TOKENS_COMPUTED.inc(batch.attention_mask.size)
         return vectors
 
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from dataflow import settings
+from dataflow import metrics, observe, settings
 from dataflow.chunks import Assembly, Gone, Keeper, Part, Reader, Recall, Replace, WholeWindow
 from dataflow.windows import Append, Drop, Gather, Order, Output, Rest, Trim, Windows, micros
 
@@ -77,14 +77,15 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
             self._rest = tuple(state["rest"])
         else:
             now = micros(common.clock())
-            self._windows = Windows(common.spec, now, state, partitions=common.partitions)
+            self._windows = observe.KEYS.add(Windows(common.spec, now, state, partitions=common.partitions))
             # Not by a timer of the keepers' own: see _LOADING.
             self._recalls = tuple(map(Recall, self._windows.chunks)) if state else ()
 
     def on_batch(self, values: list[pa.RecordBatch]) -> tuple[Iterable[_Item], bool]:
         now = micros(self._common.clock())
-        windows = self._windows or Windows(self._common.spec, now, rest=self._rest)
-        return self._after(windows, [windows.push(rows, now) for rows in values]), False
+        windows = self._windows or observe.KEYS.add(Windows(self._common.spec, now, rest=self._rest))
+        outputs = [observe.windowed(rows, windows.push(observe.unmarked(rows), now)) for rows in values]
+        return self._after(windows, outputs), False
 
     def on_notify(self) -> tuple[Iterable[_Item], bool]:
         now = self._common.clock()
@@ -119,6 +120,7 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
         return self._wake and max(self._wake, self._common.loads.over)
 
     def snapshot(self) -> dict[str, Any]:
+        metrics.SNAPSHOT_TIMESTAMP.set_to_current_time()
         return self._windows.snapshot() if self._windows else {"rest": self._rest}
 
 
@@ -148,7 +150,7 @@ class _Common:
 class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, Any]]):
     def __init__(self, loads: _Loads, state: dict[str, Any] | None) -> None:
         loads.note(state)
-        self._keeper = Keeper(state)
+        self._keeper = observe.CHUNKS.add(Keeper(state))
 
     def on_batch(self, values: list[Order | Recall]) -> tuple[Iterable[Replace | Gone], bool]:
         told: list[Replace | Gone] = []
@@ -162,7 +164,9 @@ class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, 
         return told, False
 
     def snapshot(self) -> dict[str, Any]:
-        return self._keeper.snapshot()
+        state = self._keeper.snapshot()
+        metrics.SNAPSHOT_BYTES.inc(len(state["rows"]))
+        return state
 
 
 class _ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any]]):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from threading import Lock
 
+from dataflow import metrics
 from dataflow.errors import OutageError
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
@@ -41,6 +42,7 @@ class Outage:
             now = self._clock()
             if self._since is None:
                 self._since = now
+                metrics.OUTAGE.set(1)
                 self._log(f"{self._who}: {cause}; holding back until it answers")
             lasted = now - self._since
         if lasted >= self._longest_seconds:
@@ -58,4 +60,5 @@ class Outage:
             if self._since is not None:
                 self._log(f"{self._who} answers again after {self._clock() - self._since:.1f} s")
                 self._since = None
+                metrics.OUTAGE.set(0)
                 self.ended += 1

@@ -10,6 +10,7 @@ What may go wrong, and what is done about it:
 - the answer is not what was agreed at the start: ``ContractError``.
 """
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 import grpc  # type: ignore[import-untyped]
 import numpy as np
 
-from dataflow import settings
+from dataflow import metrics, settings
 from dataflow.embed import Embedded, Vectors, unsound
 from dataflow.errors import ContractError, VersionGoneError
 from dataflow.feed import Int64s, requests
@@ -92,7 +93,12 @@ class TritonEmbedder:
         return Embedded(vectors, self.version, failed)
 
     def _begin(self, texts: Sequence[str]) -> "_Request":
-        return _Request(texts, self._connection.infer(texts, self.version), self._outage.ended)
+        metrics.REQUEST_TEXTS.observe(len(texts))
+        began = time.perf_counter()
+        future = self._connection.infer(texts, self.version)
+        # When it is done, not when somebody comes to see: several are out at a time.
+        future.add_done_callback(lambda _: metrics.REQUEST_SECONDS.observe(time.perf_counter() - began))
+        return _Request(texts, future, self._outage.ended)
 
     def _finish(self, request: "_Request") -> Embedded:
         """The answer to one request, however long it takes to get it."""
@@ -114,17 +120,21 @@ class TritonEmbedder:
                 return Embedded(zeros, self.version, {0: f"{self.model} refused it: {answer.why}"})
             else:
                 refused = True
+            metrics.RETRIES.inc()
             request = self._begin(texts)
 
     def _answer(self, request: "_Request") -> "_Answer":
         try:
             vectors = self._vectors(request.future.result(), len(request.texts))
         except grpc.RpcError as error:
+            metrics.REQUEST_FAILURES.labels(error.code().name.lower()).inc()
             if error.code() in CONTRACT:
                 raise self._refusal(error) from None
             return _Answer(np.empty((0, self.dim), np.float32), {}, details(error), error.code() in PASSING)
         self._outage.over()
         bad = unsound(vectors, unit=self._unit)
+        if bad:
+            metrics.REQUEST_FAILURES.labels("unsound").inc()
         return _Answer(vectors, bad, next(iter(bad.values()), ""), False)
 
     def _in_parts(self, texts: Sequence[str], answer: "_Answer") -> Embedded:

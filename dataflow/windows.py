@@ -48,7 +48,8 @@ class Append:
 @dataclass(frozen=True)
 class Gather:
     """Hand over a chunk's rows in ``[window.start, window.end)`` from sampling level ``level`` up: one of
-    ``parts`` of the window, for which ``seen`` events came in time.
+    ``parts`` of the window, for which ``seen`` events came in time. ``arrival``: when the records that
+    closed it were read, in microseconds since the Unix epoch; ``None``: no records did.
     """
 
     chunk: int
@@ -56,6 +57,7 @@ class Gather:
     parts: int
     seen: int
     level: int = 0
+    arrival: int | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,16 @@ class Windows:
     @property
     def watermark(self) -> int:
         return self._watermark.value
+
+    @property
+    def highest(self) -> int:
+        """The largest event time seen."""
+        return self._watermark.highest
+
+    @property
+    def open(self) -> int:
+        """The number of windows that hold events and have not ended."""
+        return self._assigner.open(self._ledger.panes())
 
     @property
     def chunks(self) -> list[int]:

@@ -18,6 +18,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflow import decode, events
 from dataflow.errors import SourceError
+from dataflow.observe import PARTITIONS, PartitionLag
 from dataflow.settings import Settings
 from dataflow.sources import Clock
 from dataflow.sources.records import Framer, raw_batch
@@ -140,6 +141,7 @@ class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
         self._framer = Framer(format, settings.source.max_record_bytes, position)
         self._ready: deque[tuple[int, bytes]] = deque()
         self._end = False
+        self._lag = PARTITIONS.add(PartitionLag())
 
     def next_batch(self) -> list[pa.RecordBatch]:
         while len(self._ready) < self._rows and not self._end:
@@ -149,6 +151,8 @@ class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
         if not self._ready:
             raise StopIteration
         records = [self._ready.popleft() for _ in range(min(self._rows, len(self._ready)))]
+        if not self._path.endswith(".gz"):
+            self._lag.bytes = max(0, os.fstat(self._file.fileno()).st_size - self.snapshot())
         return [raw_batch(records, self._path, self._clock(), self._schema)]
 
     def snapshot(self) -> int:

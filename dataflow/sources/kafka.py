@@ -19,6 +19,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflow import decode, events, kafka
 from dataflow.errors import SourceError
+from dataflow.observe import PARTITIONS, PartitionLag
 from dataflow.settings import Settings
 from dataflow.sources import Clock
 from dataflow.sources.records import raw_batch
@@ -105,7 +106,7 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
             raise
         consumer.assign([client.TopicPartition(name, int(number), offset)])
         batch = partial(self._batch, for_part)
-        return _KafkaPartition(consumer, for_part, offset, self._rows, batch)
+        return _KafkaPartition(consumer, position, offset, self._rows, batch)
 
     def _batch(self, partition: str, messages: list[Any]) -> pa.RecordBatch:
         stamps = [m.timestamp() for m in messages]
@@ -147,11 +148,18 @@ def _is_there(consumer: Any, position: Any, offset: int) -> bool:
 
 class _KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
     def __init__(
-        self, consumer: Any, name: str, offset: int, rows: int, batch: Callable[[list[Any]], pa.RecordBatch]
+        self,
+        consumer: Any,
+        position: Any,
+        offset: int,
+        rows: int,
+        batch: Callable[[list[Any]], pa.RecordBatch],
     ) -> None:
-        self._consumer, self._name, self._offset = consumer, name, offset
+        self._consumer, self._position, self._offset = consumer, position, offset
+        self._name = f"{position.topic}:{position.partition}"
         self._rows, self._batch = rows, batch
         self._end = self._idle = False
+        self._lag = PARTITIONS.add(PartitionLag())
         error = kafka.client().KafkaError
         self._eof = error._PARTITION_EOF
         self._permanent = {getattr(error, code) for code in _PERMANENT}
@@ -161,10 +169,12 @@ class _KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
             raise StopIteration
         messages = [m for m in self._consumer.consume(self._rows, timeout=0) if self._is_data(m)]
         self._idle = not messages
-        if not messages:
-            return []
-        self._offset = messages[-1].offset() + 1
-        return [self._batch(messages)]
+        if messages:
+            self._offset = messages[-1].offset() + 1
+        # What the last fetch told: no request is sent. Negative until there was one.
+        _, high = self._consumer.get_watermark_offsets(self._position, cached=True)
+        self._lag.messages = max(0, high - self._offset) if high >= 0 else None
+        return [self._batch(messages)] if messages else []
 
     def _is_data(self, message: Any) -> bool:
         error = message.error()

@@ -10,7 +10,7 @@ import pytest
 from dataflow import settings
 from export import server, sources
 from export.build import build
-from export.sidecar import Sidecar
+from export.sidecar import Sidecar, free_port
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "driftline"
@@ -47,7 +47,7 @@ def triton(
 ) -> Iterator[Sidecar]:
     """A real Triton with the exported model, the same for all tests: leave it as it is."""
     log = tmp_path_factory.mktemp("triton") / "triton.log"
-    with Sidecar(repository, venv=sidecar_venv, log=log) as sidecar:
+    with Sidecar(repository, venv=sidecar_venv, log=log, metrics_port=free_port()) as sidecar:
         yield sidecar
 
 

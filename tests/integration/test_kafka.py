@@ -1,6 +1,8 @@
 """Kafka in and out: on a real broker, and on librdkafka's mock where that one's latest offsets are wrong."""
 
+import contextlib
 import json
+import math
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -14,6 +16,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main
 from confluent_kafka import Consumer, Producer, TopicPartition
+from prometheus_client import REGISTRY
 
 from dataflow.decode import decode
 from dataflow.errors import SettingsError, SourceError
@@ -227,6 +230,22 @@ def test_mistakes_in_the_settings(uri: str, kafka_settings: dict[str, Any], says
     with pytest.raises(SettingsError, match=says) as caught:
         open_source(settings, clock=lambda: NOW)
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_not_read_yet_is_shown(mock: str) -> None:
+    send(mock, "lag", range(10), 1)
+    part = build(f"kafka://{mock}/lag?tail=false", "lag:0", batch_rows=4)
+    left: list[float] = []
+    with contextlib.suppress(StopIteration):
+        while True:
+            if part.next_batch():
+                left.append(REGISTRY.get_sample_value("driftline_source_lag_messages") or 0)
+    part.close()
+    assert left[-1] == 0
+    assert left == sorted(left, reverse=True)
+    assert left[0] >= 6
+    del part
+    assert math.isnan(REGISTRY.get_sample_value("driftline_source_lag_messages") or 0)
 
 
 def test_start_at_the_end(mock: str) -> None:

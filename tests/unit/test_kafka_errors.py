@@ -47,7 +47,9 @@ class FakeConsumer:
     def __init__(self, batches: list[list[Message]], watermarks: tuple[int, int] = (0, 100)) -> None:
         self.batches, self.watermarks = batches, watermarks
 
-    def get_watermark_offsets(self, position: object, timeout: float) -> tuple[int, int]:
+    def get_watermark_offsets(
+        self, position: object, timeout: float = 0, cached: bool = False
+    ) -> tuple[int, int]:
         return self.watermarks
 
     def assign(self, positions: object) -> None: ...

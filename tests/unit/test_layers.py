@@ -26,6 +26,7 @@ ALLOWED = {
     "tritonclient": {"kserve"},
     "grpc": {"triton", "triton_embedder", "kserve"},
     "confluent_kafka": {"sources", "sinks", "kafka"},
+    "prometheus_client": {"metrics"},
     "torch": set(),
     "sentence_transformers": set(),
     "export": set(),

@@ -30,6 +30,7 @@ class TritonPythonModel:
             "buckets": [int(length) for length in parameters[f"buckets_{kind}"].split()],
         }
         self._tokens = Tokens(Path(args["model_repository"], args["model_version"], "tokenizer.json"))
+        self._padding = Padding()
 
     def execute(self, requests):
         texts = [_texts(request) for request in requests]
@@ -48,9 +49,11 @@ class TritonPythonModel:
         return np.split(vectors, np.cumsum([len(texts) for texts in pool])[:-1])
 
     def _embed(self, texts):
-        vectors = np.empty((len(texts), self._dim), np.float32)
+        vectors, real, computed = np.empty((len(texts), self._dim), np.float32), 0, 0
         for batch in self._tokens.batches(texts, **self._cut):
             vectors[batch.rows] = self._encode(batch)
+            real, computed = real + int(batch.attention_mask.sum()), computed + batch.attention_mask.size
+        self._padding.count(real, computed)
         return vectors
 
     def _encode(self, batch):
@@ -71,6 +74,28 @@ class TritonPythonModel:
         if response.has_error():
             raise EncoderError(response.error())
         return pb_utils.get_output_tensor_by_name(response, "embedding").as_numpy()
+
+
+class Padding:
+    """Counts tokens of texts, and tokens computed with padding, in a metric of the server.
+
+    It has the name that the in-process embedder uses for its own (dataflow/metrics.py).
+    """
+
+    def __init__(self):
+        # The server forgets the metrics of a family that nobody holds.
+        self._family = pb_utils.MetricFamily(
+            name="driftline_tokens_total",
+            description="Tokens of texts, and tokens computed with padding.",
+            kind=pb_utils.MetricFamily.COUNTER,
+        )
+        self._real, self._computed = (
+            self._family.Metric(labels={"kind": kind}) for kind in ("real", "computed")
+        )
+
+    def count(self, real, computed):
+        self._real.increment(real)
+        self._computed.increment(computed)
 
 
 class EncoderError(Exception):

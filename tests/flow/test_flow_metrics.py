@@ -1,0 +1,85 @@
+"""What the metrics say of a run is what it wrote."""
+
+import random
+from datetime import timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+from bytewax.testing import cluster_main
+from prometheus_client import REGISTRY
+
+from dataflow import settings, sinks
+from dataflow.embed import NullEmbedder
+from dataflow.flow import build, utc_now
+from dataflow.sources import open_source
+from tests.flow.test_flow import START, rows
+
+
+def write(path: Path, events: int) -> None:
+    rng = random.Random(7)
+    with path.open("wb") as file:
+        for n in range(events):
+            late = rng.choice((0, 0, 0, 0, 100, 2000))
+            event = {"ts": START + timedelta(seconds=n - late), "host": f"h{n % 3}", "text": f"text {n}"}
+            if n % 11 == 10:
+                event["ts"] = "yesterday"
+            file.write(orjson.dumps(event) + b"\n")
+
+
+def counted() -> dict[tuple[str, ...], float]:
+    """The counters, and how many values the histograms have."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if sample.name.startswith("driftline_") and sample.name.endswith(("_total", "_count"))
+    }
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> None:
+    write(tmp_path / "in.jsonl", 3000)
+    env = {
+        "DRIFTLINE_SOURCE__URI": f"file:{tmp_path}/in.jsonl",
+        "DRIFTLINE_SOURCE__KEY_FIELD": "host",
+        "DRIFTLINE_SOURCE__BATCH_ROWS": "100",
+        "DRIFTLINE_WINDOW__DELAY": "10s",
+        "DRIFTLINE_WINDOW__ALLOWED_LATENESS": "5m",
+        "DRIFTLINE_SCORE__KIND": "mean",
+        **{
+            f"DRIFTLINE_SINK__{stream.upper()}": f"file:{tmp_path}/{stream}.jsonl"
+            for stream in ("scores", "late", "dead_letters", "windows")
+        },
+    }
+    read = settings.load(env)
+    flow = build(
+        read,
+        source=open_source(read, clock=utc_now),
+        embedder=NullEmbedder(8),
+        sink=lambda stream, uri: sinks.open_sink(uri, read, stream=stream),
+    )
+    before = counted()
+    cluster_main(flow, [], 0, worker_count_per_proc=workers)
+    new = {key: value - before.get(key, 0) for key, value in counted().items() if value != before.get(key, 0)}
+    out = {
+        stream: rows(tmp_path / f"{stream}.jsonl") for stream in ("scores", "late", "dead_letters", "windows")
+    }
+    first = sum(window["revision"] == 0 for window in out["windows"])
+    assert first < len(out["windows"])
+    assert len(out["late"]) > 100
+    # Those that the end of the input closed have no arrival. What snapshots write depends on their moment.
+    assert 0 < new.pop(("driftline_arrival_latency_seconds_count",)) < len(out["windows"])
+    assert new.pop(("driftline_snapshot_bytes_total",)) > 0
+    assert new == {
+        ("driftline_records_total",): 3000,
+        ("driftline_batch_records_count",): 30,
+        ("driftline_scored_rows_total",): len(out["scores"]),
+        ("driftline_score_count",): len(out["scores"]),
+        ("driftline_event_latency_seconds_count",): len(out["scores"]),
+        ("driftline_dead_letters_total", "bad_time"): len(out["dead_letters"]),
+        ("driftline_late_events_total", "closed"): len(out["late"]),
+        ("driftline_late_by_seconds_count",): len(out["late"]),
+        ("driftline_windows_closed_total",): first,
+        ("driftline_window_revisions_total",): len(out["windows"]) - first,
+    }
