@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.candidates import Flow, bare, exported, padding, served, through, torch
 from benchmarks.corpus import long_texts, short_texts
@@ -146,7 +147,7 @@ def soak(layout: Layout, seconds: float) -> None:
     """Memory that belongs to client and server alone, over time: after the warm-up it should stay."""
     draw, texts, rows = random.Random(2), short_texts(2000), list[tuple[object, ...]]()
     with served(layout) as server:
-        embedder = connect(config.Embed(url=server.url))
+        embedder = connect(config.Embed(url=server.url, repository=layout.root))
         begun, done, due = time.monotonic(), 0, 0.0
         while (now := time.monotonic() - begun) < seconds or len(rows) < 2:
             if now >= due:
@@ -163,7 +164,10 @@ def running(url: str, tokens: Tokens, seconds: float = 20.0) -> None:
     """Texts of about 50 tokens through a server that runs already: what a GPU is measured by."""
     texts = [" ".join(f"word{(i * 31 + j) % 997}" for j in range(16)) for i in range(16384)]
     real = sum(int(batch.attention_mask.sum()) for batch in tokens.batches(texts, max_tokens=1, max_rows=1))
-    embedder = connect(config.Embed(url=url, max_in_flight=16, max_request_rows=1024, channels=4))
+    unknown = config.Embed(url=url, repository=Path("unknown"))  # whatever it serves
+    embedder = connect(
+        unknown.model_copy(update={"max_in_flight": 16, "max_request_rows": 1024, "channels": 4})
+    )
     embedder.embed(texts[:1024])
     begun, done = time.perf_counter(), 0
     while time.perf_counter() - begun < seconds:
