@@ -93,7 +93,7 @@ def test_a_new_version_takes_over_and_is_rolled_back(
     assert manage("promote", "--keep", "--from", str(repository)) == 0
     assert served(server, manage) == [1, 2]
     assert manage("unload", "--version", "1") == 0
-    # Where Python wrote its __pycache__ meanwhile, Triton has loaded the version anew, and its counts with it.
+    # Where Python wrote its __pycache__ meanwhile, Triton has loaded the version anew, its counts, too.
     assert manage("verify") == 0
     after = listed(manage, capsys)
     assert after[2]["state"] == "READY"
