@@ -62,8 +62,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.inference")
     parser.add_argument("--model", default="all-MiniLM-L6-v2", choices=sources.KNOWN)
     parser.add_argument("--precision", default="bf16", choices=["bf16", "fp16", "int8"])
-    parser.add_argument("--texts", type=int, help="a round; default: 1024, 128 for mpnet")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--texts", type=int, help="a round; default: 768, 256 for mpnet")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--soak", type=float, metavar="MINUTES")
     parser.add_argument("--url", metavar="HOST:PORT")
     options = parser.parse_args()
@@ -72,7 +72,7 @@ def main() -> None:
     elif options.soak:
         soak(exported(options.model, "fp32"), options.soak * 60)
     else:
-        count = options.texts or (128 if "mpnet" in options.model else 1024)
+        count = options.texts or (256 if "mpnet" in options.model else 768)
         for name, texts in (
             ("log lines and SMS", short_texts(count)),
             ("long texts", long_texts(count // 4)),

@@ -45,7 +45,7 @@ parameters [
   {{ key: "max_tokens_cpu" value {{ string_value: "{MAX_TOKENS["cpu"]}" }} }},
   {{ key: "max_tokens_gpu" value {{ string_value: "{MAX_TOKENS["gpu"]}" }} }},
   # What a call costs besides its tokens, in tokens: more means fewer batches and more padding.
-  {{ key: "call_tokens_cpu" value {{ string_value: "24" }} }},
+  {{ key: "call_tokens_cpu" value {{ string_value: "12" }} }},
   {{ key: "call_tokens_gpu" value {{ string_value: "512" }} }},
   # The lengths that batches are padded to: on a GPU few shapes, each of which is planned once.
   {{ key: "buckets_cpu" value {{ string_value: "" }} }},
