@@ -145,19 +145,19 @@ def race(
 
 def soak(layout: Layout, seconds: float) -> None:
     """Memory that belongs to client and server alone, over time: after the warm-up it should stay."""
-    draw, texts, rows = random.Random(2), short_texts(2000), list[tuple[object, ...]]()
+    draw, texts = random.Random(2), short_texts(2000)
     with served(layout) as server:
         embedder = connect(config.Embed(url=server.url, repository=layout.root))
+        table("Memory, mixed lengths", ("minutes", "texts", "client MB", "server MB"), [])
         begun, done, due = time.monotonic(), 0, 0.0
-        while (now := time.monotonic() - begun) < seconds or len(rows) < 2:
-            if now >= due:
+        while due <= seconds:
+            if (now := time.monotonic() - begun) >= due:
                 memory = [anonymous(pid) / 2**20 for pid in (os.getpid(), server.pid or 0)]
-                rows.append((f"{now / 60:.1f}", done, *(f"{each:.0f}" for each in memory)))
+                print(f"| {now / 60:.1f} | {done} | {memory[0]:.0f} | {memory[1]:.0f} |", flush=True)
                 due += seconds / 12
             some = [" ".join(draw.sample(texts, min(int(draw.paretovariate(1)), 20))) for _ in range(256)]
             done += len(embedder.embed(some).vectors)
         embedder.close()
-    table("Memory, mixed lengths", ("minutes", "texts", "client MB", "server MB"), rows)
 
 
 def running(url: str, tokens: Tokens, seconds: float = 20.0) -> None:

@@ -35,6 +35,7 @@ class TritonPythonModel:
         folder = Path(args["model_repository"], args["model_version"])
         self._tokens = Tokens(folder / "tokenizer.json")
         spec = folder / "spec.json"
+        self._broken = None
         self._spec = json.loads(spec.read_text("utf-8")) if spec.is_file() else {}
 
     def execute(self, requests):
@@ -72,6 +73,8 @@ class TritonPythonModel:
         return vectors
 
     def _encode(self, batch):
+        if self._broken:
+            raise EncoderError(pb_utils.TritonError(self._broken, pb_utils.TritonError.UNAVAILABLE))
         request = pb_utils.InferenceRequest(
             model_name=self._encoder,
             model_version=self._version,
@@ -88,7 +91,13 @@ class TritonPythonModel:
             raise EncoderError(pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE)) from None
         if response.has_error():
             raise EncoderError(response.error())
-        return pb_utils.get_output_tensor_by_name(response, "embedding").as_numpy()
+        vectors = pb_utils.get_output_tensor_by_name(response, "embedding").as_numpy()
+        if len(vectors) != len(batch.rows):
+            # The answer to another request: seen once, of a Python-based encoder that had got no CPU for a
+            # second and that Triton took for dead. Nothing that it says after that can be relied on.
+            self._broken = f"{self._encoder} mixes up its answers; start the server again"
+            raise EncoderError(pb_utils.TritonError(self._broken, pb_utils.TritonError.UNAVAILABLE))
+        return vectors
 
 
 class EncoderError(Exception):
