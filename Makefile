@@ -10,6 +10,8 @@ VENV := .venv
 SIDECAR_VENV := .venv-triton
 CHECKOV_VENV := .venv-checkov
 MODEL := all-MiniLM-L6-v2
+# The configs in model_repo/ are those of the default model; another has a repository of its own.
+REPOSITORY := $(if $(filter all-MiniLM-L6-v2,$(MODEL)),model_repo,out/models/$(notdir $(MODEL)))
 STEP := requirements/step.sh
 
 # The environment that is there stays what it is. A shim may exist and not run, so each one is tried.
@@ -33,21 +35,21 @@ FAST_TESTS := $(wildcard tests/unit tests/property tests/flow)
 
 .PHONY: help
 help: ## this list
-	@echo 'make TARGET [PYTHON=python3.12]'
+	@echo 'make TARGET [PYTHON=python3.12] [MODEL=all-mpnet-base-v2]'
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
 	    while IFS=$$'\t' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
 
 .PHONY: demo
 demo: $(SIDECAR) model ## a stream with known anomalies through Triton and the dataflow, as a table
-	@exec $(VENV)/bin/python -m demo
+	@exec $(VENV)/bin/python -m demo --repository '$(REPOSITORY)'
 
 .PHONY: sidecar
 sidecar: $(SIDECAR) model ## Triton in the foreground, on 127.0.0.1:8001 (gRPC) and :8000 (HTTP)
-	@exec $(VENV)/bin/python -m export sidecar
+	@exec $(VENV)/bin/python -m export sidecar --repository '$(REPOSITORY)'
 
 .PHONY: model
-model: $(EXPORT) ## export all-MiniLM-L6-v2 into model_repo/, unless it is there
-	@$(VENV)/bin/python -m export build $(MODEL)
+model: $(EXPORT) ## export all-MiniLM-L6-v2 into model_repo/, unless it is there; MODEL=all-mpnet-base-v2 another
+	@$(VENV)/bin/python -m export build '$(MODEL)' --repository '$(REPOSITORY)'
 
 .PHONY: venv
 venv: $(EXPORT) ## .venv: the dataflow, the model export, the demo

@@ -69,7 +69,7 @@ def torch(model: str, texts: list[str]) -> Callable[[], object]:
 
 
 def through(server: Sidecar, texts: list[str]) -> Callable[[], object]:
-    embedder = connect(config.Embed(url=server.url))
+    embedder = connect(config.Embed(url=server.url, repository=server.repository))
     return lambda: embedder.embed(texts)
 
 
@@ -97,7 +97,7 @@ class Flow:
         sink = f"file:{self._folder.name}/out-{next(self._number)}.jsonl"
         settings = config.Settings(
             source=config.Source(uri=f"file:{self._source}", id_field="id"),
-            embed=config.Embed(url=self._server.url, cache_rows=0),
+            embed=config.Embed(url=self._server.url, repository=self._server.repository, cache_rows=0),
             sink=config.Sink(scores=(sink,)),
         )
         run_main(

@@ -12,7 +12,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from dataflow import settings
+from dataflow import repository, settings
 from dataflow.errors import SettingsError
 
 #: Causes that pass without anything being done about them.
@@ -67,19 +67,33 @@ class Connection:
         request = service_pb2.ModelConfigRequest(name=self._model, version=version)
         return int(self._stub.ModelConfig(request, timeout=self._startup_timeout).config.max_batch_size)
 
-    def infer(self, texts: Sequence[str], version: str) -> Any:
-        """Begin a request, on each channel in turn; a future of its ``ModelInferResponse``."""
-        request = service_pb2.ModelInferRequest(
+    def identity(self, version: str) -> repository.Identity | None:
+        """What the version says it is. Only of a model with an output ``SPEC``."""
+        request = self._request([""], version, "SPEC")
+        answer = self._stub.ModelInfer(request, timeout=self._startup_timeout)
+        spec = answer.raw_output_contents[0][4:]  # after its length
+        return repository.parsed(spec.decode(errors="replace"))
+
+    def infer(self, texts: Sequence[str], version: str, sha256: str = "") -> Any:
+        """Begin a request, on each channel in turn; a future of its ``ModelInferResponse``.
+
+        ``sha256``: of the model that the version must be, else it answers NOT_FOUND.
+        """
+        request = self._request(texts, version, "EMBEDDING")
+        if sha256:
+            request.parameters["sha256"].string_param = sha256
+        return next(self._stubs).ModelInfer.future(request, timeout=self._timeout)
+
+    def _request(self, texts: Sequence[str], version: str, output: str) -> Any:
+        message = service_pb2.ModelInferRequest
+        text = message.InferInputTensor(name="TEXT", datatype="BYTES", shape=[len(texts), 1])
+        return message(
             model_name=self._model,
             model_version=version,
-            inputs=[
-                service_pb2.ModelInferRequest.InferInputTensor(
-                    name="TEXT", datatype="BYTES", shape=[len(texts), 1]
-                )
-            ],
+            inputs=[text],
+            outputs=[message.InferRequestedOutputTensor(name=output)],
             raw_input_contents=[_bytes_tensor(texts)],
         )
-        return next(self._stubs).ModelInfer.future(request, timeout=self._timeout)
 
     def close(self) -> None:
         for channel in self._channels:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflow import metrics, settings
+from dataflow import metrics, repository, settings
 from dataflow.embed import Embedded, Embedder, Vectors, unsound
 from dataflow.errors import ContractError, SettingsError
 from dataflow.follow import FollowingEmbedder
@@ -76,20 +76,23 @@ def connect(
     clock: Callable[[], float] = time.monotonic,
     log: Callable[[str], None] = _LOGGER.warning,
 ) -> Embedder:
-    """The embedder of ``embed.repository``, ``embed.model`` and ``embed.version`` (unset: the newest).
+    """The embedder of ``embed.repository``, ``embed.model`` and ``embed.version`` (unset: the one that Triton
+    would answer with).
 
     Raises ``SettingsError`` if the model is not there or a dependency is missing, ``ContractError`` if
     it has another dimension than ``embed.dim``.
     """
-    first = _open(options, options.version or _newest(options))
+    first = _open(options, _newest(options))
     if not options.follow:
         return first
     agreed = options.model_copy(update={"dim": first.dim})
 
     def look(current: str) -> OnnxEmbedder | None:
-        newest = _newest(options)
         try:
-            return None if newest == current else _open(agreed, newest)
+            newest = _newest(options)
+            if repository.label(newest, _identity(options, newest)) == current:
+                return None
+            return _open(agreed, newest)
         except SettingsError:  # it is being put there, or taken away
             return None
 
@@ -114,10 +117,24 @@ def _open(options: settings.Embed, version: str) -> OnnxEmbedder:
     session = Session(graph, tokenizer)
     if options.dim not in (None, session.dim):
         raise ContractError(f"{graph} gives {session.dim} dimensions, embed.dim asks for {options.dim}")
-    return OnnxEmbedder(session, options.model, version)
+    _, sha256 = repository.pinned(options.version)
+    identity = _identity(options, version)
+    repository.check(identity, str(graph), sha256=sha256, dim=session.dim, held=None)
+    return OnnxEmbedder(session, options.model, repository.label(version, identity))
 
 
 def _newest(options: settings.Embed) -> str:
-    # The export writes spec.json last.
-    specs = (options.repository / f"{options.model}_encoder").glob("*/spec.json")
-    return max((path.parent.name for path in specs if path.parent.name.isdigit()), key=int, default="1")
+    """The version that is pinned, else the one that Triton would answer with."""
+    number, _ = repository.pinned(options.version)
+    if found := number or repository.newest(options.repository, options.model):
+        return found
+    asked = repository.asked_for(options.repository, options.model)
+    raise SettingsError(
+        f"{options.repository}: holds no whole version of {options.model}"
+        + (f" of those that its config.pbtxt asks for, {asked}" if asked else "")
+        + "; make it with `python -m export build MODEL`"
+    )
+
+
+def _identity(options: settings.Embed, version: str) -> repository.Identity | None:
+    return repository.identity(options.repository, options.model, version)

@@ -136,14 +136,15 @@ class Kafka(_Group):
 
 
 class Embed(_Group):
-    """Who turns texts into vectors. ``version`` unset: the newest at the start; ``follow``: the newest at
-    any time. ``cache_rows`` vectors are kept for texts that come again, ``dim`` x 4 bytes each.
+    """Who turns texts into vectors. ``version`` unset: the newest at the start; ``3+d3f9``: number 3 if its
+    model's sum begins so; ``follow``: the newest at any time. ``cache_rows`` vectors are kept for texts that
+    come again, ``dim`` x 4 bytes each.
     """
 
     kind: Literal["triton", "onnx", "null"] = "triton"
     url: str = "127.0.0.1:8001"
     model: str = "sbert"
-    version: Annotated[str, Field(pattern="^[0-9]+$")] | None = None
+    version: Annotated[str, Field(pattern=r"^[0-9]+(\+[0-9a-f]{4,64})?$")] | None = None
     follow: bool = False
     follow_interval: Positive = timedelta(seconds=10)
     dim: Annotated[int, Field(ge=1)] | None = None

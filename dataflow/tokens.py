@@ -15,9 +15,9 @@ from tokenizers import Tokenizer
 
 Int64s = npt.NDArray[np.int64]
 
-#: What one run of the encoder costs besides its tokens, in tokens. Measured on a CPU: 1.5 ms, and a text
-#: of MiniLM takes 80 us a token. On a GPU it is hundreds of times that.
-CALL_TOKENS = 24
+#: What one run of the encoder costs besides its tokens, in tokens. Measured on CPUs: 1.5 ms, and MiniLM takes
+#: 80 to 250 us a token, MPNet eight times that. On a GPU it is hundreds of times as many.
+CALL_TOKENS = 12
 
 
 class Batch(NamedTuple):

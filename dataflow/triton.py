@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 
-from dataflow import settings
+from dataflow import repository, settings
 from dataflow.embed import Embedder
 from dataflow.errors import ContractError, OutageError
 from dataflow.follow import FollowingEmbedder
@@ -80,21 +80,28 @@ def _another(
 ) -> TritonEmbedder | None:
     """The newest version that is ready, if it is not ``current`` and answers."""
     try:
-        if _newest(connection.metadata(), options) == current:
-            return None
-        return _checked(connection, options, outage)
+        found = _checked(connection, options, outage)
     except grpc.RpcError:
         return None
+    return None if found.version == current else found
 
 
 def _checked(connection: Connection, options: settings.Embed, outage: Outage) -> TritonEmbedder:
-    metadata = connection.metadata(options.version or "")
-    version = options.version or _newest(metadata, options)
+    number, sha256 = repository.pinned(options.version)
+    metadata = connection.metadata(number)
+    version, dim = number or _newest(metadata, options), _dimension(metadata, options)
+    # A server of other people's need not say what it is.
+    says = "SPEC" in [tensor.name for tensor in metadata.outputs]
+    identity = connection.identity(version) if says else None
+    where = f"{options.model} version {version} at {options.url}"
+    held = repository.identity(options.repository, options.model, version)
+    repository.check(identity, where, sha256=sha256, dim=dim, held=held)
     embedder = TritonEmbedder(
         connection,
         options,
         version=version,
-        dim=_dimension(metadata, options),
+        identity=identity,
+        dim=dim,
         rows=min(options.max_request_rows, connection.max_batch_size(version) or options.max_request_rows),
         outage=outage,
     )
@@ -115,7 +122,7 @@ def _dimension(metadata: Any, options: settings.Embed) -> int:
     inputs = [(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in metadata.inputs]
     outputs = [(tensor.name, tensor.datatype, len(tensor.shape)) for tensor in metadata.outputs]
     where = f"model {options.model!r} at {options.url}"
-    if inputs != [("TEXT", "BYTES", [-1, 1])] or outputs != [("EMBEDDING", "FP32", 2)]:
+    if inputs != [("TEXT", "BYTES", [-1, 1])] or outputs[:1] != [("EMBEDDING", "FP32", 2)]:
         raise ContractError(
             f"{where} takes {inputs} and gives {outputs}; needed are TEXT (BYTES, [-1, 1]) and EMBEDDING "
             "(FP32, [-1, dim]), as `python -m export build` makes it"

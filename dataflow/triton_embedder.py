@@ -7,7 +7,7 @@ What may go wrong, and what is done about it:
   alone is reported as failed;
 - rows of an answer are no embeddings (not finite, or not of unit length where all are): asked again alone,
   then reported as failed, unless a text that is known to be good fares no better: ``ContractError``;
-- the answer is not what was agreed at the start: ``ContractError``.
+- the answer, or the model under the agreed version, is not what was agreed at the start: ``ContractError``.
 """
 
 import time
@@ -24,6 +24,7 @@ from dataflow.errors import ContractError, VersionGoneError
 from dataflow.feed import Int64s, requests
 from dataflow.kserve import CONTRACT, PASSING, Connection, details, refuses
 from dataflow.outage import Outage
+from dataflow.repository import Identity, label
 
 #: Texts that every model embeds. Two, to tell whether its embeddings all have length 1.
 _PROBE = ("Is anybody there?", "yes")
@@ -40,13 +41,18 @@ class TritonEmbedder:
         options: settings.Embed,
         *,
         version: str,
+        identity: Identity | None,
         dim: int,
         rows: int,
         outage: Outage,
     ) -> None:
         self.model = options.model
-        self.version = version
+        self.version = label(version, identity)
         self.dim = dim
+        self._number = version
+        # Sent along with each request, so that a model exported anew under the same number is never taken
+        # for the old one, whenever the server changes to it.
+        self._sha256 = identity.sha256 if identity else ""
         self._connection = connection
         self._rows = rows
         self._chars = options.max_request_chars
@@ -62,7 +68,7 @@ class TritonEmbedder:
 
     def check(self) -> None:
         """Embed texts that are known to be good. Raises ``grpc.RpcError``, ``ContractError`` for nonsense."""
-        vectors = self._vectors(self._connection.infer(_PROBE, self.version).result(), len(_PROBE))
+        vectors = self._vectors(self._infer(_PROBE).result(), len(_PROBE))
         if bad := unsound(vectors, unit=self._unit):
             (row, why), *_ = bad.items()
             raise ContractError(f"{self.model} version {self.version} is broken: {why} for {_PROBE[row]!r}")
@@ -95,10 +101,13 @@ class TritonEmbedder:
     def _begin(self, texts: Sequence[str]) -> "_Request":
         metrics.REQUEST_TEXTS.observe(len(texts))
         began = time.perf_counter()
-        future = self._connection.infer(texts, self.version)
+        future = self._infer(texts)
         # When it is done, not when somebody comes to see: several are out at a time.
         future.add_done_callback(lambda _: metrics.REQUEST_SECONDS.observe(time.perf_counter() - began))
         return _Request(texts, future, self._outage.ended)
+
+    def _infer(self, texts: Sequence[str]) -> Any:
+        return self._connection.infer(texts, self._number, self._sha256)
 
     def _finish(self, request: "_Request") -> Embedded:
         """The answer to one request, however long it takes to get it."""
@@ -166,7 +175,7 @@ class TritonEmbedder:
             ready = list(self._connection.metadata().versions)
         except grpc.RpcError:
             return
-        if self.version not in ready:
+        if self._number not in ready:
             raise VersionGoneError(
                 f"{self.model} version {self.version} is no longer served, {' and '.join(ready)} is ({why})"
             )

@@ -59,7 +59,7 @@ def _demo(options: argparse.Namespace, interrupts: Interrupts) -> int:
     with Sidecar(options.repository, log=out / "triton.log") as sidecar:
         try:
             print(f"Triton: ready on {sidecar.url} in {time.monotonic() - begun:.1f} s")
-            variables = environment(options.source, out, sidecar.url)
+            variables = environment(options.source, out, sidecar.url, options.repository)
             print(f"\n{by_hand(variables)}\n", flush=True)
             streaming = time.monotonic()
             code = _stream(variables, out / "dataflow.log", board, plan.events)
@@ -83,12 +83,13 @@ def _plan(text: str) -> Plan:
     return source.open_source(Settings(), uri, lambda: datetime.now(timezone.utc)).plan
 
 
-def environment(uri: str, out: Path, url: str) -> dict[str, str]:
+def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, str]:
     """The settings of the dataflow, as variables."""
     return {
         "DRIFTLINE_SOURCE__URI": uri,
         "DRIFTLINE_SOURCE__ID_FIELD": "id",
         "DRIFTLINE_EMBED__URL": url,
+        "DRIFTLINE_EMBED__REPOSITORY": str(repository),
         "DRIFTLINE_WINDOW__KIND": "sliding",
         "DRIFTLINE_WINDOW__LENGTH": "10m",
         "DRIFTLINE_WINDOW__SLIDE": "5m",

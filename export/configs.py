@@ -30,7 +30,11 @@ name: "{MODEL}"
 backend: "python"
 max_batch_size: {4 * rows}
 input [ {{ name: "TEXT" data_type: TYPE_STRING dims: [ 1 ] }} ]
-output [ {{ name: "EMBEDDING" data_type: TYPE_FP32 dims: [ {dim} ] }} ]
+output [
+  {{ name: "EMBEDDING" data_type: TYPE_FP32 dims: [ {dim} ] }},
+  # What the version is, as JSON, to who asks for it and nothing else; no text is embedded then.
+  {{ name: "SPEC" data_type: TYPE_STRING dims: [ 1 ] }}
+]
 dynamic_batching {{ max_queue_delay_microseconds: 1000 }}
 # AUTO: on each GPU where there are any, else on the CPU. The second instance tokenises while the first waits.
 instance_group [ {{ kind: {kind} count: 2 }} ]
@@ -41,7 +45,7 @@ parameters [
   {{ key: "max_tokens_cpu" value {{ string_value: "{MAX_TOKENS["cpu"]}" }} }},
   {{ key: "max_tokens_gpu" value {{ string_value: "{MAX_TOKENS["gpu"]}" }} }},
   # What a call costs besides its tokens, in tokens: more means fewer batches and more padding.
-  {{ key: "call_tokens_cpu" value {{ string_value: "24" }} }},
+  {{ key: "call_tokens_cpu" value {{ string_value: "12" }} }},
   {{ key: "call_tokens_gpu" value {{ string_value: "512" }} }},
   # The lengths that batches are padded to: on a GPU few shapes, each of which is planned once.
   {{ key: "buckets_cpu" value {{ string_value: "" }} }},

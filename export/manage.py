@@ -37,6 +37,7 @@ def embed_settings(options: argparse.Namespace) -> settings.Embed:
     """How the dataflow would reach the server that ``options`` name."""
     return settings.Embed(
         url=options.url,
+        repository=options.repository,
         tls_ca=options.tls_ca,
         tls_certificate=options.tls_certificate,
         tls_key=options.tls_key,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+from dataflow.repository import asked_for
 from export.configs import ENCODER, MODEL
 
 _LINE = re.compile(r"^version_policy:? .*\n?", re.MULTILINE)
@@ -16,11 +17,7 @@ _LINE = re.compile(r"^version_policy:? .*\n?", re.MULTILINE)
 
 def read(root: Path) -> list[int] | None:
     """The versions that are asked for, ascending; None: the newest."""
-    try:
-        line = _LINE.search((root / MODEL / "config.pbtxt").read_text(encoding="utf-8"))
-    except OSError:
-        return None
-    return sorted(map(int, re.findall(r"\d+", line[0]))) if line else None
+    return asked_for(root, MODEL)
 
 
 def write(root: Path, versions: Collection[int]) -> None:

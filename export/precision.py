@@ -55,20 +55,20 @@ def agreement(expected: Vectors, embed: parity.Embed) -> Agreement:
     return Agreement(parity.difference(expected, embed), float(cosines.mean()), float(cosines.min()))
 
 
+def shortfall(precision: str, found: Agreement) -> str | None:
+    """How ``found`` differs by more than ``precision`` may from the reference, or None."""
+    if precision == "fp32":
+        wide = found.difference > parity.TOLERANCE
+        return f"by {found.difference:.2g} (allowed {parity.TOLERANCE:g})" if wide else None
+    cosine, which = (found.cosine_min, "lowest") if precision == "fp16" else (found.cosine, "mean")
+    least = COSINES[precision]
+    return f"with a {which} cosine of {cosine:.6f} (at least {least:g})" if cosine < least else None
+
+
 def check(precision: Precision, found: Agreement) -> None:
     """The gate. Raises ``ParityError`` saying what was allowed and what was found."""
-    said = f"{precision} differs from SentenceTransformer.encode"
-    if precision == "fp32":
-        if found.difference > parity.TOLERANCE:
-            raise ParityError(
-                f"{said} by {found.difference:.2g} (allowed {parity.TOLERANCE:g}); nothing was installed"
-            )
-        return
-    cosine, which = (found.cosine_min, "lowest") if precision == "fp16" else (found.cosine, "mean")
-    if cosine < COSINES[precision]:
-        raise ParityError(
-            f"{said}: {which} cosine {cosine:.6f} (at least {COSINES[precision]:g}); nothing was installed"
-        )
+    if how := shortfall(precision, found):
+        raise ParityError(f"{precision} differs from SentenceTransformer.encode {how}; nothing was installed")
     if precision in KEPT and (found.kept is None or found.kept < KEPT[precision]):
         kept = "unknown what" if found.kept is None else f"{found.kept:.1%}"
         raise ParityError(

@@ -3,13 +3,15 @@
 ::
 
     sbert/config.pbtxt            texts in, embeddings out
-    sbert/1/model.py              tokens.py  tokenizer.json
+    sbert/1/model.py              tokens.py  tokenizer.json  spec.json
     sbert_encoder/config.pbtxt    the transformer
     sbert_encoder/1/model.onnx    reference.npy  spec.json
 
-``spec.json`` is written last: a version without one is not whole.
+The encoder's ``spec.json`` is written last: a version without one is not whole. ``sbert`` has a copy, from
+which it says what it is: a server may hold its models in different places.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -56,6 +58,12 @@ class Spec:
     device: configs.Device = "auto"
     format: int = FORMAT
 
+    @property
+    def sha256(self) -> str:
+        """Of all that makes the vectors: two versions that share it give the same."""
+        parts = (self.graph_sha256, self.tokenizer_sha256, self.precision)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -93,8 +101,9 @@ class Layout:
 def read_spec(layout: Layout) -> Spec | None:
     """The spec of a version, or None if there is none that this export understands."""
     try:
-        return Spec(**json.loads(layout.spec.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        written = json.loads(layout.spec.read_text(encoding="utf-8"))
+        return Spec(**{name: value for name, value in written.items() if name != "sha256"})
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
@@ -107,11 +116,10 @@ def install(layout: Layout, built: Layout, spec: Spec) -> None:
     os.replace(built.tokenizer, layout.tokenizer)
     os.replace(built.reference, layout.reference)
     write_served_files(layout, spec)
-    _write(layout.spec, json.dumps(asdict(spec), indent=2) + "\n")
 
 
 def write_served_files(layout: Layout, spec: Spec) -> None:
-    """Write the configs and the code of a version where they are missing or differ."""
+    """Write code, configs and spec of a version where they are missing or differ."""
     for name, path in _CODE.items():
         try:
             _write(layout.model / name, path.read_text(encoding="utf-8"))
@@ -121,6 +129,9 @@ def write_served_files(layout: Layout, spec: Spec) -> None:
     for name, text in ((MODEL, configs.model_config(spec.dim, spec.device)), (ENCODER, encoder)):
         path = layout.root / name / "config.pbtxt"
         _write(path, policy.kept(path, text))
+    said = json.dumps(asdict(spec) | {"sha256": spec.sha256}, indent=2) + "\n"
+    for path in (layout.model / layout.spec.name, layout.spec):
+        _write(path, said)
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,17 +7,17 @@ import numpy.typing as npt
 
 from dataflow import settings
 from dataflow.triton import connect
-from export import parity, repository
+from export import parity, precision, repository
 from export.errors import FailedError
 from export.repository import Layout
-
-#: precision -> the lowest mean cosine to the reference; fp32 is held to a difference instead.
-COSINES = {"fp16": 0.9999, "bf16": 0.9999, "int8": 0.98}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``difference``: the largest in any component; ``cosine``: the mean, over the difficult texts."""
+    """``difference``: the largest in any component; ``cosine``: the mean, over the difficult texts.
+
+    ``ok``: whether the gate of the export would let it pass.
+    """
 
     version: str
     precision: str
@@ -40,26 +40,18 @@ def stored(layout: Layout) -> npt.NDArray[np.float32]:
 def verify(options: settings.Embed, layout: Layout, reference: npt.NDArray[np.float32]) -> Verdict:
     """Compare the server's answers with ``reference``. ``options.version`` is the version that is asked."""
     spec = repository.read_spec(layout)
-    precision = spec.precision if spec else "fp32"
+    kind = spec.precision if spec else "fp32"
     embedder = connect(options.model_copy(update={"version": layout.version}))
     try:
         if reference.shape[1] != embedder.dim:
             raise FailedError(
                 f"the server gives {embedder.dim} dimensions, the reference {reference.shape[1]}"
             )
-
-        def embed(texts: object) -> npt.NDArray[np.float32]:
-            return embedder.embed(texts).vectors  # type: ignore[arg-type]
-
-        difference = parity.difference(reference, embed)
-        given = embed(list(parity.DIFFICULT_TEXTS))
+        found = precision.agreement(reference, lambda texts: embedder.embed(texts).vectors)
     finally:
         embedder.close()
-    lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(reference, axis=1)
-    cosine = float(np.mean(np.einsum("ij,ij->i", given, reference) / lengths))
-    least = COSINES.get(precision)
-    ok = difference <= parity.TOLERANCE if least is None else cosine >= least
-    return Verdict(layout.version, precision, difference, cosine, ok)
+    ok = precision.shortfall(kind, found) is None
+    return Verdict(layout.version, kind, found.difference, found.cosine, ok)
 
 
 def gate(options: settings.Embed, layout: Layout) -> Verdict:

@@ -31,6 +31,7 @@ def test_a_local_folder_makes_a_complete_repository(exported: tuple[Path, Spec],
     names = [str(path.relative_to(root)) for path in sorted(root.rglob("*")) if path.is_file()]
     assert names == [
         "sbert/1/model.py",
+        "sbert/1/spec.json",
         "sbert/1/tokenizer.json",
         "sbert/1/tokens.py",
         "sbert/config.pbtxt",

@@ -5,6 +5,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow import settings
-from dataflow.triton import connect
+from dataflow import onnx_session, settings, triton
+from dataflow.errors import ContractError
 from export import policy
+from export import repository as repositories
 from export.__main__ import main
 from export.repository import Layout
 from export.sidecar import HOST, Sidecar, free_port
@@ -52,10 +54,14 @@ def manage(server: Sidecar) -> Iterator[Manage]:
         shutil.rmtree(path)
 
 
+def reaching(server: Sidecar, **more: Any) -> settings.Embed:
+    return settings.Embed(url=server.url, repository=server.repository, **more)
+
+
 def served(server: Sidecar, manage: Manage) -> list[int]:
     from export.control import Control  # noqa: PLC0415
 
-    control = Control(settings.Embed(url=server.url))
+    control = Control(reaching(server))
     try:
         return control.ready()
     finally:
@@ -87,6 +93,8 @@ def test_a_new_version_takes_over_and_is_rolled_back(
     assert manage("promote", "--keep", "--from", str(repository)) == 0
     assert served(server, manage) == [1, 2]
     assert manage("unload", "--version", "1") == 0
+    # Where Python wrote its __pycache__ meanwhile, Triton has loaded the version anew, its counts, too.
+    assert manage("verify") == 0
     after = listed(manage, capsys)
     assert after[2]["state"] == "READY"
     assert after[2]["texts"] > 0
@@ -95,6 +103,12 @@ def test_a_new_version_takes_over_and_is_rolled_back(
 
     assert manage("rollback") == 0
     assert served(server, manage) == [1]
+    # Both embedders take the version that is served, not the newest on disk, and call it the same.
+    embedders = [module.connect(reaching(server)) for module in (triton, onnx_session)]
+    first, second = (embedder.embed(["a"]) for embedder in embedders)
+    assert first.version == second.version
+    assert first.version.startswith("1+")
+    np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
     assert manage("load", "--version", "2") == 0
     assert served(server, manage) == policy.read(server.repository) == [1, 2]
     capsys.readouterr()
@@ -105,8 +119,8 @@ def test_a_new_version_takes_over_and_is_rolled_back(
 def test_one_change_after_another_under_load_fails_no_text(
     server: Sidecar, manage: Manage, repository: Path
 ) -> None:
-    options = settings.Embed(url=server.url, follow=True, follow_interval=timedelta(seconds=0.1))
-    embedder = connect(options, log=print)
+    following = reaching(server, follow=True, follow_interval=timedelta(seconds=0.1))
+    embedder = triton.connect(following, log=print)
     texts = [f"user {i} logged in" for i in range(16)]
     expected = embedder.embed(texts).vectors
     seen: set[str] = set()
@@ -127,9 +141,33 @@ def test_one_change_after_another_under_load_fails_no_text(
     finally:
         done.set()
         thread.join()
-    assert embedder.embed(texts).version == "1"
-    assert seen == {"1", "2"}
+    assert embedder.embed(texts).version.startswith("1+")
+    assert {version.partition("+")[0] for version in seen} == {"1", "2"}
     embedder.close()
+
+
+def test_a_model_exported_anew_under_its_number_is_noticed(server: Sidecar, manage: Manage) -> None:
+    following = triton.connect(reaching(server, follow=True, follow_interval=timedelta(hours=1)), log=print)
+    agreed = triton.connect(reaching(server))
+    before = following.embed(["a"]).version
+    layout = Layout(server.repository)
+    spec = repositories.read_spec(layout)
+    assert spec
+    try:
+        # Its spec alone is another, so that the answers would pass for those of the old one.
+        repositories.write_served_files(layout, replace(spec, precision="bf16"))
+        with pytest.raises(ContractError, match=r"is all-MiniLM-L6-v2 fp32 .*holds all-MiniLM-L6-v2 bf16"):
+            triton.connect(reaching(server))
+        assert manage("load", "--version", "1") == 0
+        assert following.embed(["a"]).version == following.version != before
+        with pytest.raises(ContractError, match=r"refused .*version 1 is now all-MiniLM-L6-v2 bf16"):
+            agreed.embed(["a"])
+        with pytest.raises(ContractError, match=f"VERSION asks for {before[2:]}"):
+            triton.connect(reaching(server, version=before))
+    finally:
+        repositories.write_served_files(layout, spec)
+        assert manage("load", "--version", "1") == 0
+    assert following.embed(["a"]).version == before
 
 
 def broken_code(candidate: Path) -> None:

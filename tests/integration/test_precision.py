@@ -41,7 +41,7 @@ def test_fp16_loads_and_answers_without_a_gpu(
 ) -> None:
     texts = ["disk failure on node 7", "Zürich is sunny", "a"]
     with Sidecar(fp16[0], venv=sidecar_venv, log=tmp_path / "triton.log") as sidecar:
-        embedder = connect(settings.Embed(url=sidecar.url))
+        embedder = connect(settings.Embed(url=sidecar.url, repository=sidecar.repository))
         vectors = embedder.embed(texts).vectors
         embedder.close()
     cosines = (vectors * reference(texts)).sum(axis=1)
@@ -95,7 +95,7 @@ def test_bf16_is_openvinos_or_is_refused_with_the_reason(
             sidecar.start()
         return
     with sidecar:
-        embedder = connect(settings.Embed(url=sidecar.url))
+        embedder = connect(settings.Embed(url=sidecar.url, repository=sidecar.repository))
         found = precision.agreement(
             np.load(Layout(repository).reference), lambda texts: embedder.embed(texts).vectors
         )

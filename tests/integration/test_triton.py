@@ -90,7 +90,7 @@ def test_contract_of_every_embedder(embedder: Embedder) -> None:
     assert answer.failed == {}
     assert embedder.model
     assert embedder.version == answer.version
-    assert answer.version.isdigit()
+    assert re.fullmatch(r"\d+(\+[0-9a-f]{12})?", answer.version)
     np.testing.assert_allclose(np.linalg.norm(answer.vectors, axis=1), 1, atol=1e-5)
     alone = np.concatenate([embedder.embed([text]).vectors for text in texts])
     np.testing.assert_allclose(alone, answer.vectors, atol=TOLERANCE)
@@ -194,8 +194,12 @@ def test_an_http_port_is_not_a_grpc_port(triton: Sidecar) -> None:
 
 
 def test_in_process_model_that_is_not_there(tmp_path: Path, repository: Path) -> None:
-    with pytest.raises(SettingsError, match=r"model.onnx: no such file; make it with"):
+    with pytest.raises(SettingsError, match=r"holds no whole version of sbert; make it with"):
         onnx_session.connect(settings.Embed(repository=tmp_path))
+    with pytest.raises(SettingsError, match=r"model.onnx: no such file; make it with"):
+        onnx_session.connect(settings.Embed(repository=tmp_path, version="1"))
+    with pytest.raises(ContractError, match=r"is all-MiniLM-L6-v2 fp32 .*VERSION asks for abcd"):
+        onnx_session.connect(settings.Embed(repository=repository, version="1+abcd"))
     with pytest.raises(ContractError, match=r"gives 384 dimensions, embed.dim asks for 7"):
         onnx_session.connect(settings.Embed(repository=repository, dim=7))
 

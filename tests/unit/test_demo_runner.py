@@ -79,10 +79,12 @@ def test_an_empty_board_has_a_report() -> None:
 
 
 def test_the_settings_that_it_prints_are_settings() -> None:
-    settings = config.load(run.environment("demo:?seed=3", Path("out/demo"), "127.0.0.1:8001"))
+    settings = config.load(
+        run.environment("demo:?seed=3", Path("out/demo"), "127.0.0.1:8001", Path("model_repo"))
+    )
     assert settings.source.uri == "demo:?seed=3"
     assert settings.sink.dead_letters == ("file:out/demo/dead_letters.jsonl",)
-    shown = run.by_hand(run.environment("demo:?seed=3&events=5", Path("o"), "h:1"))
+    shown = run.by_hand(run.environment("demo:?seed=3&events=5", Path("o"), "h:1", Path("r")))
     assert "DRIFTLINE_SOURCE__URI='demo:?seed=3&events=5' \\\n" in shown
     assert shown.endswith("-m bytewax.run dataflow.flow:flow")
 
@@ -134,7 +136,7 @@ def test_settings_of_the_shell_do_not_leak_in(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(run, "COMMAND", ("-c", code))
     assert run.main(NoSignals(), ["--out", str(tmp_path), "--source", "demo:?events=1"]) == 0
     names = (tmp_path / "dataflow.log").read_text().split()
-    assert set(names) == set(run.environment("", tmp_path, ""))
+    assert set(names) == set(run.environment("", tmp_path, "", tmp_path))
 
 
 def test_progress_is_plain_lines_when_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from dataflow import repository as repositories
 from dataflow.embed import NullEmbedder
 from export import architecture, build, configs, parity, repository, server, sources
 from export.__main__ import main
@@ -205,13 +206,15 @@ def test_an_installed_version_is_recognised(whole: Layout) -> None:
     assert spec is not None
     assert spec.dim == 384
     assert build.installed(sources.source("all-mpnet-base-v2"), whole) is None
-    assert {path.name for path in whole.model.iterdir()} == {"model.py", "tokens.py", "tokenizer.json"}
+    assert {path.name for path in whole.model.iterdir()} == {
+        *("model.py", "tokens.py", "tokenizer.json", "spec.json")
+    }
 
 
 @pytest.mark.parametrize("damage", ["model.onnx", "tokenizer.json", "spec.json"])
 @pytest.mark.parametrize("how", ["gone", "changed"])
 def test_a_damaged_version_is_made_again(whole: Layout, damage: str, how: str) -> None:
-    (path,) = whole.root.rglob(damage)
+    path = next(path for path in (whole.graph, whole.tokenizer, whole.spec) if path.name == damage)
     if how == "gone":
         path.unlink()
     else:
@@ -220,13 +223,27 @@ def test_a_damaged_version_is_made_again(whole: Layout, damage: str, how: str) -
 
 
 def test_served_code_that_was_changed_is_restored_without_a_new_export(whole: Layout, tmp_path: Path) -> None:
+    said = (whole.model / "spec.json").read_text()
+    assert repositories.parsed(said) == repositories.identity(whole.root, "sbert", "1") is not None
     (whole.model / "tokens.py").unlink()
+    (whole.model / "spec.json").unlink()
     (whole.root / "sbert" / "config.pbtxt").write_text("")
     build.build(
         sources.source("all-MiniLM-L6-v2"), whole.root, cache=tmp_path / "none", force=False, log=print
     )
     assert (whole.model / "tokens.py").read_text() == (ROOT / "dataflow" / "tokens.py").read_text()
     assert (whole.root / "sbert" / "config.pbtxt").read_text() == configs.model_config(384)
+    assert (whole.model / "spec.json").read_text() == whole.spec.read_text() == said
+
+
+def test_what_makes_other_vectors_has_another_sum() -> None:
+    others = [
+        replace(SPEC, graph_sha256="x"),
+        replace(SPEC, tokenizer_sha256="x"),
+        replace(SPEC, precision="x"),
+    ]
+    assert len({each.sha256 for each in (SPEC, *others)}) == 4
+    assert replace(SPEC, parity=0.0, device="gpu").sha256 == SPEC.sha256
 
 
 def test_finding_a_model_already_there_imports_no_torch(whole: Layout) -> None:

@@ -21,7 +21,7 @@ import dataflow
 from dataflow import settings
 from dataflow.errors import SettingsError
 from dataflow.uri import parse
-from export import sources
+from export import precision, sources
 from export.__main__ import _parser
 from export.repository import ENCODER, MODEL
 from export.sidecar import Sidecar
@@ -138,10 +138,25 @@ def test_triton_serves_the_models_that_the_export_makes(objects: list[Object]) -
     assert loaded(objects).embed.model == MODEL
     parsed = _parser().parse_args(command(container(objects, "model")))
     assert parsed.model in sources.KNOWN
-    assert given["--model-repository"] == [str(parsed.repository)]
-    for each in (triton, container(objects, "model")):
+    assert given["--model-repository"] == [str(parsed.repository)] == [str(loaded(objects).embed.repository)]
+    for each in (triton, container(objects, "model"), container(objects, "dataflow")):
         assert {m["mountPath"]: m["name"] for m in each["volumeMounts"]}["/models"] == "models"
     assert str(parsed.cache).startswith("/tmp/")
+
+
+def test_on_a_gpu_it_is_the_large_model_in_fp16_and_on_a_laptop_the_small_one() -> None:
+    made = {}
+    for overlay in OVERLAYS:
+        objects = manifests.built(overlay)
+        parsed = _parser().parse_args(command(container(objects, "model")))
+        made[overlay] = (parsed.model, parsed.device, parsed.precision)
+        precision.require(parsed.precision or "fp32", parsed.device or "auto", parsed.texts)
+        # What makes it has no GPU: the gate is passed on a CPU.
+        assert "nvidia.com/gpu" not in container(objects, "model")["resources"]["limits"]
+    assert made == {
+        "cpu": ("all-MiniLM-L6-v2", None, None),
+        "gpu": ("all-mpnet-base-v2", "gpu", "fp16"),
+    }
 
 
 def test_triton_is_started_as_on_a_laptop(objects: list[Object], tmp_path: Path) -> None:

@@ -30,9 +30,9 @@ def unit(rows: int, seed: int = 0) -> Vectors:
     ("which", "found", "message"),
     [
         ("fp32", Agreement(2e-5, 1.0, 1.0), r"fp32 differs .* by 2e-05 \(allowed 1e-05\)"),
-        ("fp16", Agreement(1e-3, 0.99999, 0.9998), r"fp16 differs .* lowest cosine 0\.999800"),
-        ("bf16", Agreement(1e-2, 0.99989, 0.9990), r"bf16 differs .* mean cosine 0\.999890"),
-        ("int8", Agreement(1e-1, 0.979, 0.9, 1.0), r"int8 differs .* mean cosine 0\.979000"),
+        ("fp16", Agreement(1e-3, 0.99999, 0.9998), r"fp16 differs .* lowest cosine of 0\.999800"),
+        ("bf16", Agreement(1e-2, 0.99989, 0.9990), r"bf16 differs .* mean cosine of 0\.999890"),
+        ("int8", Agreement(1e-1, 0.979, 0.9, 1.0), r"int8 differs .* mean cosine of 0\.979000"),
         (
             "int8",
             Agreement(1e-1, 0.990, 0.9, 0.94),

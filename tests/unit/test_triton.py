@@ -1,9 +1,12 @@
 """The embedder over gRPC against a server of the test's own, which fails on order."""
 
+import json
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -33,6 +36,7 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     versions: tuple[str, ...] = ("1", "10", "9")
     fault: Fault = fine
     nan: str | None = None
+    sha256: str = ""
     requests: list[list[str]] = field(default_factory=list)
     asked_versions: set[str] = field(default_factory=set)
     url: str = ""
@@ -41,11 +45,14 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         if request.name != "sbert":
             context.abort(Code.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found")
         tensor = service_pb2.ModelMetadataResponse.TensorMetadata
+        outputs = [tensor(name="EMBEDDING", datatype=self.datatype, shape=[-1, self.dim])]
+        if self.sha256:
+            outputs.append(tensor(name="SPEC", datatype="BYTES", shape=[-1, 1]))
         return service_pb2.ModelMetadataResponse(
             name="sbert",
             versions=self.versions,
             inputs=[tensor(name="TEXT", datatype="BYTES", shape=[-1, 1])],
-            outputs=[tensor(name="EMBEDDING", datatype=self.datatype, shape=[-1, self.dim])],
+            outputs=outputs,
         )
 
     def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -55,6 +62,11 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
 
     def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         texts = decode(request.raw_input_contents[0])
+        if [output.name for output in request.outputs] == ["SPEC"]:
+            spec = {"name": "small", "precision": "fp32", "dim": self.dim, "sha256": self.sha256}
+            return service_pb2.ModelInferResponse(raw_output_contents=[encode(json.dumps(spec))])
+        if request.parameters["sha256"].string_param not in ("", self.sha256):
+            context.abort(Code.NOT_FOUND, "it is now another")
         self.requests.append(texts)
         self.asked_versions.add(request.model_version)
         if trouble := self.fault(texts):
@@ -66,6 +78,10 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
             name="EMBEDDING", datatype="FP32", shape=vectors.shape
         )
         return service_pb2.ModelInferResponse(outputs=[output], raw_output_contents=[vectors.tobytes()])
+
+
+def encode(text: str) -> bytes:
+    return struct.pack("<I", len(text)) + text.encode()
 
 
 def decode(raw: bytes) -> list[str]:
@@ -251,6 +267,51 @@ def test_an_unknown_model_is_refused_at_the_start(connected: Make) -> None:
 def test_another_dimension_is_refused_at_the_start(connected: Make) -> None:
     with pytest.raises(ContractError, match="gives 4 dimensions, DRIFTLINE_EMBED__DIM asks for 768"):
         connected(dim=768)
+
+
+OLD, NEW = "0dd" + "a" * 61, "4e3" + "b" * 61
+
+
+def test_a_model_that_says_what_it_is_is_known_and_pinned_by_it(server: Server, connected: Make) -> None:
+    server.sha256 = OLD
+    embedder = connected().embedder
+    assert embedder.version == embedder.embed(["a"]).version == "10+0ddaaaaaaaaa"
+    assert connected(version="9+0dda").embedder.version == "9+0ddaaaaaaaaa"
+    with pytest.raises(ContractError, match=r"version 9 at .* is small fp32 .*VERSION asks for 4e3b"):
+        connected(version="9+4e3b")
+    server.sha256 = ""
+    with pytest.raises(ContractError, match="does not say which model it is"):
+        connected(version="9+0dda")
+
+
+def test_another_model_than_the_repository_holds_is_refused_at_the_start(
+    server: Server, connected: Make, tmp_path: Path
+) -> None:
+    spec = tmp_path / "sbert_encoder" / "10" / "spec.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"name": "small", "precision": "fp32", "dim": 4, "sha256": NEW}))
+    server.sha256 = NEW
+    assert connected(repository=tmp_path).embedder.version == "10+4e3bbbbbbbbb"
+    assert connected(repository=tmp_path, version="9").embedder.version == "9+4e3bbbbbbbbb"
+    server.sha256 = OLD
+    with pytest.raises(ContractError, match=r"of sha256 0ddaaaaaaaaa, embed.repository holds .*4e3bbbbbbbbb"):
+        connected(repository=tmp_path)
+
+
+def test_a_model_exported_anew_under_its_number_is_not_taken_for_the_old_one(
+    server: Server, connected: Make
+) -> None:
+    server.sha256 = OLD
+    pinned = connected(max_request_rows=10).embedder
+    following = connected(max_request_rows=10, follow=True, follow_interval=timedelta(hours=1))
+    # In the midst of the requests of one call.
+    server.fault = lambda _: setattr(server, "sha256", NEW) if len(server.requests) > 3 else None
+    with pytest.raises(ContractError, match=r"sbert version 10\+0ddaaaaaaaaa refused .*it is now another"):
+        pinned.embed(TEXTS)
+    answer = following.embedder.embed(TEXTS)
+    assert answer.version == following.embedder.version == "10+4e3bbbbbbbbb"
+    assert answer.vectors.tolist() == expected(TEXTS)
+    assert following.said == ["sbert: version 10+4e3bbbbbbbbb from now on, it was 10+0ddaaaaaaaaa"]
 
 
 def test_a_model_without_versions_is_refused_at_the_start(server: Server, connected: Make) -> None:

@@ -3,6 +3,9 @@
 ``TEXT`` (BYTES, UTF-8, [n, 1]) -> ``EMBEDDING`` (FP32, [n, dim]). All requests that the dynamic batcher
 hands over together are tokenised as one pool, sorted by token length, sent to ``sbert_encoder`` of the
 same version in batches of like length, and put back in order.
+
+A request that asks for ``SPEC`` alone is answered with ``spec.json``. One with the parameter ``sha256``, as
+it stands there, is NOT_FOUND by another model: nobody takes what was exported anew for what was there before.
 """
 
 import json
@@ -29,13 +32,29 @@ class TritonPythonModel:
             "call_tokens": int(parameters[f"call_tokens_{kind}"]),
             "buckets": [int(length) for length in parameters[f"buckets_{kind}"].split()],
         }
-        self._tokens = Tokens(Path(args["model_repository"], args["model_version"], "tokenizer.json"))
+        folder = Path(args["model_repository"], args["model_version"])
+        self._tokens = Tokens(folder / "tokenizer.json")
+        spec = folder / "spec.json"
+        self._broken = None
+        self._spec = json.loads(spec.read_text("utf-8")) if spec.is_file() else {}
         self._padding = Padding()
 
     def execute(self, requests):
-        texts = [_texts(request) for request in requests]
+        texts = [self._read(request) for request in requests]
         pooled = iter(self._embed_each([each for each in texts if isinstance(each, list)]))
         return [_response(next(pooled) if isinstance(each, list) else each) for each in texts]
+
+    def _read(self, request):
+        """The request's texts to embed, or what it is to be answered with: a tensor, or an error."""
+        asked = json.loads(request.parameters()).get("sha256")
+        if asked not in (None, self._spec.get("sha256")):
+            now = " ".join(str(self._spec.get(each)) for each in ("name", "precision", "sha256"))
+            why = f"version {self._version} is now {now}, asked for was sha256 {asked}"
+            return pb_utils.TritonError(why, pb_utils.TritonError.NOT_FOUND)
+        if request.requested_output_names() == {"SPEC"}:
+            rows = len(pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy())
+            return pb_utils.Tensor("SPEC", np.full((rows, 1), json.dumps(self._spec).encode(), object))
+        return _texts(request)
 
     def _embed_each(self, pool):
         """One array, or one error, for each list of texts of ``pool``."""
@@ -57,6 +76,8 @@ class TritonPythonModel:
         return vectors
 
     def _encode(self, batch):
+        if self._broken:
+            raise EncoderError(pb_utils.TritonError(self._broken, pb_utils.TritonError.UNAVAILABLE))
         request = pb_utils.InferenceRequest(
             model_name=self._encoder,
             model_version=self._version,
@@ -73,7 +94,13 @@ class TritonPythonModel:
             raise EncoderError(pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE)) from None
         if response.has_error():
             raise EncoderError(response.error())
-        return pb_utils.get_output_tensor_by_name(response, "embedding").as_numpy()
+        vectors = pb_utils.get_output_tensor_by_name(response, "embedding").as_numpy()
+        if len(vectors) != len(batch.rows):
+            # The answer to another request: seen once, of a Python-based encoder that had got no CPU for a
+            # second and that Triton took for dead. Nothing that it says after that can be relied on.
+            self._broken = f"{self._encoder} mixes up its answers; start the server again"
+            raise EncoderError(pb_utils.TritonError(self._broken, pb_utils.TritonError.UNAVAILABLE))
+        return vectors
 
 
 class Padding:
@@ -114,5 +141,7 @@ def _texts(request):
 
 def _response(result):
     if isinstance(result, np.ndarray):
-        return pb_utils.InferenceResponse([pb_utils.Tensor("EMBEDDING", result)])
+        result = pb_utils.Tensor("EMBEDDING", result)
+    if isinstance(result, pb_utils.Tensor):
+        return pb_utils.InferenceResponse([result])
     return pb_utils.InferenceResponse(error=result)
