@@ -19,6 +19,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflow import decode, events, kafka
 from dataflow.errors import SourceError
+from dataflow.logs import Event
 from dataflow.settings import Settings
 from dataflow.sources import Clock
 from dataflow.sources.records import raw_batch
@@ -132,9 +133,9 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
                 f"made anew; start with an empty recovery directory"
             )
         if resume_state < low:
-            _log.warning(
-                "%s: offsets %d to %d are lost to the topic's retention", where, resume_state, low - 1
-            )
+            sentence = f"{where}: offsets {resume_state} to {low - 1} are lost to the topic's retention"
+            fields = {"partition": where, "first": resume_state, "last": low - 1}
+            _log.warning(Event("offsets_lost", sentence, **fields))
         return max(resume_state, low)
 
 
@@ -175,7 +176,8 @@ class _KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
         elif error.fatal() or error.code() in self._permanent:
             raise SourceError(f"{self._name}: {error.str()}")
         else:
-            _log.warning("%s: %s; going on", self._name, error.str())
+            sentence = f"{self._name}: {error.str()}; going on"
+            _log.warning(Event("source_trouble", sentence, partition=self._name, cause=error.name()))
         return False
 
     def next_awake(self) -> datetime | None:

@@ -18,11 +18,12 @@ EDGES = {
     "kserve",
     "onnx_session",
     "outage",
+    "watch",
 }
-LAYERS = [{"flow"}, EDGES, set(), {"settings", "metrics"}, {"events", "errors"}]
+LAYERS = [{"flow"}, EDGES, set(), {"logs"}, {"settings", "metrics"}, {"events", "errors"}]
 STAGES = 2
 ALLOWED = {
-    "bytewax": {"flow", "operators", "sources", "sinks"},
+    "bytewax": {"flow", "operators", "sources", "sinks", "watch"},
     "tritonclient": {"kserve"},
     "grpc": {"triton", "triton_embedder", "kserve"},
     "confluent_kafka": {"sources", "sinks", "kafka"},

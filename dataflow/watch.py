@@ -1,0 +1,128 @@
+"""A source and sinks with somebody who watches: says which partitions are read from where, and ends the
+process with one line when one fails, as for the steps between them.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.outputs import (
+    DynamicSink,
+    FixedPartitionedSink,
+    Sink,
+    StatefulSinkPartition,
+    StatelessSinkPartition,
+)
+
+from dataflow.logs import Event
+from dataflow.sources import speaking
+
+_log = logging.getLogger(__name__)
+
+#: Wraps a function that may raise; see ``dataflow.flow.build``.
+Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
+    """``inner``, with the same partitions and states."""
+
+    def __init__(self, inner: Any, guard: Guard) -> None:
+        self._inner, self._guard = inner, guard
+
+    def list_parts(self) -> list[str]:
+        return list(self._inner.list_parts())
+
+    def speaking(self) -> list[str]:
+        return speaking(self._inner)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "_WatchedPart":
+        part = self._guard(self._inner.build_part)(step_id, for_part, resume_state)
+        at = part.snapshot()
+        how = "opened" if resume_state is None else "resumed"
+        fields = {"partition": for_part, "position": at, "resumed": resume_state is not None}
+        _log.info(Event("partition_opened", f"{for_part}: {how} at {at}", **fields))
+        return _WatchedPart(part, for_part, self._guard)
+
+
+class _WatchedPart(StatefulSourcePartition[pa.RecordBatch, Any]):
+    def __init__(self, inner: Any, name: str, guard: Guard) -> None:
+        self._inner, self._name = inner, name
+        self._next_batch = guard(inner.next_batch)
+
+    def next_batch(self) -> Any:
+        try:
+            return self._next_batch()
+        except StopIteration:
+            at = self._inner.snapshot()
+            sentence = f"{self._name}: the end, at {at}"
+            _log.info(Event("partition_ended", sentence, partition=self._name, position=at))
+            raise
+
+    def next_awake(self) -> datetime | None:
+        awake: datetime | None = self._inner.next_awake()
+        return awake
+
+    def snapshot(self) -> Any:
+        return self._inner.snapshot()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def watched(sink: Sink[Any], guard: Guard) -> Sink[Any]:
+    """``sink``, with the same partitions and states."""
+    return _WatchedDynamic(sink, guard) if isinstance(sink, DynamicSink) else _WatchedFixed(sink, guard)
+
+
+class _WatchedDynamic(DynamicSink[Any]):
+    def __init__(self, inner: DynamicSink[Any], guard: Guard) -> None:
+        self._inner, self._guard = inner, guard
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_WatchedStateless":
+        part = self._guard(self._inner.build)(step_id, worker_index, worker_count)
+        return _WatchedStateless(part, self._guard)
+
+
+class _WatchedStateless(StatelessSinkPartition[Any]):
+    def __init__(self, inner: StatelessSinkPartition[Any], guard: Guard) -> None:
+        self._inner, self._write_batch = inner, guard(inner.write_batch)
+
+    def write_batch(self, items: list[Any]) -> None:
+        self._write_batch(items)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _WatchedFixed(FixedPartitionedSink[Any, Any]):
+    def __init__(self, inner: Any, guard: Guard) -> None:
+        self._inner, self._guard = inner, guard
+
+    def list_parts(self) -> list[str]:
+        return list(self._inner.list_parts())
+
+    def part_fn(self, item_key: str) -> int:
+        number: int = self._inner.part_fn(item_key)
+        return number
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "_WatchedStateful":
+        part = self._guard(self._inner.build_part)(step_id, for_part, resume_state)
+        return _WatchedStateful(part, self._guard)
+
+
+class _WatchedStateful(StatefulSinkPartition[Any, Any]):
+    def __init__(self, inner: StatefulSinkPartition[Any, Any], guard: Guard) -> None:
+        self._inner = inner
+        self._write_batch, self._snapshot = guard(inner.write_batch), guard(inner.snapshot)
+
+    def write_batch(self, values: list[Any]) -> None:
+        self._write_batch(values)
+
+    def snapshot(self) -> Any:
+        return self._snapshot()
+
+    def close(self) -> None:
+        self._inner.close()
