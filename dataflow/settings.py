@@ -299,6 +299,15 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(_explain(error, origin)) from None
 
 
+def bytewax(environ: Mapping[str, str] | None = None) -> tuple[Path | None, bool]:
+    """What Bytewax's own variables say: the recovery store, and whether this is one process of several."""
+    environ = os.environ if environ is None else environ
+    store = environ.get("BYTEWAX_RECOVERY_DIRECTORY")
+    return Path(store) if store else None, bool(
+        {"BYTEWAX_ADDRESSES", "BYTEWAX_HOSTFILE_PATH"} & environ.keys()
+    )
+
+
 def changed(settings: Settings) -> dict[str, str]:
     """``stage.field`` -> value, of those that are not at their default; secrets are masked."""
     default, groups = Settings(), Settings.model_fields

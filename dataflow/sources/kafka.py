@@ -69,16 +69,19 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return [] if self._latest else [p for p in self.list_parts() if self._holds_messages(p)]
 
     def _holds_messages(self, part: str) -> bool:
+        low, high = self.ends(part)
+        return high > low
+
+    def ends(self, part: str) -> tuple[int, int]:
+        """The first offset that a partition still has, and the one after its last."""
         name, _, number = part.rpartition(":")
         consumer = kafka.client().Consumer(self._topic.config | {"group.id": "driftline"})
         try:
-            low, high = self._ends(consumer, kafka.client().TopicPartition(name, int(number)))
+            return self._ends(consumer, kafka.client().TopicPartition(name, int(number)))
         finally:
             consumer.close()
-        return high > low
 
     def _ends(self, consumer: Any, position: Any) -> tuple[int, int]:
-        """The first offset that a partition still has, and the one after its last."""
         try:
             low, high = consumer.get_watermark_offsets(position, timeout=kafka.TIMEOUT_S)
         except kafka.client().KafkaException as error:

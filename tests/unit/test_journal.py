@@ -52,6 +52,18 @@ def test_every_dead_letter_is_counted_once_in_few_lines(batches: list[tuple[floa
     assert len(heard.events) - len(first) <= now / 10 + 1
 
 
+@pytest.mark.parametrize("texts", [False, True])
+def test_what_is_wrong_with_a_record_is_told_on_request(
+    caplog: pytest.LogCaptureFixture, texts: bool
+) -> None:
+    letters = events.dead_letters([("bad_time", "ts: 'a text' is no time", "p", 7, b"a text")])
+    Journal(settings.Log(texts=texts), lambda: 0.0).dead_letters(letters)
+    assert "bad_time at p:7" in caplog.text
+    (event,) = (record.msg for record in caplog.records)
+    assert isinstance(event, Event)
+    assert ("a text" in caplog.text) == ("problem" in event.fields) == texts
+
+
 def test_windows_are_told_at_debug_only(caplog: pytest.LogCaptureFixture) -> None:
     # Before the year 1, which Python's datetime has not.
     values = ["k", -(1 << 56), -(1 << 56) + 1, 0, 3, 3, 0.5, 0.5, 0.5]

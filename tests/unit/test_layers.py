@@ -20,10 +20,10 @@ EDGES = {
     "outage",
     "watch",
 }
-LAYERS = [{"flow"}, EDGES, set(), {"logs"}, {"settings", "metrics"}, {"events", "errors"}]
-STAGES = 2
+LAYERS = [{"doctor"}, {"flow"}, EDGES, set(), {"logs"}, {"settings", "metrics"}, {"events", "errors"}]
+STAGES = 3
 ALLOWED = {
-    "bytewax": {"flow", "operators", "sources", "sinks", "watch"},
+    "bytewax": {"doctor", "flow", "operators", "sources", "sinks", "watch"},
     "tritonclient": {"kserve"},
     "grpc": {"triton", "triton_embedder", "kserve"},
     "confluent_kafka": {"sources", "sinks", "kafka"},
