@@ -27,7 +27,7 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 import dataflow
-from dataflow import logs, sinks
+from dataflow import logs, sinks, traces
 from dataflow import settings as config
 from dataflow.cache import CachedEmbedder
 from dataflow.chunks import WholeWindow
@@ -72,6 +72,7 @@ def flow() -> Dataflow:
     try:
         settings = config.load()
         journal = Journal(settings.log, time.monotonic)
+        traces.start(settings.log)
         guard = _guard(settings.log.texts)
         source = WatchedSource(open_source(settings, clock=utc_now), guard)
         embedder = open_embedder(settings.embed)
@@ -104,6 +105,7 @@ def _say_start(settings: Settings, embedder: Embedder) -> None:
 
 def _say_stop(journal: Journal) -> None:
     journal.tell()
+    traces.current().stop()
     _log.info(Event("stop", "driftline stops"))
 
 
@@ -136,6 +138,7 @@ def _guard(texts: bool) -> Callable[[Step], Step]:
             # Raised, it would pass through bytewax as a panic with three tracebacks. To end at once is what
             # recovery is made for.
             _log.critical(Event("error", sentence, exit_code=1, **({"where": where} if where else {})))
+            traces.current().stop()
             os._exit(1)
 
         return guarded
@@ -159,21 +162,29 @@ def build(
     """
     scorer = open_scorer(settings.score)
     journal = journal or Journal(settings.log, time.monotonic)
+    tracer = traces.current()
 
     def decoded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         journal.tell_when_due()
-        results = [decode(raw, settings, now=clock()) for raw in batches]
-        return [part for r in results for part in (r.events, r.dead_letters) if len(part)]
+        parts: list[pa.RecordBatch] = []
+        for raw in batches:
+            with tracer.read(raw):
+                result = decode(raw, settings, now=clock())
+                parts += [tracer.marked(part) for part in (result.events, result.dead_letters)]
+        return [part for part in parts if len(part)]
 
     def embedded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-        events, dead = embed_batches(embedder, batches)
-        return [part for part in (*events, dead) if len(part)]
+        with tracer.span("embed", batches, model=embedder.model, model_version=embedder.version):
+            events, dead = embed_batches(embedder, batches)
+            return [part for part in (*events, tracer.marked(dead)) if len(part)]
 
     def of_one_version(item: tuple[str, WholeWindow]) -> list[tuple[str, WholeWindow] | pa.RecordBatch]:
         key, window = item
-        rows, refused = one_version(embedder, window.rows)
-        kept = [(key, replace(window, pieces=[rows]))] if len(rows) else []
-        return [*kept, refused] if len(refused) else kept
+        rows = window.rows
+        with tracer.window(rows, *window.ref):
+            rows, refused = one_version(embedder, rows)
+            kept = [(key, replace(window, pieces=[tracer.marked(rows)]))] if len(rows) else []
+            return [*kept, tracer.marked(refused)] if len(refused) else kept
 
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if settings.sink.embeddings:
@@ -181,9 +192,10 @@ def build(
 
     def scored(item: tuple[str, WholeWindow]) -> tuple[str, ScoredWindow]:
         key, window = item
-        result = score_window(scorer, key, window, extra)
-        journal.window(key, result.summary)
-        return key, result
+        with tracer.span("score", window.pieces, scorer=settings.score.kind):
+            result = score_window(scorer, key, window, extra)
+            journal.window(key, result.summary)
+            return key, ScoredWindow(tracer.marked(result.rows), tracer.marked(result.summary))
 
     def late(rows: pa.RecordBatch) -> pa.RecordBatch:
         journal.late(rows)

@@ -12,7 +12,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from dataflow import settings
+from dataflow import settings, traces
 from dataflow.errors import SettingsError
 
 #: Causes that pass without anything being done about them.
@@ -79,7 +79,17 @@ class Connection:
             ],
             raw_input_contents=[_bytes_tensor(texts)],
         )
-        return next(self._stubs).ModelInfer.future(request, timeout=self._timeout)
+        span = traces.current().request(
+            "inference.GRPCInferenceService",
+            "ModelInfer",
+            model=self._model,
+            model_version=version,
+            rows=len(texts),
+        )
+        stub = next(self._stubs)
+        answer = stub.ModelInfer.future(request, timeout=self._timeout, metadata=span.metadata)
+        span.until(answer)
+        return answer
 
     def close(self) -> None:
         for channel in self._channels:

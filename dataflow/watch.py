@@ -17,6 +17,7 @@ from bytewax.outputs import (
     StatelessSinkPartition,
 )
 
+from dataflow import traces
 from dataflow.logs import Event
 from dataflow.sources import speaking
 
@@ -83,15 +84,17 @@ class _WatchedDynamic(DynamicSink[Any]):
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_WatchedStateless":
         part = self._guard(self._inner.build)(step_id, worker_index, worker_count)
-        return _WatchedStateless(part, self._guard)
+        return _WatchedStateless(part, step_id, self._guard)
 
 
 class _WatchedStateless(StatelessSinkPartition[Any]):
-    def __init__(self, inner: StatelessSinkPartition[Any], guard: Guard) -> None:
-        self._inner, self._write_batch = inner, guard(inner.write_batch)
+    def __init__(self, inner: StatelessSinkPartition[Any], step_id: str, guard: Guard) -> None:
+        self._inner, self._step_id, self._write_batch = inner, step_id, guard(inner.write_batch)
 
-    def write_batch(self, items: list[Any]) -> None:
-        self._write_batch(items)
+    def write_batch(self, items: list[tuple[str, pa.RecordBatch]]) -> None:
+        tracer = traces.current()
+        with tracer.span("sink", [batch for _, batch in items], step=self._step_id):
+            self._write_batch([(key, tracer.unmarked(batch)) for key, batch in items])
 
     def close(self) -> None:
         self._inner.close()
@@ -110,16 +113,18 @@ class _WatchedFixed(FixedPartitionedSink[Any, Any]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "_WatchedStateful":
         part = self._guard(self._inner.build_part)(step_id, for_part, resume_state)
-        return _WatchedStateful(part, self._guard)
+        return _WatchedStateful(part, step_id, self._guard)
 
 
 class _WatchedStateful(StatefulSinkPartition[Any, Any]):
-    def __init__(self, inner: StatefulSinkPartition[Any, Any], guard: Guard) -> None:
-        self._inner = inner
+    def __init__(self, inner: StatefulSinkPartition[Any, Any], step_id: str, guard: Guard) -> None:
+        self._inner, self._step_id = inner, step_id
         self._write_batch, self._snapshot = guard(inner.write_batch), guard(inner.snapshot)
 
-    def write_batch(self, values: list[Any]) -> None:
-        self._write_batch(values)
+    def write_batch(self, values: list[pa.RecordBatch]) -> None:
+        tracer = traces.current()
+        with tracer.span("sink", values, step=self._step_id):
+            self._write_batch([tracer.unmarked(batch) for batch in values])
 
     def snapshot(self) -> Any:
         return self._snapshot()

@@ -20,13 +20,23 @@ EDGES = {
     "outage",
     "watch",
 }
-LAYERS = [{"doctor"}, {"flow"}, EDGES, set(), {"logs"}, {"settings", "metrics"}, {"events", "errors"}]
+LAYERS = [
+    {"doctor"},
+    {"flow"},
+    EDGES,
+    set(),
+    {"logs", "otlp"},
+    {"traces"},
+    {"settings", "metrics"},
+    {"events", "errors"},
+]
 STAGES = 3
 ALLOWED = {
     "bytewax": {"doctor", "flow", "operators", "sources", "sinks", "watch"},
     "tritonclient": {"kserve"},
     "grpc": {"triton", "triton_embedder", "kserve"},
     "confluent_kafka": {"sources", "sinks", "kafka"},
+    "opentelemetry": {"otlp"},
     "torch": set(),
     "sentence_transformers": set(),
     "export": set(),
