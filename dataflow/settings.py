@@ -303,9 +303,11 @@ def bytewax(environ: Mapping[str, str] | None = None) -> tuple[Path | None, bool
     """What Bytewax's own variables say: the recovery store, and whether this is one process of several."""
     environ = os.environ if environ is None else environ
     store = environ.get("BYTEWAX_RECOVERY_DIRECTORY")
-    return Path(store) if store else None, bool(
-        {"BYTEWAX_ADDRESSES", "BYTEWAX_HOSTFILE_PATH"} & environ.keys()
-    )
+    addresses = environ.get("BYTEWAX_ADDRESSES", "").split(";")
+    if path := environ.get("BYTEWAX_HOSTFILE_PATH"):
+        with contextlib.suppress(OSError):
+            addresses = Path(path).read_text(encoding="utf-8").split()
+    return Path(store) if store else None, len(addresses) > 1
 
 
 def changed(settings: Settings) -> dict[str, str]:

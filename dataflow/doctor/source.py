@@ -23,7 +23,7 @@ _SKEW = timedelta(seconds=5)
 
 
 class _Sample(NamedTuple):
-    """Of some partitions up to ``_ROWS`` records each: the first of a file, the last of a topic."""
+    """Of some partitions up to ``_ROWS`` records: the first, and of a topic also the last."""
 
     raw: list[pa.RecordBatch]
     events: int
@@ -69,7 +69,7 @@ def _source(case: Case, samples: list[_Sample]) -> Finding:
 
 
 def _read(source: Any, parts: list[str], settings: Settings, now: datetime) -> _Sample:
-    raw = [batch for part in parts for batch in _last_or_first(source, part)]
+    raw = [batch for part in parts for state in _places(source, part) for batch in _some(source, part, state)]
     fields, events, newest = _fields(settings.source), 0, []
     problems: Counter[str] = Counter()
     for batch in raw:
@@ -90,11 +90,15 @@ def _fields(source: config.Source) -> set[str]:
     return {name for name in (source.id_field, source.key_field, source.ts_field, source.text_field) if name}
 
 
-def _last_or_first(source: Any, part: str) -> list[pa.RecordBatch]:
-    state = None
-    if hasattr(source, "ends"):
-        low, high = source.ends(part)
-        state = max(low, high - _ROWS)
+def _places(source: Any, part: str) -> list[int | None]:
+    """Where to read. Of a topic both ends: that all that came last is bad does not make the settings so."""
+    if not hasattr(source, "ends"):
+        return [None]
+    low, high = source.ends(part)
+    return [first for first in (low, max(low + _ROWS, high - _ROWS)) if first < high]
+
+
+def _some(source: Any, part: str, state: int | None) -> list[pa.RecordBatch]:
     partition = source.build_part("doctor", part, state)
     try:
         until = time.monotonic() + _PATIENCE_S

@@ -281,7 +281,10 @@ def test_recovery_stores(examine: Examine, tmp_path: Path) -> None:
     store.mkdir()
     code, _, says = look(store)
     assert (code, "no recovery partition; make one with" in says) == (2, True)
-    assert look(store, BYTEWAX_HOSTFILE_PATH="/etc/hostfile")[:2] == (0, "ok")
+    hosts = tmp_path / "hostfile"
+    for names, expected in (("a:1\n", (2, "wrong")), ("a:1\nb:1\n", (0, "ok"))):
+        hosts.write_text(names)
+        assert look(store, BYTEWAX_HOSTFILE_PATH=str(hosts))[:2] == expected
     store.rmdir()
     flags = recovery(store)
     run(environment(tmp_path), *flags)

@@ -100,11 +100,15 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
     written = [span for span in taken.named("sink") if attributes(span)["step"] == "driftline.sink_scores_0"]
     of = {each for span in written for each in (span.parent_span_id, *(link.span_id for link in span.links))}
     assert of == {span.span_id for span in taken.named("score")}
-    # Each window is linked to the micro-batches that its rows were read in, and to no others.
+    # Each window is linked to the micro-batches that its rows were read in; one has the bad line alone.
     for span in taken.named("score"):
         assert by_id[span.parent_span_id].name == "window"
     linked = {link.span_id for span in taken.named("window") for link in span.links}
-    assert linked == {span.span_id for span in decoded}
+    embedded = {
+        each for s in taken.named("embed") for each in (s.parent_span_id, *(k.span_id for k in s.links))
+    }
+    assert linked == embedded
+    assert len(embedded) == 3
     scored = rows(tmp_path / "out/scores.jsonl")
     assert sum(int(attributes(span)["rows"]) for span in taken.named("window")) == len(scored)
     assert b"aardvark" not in b"".join(span.SerializeToString() for span in taken.spans)

@@ -25,8 +25,7 @@ LAYERS = [
     {"flow"},
     EDGES,
     set(),
-    {"logs", "otlp"},
-    {"traces"},
+    {"logs", "otlp", "traces"},
     {"settings", "metrics"},
     {"events", "errors"},
 ]
