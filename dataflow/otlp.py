@@ -25,7 +25,7 @@ import dataflow
 from dataflow.events import TIMESTAMP
 from dataflow.traces import Attribute, Request, Span
 
-_LONGEST_STOP_SECONDS = 5.0
+_LONGEST_STOP_SECONDS = 3.0
 _LONGEST_SILENCE_SECONDS = 60.0
 #: Micro-batches of a partition that are remembered.
 _REMEMBERED = 1024
@@ -45,40 +45,44 @@ class OtlpTracer:
         logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_seldom())
 
     def read(self, raw: pa.RecordBatch) -> Span:
+        if not len(raw):
+            return nullcontext()
         offsets, partition = raw.column("offset"), raw.column("partition")[0].as_py()
         first, last = offsets[0].as_py(), offsets[-1].as_py()
-        return self._reading(partition, first, last, len(raw))
-
-    @contextmanager
-    def _reading(self, partition: str, first: int, last: int, rows: int) -> Iterator[None]:
-        where: dict[str, Attribute] = {
-            "partition": partition,
-            "offset.first": first,
-            "offset.last": last,
-            "rows": rows,
-        }
-        with self._tracer.start_as_current_span("decode", attributes=_ours(where)) as span:
-            self._recent.note(partition, first, span.get_span_context())
-            yield
+        span = self._begin(
+            "decode", None, [], {"partition": partition, "offset.first": first, "offset.last": last}, len(raw)
+        )
+        self._recent.note(partition, first, span.get_span_context())
+        return _open(span)
 
     def span(self, name: str, of: Sequence[pa.RecordBatch], **attributes: Attribute) -> Span:
         parents = list({m: None for batch in of if (m := (batch.schema.metadata or {}).get(_PARENT))})
         if not parents:
             return nullcontext()
         first, *others = (_W3C.extract({_PARENT.decode(): parent.decode()}) for parent in parents)
-        links = [trace.Link(trace.get_current_span(other).get_span_context()) for other in others]
-        rows = sum(map(len, of))
-        return self._tracer.start_as_current_span(
-            name, first, attributes=_ours({"rows": rows, **attributes}), links=links
-        )
+        links = [trace.get_current_span(other).get_span_context() for other in others]
+        return _open(self._begin(name, first, links, attributes, sum(map(len, of))))
 
     def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
-        links = [trace.Link(each) for each in self._recent.of(rows)]
         start, end = (str(pa.scalar(us, TIMESTAMP).cast(pa.string())) for us in (start_us, end_us))
-        own = _ours(
-            {"rows": len(rows), "window.start": start, "window.end": end, "window.revision": revision}
+        own: dict[str, Attribute] = {"window.start": start, "window.end": end, "window.revision": revision}
+        return _open(self._begin("window", None, self._recent.of(rows), own, len(rows)))
+
+    def _begin(
+        self,
+        name: str,
+        parent: context.Context | None,
+        links: Iterable[trace.SpanContext],
+        attributes: dict[str, Attribute],
+        rows: int,
+    ) -> trace.Span:
+        """A span within ``parent``, or a trace of its own."""
+        return self._tracer.start_span(
+            name,
+            parent or context.Context(),
+            attributes=_ours({"rows": rows, **attributes}),
+            links=[trace.Link(each) for each in links],
         )
-        return self._tracer.start_as_current_span("window", context.Context(), attributes=own, links=links)
 
     def request(self, service: str, method: str, **attributes: Attribute) -> Request:
         rpc: dict[str, Attribute] = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
@@ -100,6 +104,17 @@ class OtlpTracer:
         thread = Thread(target=self._provider.shutdown, daemon=True)
         thread.start()
         thread.join(_LONGEST_STOP_SECONDS)
+
+
+@contextmanager
+def _open(span: trace.Span) -> Iterator[None]:
+    # OpenTelemetry would record an exception with its message, which may quote an event.
+    with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield
+        except Exception as error:
+            span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+            raise
 
 
 class _Request:

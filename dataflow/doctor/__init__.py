@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from dataflow.errors import DriftlineError, OutageError, UnreachableError
+from dataflow.logs import place
 from dataflow.settings import Settings
 
 #: ``away``: may pass by itself; ``wrong``: only a person can mend it; ``warning``: worth a look, no more.
@@ -44,6 +45,11 @@ def found(check: str, look: Callable[[], Finding]) -> Finding:
         return Finding(check, "away", str(error))
     except DriftlineError as error:
         return Finding(check, "wrong", str(error))
+    except Exception as error:  # its message may quote an event, and the other checks are still to come
+        where = place(error.__traceback__)
+        return Finding(
+            check, "wrong", f"the check itself failed: {type(error).__name__} at {where}; report it"
+        )
 
 
 def exit_code(findings: list[Finding]) -> int:

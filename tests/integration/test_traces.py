@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
-import pyarrow.parquet as pq
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from dataflow.flow import flow
 from export.sidecar import Sidecar, free_port
 from tests.flow.test_flow import environment, rows, write_stream
+from tests.flow.test_logs import TEXT, write_mixed
 
 from . import faulty_model
 
@@ -60,12 +60,12 @@ def collector() -> Iterator[tuple[Collector, str]]:
     running.stop(None).wait()
 
 
-def run(folder: Path, endpoint: str, **more: str) -> str:
+def run(folder: Path, endpoint: str, more: dict[str, str], code: int = 0) -> str:
     env = environment(folder, DRIFTLINE_LOG__TRACES="otlp", DRIFTLINE_LOG__LEVEL="warning")
     env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint} | more
     command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=100)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done.stderr
 
 
@@ -81,7 +81,9 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
         file.write("aardvark is no JSON\n")
     dead = f"file:{tmp_path}/out/dead.jsonl file:{tmp_path}/out/dead.parquet"
     otel = {"OTEL_SERVICE_NAME": "mine", "OTEL_SPAN_LINK_COUNT_LIMIT": "1000"}
-    run(tmp_path, endpoint, DRIFTLINE_SINK__DEAD_LETTERS=dead, **otel)
+    scores = f"file:{tmp_path}/out/scores.jsonl file:{tmp_path}/out/scores.parquet"
+    sinks = {"DRIFTLINE_SINK__DEAD_LETTERS": dead, "DRIFTLINE_SINK__SCORES": scores}
+    run(tmp_path, endpoint, sinks | otel)
     assert taken.services == {"mine"}
     assert set(Counter(span.name for span in taken.spans)) == {"decode", "embed", "window", "score", "sink"}
     by_id = {span.span_id: span for span in taken.spans}
@@ -111,23 +113,24 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
     assert len(embedded) == 3
     scored = rows(tmp_path / "out/scores.jsonl")
     assert sum(int(attributes(span)["rows"]) for span in taken.named("window")) == len(scored)
+    (written_too,) = (tmp_path / "out/scores.parquet").glob("*.parquet")
+    assert b"traceparent" not in written_too.read_bytes()
     assert b"aardvark" not in b"".join(span.SerializeToString() for span in taken.spans)
     assert b"text " not in b"".join(span.SerializeToString() for span in taken.spans)
 
 
-def test_nothing_of_the_spans_is_left_in_what_sinks_write(
-    tmp_path: Path, collector: tuple[Collector, str]
-) -> None:
-    write_stream(tmp_path, 30)
-    out = f"file:{tmp_path}/out/scores.parquet"
-    run(tmp_path, collector[1], DRIFTLINE_SINK__SCORES=out)
-    for path in (tmp_path / "out/scores.parquet").glob("*.parquet"):
-        assert b"traceparent" not in (pq.read_schema(path).metadata or {})
+def test_an_error_is_told_without_what_it_quotes(tmp_path: Path, collector: tuple[Collector, str]) -> None:
+    taken, endpoint = collector
+    write_mixed(tmp_path)
+    run(tmp_path, endpoint, {"DRIFTLINE_SCORE__KIND": "tests.flow.test_logs:fails"}, code=1)
+    (failed,) = (span for span in taken.spans if span.status.code == Status.STATUS_CODE_ERROR)
+    assert (failed.name, failed.status.message) == ("score", "ValueError")
+    assert TEXT.encode() not in b"".join(span.SerializeToString() for span in taken.spans)
 
 
 def test_a_collector_that_is_away_costs_one_line(tmp_path: Path) -> None:
     write_stream(tmp_path, 30)
-    told = run(tmp_path, f"http://127.0.0.1:{free_port()}", OTEL_BSP_SCHEDULE_DELAY="50")
+    told = run(tmp_path, f"http://127.0.0.1:{free_port()}", {"OTEL_BSP_SCHEDULE_DELAY": "50"})
     assert told.count("\n") <= 1
 
 
@@ -195,8 +198,8 @@ def test_triton_joins_in(tmp_path: Path, collector: tuple[Collector, str], sidec
         ]  # fmt: skip
         log = tmp_path / "log"
         with Sidecar(root, venv=sidecar_venv, models=["sbert"], arguments=flags, log=log) as sidecar:
-            embed = {"DRIFTLINE_EMBED__KIND": "triton", "DRIFTLINE_EMBED__URL": sidecar.url}
-            run(tmp_path, endpoint, **embed, DRIFTLINE_EMBED__DIM=str(faulty_model.DIM))
+            embed = {"KIND": "triton", "URL": sidecar.url, "DIM": str(faulty_model.DIM)}
+            run(tmp_path, endpoint, {f"DRIFTLINE_EMBED__{name}": value for name, value in embed.items()})
     by_id = {span.span_id: span for span in taken.spans}
     requests = taken.named("inference.GRPCInferenceService/ModelInfer")
     within = [span for span in requests if span.parent_span_id in by_id]
