@@ -9,13 +9,11 @@ The step ids below are a recovery format: a renamed step starts empty, a renamed
 
 import atexit
 import logging
-import os
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import wraps
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -42,9 +40,8 @@ from dataflow.score import ScoredWindow, score_window
 from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
 from dataflow.sources import open_source, speaking
-from dataflow.watch import WatchedSource, watched
+from dataflow.watch import Step, WatchedSource, ending, watched
 
-Step = Callable[..., Any]
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
 
 #: embed.kind -> the module whose ``connect(settings.Embed)`` gives an embedder; imported when it is used.
@@ -53,7 +50,6 @@ EMBEDDERS = {
     "onnx": "dataflow.onnx_session",
     "null": "dataflow.embed",
 }
-
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +69,7 @@ def flow() -> Dataflow:
         settings = config.load()
         journal = Journal(settings.log, time.monotonic)
         traces.start(settings.log)
-        guard = _guard(settings.log.texts)
+        guard = ending(settings.log.texts)
         source = WatchedSource(open_source(settings, clock=utc_now), guard)
         embedder = open_embedder(settings.embed)
         built = build(
@@ -116,34 +112,6 @@ def open_embedder(options: config.Embed) -> Embedder:
     if options.kind == "null" or not options.cache_rows:
         return embedder
     return CachedEmbedder(embedder, options.cache_rows)
-
-
-def _guard(texts: bool) -> Callable[[Step], Step]:
-    """Makes of whatever a step raises one line and the end of the process."""
-
-    def guard(step: Step) -> Step:
-        @wraps(step)
-        def guarded(*arguments: Any) -> Any:
-            try:
-                return step(*arguments)
-            except StopIteration:
-                raise
-            except DriftlineError as error:
-                sentence, where = str(error), None
-            except Exception as error:
-                # Its message may quote an event: a scorer of the user's own that chokes on a text.
-                hidden = "(DRIFTLINE_LOG__TEXTS=true shows what it says)"
-                where = logs.place(error.__traceback__)
-                sentence = f"{type(error).__name__} at {where}: {error if texts else hidden}"
-            # Raised, it would pass through bytewax as a panic with three tracebacks. To end at once is what
-            # recovery is made for.
-            _log.critical(Event("error", sentence, exit_code=1, **({"where": where} if where else {})))
-            traces.current().stop()
-            os._exit(1)
-
-        return guarded
-
-    return guard
 
 
 def build(

@@ -2,7 +2,7 @@
 
 All of it goes through the standard library's ``logging``, and an event is its message::
 
-    _log.warning(Event("triton_away", "Triton at 127.0.0.1:8001: connection refused", cause="..."))
+    _log.warning(Event("server_away", "Triton at 127.0.0.1:8001: connection refused", cause="..."))
 
 Neither a secret nor the text of an event belongs in one; see ``settings.Log.texts``.
 """
@@ -87,10 +87,9 @@ def start(options: settings.Log) -> None:
     logging.captureWarnings(True)
 
 
-def place(trace: TracebackType | None) -> str:
-    """Where an exception was raised, as ``file:line in function``."""
-    frames = traceback.extract_tb(trace)
-    return f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else "an unknown place"
+def places(trace: TracebackType | None) -> list[str]:
+    """The calls that led to an exception, that which raised it last, each as ``file:line in function``."""
+    return [f"{f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(trace)]
 
 
 def _line(record: logging.LogRecord) -> str:

@@ -1,10 +1,12 @@
-"""A source and sinks with somebody who watches: says which partitions are read from where, and ends the
-process with one line when one fails, as for the steps between them.
+"""Somebody who watches: the source says which partitions it reads, sinks have their spans, and what any of
+them raises, or a step between them, ends the process with one line.
 """
 
 import logging
+import os
 from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 import pyarrow as pa
@@ -17,14 +19,50 @@ from bytewax.outputs import (
     StatelessSinkPartition,
 )
 
-from dataflow import traces
+from dataflow import logs, traces
+from dataflow.errors import DriftlineError
 from dataflow.logs import Event
 from dataflow.sources import speaking
 
 _log = logging.getLogger(__name__)
 
-#: Wraps a function that may raise; see ``dataflow.flow.build``.
-Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
+Step = Callable[..., Any]
+Guard = Callable[[Step], Step]
+
+
+def ending(texts: bool) -> Guard:
+    """Makes one line and the end of the process, with code 1, of whatever a step raises; ``texts``: see
+    ``settings.Log``.
+    """
+
+    def guard(step: Step) -> Step:
+        @wraps(step)
+        def guarded(*arguments: Any) -> Any:
+            try:
+                return step(*arguments)
+            except StopIteration:
+                raise
+            except DriftlineError as error:
+                _end(Event("error", str(error), exit_code=1))
+            except Exception as error:
+                # Its message may quote an event: a scorer of the user's own that chokes on a text.
+                said = error if texts else "(DRIFTLINE_LOG__TEXTS=true shows what it says)"
+                places = logs.places(error.__traceback__)
+                where = ", from ".join(reversed(places[-3:]))
+                sentence = f"{type(error).__name__} at {where}: {said}"
+                _end(Event("error", sentence, exit_code=1, traceback=places))
+
+        return guarded
+
+    return guard
+
+
+def _end(event: Event) -> None:
+    # Raised, it would pass through bytewax as a panic with three tracebacks. To end at once is what recovery
+    # is made for.
+    _log.critical(event)
+    traces.current().stop()
+    os._exit(1)
 
 
 class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
@@ -89,12 +127,15 @@ class _WatchedDynamic(DynamicSink[Any]):
 
 class _WatchedStateless(StatelessSinkPartition[Any]):
     def __init__(self, inner: StatelessSinkPartition[Any], step_id: str, guard: Guard) -> None:
-        self._inner, self._step_id, self._write_batch = inner, step_id, guard(inner.write_batch)
+        self._inner, self._step_id, self._guarded = inner, step_id, guard(self._write)
 
     def write_batch(self, items: list[tuple[str, pa.RecordBatch]]) -> None:
+        self._guarded(items)
+
+    def _write(self, items: list[tuple[str, pa.RecordBatch]]) -> None:
         tracer = traces.current()
         with tracer.span("sink", [batch for _, batch in items], step=self._step_id):
-            self._write_batch([(key, tracer.unmarked(batch)) for key, batch in items])
+            self._inner.write_batch([(key, tracer.unmarked(batch)) for key, batch in items])
 
     def close(self) -> None:
         self._inner.close()
@@ -119,12 +160,15 @@ class _WatchedFixed(FixedPartitionedSink[Any, Any]):
 class _WatchedStateful(StatefulSinkPartition[Any, Any]):
     def __init__(self, inner: StatefulSinkPartition[Any, Any], step_id: str, guard: Guard) -> None:
         self._inner, self._step_id = inner, step_id
-        self._write_batch, self._snapshot = guard(inner.write_batch), guard(inner.snapshot)
+        self._guarded, self._snapshot = guard(self._write), guard(inner.snapshot)
 
     def write_batch(self, values: list[pa.RecordBatch]) -> None:
+        self._guarded(values)
+
+    def _write(self, values: list[pa.RecordBatch]) -> None:
         tracer = traces.current()
         with tracer.span("sink", values, step=self._step_id):
-            self._write_batch([tracer.unmarked(batch) for batch in values])
+            self._inner.write_batch([tracer.unmarked(batch) for batch in values])
 
     def snapshot(self) -> Any:
         return self._snapshot()

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
-from dataflow import logs
+from dataflow import logs, traces
 from dataflow import settings as config
 from dataflow.doctor import Case, Finding, embedder, exit_code, found, recovery, sink, source
 from dataflow.flow import utc_now
@@ -58,6 +58,8 @@ def examine(case: Case, wait: timedelta) -> list[Finding]:
 def _settings(loaded: list[Settings]) -> Finding:
     settings = config.load()
     open_scorer(settings.score)
+    traces.start(settings.log)  # is what that needs here? Then off again.
+    traces.start(config.Log())
     loaded.append(settings)
     names = ", ".join(config.changed(settings))
     return Finding("settings", "ok", f"not at their default: {names}" if names else "all at their default")

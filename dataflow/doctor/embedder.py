@@ -1,6 +1,7 @@
 """Does the model answer as agreed, and is it the model that the repository here describes?"""
 
 import json
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ from dataflow.flow import open_embedder
 from dataflow.settings import Embed
 
 _TEXT = "Is anybody there?"
+#: In what gRPC says of a server that is there, but not to be talked to.
+_TLS = re.compile("certificate|handshake|SSL_ERROR", re.IGNORECASE)
 
 
 def look(case: Case) -> list[Finding]:
@@ -36,7 +39,7 @@ def _embedder(options: Embed, opened: list[Embedder]) -> Finding:
     try:
         embedder = open_embedder(options.model_copy(update=quick))
     except OutageError as error:
-        if "certificate" in str(error).lower() or "ssl" in str(error).lower():
+        if _TLS.search(str(error)):
             raise SettingsError(
                 f"{error}; it is TLS that fails: see DRIFTLINE_EMBED__TLS_CA, __TLS_CERTIFICATE"
             ) from None

@@ -22,8 +22,7 @@ def look(case: Case) -> list[Finding]:
 def _sink(settings: Settings, stream: sinks.Stream, text: str) -> Finding:
     where = uri.parse(text)
     if where.scheme == "file":  # to open it would make it
-        path = Path(files.place(settings, where, stream))
-        _writable(path)
+        _writable(Path(files.place(settings, where, stream)))
     else:
         sinks.open_sink(text, settings, stream=stream)
     return Finding(f"sink.{stream}", "ok", f"{text} can be written")
