@@ -5,6 +5,7 @@
     DriftlineError            every error this package raises on purpose; its text is one line for a user
     ├── SettingsError         a setting is unknown, malformed or contradicts another
     ├── SourceError           a source or sink cannot be opened: no such file, topic, permission
+    │   └── UnreachableError  nobody answers there; somebody may, by and by
     ├── ContractError         the model server answers, but not as agreed: model, dimension, type
     │   └── VersionGoneError  the version of the model that was agreed is no longer served
     └── OutageError           a dependency stayed unreachable longer than allowed; a restart resumes
@@ -23,6 +24,10 @@ class SettingsError(DriftlineError):
 
 class SourceError(DriftlineError):
     """A source or a sink cannot be opened."""
+
+
+class UnreachableError(SourceError):
+    """Nobody answers where a source or a sink should be; that may pass."""
 
 
 class ContractError(DriftlineError):

@@ -7,13 +7,15 @@
 The step ids below are a recovery format: a renamed step starts empty, a renamed flow replays all.
 """
 
-import os
-import sys
+import atexit
+import logging
+import platform
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import wraps
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 import bytewax.operators as op
@@ -22,7 +24,8 @@ from bytewax.dataflow import Dataflow, Stream
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
-from dataflow import observe, sinks
+import dataflow
+from dataflow import logs, observe, sinks, traces
 from dataflow import settings as config
 from dataflow.cache import CachedEmbedder
 from dataflow.chunks import WholeWindow
@@ -30,14 +33,16 @@ from dataflow.decode import decode
 from dataflow.embed import Embedder, embed_batches, one_version
 from dataflow.errors import DriftlineError
 from dataflow.events import DEAD_LETTER, SAMPLE_SHARE, embedded_schema
+from dataflow.journal import Journal
+from dataflow.logs import Event
 from dataflow.operators import Clock, by_key, windows
 from dataflow.pieces import Piece
 from dataflow.score import ScoredWindow, score_window
 from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
 from dataflow.sources import open_source, speaking
+from dataflow.watch import Step, WatchedSource, ending, watched
 
-Step = Callable[[Any], Any]
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
 
 #: embed.kind -> the module whose ``connect(settings.Embed)`` gives an embedder; imported when it is used.
@@ -46,6 +51,8 @@ EMBEDDERS = {
     "onnx": "dataflow.onnx_session",
     "null": "dataflow.embed",
 }
+
+_log = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
@@ -58,18 +65,45 @@ def flow() -> Dataflow:
     A mistake in the settings ends the process with one line and code 2; what goes wrong while it runs
     (a scorer that answers wrongly, a model server away for too long) with one line and code 1.
     """
+    logs.start(config.load_log())
     try:
         settings = config.load()
-        return build(
+        journal = Journal(settings.log, time.monotonic)
+        traces.start(settings.log)
+        guard = ending(settings.log.texts)
+        source = WatchedSource(open_source(settings, clock=utc_now), guard)
+        embedder = open_embedder(settings.embed)
+        built = build(
             settings,
-            source=open_source(settings, clock=utc_now),
-            embedder=open_embedder(settings.embed),
-            sink=lambda stream, uri: sinks.open_sink(uri, settings, stream=stream),
-            guard=_end_the_process,
+            source=source,
+            embedder=embedder,
+            sink=lambda stream, uri: watched(sinks.open_sink(uri, settings, stream=stream), guard),
+            guard=guard,
+            journal=journal,
         )
     except DriftlineError as error:
-        print(f"driftline: {error}", file=sys.stderr)
+        _log.critical(Event("error", str(error), exit_code=2))
         raise SystemExit(2) from None
+    _say_start(settings, embedder)
+    atexit.register(_say_stop, journal)
+    return built
+
+
+def _say_start(settings: Settings, embedder: Embedder) -> None:
+    changed = config.changed(settings)
+    versions = {"driftline": dataflow.__version__, "bytewax": version("bytewax")}
+    versions["python"] = platform.python_version()
+    model = f"{embedder.model} version {embedder.version}, {embedder.dim} dimensions"
+    told = " ".join(f"{name}={value}" for name, value in changed.items()) or "all settings by default"
+    sentence = f"driftline {versions['driftline']} starts; model {model}; {told}"
+    fields = {"model": embedder.model, "model_version": embedder.version, "dim": embedder.dim}
+    _log.info(Event("start", sentence, versions=versions, settings=changed, **fields))
+
+
+def _say_stop(journal: Journal) -> None:
+    journal.tell()
+    traces.current().stop()
+    _log.info(Event("stop", "driftline stops"))
 
 
 def open_embedder(options: config.Embed) -> Embedder:
@@ -81,20 +115,6 @@ def open_embedder(options: config.Embed) -> Embedder:
     return CachedEmbedder(embedder, options.cache_rows)
 
 
-def _end_the_process(step: Step) -> Step:
-    @wraps(step)
-    def guarded(item: Any) -> Any:
-        try:
-            return step(item)
-        except DriftlineError as error:
-            # Raised, it would pass through bytewax as a panic with three tracebacks. To end at once is what
-            # recovery is made for.
-            print(f"driftline: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-
-    return guarded
-
-
 def build(
     settings: Settings,
     *,
@@ -103,26 +123,38 @@ def build(
     sink: OpenSink,
     clock: Clock = utc_now,
     guard: Callable[[Step], Step] = lambda step: step,
+    journal: Journal | None = None,
 ) -> Dataflow:
     """The graph over given parts. ``sink(stream, uri)`` opens the sink of a stream: ``scores``,
-    ``late``, ``dead_letters`` or ``windows``. ``guard`` wraps the steps that may raise a
-    ``DriftlineError`` while the flow runs. Raises ``SettingsError``.
+    ``late``, ``dead_letters`` or ``windows``. ``guard`` wraps the steps that may raise while the flow
+    runs. ``journal`` is told of dead letters, late events and windows. Raises ``SettingsError``.
     """
     scorer = open_scorer(settings.score)
+    journal = journal or Journal(settings.log, time.monotonic)
+    tracer = traces.current()
 
     def decoded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-        parts = [observe.decoded(raw, decode(raw, settings, now=clock())) for raw in batches]
-        return [part for each in parts for part in each if len(part)]
+        journal.tell_when_due()
+        parts: list[pa.RecordBatch] = []
+        for raw in batches:
+            with tracer.read(raw):
+                results = observe.decoded(raw, decode(raw, settings, now=clock()))
+                parts += [tracer.marked(part) for part in results]
+        return [part for part in parts if len(part)]
 
     def embedded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-        events, dead = embed_batches(embedder, batches)
-        return [part for part in (*observe.embedded(batches, events), observe.dead(dead)) if len(part)]
+        with tracer.span("embed", batches, model=embedder.model, model_version=embedder.version):
+            events, dead = embed_batches(embedder, batches)
+            parts = (*observe.embedded(batches, events), tracer.marked(observe.dead(dead)))
+            return [part for part in parts if len(part)]
 
     def of_one_version(item: tuple[str, WholeWindow]) -> list[tuple[str, WholeWindow] | pa.RecordBatch]:
         key, window = item
-        rows, refused = one_version(embedder, window.rows)
-        kept = [(key, replace(window, pieces=[Piece(rows)]))] if len(rows) else []
-        return [*kept, observe.dead(refused)] if len(refused) else kept
+        rows = window.rows
+        with tracer.window(rows, *window.ref):
+            rows, refused = one_version(embedder, rows)
+            kept = [(key, replace(window, pieces=[Piece(tracer.marked(rows))]))] if len(rows) else []
+            return [*kept, tracer.marked(observe.dead(refused))] if len(refused) else kept
 
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if settings.sink.embeddings:
@@ -130,11 +162,22 @@ def build(
 
     def scored(item: tuple[str, WholeWindow]) -> tuple[str, ScoredWindow]:
         key, window = item
-        return key, observe.scored(window, score_window(scorer, key, window, extra), clock())
+        with tracer.span("score", [piece.batch for piece in window.pieces], scorer=settings.score.kind):
+            result = observe.scored(window, score_window(scorer, key, window, extra), clock())
+            journal.window(key, result.summary)
+            return key, ScoredWindow(tracer.marked(result.rows), tracer.marked(result.summary))
+
+    def late(rows: pa.RecordBatch) -> pa.RecordBatch:
+        journal.late(rows)
+        return rows
+
+    def dead_letters(letters: pa.RecordBatch) -> tuple[str, pa.RecordBatch]:
+        journal.dead_letters(letters)
+        return "dead_letters", letters
 
     flow = Dataflow("driftline")
     raw = op.input("source", flow, source)
-    events, unread = _split("decoded", op.flat_map_batch("decode", raw, decoded))
+    events, unread = _split("decoded", op.flat_map_batch("decode", raw, guard(decoded)))
     vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, guard(embedded)))
     keyed = op.flat_map("by_key", vectors, by_key)
     windowed = windows("window", keyed, settings.window, clock, speaking(source))
@@ -144,8 +187,8 @@ def build(
     dead = op.merge("dead_letters", unread, unembedded, scorable.falses)
     streams: dict[sinks.Stream, Any] = {
         "scores": op.map_value("scores", scores, lambda window: window.rows),
-        "late": windowed.late,
-        "dead_letters": op.map("dead_letters_keyed", dead, lambda letters: ("dead_letters", letters)),
+        "late": op.map_value("late", windowed.late, late),
+        "dead_letters": op.map("dead_letters_keyed", dead, dead_letters),
         "windows": op.map_value("windows", scores, lambda window: window.summary),
     }
     for stream, items in streams.items():

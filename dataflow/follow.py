@@ -11,6 +11,7 @@ from threading import Lock
 
 from dataflow.embed import Embedded, Embedder
 from dataflow.errors import ContractError, VersionGoneError
+from dataflow.logs import Event
 
 #: From the version in use to an embedder of the newest, if that is another one and answers, else None.
 #: Raises ``ContractError`` if it does not fit.
@@ -77,12 +78,15 @@ class FollowingEmbedder:
         except ContractError as error:
             if self._unfit != str(error):
                 self._unfit = str(error)
-                self._log(f"{self.model}: staying with version {self.version}: {error}")
+                sentence = f"{self.model}: staying with version {self.version}: {error}"
+                self._log(Event("version_unfit", sentence, model=self.model, version=self.version))
 
     def _move(self, current: Embedder) -> bool:
         """Change to the newest version, unless it is ``current``. Whether it is another now."""
         with self._lock:
             if self._current is current and (newer := self._look(current.version)):
-                self._log(f"{self.model}: version {newer.version} from now on, it was {current.version}")
+                sentence = f"{self.model}: version {newer.version} from now on, it was {current.version}"
+                fields = {"model": self.model, "version": newer.version, "version_before": current.version}
+                self._log(Event("version_followed", sentence, **fields))
                 self._current = newer
             return self._current is not current

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from dataflow.errors import SettingsError, SourceError
+from dataflow.errors import SettingsError, SourceError, UnreachableError
 from dataflow.settings import Settings
 from dataflow.uri import Uri
 
@@ -39,7 +39,9 @@ def client() -> ModuleType:
 
 
 def reach(settings: Settings, uri: Uri) -> Topic:
-    """Look the topic up. Raises ``SourceError`` if no broker answers or there is no such topic."""
+    """Look the topic up. Raises ``UnreachableError`` if no broker answers, ``SourceError`` if one refuses us
+    or has no such topic.
+    """
     kafka = client()
     match = _TOPIC.fullmatch(uri.path)
     if not uri.authority or match is None:
@@ -47,18 +49,31 @@ def reach(settings: Settings, uri: Uri) -> Topic:
     name = match[1]
     config = {"bootstrap.servers": uri.authority} | _configured(settings)
     # Quiet: what goes wrong here is said in one line, below.
-    consumer = _consumer(kafka, config | {"group.id": "driftline", "log_level": 0})
+    errors: list[Any] = []
+    quiet = {"group.id": "driftline", "log_level": 0, "error_cb": errors.append}
+    consumer = _consumer(kafka, config | quiet)
     try:
         metadata = consumer.list_topics(name, timeout=TIMEOUT_S).topics[name]
     except kafka.KafkaException as error:
-        reason = error.args[0].str()
-        raise SourceError(f"kafka: no answer from {uri.authority} in {TIMEOUT_S:g} s: {reason}") from None
+        consumer.poll(0)  # hands over what went wrong meanwhile
+        raise _no_answer(kafka, uri.authority, [*errors, error.args[0]]) from None
     finally:
         consumer.close()
     if metadata.error is not None or not metadata.partitions:
         reason = metadata.error.str() if metadata.error else "it has no partitions"
         raise SourceError(f"kafka: topic {name!r} at {uri.authority}: {reason}")
     return Topic(name, tuple(sorted(metadata.partitions)), config | {"logger": _log})
+
+
+def _no_answer(kafka: ModuleType, where: str, errors: list[Any]) -> SourceError:
+    """What explains that no broker answered: of all causes the one that somebody has to mend."""
+    codes = kafka.KafkaError
+    of_code = {error.code(): error.str() for error in reversed(errors)}
+    for code, setting in ((codes._AUTHENTICATION, "SASL_USERNAME"), (codes._SSL, "SSL_CA_LOCATION")):
+        if code in of_code:
+            return SourceError(f"kafka: {where} refuses us, see DRIFTLINE_KAFKA__{setting}: {of_code[code]}")
+    cause = of_code.get(codes._RESOLVE) or of_code.get(codes._TRANSPORT) or errors[-1].str()
+    return UnreachableError(f"kafka: no answer from {where} in {TIMEOUT_S:g} s: {cause}")
 
 
 def _consumer(kafka: ModuleType, config: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from dataflow import repository, settings
+from dataflow import repository, settings, traces
 from dataflow.errors import SettingsError
 
 #: Causes that pass without anything being done about them.
@@ -82,7 +82,17 @@ class Connection:
         request = self._request(texts, version, "EMBEDDING")
         if sha256:
             request.parameters["sha256"].string_param = sha256
-        return next(self._stubs).ModelInfer.future(request, timeout=self._timeout)
+        span = traces.current().request(
+            "inference.GRPCInferenceService",
+            "ModelInfer",
+            model=self._model,
+            model_version=version,
+            rows=len(texts),
+        )
+        stub = next(self._stubs)
+        answer = stub.ModelInfer.future(request, timeout=self._timeout, metadata=span.metadata)
+        span.until(answer)
+        return answer
 
     def _request(self, texts: Sequence[str], version: str, output: str) -> Any:
         message = service_pb2.ModelInferRequest

@@ -7,6 +7,7 @@ from threading import Lock
 
 from dataflow import metrics
 from dataflow.errors import OutageError
+from dataflow.logs import Event
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
 
@@ -33,6 +34,7 @@ class Outage:
         self._log = log
         self._lock = Lock()
         self._since: float | None = None
+        self._retries = 0
         #: How many outages are over.
         self.ended = 0
 
@@ -41,9 +43,11 @@ class Outage:
         with self._lock:
             now = self._clock()
             if self._since is None:
-                self._since = now
+                self._since, self._retries = now, 0
                 metrics.OUTAGE.set(1)
-                self._log(f"{self._who}: {cause}; holding back until it answers")
+                sentence = f"{self._who}: {cause}; holding back until it answers"
+                self._log(Event("server_away", sentence, server=self._who, cause=cause))
+            self._retries += 1
             lasted = now - self._since
         if lasted >= self._longest_seconds:
             raise OutageError(
@@ -58,7 +62,10 @@ class Outage:
         """An answer came."""
         with self._lock:
             if self._since is not None:
-                self._log(f"{self._who} answers again after {self._clock() - self._since:.1f} s")
+                seconds = round(self._clock() - self._since, 1)
+                sentence = f"{self._who} answers again after {seconds} s and {self._retries} retries"
+                fields = {"server": self._who, "seconds": seconds, "retries": self._retries}
+                self._log(Event("server_back", sentence, **fields))
                 self._since = None
                 metrics.OUTAGE.set(0)
                 self.ended += 1

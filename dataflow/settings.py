@@ -5,6 +5,7 @@ names (tables are stages; a variable wins over the file). Unknown names are refu
 module that reads the environment.
 """
 
+import contextlib
 import os
 import re
 import sys
@@ -227,6 +228,20 @@ class Sink(_Group):
     embeddings: bool = False
 
 
+class Log(_Group):
+    """What the process says of itself on standard error; see docs/operations.md.
+
+    ``texts``: whether events' texts may stand in it. ``interval``: how often counts are told.
+    ``traces``: ``otlp`` sends spans to where OpenTelemetry's own variables (``OTEL_*``) say.
+    """
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    texts: bool = False
+    interval: Positive = timedelta(minutes=1)
+    traces: Literal["off", "otlp"] = "off"
+
+
 class Settings(_Group):
     """All settings. Build it with :func:`load`, or directly in tests."""
 
@@ -236,6 +251,24 @@ class Settings(_Group):
     window: Window = Window()
     score: Score = Score()
     sink: Sink = Sink()
+    log: Log = Log()
+
+
+def load_log(environ: Mapping[str, str] | None = None) -> Log:
+    """The ``log`` group alone, to say what is wrong with the others; its defaults if it is wrong itself."""
+    environ = os.environ if environ is None else environ
+    group = f"{PREFIX}LOG__"
+    values: dict[str, str] = {}
+    try:
+        if path := environ.get(CONFIG_VARIABLE):
+            with contextlib.suppress(SettingsError):
+                values = dict(_toml(Path(path)).get("log", {}))
+        values |= {
+            name.removeprefix(group).lower(): environ[name] for name in environ if name.startswith(group)
+        }
+        return Log.model_validate(values)
+    except (TypeError, ValueError):  # of pydantic, too
+        return Log()
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -265,6 +298,32 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_explain(error, origin)) from None
+
+
+def bytewax(environ: Mapping[str, str] | None = None) -> tuple[Path | None, bool]:
+    """What Bytewax's own variables say: the recovery store, and whether this is one process of several."""
+    environ = os.environ if environ is None else environ
+    store = environ.get("BYTEWAX_RECOVERY_DIRECTORY")
+    addresses = environ.get("BYTEWAX_ADDRESSES", "").split(";")
+    if path := environ.get("BYTEWAX_HOSTFILE_PATH"):
+        with contextlib.suppress(OSError):
+            addresses = Path(path).read_text(encoding="utf-8").split()
+    return Path(store) if store else None, len(addresses) > 1
+
+
+def changed(settings: Settings) -> dict[str, str]:
+    """``stage.field`` -> value, of those that are not at their default; secrets are masked."""
+    default, groups = Settings(), Settings.model_fields
+    return {
+        f"{stage}.{name}": _shown(value)
+        for stage in groups
+        for name, value in getattr(settings, stage)
+        if value != getattr(getattr(default, stage), name)
+    }
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _stages() -> str:

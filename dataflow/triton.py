@@ -13,6 +13,7 @@ from dataflow.embed import Embedder
 from dataflow.errors import ContractError, OutageError
 from dataflow.follow import FollowingEmbedder
 from dataflow.kserve import Connection, details, refuses
+from dataflow.logs import Event
 from dataflow.outage import Outage
 from dataflow.triton_embedder import TritonEmbedder
 
@@ -56,7 +57,8 @@ def connect(
                         "start it with `make sidecar` or set DRIFTLINE_EMBED__URL"
                     ) from None
                 if not waiting:
-                    log(f"waiting for Triton at {options.url}: {details(error)}")
+                    sentence = f"waiting for Triton at {options.url}: {details(error)}"
+                    log(Event("server_awaited", sentence, server=options.url, cause=details(error)))
                 waiting = True
                 sleep(_STARTUP_POLL_SECONDS)
     except BaseException:

@@ -2,7 +2,7 @@
 # Rewrites the locks from pyproject.toml, one file for CPython 3.10 to 3.12 on Linux. Takes an upgrade
 # only where pyproject.toml asks for one; `requirements/lock.sh --upgrade` takes all there are.
 #
-#   runtime.txt  what the dataflow needs, with Kafka     (a container image)
+#   runtime.txt  what the dataflow needs, with Kafka and tracing     (a container image)
 #   export.txt   and what exports a model and runs the demo
 #   dev.txt      and what tests and checks it
 #
@@ -23,4 +23,4 @@ compile() { # compile NAME [uv options]: NAME.txt, in versions that agree with d
 
 compile dev --all-extras --group dev "$@"
 compile export --extra kafka --extra export --constraint requirements/dev.txt
-compile runtime --extra kafka --constraint requirements/dev.txt
+compile runtime --extra kafka --extra tracing --constraint requirements/dev.txt

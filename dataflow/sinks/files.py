@@ -21,11 +21,7 @@ from dataflow.uri import Uri
 
 def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "JsonLinesSink | ParquetSink":
     """Makes the folders. Raises ``SourceError`` if the file cannot be written."""
-    uri.allow()
-    if uri.authority not in ("", "localhost") or not uri.path:
-        raise SettingsError(f"sink.{stream}={uri}: write file:PATH")
-    path = os.path.normpath(uri.path)
-    _only_here(settings, path, stream)
+    path = place(settings, uri, stream)
     try:
         if path.endswith(".parquet"):
             Path(path).mkdir(parents=True, exist_ok=True)
@@ -36,6 +32,16 @@ def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "JsonLinesSink | 
     except OSError as error:
         raise SourceError(f"{path}: cannot be written: {error.strerror}") from None
     return JsonLinesSink(path)
+
+
+def place(settings: Settings, uri: Uri, stream: Stream) -> str:
+    """The path that ``uri`` names. Raises ``SettingsError`` if it names none, or one named already."""
+    uri.allow()
+    if uri.authority not in ("", "localhost") or not uri.path:
+        raise SettingsError(f"sink.{stream}={uri}: write file:PATH")
+    path = os.path.normpath(uri.path)
+    _only_here(settings, path, stream)
+    return path
 
 
 def _only_here(settings: Settings, path: str, stream: Stream) -> None:

@@ -40,7 +40,11 @@ SOURCES = {
 
 def open_source(settings: Settings, *, clock: Clock) -> "Source[pa.RecordBatch]":
     """The source that ``settings.source.uri`` names. Raises ``SettingsError``, ``SourceError``."""
-    uri = uris.parse(settings.source.uri)
+    return open_uri(settings, uris.parse(settings.source.uri), clock=clock)
+
+
+def open_uri(settings: Settings, uri: uris.Uri, *, clock: Clock) -> "Source[pa.RecordBatch]":
+    """The source that ``uri`` names, its records read as ``settings`` say."""
     if uri.scheme not in SOURCES:
         raise SettingsError(f"source.uri={uri}: no source {uri.scheme!r}; there are {', '.join(SOURCES)}")
     source: Source[pa.RecordBatch] = import_module(SOURCES[uri.scheme]).open_source(settings, uri, clock)

@@ -19,6 +19,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflow import decode, events, kafka
 from dataflow.errors import SourceError
+from dataflow.logs import Event
 from dataflow.observe import PARTITIONS, PartitionLag
 from dataflow.settings import Settings
 from dataflow.sources import Clock
@@ -69,16 +70,19 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return [] if self._latest else [p for p in self.list_parts() if self._holds_messages(p)]
 
     def _holds_messages(self, part: str) -> bool:
+        low, high = self.ends(part)
+        return high > low
+
+    def ends(self, part: str) -> tuple[int, int]:
+        """The first offset that a partition still has, and the one after its last."""
         name, _, number = part.rpartition(":")
         consumer = kafka.client().Consumer(self._topic.config | {"group.id": "driftline"})
         try:
-            low, high = self._ends(consumer, kafka.client().TopicPartition(name, int(number)))
+            return self._ends(consumer, kafka.client().TopicPartition(name, int(number)))
         finally:
             consumer.close()
-        return high > low
 
     def _ends(self, consumer: Any, position: Any) -> tuple[int, int]:
-        """The first offset that a partition still has, and the one after its last."""
         try:
             low, high = consumer.get_watermark_offsets(position, timeout=kafka.TIMEOUT_S)
         except kafka.client().KafkaException as error:
@@ -133,9 +137,9 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
                 f"made anew; start with an empty recovery directory"
             )
         if resume_state < low:
-            _log.warning(
-                "%s: offsets %d to %d are lost to the topic's retention", where, resume_state, low - 1
-            )
+            sentence = f"{where}: offsets {resume_state} to {low - 1} are lost to the topic's retention"
+            fields = {"partition": where, "first": resume_state, "last": low - 1}
+            _log.warning(Event("offsets_lost", sentence, **fields))
         return max(resume_state, low)
 
 
@@ -185,7 +189,8 @@ class _KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
         elif error.fatal() or error.code() in self._permanent:
             raise SourceError(f"{self._name}: {error.str()}")
         else:
-            _log.warning("%s: %s; going on", self._name, error.str())
+            sentence = f"{self._name}: {error.str()}; going on"
+            _log.warning(Event("source_trouble", sentence, partition=self._name, cause=error.name()))
         return False
 
     def next_awake(self) -> datetime | None:

@@ -11,10 +11,11 @@ import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from dataflow.flow import _end_the_process, build, open_embedder, utc_now
+from dataflow.flow import build, open_embedder, utc_now
 from dataflow.settings import load
 from dataflow.sinks import open_sink
 from dataflow.sources import open_source, speaking
+from dataflow.watch import ending
 
 
 class _Paced(StatefulSourcePartition[pa.RecordBatch, Any]):
@@ -57,5 +58,5 @@ def flow() -> Dataflow:
         source=_PacedSource(source, timedelta(seconds=float(os.environ["PACE"]))),
         embedder=open_embedder(settings.embed),
         sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
-        guard=_end_the_process,
+        guard=ending(texts=False),
     )

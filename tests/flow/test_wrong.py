@@ -58,7 +58,9 @@ def test_a_mistake_in_the_settings(
 
 def test_a_scorer_that_answers_wrongly_ends_the_flow_with_one_line(tmp_path: Path) -> None:
     write_stream(tmp_path)
-    env = environment(tmp_path, DRIFTLINE_SCORE__KIND=f"{__name__}:three_numbers")
+    env = environment(
+        tmp_path, DRIFTLINE_SCORE__KIND=f"{__name__}:three_numbers", DRIFTLINE_LOG__LEVEL="warning"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"],
         env=os.environ | env,
@@ -87,7 +89,7 @@ def test_whatever_the_records_are_every_one_is_accounted_for(tmp_path: Path) -> 
     (tmp_path / "0.jsonl").write_bytes(b"\n".join([*lines, *bad]) + b"\n")
     done = subprocess.run(
         [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"],
-        env=os.environ | environment(tmp_path),
+        env=os.environ | environment(tmp_path, DRIFTLINE_LOG__LEVEL="error"),
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,8 @@
 """The embedder against a real Triton whose model goes wrong, on order of the test."""
 
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +18,7 @@ from dataflow.embed import Embedder
 from dataflow.errors import ContractError, OutageError
 from dataflow.triton import connect
 from export.sidecar import Sidecar
+from tests.flow.test_flow import environment
 
 from . import faulty_model
 
@@ -133,3 +137,28 @@ def test_threads_share_an_embedder_through_an_outage(fault: Path, open_embedder:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: expect_all(embedder, TEXTS[n:]), range(8)))
     timer.join()
+
+
+def test_the_log_of_a_flow_in_trouble_has_neither_texts_nor_secrets(
+    server: Sidecar, fault: Path, tmp_path: Path
+) -> None:
+    event = {"id": "1", "host": "a", "ts": "2026-01-01T00:00:00Z"}
+    texts = ["aardvark", "poison"]
+    (tmp_path / "0.jsonl").write_text("".join(json.dumps(event | {"text": t}) + "\n" for t in texts))
+    embed = {"KIND": "triton", "URL": server.url, "DIM": str(faulty_model.DIM)}
+    settings = {f"DRIFTLINE_EMBED__{name}": value for name, value in embed.items()}
+    settings |= {"DRIFTLINE_LOG__FORMAT": "json", "DRIFTLINE_KAFKA__SASL_PASSWORD": "hunter2"}
+    command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
+    fault.write_text("oom")
+    env, told = environment(tmp_path, **settings), []
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as flow:
+        assert flow.stderr
+        for line in flow.stderr:
+            told.append(json.loads(line))
+            if told[-1]["event"] == "server_awaited":
+                fault.unlink()
+    assert flow.returncode == 0, told
+    assert {"server_awaited", "start", "dead_letters", "stop"} <= {each["event"] for each in told}
+    (letter,) = (each for each in told if each["event"] == "dead_letter")
+    assert letter["reason"] == "embedding"
+    assert not [each for each in ("aardvark", "poison", "hunter2") if each in json.dumps(told)]

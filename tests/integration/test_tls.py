@@ -2,13 +2,14 @@
 
 import subprocess
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dataflow import settings
+from dataflow.doctor import Case, embedder
 from dataflow.errors import DriftlineError, OutageError
 from dataflow.triton import connect
 from export.__main__ import main
@@ -95,6 +96,14 @@ def test_a_server_that_another_authority_vouches_for_is_not_trusted(
 def test_without_tls_nobody_gets_through(server: tuple[Sidecar, bool]) -> None:
     with pytest.raises(OutageError, match="does not answer"):
         embed(server[0].url)
+
+
+def test_the_doctor_knows_tls_from_a_server_that_is_away(server: tuple[Sidecar, bool], pem: Path) -> None:
+    options = settings.Embed(url=server[0].url, tls_ca=pem / "other.pem")
+    case = Case(settings.Settings(embed=options), None, False, datetime.now(timezone.utc))
+    finding, _ = embedder.look(case)
+    assert finding.status == "wrong"
+    assert "it is TLS that fails: see DRIFTLINE_EMBED__TLS_CA" in finding.message
 
 
 @pytest.mark.parametrize("file", ["none.pem", "extensions"])

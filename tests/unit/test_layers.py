@@ -18,15 +18,25 @@ EDGES = {
     "kserve",
     "onnx_session",
     "outage",
+    "watch",
 }
-LAYERS = [{"flow"}, EDGES, set(), {"settings", "metrics"}, {"events", "errors"}]
-STAGES = 2
+LAYERS = [
+    {"doctor"},
+    {"flow"},
+    EDGES,
+    set(),
+    {"logs", "otlp", "traces"},
+    {"settings", "metrics"},
+    {"events", "errors"},
+]
+STAGES = 3
 ALLOWED = {
-    "bytewax": {"flow", "operators", "sources", "sinks"},
+    "bytewax": {"doctor", "flow", "operators", "sources", "sinks", "watch"},
     "tritonclient": {"kserve"},
     "grpc": {"triton", "triton_embedder", "kserve"},
     "confluent_kafka": {"sources", "sinks", "kafka"},
     "prometheus_client": {"metrics"},
+    "opentelemetry": {"otlp"},
     "torch": set(),
     "sentence_transformers": set(),
     "export": set(),

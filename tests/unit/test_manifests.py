@@ -147,11 +147,31 @@ def test_the_service_names_the_pods(objects: list[Object]) -> None:
 
 
 def test_nothing_starts_before_what_it_needs(objects: list[Object]) -> None:
-    assert [each["name"] for each in containers(objects)] == ["recovery", "model", "triton", "dataflow"]
+    assert [each["name"] for each in containers(objects)] == [
+        "recovery",
+        "model",
+        "triton",
+        "doctor",
+        "dataflow",
+    ]
     sidecar = container(objects, "triton")
     assert sidecar["restartPolicy"] == "Always"
     assert sidecar["startupProbe"]["exec"]["command"][-1].endswith("/v2/health/ready")
     assert not any("restartPolicy" in each for each in containers(objects) if each is not sidecar)
+
+
+def test_the_doctor_examines_what_the_dataflow_gets(objects: list[Object]) -> None:
+    doctor, dataflow = container(objects, "doctor"), container(objects, "dataflow")
+    assert doctor["image"] == dataflow["image"]
+    assert doctor["envFrom"] == dataflow["envFrom"]
+    for each in doctor["env"]:
+        assert each in dataflow["env"]
+    secrets = [each for each in dataflow["env"] if "secretKeyRef" in each.get("valueFrom", {})]
+    assert [each for each in secrets if each not in doctor["env"]] == []
+    for mount in doctor["volumeMounts"]:
+        assert mount in dataflow["volumeMounts"]
+    (store,) = manifests.flags(doctor["args"])["--recovery"]
+    assert store == dataflow["args"][dataflow["args"].index("-r") + 1]
 
 
 def test_nothing_is_privileged(objects: list[Object]) -> None:

@@ -17,6 +17,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from dataflow import settings
 from dataflow.embed import Embedder, NullEmbedder
 from dataflow.errors import ContractError, OutageError
+from dataflow.logs import Event
 from dataflow.triton import connect
 
 Code = grpc.StatusCode
@@ -186,7 +187,13 @@ def test_an_outage_is_waited_out_and_told_twice(server: Server, connected: Make)
     assert it.embedder.embed(TEXTS).vectors.tolist() == expected(TEXTS)
     assert it.said[0] == f"Triton at {server.url}: unavailable: away; holding back until it answers"
     assert it.said[1].startswith(f"Triton at {server.url} answers again after")
-    assert len(it.said) == 2
+    away, back = it.said
+    assert isinstance(away, Event)
+    assert isinstance(back, Event)
+    assert (away.name, back.name) == ("server_away", "server_back")
+    assert away.fields["cause"] == "unavailable: away"
+    assert isinstance(back.fields["retries"], int)
+    assert back.fields["retries"] > 0
 
 
 @pytest.mark.parametrize(
