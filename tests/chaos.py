@@ -40,7 +40,7 @@ OUTPUTS = {
     "late": ("key", "id"),
     "dead": ("partition", "offset"),
 }
-#: No life may take longer to start, to end, or to read the rest of its stream.
+#: No life may take longer to start, to end, or to write the next row.
 HUNG_S = 120.0
 #: So long the others may take to end when one has been killed.
 STUCK_S = 20.0
@@ -99,7 +99,7 @@ def chaos(
     write(stream, folder, rows=kills * ROWS_A_KILL, rng=rng)
     verdict = Verdict(stream.name)
     calm, killed = (environment(stream, folder, folder / name) for name in ("calm", "killed"))
-    if not _ends(_start(calm, 1, None, 0.0), HUNG_S):
+    if not _finishes(_start(calm, 1, None, 0.0), folder / "calm"):
         raise RuntimeError(f"the undisturbed run of {stream.name!r} failed; see {folder}/calm")
     store = folder / "recovery"
     store.mkdir()
@@ -119,7 +119,7 @@ def chaos(
         verdict.stuck += not _ends(cluster, STUCK_S, killed=True)
     if not over:
         verdict.lives += 1
-        verdict.hung += not _ends(_start(killed, processes, store, 0.3), HUNG_S)
+        verdict.hung += not _finishes(_start(killed, processes, store, 0.3), folder / "killed")
     _compare(folder, verdict)
     return verdict
 
@@ -213,11 +213,24 @@ def _over(cluster: list[BaseProcess]) -> bool:
     return all(process.exitcode == 0 for process in cluster)
 
 
-def _ends(cluster: list[BaseProcess], within_s: float, *, killed: bool = False) -> bool:
-    """Whether all processes end, and well (``killed``: in whatever way)."""
+def _finishes(cluster: list[BaseProcess], out: Path) -> bool:
+    """Whether all processes read their stream to its end, and well, however long that takes."""
+    written = -1
+    while (now := sum(path.stat().st_size for path in out.glob("*.jsonl"))) > written:
+        written = now
+        _join(cluster, HUNG_S)
+    return _ends(cluster, 0.0)
+
+
+def _join(cluster: list[BaseProcess], within_s: float) -> None:
     limit = time.monotonic() + within_s
     for process in cluster:
         process.join(max(0.0, limit - time.monotonic()))
+
+
+def _ends(cluster: list[BaseProcess], within_s: float, *, killed: bool = False) -> bool:
+    """Whether all processes end, and well (``killed``: in whatever way)."""
+    _join(cluster, within_s)
     hung = [process for process in cluster if process.is_alive()]
     for process in hung:
         process.kill()

@@ -1,11 +1,10 @@
 """Does the model answer as agreed, and is it the model that the repository here describes?"""
 
-import json
 import re
 import time
 from datetime import timedelta
-from pathlib import Path
 
+from dataflow import repository
 from dataflow.doctor import Case, Finding, found
 from dataflow.embed import Embedder
 from dataflow.errors import OutageError, SettingsError
@@ -54,40 +53,25 @@ def _embedder(options: Embed, opened: list[Embedder]) -> Finding:
 
 
 def _model(options: Embed, opened: list[Embedder]) -> Finding:
-    folder = options.repository / f"{options.model}_encoder"
-    specs = [path for path in folder.glob("*/spec.json") if path.parent.name.isdigit()]
     if not opened:
         return Finding("model", "skipped", "no answer from the server to compare with")
-    if not specs:
-        return Finding("model", "skipped", f"{folder}: no spec.json here to compare the server with")
-    (embedder,) = opened
-    versions = sorted((path.parent.name for path in specs), key=int)
-    if embedder.version not in versions:
+    number, said = repository.pinned(opened[0].version)
+    newest = repository.newest(options.repository, options.model)
+    if not newest:
+        return Finding("model", "skipped", f"{options.repository}: no model here to compare the server with")
+    # One with another sum is refused by the embedder.
+    held = repository.identity(options.repository, options.model, number)
+    if not held or not said:
         return Finding(
             "model",
             "warning",
-            f"the server has version {embedder.version}, {folder} {', '.join(versions)}: is it "
-            "another repository? see `python -m export list`, or set DRIFTLINE_EMBED__REPOSITORY",
+            f"version {number} at the server cannot be told to be that of {options.repository}: one of them "
+            "does not say what it is; see `python -m export list`, or set DRIFTLINE_EMBED__REPOSITORY",
         )
-    name, dim = _spec(folder / embedder.version / "spec.json")
-    what = f"version {embedder.version} is {name}"
-    if dim != embedder.dim:
-        raise SettingsError(
-            f"{what} with {dim} dimensions in {folder}, the server gives {embedder.dim}, another model; "
-            "load this one (`python -m export load`), or set DRIFTLINE_EMBED__REPOSITORY"
-        )
-    if not options.version and versions[-1] != embedder.version:
+    if not options.version and newest != number:
         return Finding(
             "model",
             "warning",
-            f"{what}, but {versions[-1]} is there too and not served; `python -m export load` loads it",
+            f"version {number} is {held}, but {newest} is to be served; `python -m export load` loads it",
         )
-    return Finding("model", "ok", f"{what}, {dim} dimensions, as {folder} describes it")
-
-
-def _spec(path: Path) -> tuple[str, int]:
-    try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
-        return str(spec["name"]), int(spec["dim"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise SettingsError(f"{path}: cannot be read; make it anew with `python -m export build`") from None
+    return Finding("model", "ok", f"version {number} is {held}, as in {options.repository}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -78,7 +79,7 @@ def test_all_is_well_and_nothing_is_touched(
     )
     assert code == 0
     assert set(statuses(found).values()) == {"ok"}, found
-    assert "sbert version 1, 384 dimensions; one text took" in found["embedder"][1]
+    assert re.search(r"sbert version 1\+\w{12}, 384 dimensions; one text took", found["embedder"][1])
     assert "all-MiniLM-L6-v2" in found["model"][1]
     assert "2 partitions, new" in found["recovery"][1]
     assert files(tmp_path) == before
@@ -141,35 +142,38 @@ def test_records_of_which_some_are_bad_or_from_the_future(examine: Examine, tmp_
         ({"EMBED__MODEL": "nope"}, "embedder", "wrong", "has no usable model 'nope'"),
         ({"EMBED__VERSION": "7"}, "embedder", "wrong", "no usable model"),
         ({"EMBED__DIM": "768"}, "embedder", "wrong", "gives 384 dimensions"),
-        ({"EMBED__REPOSITORY": "no/where"}, "model", "skipped", "no spec.json here"),
-        ({"EMBED__REPOSITORY": "{dim}"}, "model", "wrong", "with 99 dimensions in"),
-        ({"EMBED__REPOSITORY": "{other}"}, "model", "warning", "the server has version 1"),
-        ({"EMBED__REPOSITORY": "{newer}"}, "model", "warning", "2 is there too and not served"),
-        ({"EMBED__REPOSITORY": "{broken}"}, "model", "wrong", "spec.json: cannot be read"),
+        ({"EMBED__REPOSITORY": "no/where"}, "model", "skipped", "no model here"),
+        ({"EMBED__REPOSITORY": "{changed}"}, "embedder", "wrong", "embed.repository holds"),
+        ({"EMBED__REPOSITORY": "{other}"}, "model", "warning", "cannot be told to be that of"),
+        ({"EMBED__REPOSITORY": "{newer}"}, "model", "warning", "but 2 is to be served"),
+        ({"EMBED__REPOSITORY": "{broken}"}, "model", "warning", "does not say what it is"),
     ],
     ids=lambda value: str(value)[:30],
 )
 def test_a_server_that_has_another_model(
     examine: Examine,
     triton: Sidecar,
+    repository: Path,
     tmp_path: Path,
     settings: dict[str, str],
     check: str,
     status: str,
     says: str,
 ) -> None:
-    specs: dict[str, dict[str, int | None]] = {
-        "dim": {"1": 99},
-        "other": {"3": 384},
-        "newer": {"1": 384, "2": 384},
-        "broken": {"1": None},
-    }
-    folders = {name: str(tmp_path / name) for name in specs}
-    for name, versions in specs.items():
-        for version, dim in versions.items():
+    real = (repository / "sbert_encoder" / "1" / "spec.json").read_text()
+    changed = json.dumps(json.loads(real) | {"sha256": "0" * 64})
+    folders = {}
+    for name, specs in {
+        "changed": {"1": changed},
+        "other": {"3": changed},
+        "newer": {"1": real, "2": changed},
+        "broken": {"1": "{"},
+    }.items():
+        folders[name] = str(tmp_path / name)
+        for version, spec in specs.items():
             path = tmp_path / name / "sbert_encoder" / version / "spec.json"
             path.parent.mkdir(parents=True)
-            path.write_text(json.dumps({"name": "a", "dim": dim}) if dim else "{")
+            path.write_text(spec)
     code, found = examine(
         EMBED__KIND="triton",
         EMBED__URL=triton.url,
