@@ -5,6 +5,7 @@ This, :mod:`dataflow.triton` and :mod:`dataflow.triton_embedder` are all that kn
 
 import itertools
 import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,12 +75,13 @@ class Connection:
         spec = answer.raw_output_contents[0][4:]  # after its length
         return repository.parsed(spec.decode(errors="replace"))
 
-    def infer(self, texts: Sequence[str], version: str, sha256: str = "") -> Any:
+    def infer(self, texts: Sequence[str], version: str, sha256: str = "", *, check: bool = False) -> Any:
         """Begin a request, on each channel in turn; a future of its ``ModelInferResponse``.
 
-        ``sha256``: of the model that the version must be, else it answers NOT_FOUND.
+        ``sha256``: of the model that the version must be, else it answers NOT_FOUND; ``check``: with the
+        output ``CHECK``, which must be :func:`sums` of the texts.
         """
-        request = self._request(texts, version, "EMBEDDING")
+        request = self._request(texts, version, *["EMBEDDING", "CHECK"][: 1 + check])
         if sha256:
             request.parameters["sha256"].string_param = sha256
         span = traces.current().request(
@@ -94,20 +96,25 @@ class Connection:
         span.until(answer)
         return answer
 
-    def _request(self, texts: Sequence[str], version: str, output: str) -> Any:
+    def _request(self, texts: Sequence[str], version: str, *outputs: str) -> Any:
         message = service_pb2.ModelInferRequest
         text = message.InferInputTensor(name="TEXT", datatype="BYTES", shape=[len(texts), 1])
         return message(
             model_name=self._model,
             model_version=version,
             inputs=[text],
-            outputs=[message.InferRequestedOutputTensor(name=output)],
+            outputs=[message.InferRequestedOutputTensor(name=name) for name in outputs],
             raw_input_contents=[_bytes_tensor(texts)],
         )
 
     def close(self) -> None:
         for channel in self._channels:
             channel.close()
+
+
+def sums(texts: Sequence[str]) -> bytes:
+    """A UINT32 tensor: the CRC-32 of each text."""
+    return b"".join([struct.pack("<I", zlib.crc32(text.encode())) for text in texts])
 
 
 def _channel(options: settings.Embed) -> Any:

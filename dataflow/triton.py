@@ -93,8 +93,8 @@ def _checked(connection: Connection, options: settings.Embed, outage: Outage) ->
     metadata = connection.metadata(number)
     version, dim = number or _newest(metadata, options), _dimension(metadata, options)
     # A server of other people's need not say what it is.
-    says = "SPEC" in [tensor.name for tensor in metadata.outputs]
-    identity = connection.identity(version) if says else None
+    outputs = {tensor.name for tensor in metadata.outputs}
+    identity = connection.identity(version) if "SPEC" in outputs else None
     where = f"{options.model} version {version} at {options.url}"
     held = repository.identity(options.repository, options.model, version)
     repository.check(identity, where, sha256=sha256, dim=dim, held=held)
@@ -103,6 +103,7 @@ def _checked(connection: Connection, options: settings.Embed, outage: Outage) ->
         options,
         version=version,
         identity=identity,
+        checks="CHECK" in outputs,
         dim=dim,
         rows=min(options.max_request_rows, connection.max_batch_size(version) or options.max_request_rows),
         outage=outage,

@@ -33,7 +33,9 @@ input [ {{ name: "TEXT" data_type: TYPE_STRING dims: [ 1 ] }} ]
 output [
   {{ name: "EMBEDDING" data_type: TYPE_FP32 dims: [ {dim} ] }},
   # What the version is, as JSON, to who asks for it and nothing else; no text is embedded then.
-  {{ name: "SPEC" data_type: TYPE_STRING dims: [ 1 ] }}
+  {{ name: "SPEC" data_type: TYPE_STRING dims: [ 1 ] }},
+  # The CRC-32 of each text, to who asks for it beside EMBEDDING: that the answer is to this request.
+  {{ name: "CHECK" data_type: TYPE_UINT32 dims: [ 1 ] }}
 ]
 dynamic_batching {{ max_queue_delay_microseconds: 1000 }}
 # AUTO: on each GPU where there are any, else on the CPU. The second instance tokenises while the first waits.

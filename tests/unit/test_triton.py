@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     fault: Fault = fine
     nan: str | None = None
     sha256: str = ""
+    #: Each request gets the answer to the one before.
+    late: bool = False
+    answers: list[Any] = field(default_factory=list)
     requests: list[list[str]] = field(default_factory=list)
     asked_versions: set[str] = field(default_factory=set)
     url: str = ""
@@ -49,6 +53,7 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         outputs = [tensor(name="EMBEDDING", datatype=self.datatype, shape=[-1, self.dim])]
         if self.sha256:
             outputs.append(tensor(name="SPEC", datatype="BYTES", shape=[-1, 1]))
+            outputs.append(tensor(name="CHECK", datatype="UINT32", shape=[-1, 1]))
         return service_pb2.ModelMetadataResponse(
             name="sbert",
             versions=self.versions,
@@ -78,11 +83,30 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         output = service_pb2.ModelInferResponse.InferOutputTensor(
             name="EMBEDDING", datatype="FP32", shape=vectors.shape
         )
-        return service_pb2.ModelInferResponse(outputs=[output], raw_output_contents=[vectors.tobytes()])
+        answer = service_pb2.ModelInferResponse(outputs=[output], raw_output_contents=[vectors.tobytes()])
+        if [output.name for output in request.outputs] == ["EMBEDDING", "CHECK"]:
+            check = service_pb2.ModelInferResponse.InferOutputTensor(
+                name="CHECK", datatype="UINT32", shape=[len(texts), 1]
+            )
+            answer.outputs.append(check)
+            answer.raw_output_contents.append(
+                b"".join(struct.pack("<I", zlib.crc32(t.encode())) for t in texts)
+            )
+        if self.late:
+            self.answers.append(answer)
+            return self.answers[-2] if self.answers[1:] else answer
+        return answer
 
 
 def encode(text: str) -> bytes:
     return struct.pack("<I", len(text)) + text.encode()
+
+
+def embedded(texts: Sequence[str]) -> Any:
+    request = service_pb2.ModelInferRequest(raw_input_contents=[b"".join(map(encode, texts))])
+    for name in ("EMBEDDING", "CHECK"):
+        request.outputs.add(name=name)
+    return request
 
 
 def decode(raw: bytes) -> list[str]:
@@ -303,6 +327,16 @@ def test_another_model_than_the_repository_holds_is_refused_at_the_start(
     server.sha256 = OLD
     with pytest.raises(ContractError, match=r"of sha256 0ddaaaaaaaaa, embed.repository holds .*4e3bbbbbbbbb"):
         connected(repository=tmp_path)
+
+
+def test_answers_to_other_requests_are_noticed_though_they_look_well(server: Server, connected: Make) -> None:
+    server.sha256 = OLD
+    embedder = connected(max_request_rows=10, max_in_flight=1).embedder
+    assert embedder.embed(TEXTS).vectors.tolist() == expected(TEXTS)
+    server.late = True
+    server.ModelInfer(embedded(TEXTS[:10]), None)
+    with pytest.raises(ContractError, match=r"answered for other texts than it was asked; start the server"):
+        embedder.embed(TEXTS)
 
 
 def test_a_model_exported_anew_under_its_number_is_not_taken_for_the_old_one(

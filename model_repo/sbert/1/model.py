@@ -6,9 +6,11 @@ same version in batches of like length, and put back in order.
 
 A request that asks for ``SPEC`` alone is answered with ``spec.json``. One with the parameter ``sha256``, as
 it stands there, is NOT_FOUND by another model: nobody takes what was exported anew for what was there before.
+One that asks for ``CHECK`` beside ``EMBEDDING`` gets the CRC-32 of each text (UINT32, [n, 1]), too.
 """
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,10 @@ class TritonPythonModel:
     def execute(self, requests):
         texts = [self._read(request) for request in requests]
         pooled = iter(self._embed_each([each for each in texts if isinstance(each, list)]))
-        return [_response(next(pooled) if isinstance(each, list) else each) for each in texts]
+        return [
+            _response(request, next(pooled) if isinstance(each, list) else each)
+            for request, each in zip(requests, texts, strict=True)
+        ]
 
     def _read(self, request):
         """The request's texts to embed, or what it is to be answered with: a tensor, or an error."""
@@ -92,14 +97,17 @@ class TritonPythonModel:
             response = request.exec()
         except pb_utils.TritonModelException as error:  # it is not loaded, or not any more
             raise EncoderError(pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE)) from None
+        # A Python-based encoder that gets no CPU for a second is taken for dead; its late answer goes to the
+        # request that comes next, and so on from there. Nothing that it says after that can be relied on.
+        broken = f"{self._encoder} mixes up its answers; start the server again"
         if response.has_error():
+            if "is not healthy" in response.error().message():
+                self._broken = broken
             raise EncoderError(response.error())
         vectors = pb_utils.get_output_tensor_by_name(response, "embedding").as_numpy()
         if len(vectors) != len(batch.rows):
-            # The answer to another request: seen once, of a Python-based encoder that had got no CPU for a
-            # second and that Triton took for dead. Nothing that it says after that can be relied on.
-            self._broken = f"{self._encoder} mixes up its answers; start the server again"
-            raise EncoderError(pb_utils.TritonError(self._broken, pb_utils.TritonError.UNAVAILABLE))
+            self._broken = broken
+            raise EncoderError(pb_utils.TritonError(broken, pb_utils.TritonError.UNAVAILABLE))
         return vectors
 
 
@@ -139,9 +147,15 @@ def _texts(request):
         return pb_utils.TritonError(why, pb_utils.TritonError.INVALID_ARG)
 
 
-def _response(result):
+def _response(request, result):
     if isinstance(result, np.ndarray):
-        result = pb_utils.Tensor("EMBEDDING", result)
+        tensors = [pb_utils.Tensor("EMBEDDING", result)]
+        # Who names no output is taken to ask for all.
+        if request.requested_output_names() == {"EMBEDDING", "CHECK"}:
+            rows = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy().reshape(-1)
+            sums = np.array([[zlib.crc32(row)] for row in rows], np.uint32)
+            tensors.append(pb_utils.Tensor("CHECK", sums))
+        return pb_utils.InferenceResponse(tensors)
     if isinstance(result, pb_utils.Tensor):
         return pb_utils.InferenceResponse([result])
     return pb_utils.InferenceResponse(error=result)
