@@ -70,8 +70,9 @@ REASONS = (
 )
 
 #: An event that came after every window that it belongs to had closed. ``watermark``: where it stood;
-#: ``late_by_us``: microseconds by which it had passed the end of the last of them (>= 0); ``missed``:
-#: those windows, as a JSON list of ``[start, end]``.
+#: ``late_by_us``: microseconds by which it had passed the end of the last of them (negative only for an
+#: event that falls inside a session that is gone); ``missed``: those windows, as a JSON list of
+#: ``[start, end]``.
 LATE = pa.schema(
     [
         *EVENT,
