@@ -177,17 +177,19 @@ class Windows:
         if not len(rows):
             return output
         ts = times(rows)
-        partition = rows.column("partition").dictionary_encode()
+        partition = rows.column("partition")
         if self._expected and rows.column("key")[0].as_py() == DEFAULT_KEY:
             self._watermark.expect(self._expected, now_us)
         self._expected = ()
-        names = partition.dictionary.to_pylist()
+        names = partition.unique().to_pylist()
         if len(names) == 1 and self._calm(rows, ts, names[0], now_us, output):
             return output
         before = self._watermark.value
         # The calm did not.
         self._settle(before, output)
-        after = self._watermark.observe(ts, partition.indices.to_numpy(), names, now_us)
+        # Of both, the order is that of the first of each.
+        codes = partition.dictionary_encode().indices.to_numpy()
+        after = self._watermark.observe(ts, codes, names, now_us)
         marks = np.concatenate(([before], after[:-1]))
         behind = self._assigner.behind(ts, marks)
         start = 0
