@@ -3,16 +3,20 @@
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from dataflow.errors import ContractError, DriftlineError, OutageError
 from export import commands as management
 from export import sources
-from export.errors import FailedError
+from export.errors import FailedError, SidecarError
 from export.precision import DATA, PRECISIONS
 from export.server import VENV, install
 from export.sidecar import HOST, Sidecar
+
+#: A server that ends more often than so many times in so many seconds is not started again.
+_LOOP_ENDS, _LOOP_SECONDS = 3, 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,12 +97,20 @@ def _sidecar(options: argparse.Namespace) -> int:
         tritonserver=options.tritonserver,
         log=options.log,
     ) as server:
-        print(
-            f"ready: gRPC {server.url}, HTTP {HOST}:{server.http_port}, log {options.log}; Ctrl-C stops it",
-            flush=True,
-        )
-        server.wait()
-    return 0
+        where = f"gRPC {server.url}, HTTP {HOST}:{server.http_port}, log {options.log}"
+        ends: list[float] = []
+        while True:
+            print(f"ready: {where}; Ctrl-C stops it", flush=True)
+            try:
+                server.wait()
+            except SidecarError as error:
+                # Triton 24.10 crashes when a stub of its Python backend stands still for a second.
+                ends = [at for at in ends if time.monotonic() - at < _LOOP_SECONDS] + [time.monotonic()]
+                if len(ends) > _LOOP_ENDS:
+                    raise
+                print(f"{error}\nstarting it again", file=sys.stderr, flush=True)
+                server.stop()
+                server.start()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ _KEEPER = Path(__file__).parent / "keeper.py"
 #: Seconds that the server is given to finish its requests when it is asked to stop.
 _EXIT_SECONDS = 5
 _POLL_SECONDS = 0.1
+#: Triton takes a stub of its Python backend that gets no CPU for a second for dead, also while it warms up.
+_STARVED, _ATTEMPTS = "is not healthy", 3
 
 
 def free_port() -> int:
@@ -94,6 +96,15 @@ class Sidecar:
         """
         self._check()
         program = server.external(self._tritonserver) if self._tritonserver else server.from_wheel(self._venv)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._launch(program)
+                break
+            except SidecarError as error:
+                if attempt == _ATTEMPTS or _STARVED not in str(error):
+                    raise
+
+    def _launch(self, program: server.Server) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="driftline-"))
         self.log.parent.mkdir(parents=True, exist_ok=True)
         keeper = [sys.executable, "-I", str(_KEEPER), str(self._folder), str(_EXIT_SECONDS + 1)]

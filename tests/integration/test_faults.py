@@ -1,6 +1,8 @@
 """The embedder against a real Triton whose model goes wrong, on order of the test."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +19,7 @@ from dataflow import settings
 from dataflow.embed import Embedder
 from dataflow.errors import ContractError, OutageError
 from dataflow.triton import connect
-from export.sidecar import Sidecar
+from export.sidecar import Sidecar, free_port
 from tests.flow.test_flow import environment
 
 from . import faulty_model
@@ -67,6 +69,33 @@ def expect_all(embedder: Embedder, texts: list[str]) -> None:
     answer = embedder.embed(texts)
     assert answer.failed == {}
     np.testing.assert_array_equal(answer.vectors, faulty_model.vectors(texts, 1))
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_server_that_crashed_is_started_again(sidecar_venv: Path, repository: Path, tmp_path: Path) -> None:
+    """As Triton does when a stub of its Python backend stands still for a second."""
+    ports = [str(free_port()) for _ in range(3)]
+    names = ("--grpc-port", "--http-port", "--metrics-port")
+    command = [sys.executable, "-m", "export", "sidecar", "--repository", str(repository)]
+    command += ["--venv", str(sidecar_venv), "--log", str(tmp_path / "log")]
+    command += [word for pair in zip(names, ports, strict=True) for word in pair]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("ready")
+        embedder = connect(settings.Embed(url=f"127.0.0.1:{ports[0]}", repository=repository), log=print)
+        try:
+            before = embedder.embed(TEXTS)
+            (keeper,) = children(running.pid)
+            (server,) = children(keeper)
+            os.kill(server, signal.SIGKILL)
+            np.testing.assert_array_equal(embedder.embed(TEXTS).vectors, before.vectors)
+        finally:
+            embedder.close()
+            running.terminate()
+    assert running.returncode == 0
 
 
 def test_slower_than_the_deadline_for_a_while(fault: Path, open_embedder: Connect, said: list[str]) -> None:

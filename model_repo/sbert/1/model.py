@@ -10,6 +10,8 @@ One that asks for ``CHECK`` beside ``EMBEDDING`` gets the CRC-32 of each text (U
 """
 
 import json
+import os
+import signal
 import zlib
 from pathlib import Path
 
@@ -97,18 +99,24 @@ class TritonPythonModel:
             response = request.exec()
         except pb_utils.TritonModelException as error:  # it is not loaded, or not any more
             raise EncoderError(pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE)) from None
-        # A Python-based encoder that gets no CPU for a second is taken for dead; its late answer goes to the
-        # request that comes next, and so on from there. Nothing that it says after that can be relied on.
-        broken = f"{self._encoder} mixes up its answers; start the server again"
         if response.has_error():
             if "is not healthy" in response.error().message():
-                self._broken = broken
+                self._end()
             raise EncoderError(response.error())
         vectors = pb_utils.get_output_tensor_by_name(response, "embedding").as_numpy()
         if len(vectors) != len(batch.rows):
-            self._broken = broken
-            raise EncoderError(pb_utils.TritonError(broken, pb_utils.TritonError.UNAVAILABLE))
+            self._end()
+            raise EncoderError(pb_utils.TritonError(self._broken, pb_utils.TritonError.UNAVAILABLE))
         return vectors
+
+    def _end(self):
+        """Embed nothing more, and stop the server, so that whoever watches over it starts it again.
+
+        A Python-based encoder that gets no CPU for a second is taken for dead; its late answer goes to the
+        request that comes next, and so on from there. Nothing that it says after that can be relied on.
+        """
+        self._broken = f"{self._encoder} mixes up its answers; the server ends"
+        os.kill(os.getppid(), signal.SIGTERM)
 
 
 class Padding:
