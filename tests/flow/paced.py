@@ -11,6 +11,7 @@ import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from dataflow import logs
 from dataflow.flow import build, open_embedder, utc_now
 from dataflow.settings import load
 from dataflow.sinks import open_sink
@@ -52,6 +53,7 @@ class _PacedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
 
 def flow() -> Dataflow:
     settings = load({k: v for k, v in os.environ.items() if k.startswith("DRIFTLINE_")})
+    logs.start(settings.log)
     source = open_source(settings, clock=utc_now)
     return build(
         settings,

@@ -155,12 +155,12 @@ def test_a_model_exported_anew_under_its_number_is_noticed(server: Sidecar, mana
     assert spec
     try:
         # Its spec alone is another, so that the answers would pass for those of the old one.
-        repositories.write_served_files(layout, replace(spec, precision="bf16"))
-        with pytest.raises(ContractError, match=r"is all-MiniLM-L6-v2 fp32 .*holds all-MiniLM-L6-v2 bf16"):
+        repositories.write_served_files(layout, replace(spec, precision="fp16"))
+        with pytest.raises(ContractError, match=r"is all-MiniLM-L6-v2 fp32 .*holds all-MiniLM-L6-v2 fp16"):
             triton.connect(reaching(server))
         assert manage("load", "--version", "1") == 0
         assert following.embed(["a"]).version == following.version != before
-        with pytest.raises(ContractError, match=r"refused .*version 1 is now all-MiniLM-L6-v2 bf16"):
+        with pytest.raises(ContractError, match=r"refused .*version 1 is now all-MiniLM-L6-v2 fp16"):
             agreed.embed(["a"])
         with pytest.raises(ContractError, match=f"VERSION asks for {before[2:]}"):
             triton.connect(reaching(server, version=before))
