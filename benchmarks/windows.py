@@ -29,7 +29,7 @@ from dataflow.settings import Window
 from dataflow.windows import Append, Drop, Trim, Windows, micros
 
 RUNS = 3
-PEER_ROWS, OVERLAP_ROWS, KEYS_ROWS, PIPELINE_ROWS = 200_000, 200_000, 50_000, 200_000
+PEER_ROWS, OVERLAP_ROWS, KEYS_ROWS, PIPELINE_ROWS = 400_000, 400_000, 50_000, 200_000
 DIM = 384
 LENGTH = timedelta(minutes=10)
 DELAY = timedelta(seconds=30)
@@ -203,6 +203,7 @@ def pipeline() -> None:
             "DRIFTLINE_EMBED__KIND": "null",
             "DRIFTLINE_SCORE__KIND": "benchmarks.windows:nothing",
             "DRIFTLINE_SINK__SCORES": f"file:{folder}/out.jsonl",
+            "DRIFTLINE_LOG__LEVEL": "error",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         }

@@ -238,11 +238,12 @@ def windows(
 
 def by_key(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
     """A batch's rows by their ``key``, in their order."""
-    keys = batch.column("key").dictionary_encode()
-    names = keys.dictionary.to_pylist()
+    keys = batch.column("key")
+    names = keys.unique().to_pylist()
     if len(names) == 1:
         return [(names[0], batch)]
-    codes = keys.indices.to_numpy()
+    # Of both, the order is that of the first of each.
+    codes = keys.dictionary_encode().indices.to_numpy()
     order = codes.argsort(kind="stable")
     bounds = [*(codes[order].searchsorted(range(len(names)))).tolist(), len(batch)]
     ordered = batch.take(pa.array(order))

@@ -54,10 +54,15 @@ class Piece:
 
 
 class Timed:
-    """A batch with its rows by event time, sorted when that is first asked for."""
+    """A batch and its event times, sorted when a part of them is first asked for."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self._all = Piece(batch)
+
+    @cached_property
+    def _span(self) -> tuple[int, int]:
+        ts = times(self._all.batch)
+        return int(ts.min()), int(ts.max())
 
     @cached_property
     def _by_time(self) -> tuple[Int64s, Places | None]:
@@ -66,11 +71,6 @@ class Timed:
             return ts, None
         order = np.argsort(ts, kind="stable")
         return ts[order], order
-
-    @cached_property
-    def _span(self) -> tuple[int, int]:
-        ts, _ = self._by_time
-        return int(ts[0]), int(ts[-1])
 
     def between(self, start: int, end: int) -> Piece:
         """The rows with event times in ``[start, end)``; nothing is copied."""
