@@ -113,8 +113,8 @@ class Keeper:
         return self.replay()
 
     def _compact(self) -> None:
-        """The last ``TIER`` batches become one, then the last ``TIER`` of such, and so on: a row is copied as
-        often as the number of its kind has digits.
+        """The last ``TIER`` batches become one, then the last ``TIER`` of such, and so on: a row is copied a
+        few times, not once for each batch that comes after it.
         """
         appended = self._appended
         while appended % TIER == 0:

@@ -1,7 +1,7 @@
 """Rows as they lie in the batches that they came in, and the one copy that puts them in order.
 
-Whatever order events arrive in, scores are made in that of (``ts``, ``id``). Rows are sorted by number,
-and copied when a window is looked at: once, straight to their place.
+Whatever order events arrive in, scores are made in that of (``ts``, ``id``). A window points to its rows, and
+they are copied when it is looked at: once, straight to their place.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Piece:
         return Piece, (self.rows(),)
 
     def rows(self) -> pa.RecordBatch:
-        """The rows, by event time; copied, unless they are the whole batch."""
+        """The rows as they are placed; copied, unless they are the whole batch."""
         return self.batch if self.places is None else self.batch.take(pa.array(self.places))
 
 
@@ -73,7 +73,7 @@ class Timed:
         return ts[order], order
 
     def between(self, start: int, end: int) -> Piece:
-        """The rows with event times in ``[start, end)``; nothing is copied."""
+        """The rows with event times in ``[start, end)``, in any order; nothing is copied."""
         first, last = self._span
         if start <= first and last < end:
             return self._all
