@@ -7,7 +7,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,10 @@ class OtlpTracer:
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("driftline", dataflow.__version__)
         self._recent = _Recent()
+        # Begun now: at its end, CPython 3.12 begins no thread any more.
+        self._stopping = Event()
+        self._stopper = Thread(target=self._shut_down, daemon=True)
+        self._stopper.start()
         logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_seldom())
 
     def read(self, raw: pa.RecordBatch) -> Span:
@@ -100,10 +104,13 @@ class OtlpTracer:
         return batch.replace_schema_metadata(metadata) if metadata.pop(_PARENT, None) else batch
 
     def stop(self) -> None:
-        # Not here: with nobody at the other end it takes as long as OpenTelemetry likes.
-        thread = Thread(target=self._provider.shutdown, daemon=True)
-        thread.start()
-        thread.join(_LONGEST_STOP_SECONDS)
+        self._stopping.set()
+        self._stopper.join(_LONGEST_STOP_SECONDS)
+
+    def _shut_down(self) -> None:
+        # In a thread: with nobody at the other end it takes as long as OpenTelemetry likes.
+        self._stopping.wait()
+        self._provider.shutdown()
 
 
 @contextmanager
