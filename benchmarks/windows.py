@@ -29,7 +29,7 @@ from dataflow.settings import Window
 from dataflow.windows import Append, Drop, Trim, Windows, micros
 
 RUNS = 3
-PEER_ROWS, OVERLAP_ROWS, KEYS_ROWS, PIPELINE_ROWS = 400_000, 400_000, 50_000, 200_000
+PEER_ROWS, OVERLAP_ROWS, KEYS_ROWS, PIPELINE_ROWS = 400_000, 200_000, 50_000, 200_000
 DIM = 384
 LENGTH = timedelta(minutes=10)
 DELAY = timedelta(seconds=30)
@@ -136,14 +136,17 @@ def many_keys() -> None:
 
 
 def overlaps() -> None:
-    """Events a second for length/slide from 1 to 60: handed over, and looked at as a matrix."""
+    """Events a second for length/slide from 1 to 60: handed over, looked at as a matrix, and by the peer."""
     batches = stream(OVERLAP_ROWS, dim=DIM, a_second=100, jitter_s=20)
+    items = objects(batches)
     rows = []
-    for what, take in (("handed over", len), ("a matrix each", matrix_of)):
+    for what, run in (
+        ("handed over", lambda window: ours(batches, window, len)),
+        ("a matrix each", lambda window: ours(batches, window, matrix_of)),
+        ("handed over by collect_window", lambda window: peer(items, window, len)),
+    ):
         counts: dict[str, Count] = {}
-        runs = {
-            str(n): _kept(counts, partial(ours, batches, sliding(n), take), str(n)) for n in (1, 2, 10, 60)
-        }
+        runs = {str(n): _kept(counts, partial(run, sliding(n)), str(n)) for n in (1, 2, 10, 60)}
         took = race(RUNS, runs)
         first = took["1"].wall
         rows += [
