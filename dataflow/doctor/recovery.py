@@ -123,6 +123,8 @@ def step_ids(settings: Settings) -> set[str]:
 
 
 class _NoSource(DynamicSource[Any]):
+    """For a flow whose steps are named and which never runs; so is the sink."""
+
     def build(self, step_id: str, worker_index: int, worker_count: int) -> Any:
         raise NotImplementedError
 
