@@ -18,11 +18,14 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.assigners import WindowRef
+from dataflow.errors import LostRowsError
 from dataflow.pieces import Piece, Timed, in_order, times
 from dataflow.sampling import levels
-from dataflow.windows import Append, Drop, Gather, Order, Trim
+from dataflow.windows import Append, Drop, Gather, Order, Trim, rfc3339
 
 FORMAT = 1
+
+_REMEDY = "restore a backup of the recovery store, or start with an empty one; please report it"
 
 #: So many batches of like size are worth copying into one: a small batch costs more in overhead than in rows.
 TIER = 32
@@ -138,7 +141,12 @@ class Reader:
         self._ends: set[type] = set()
 
     def snapshot(self) -> dict[str, Any]:
-        # Nothing is held when an epoch ends: what a change causes happens within the change's own epoch.
+        """Plain data. Raises ``LostRowsError`` if rows that an order needs did not come."""
+        # What a change causes happens within the change's own epoch, and a snapshot ends one.
+        if self._held or self._replaces:
+            raise LostRowsError(
+                "the state has lost rows: a part of it did not come within its epoch; " + _REMEDY
+            )
         return {"format": FORMAT, "changes": self._changes}
 
     def take(self, item: Order | Replace | Gone) -> tuple[list[Part], bool]:
@@ -180,6 +188,11 @@ class Reader:
         pieces = [piece for _, rows in self._rows if len(piece := rows.between(start, end))]
         if order.level:
             pieces = [thinned for piece in pieces if len(thinned := _thinned(piece, order.level))]
+        if (held := sum(map(len, pieces))) != order.rows:
+            raise LostRowsError(
+                f"the state has lost rows: {held} of {order.rows} rows of a part of the window from "
+                f"{rfc3339(start)} to {rfc3339(end)} are there; {_REMEDY}"
+            )
         return Part(order.window, order.parts, order.seen, pieces, order.arrival)
 
 
@@ -190,11 +203,21 @@ class Assembly:
     _parts: list[Part] = field(default_factory=list)
 
     def take(self, part: Part) -> WholeWindow | None:
+        """The window, when ``part`` is its last one."""
         self._parts.append(part)
         if len(self._parts) < part.parts:
             return None
         pieces = [piece for part in self._parts for piece in part.pieces]
         return WholeWindow(part.window, pieces, part.seen, part.arrival)
+
+    def snapshot(self) -> None:
+        """Nothing to write: all parts come in one epoch. Raises ``LostRowsError`` if they did not."""
+        if self._parts:
+            part = self._parts[0]
+            raise LostRowsError(
+                f"the state has lost rows: {len(self._parts)} of {part.parts} parts of the window from "
+                f"{rfc3339(part.window.start)} to {rfc3339(part.window.end)} came; {_REMEDY}"
+            )
 
 
 def _thinned(piece: Piece, level: int) -> Piece:

@@ -8,7 +8,8 @@
     │   └── UnreachableError  nobody answers there; somebody may, by and by
     ├── ContractError         the model server answers, but not as agreed: model, dimension, type
     │   └── VersionGoneError  the version of the model that was agreed is no longer served
-    └── OutageError           a dependency stayed unreachable longer than allowed; a restart resumes
+    ├── OutageError           a dependency stayed unreachable longer than allowed; a restart resumes
+    └── LostRowsError         the state holds other rows than were counted; the flow must not go on
 
 Bad *data* raises nothing: it becomes a dead letter (see :mod:`dataflow.decode`).
 """
@@ -40,3 +41,7 @@ class VersionGoneError(ContractError):
 
 class OutageError(DriftlineError):
     """A dependency stayed unreachable for longer than the settings allow."""
+
+
+class LostRowsError(DriftlineError):
+    """The state holds other rows than were counted: a window would be scored without some of its events."""

@@ -10,6 +10,7 @@ The step ids below are a recovery format: a renamed step starts empty, a renamed
 import atexit
 import logging
 import platform
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +26,7 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 import dataflow
-from dataflow import logs, observe, sinks, traces
+from dataflow import logs, observe, sinks, state, store, traces
 from dataflow import settings as config
 from dataflow.cache import CachedEmbedder
 from dataflow.chunks import WholeWindow
@@ -73,6 +74,7 @@ def flow() -> Dataflow:
         guard = ending(settings.log.texts)
         source = WatchedSource(open_source(settings, clock=utc_now), guard)
         embedder = open_embedder(settings.embed)
+        prepared = prepare_store(config.bytewax(sys.argv[1:]), settings, source, embedder)
         built = build(
             settings,
             source=source,
@@ -85,8 +87,44 @@ def flow() -> Dataflow:
         _log.critical(Event("error", str(error), exit_code=2))
         raise SystemExit(2) from None
     _say_start(settings, embedder)
+    if prepared:
+        _say_resume(prepared, embedder)
+        atexit.register(prepared.lock.close)
     atexit.register(_say_stop, journal)
     return built
+
+
+def prepare_store(
+    run: config.BytewaxRun, settings: Settings, source: Any, embedder: Embedder
+) -> store.Prepared | None:
+    """The recovery store that Bytewax is to use, ready to resume from; ``None`` if it is to use none.
+
+    ``source``: a source with partitions. Raises ``SettingsError`` if the flow cannot go on from the store.
+    """
+    if run.recovery is None:
+        return None
+    made_with = state.made_with(settings, dim=embedder.dim, model=f"{embedder.model} {embedder.version}")
+    return store.prepare(
+        run.recovery,
+        made_with,
+        fixed=state.FIXED,
+        addresses=run.addresses,
+        source_step="driftline.source",
+        source_parts=source.list_parts(),
+    )
+
+
+def _say_resume(prepared: store.Prepared, embedder: Embedder) -> None:
+    fields = {"epoch": prepared.epoch, "states": prepared.states, "removed": prepared.removed}
+    sentence = (
+        f"the recovery store holds {prepared.states} states; the flow resumes at epoch {prepared.epoch}"
+    )
+    if prepared.removed:
+        sentence += f"; {prepared.removed} snapshots of epochs that did not finish are removed"
+    now = f"{embedder.model} {embedder.version}"
+    if (before := prepared.made_with.get("model", now)) != now:
+        sentence += f"; rows that model {before} embedded are embedded again when a window mixes models"
+    _log.info(Event("resume", sentence, **fields))
 
 
 def _say_start(settings: Settings, embedder: Embedder) -> None:
@@ -180,7 +218,7 @@ def build(
     events, unread = _split("decoded", op.flat_map_batch("decode", raw, guard(decoded)))
     vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, guard(embedded)))
     keyed = op.flat_map("by_key", vectors, by_key)
-    windowed = windows("window", keyed, settings.window, clock, speaking(source))
+    windowed = windows("window", keyed, settings.window, clock, speaking(source), guard)
     uniform = op.flat_map("one_version", windowed.whole, guard(of_one_version))
     scorable = op.branch("of_one_version", uniform, lambda item: isinstance(item, tuple))
     scores = op.map("score", scorable.trues, guard(scored))

@@ -26,6 +26,8 @@ from dataflow.chunks import Assembly, Gone, Keeper, Part, Reader, Recall, Replac
 from dataflow.windows import Append, Drop, Gather, Order, Output, Rest, Trim, Windows, micros
 
 Clock = Callable[[], datetime]
+#: Wraps a step, so that what it raises ends the process with one line.
+Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 #: A timer that fires later than this has found the process standing still, not the source.
 _STALL = timedelta(seconds=1)
@@ -170,24 +172,26 @@ class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, 
 
 
 class _ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any]]):
-    def __init__(self, state: dict[str, Any] | None) -> None:
-        self._reader = Reader(state)
+    def __init__(self, guard: Guard, state: dict[str, Any] | None) -> None:
+        self._guard, self._reader = guard, Reader(state)
 
     def on_batch(self, values: list[Order | Replace | Gone]) -> tuple[Iterable[Part], bool]:
         parts: list[Part] = []
         gone = False
+        take = self._guard(self._reader.take)
         for item in values:
-            made, gone = self._reader.take(item)
+            made, gone = take(item)
             parts.extend(made)
         return parts, gone
 
     def snapshot(self) -> dict[str, Any]:
-        return self._reader.snapshot()
+        state: dict[str, Any] = self._guard(self._reader.snapshot)()
+        return state
 
 
 class _AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
-    def __init__(self, state: None) -> None:
-        self._assembly = Assembly()
+    def __init__(self, guard: Guard, state: None) -> None:
+        self._guard, self._assembly = guard, Assembly()
 
     def on_batch(self, values: list[Part]) -> tuple[Iterable[WholeWindow], bool]:
         for part in values:
@@ -196,8 +200,7 @@ class _AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
         return [], False
 
     def snapshot(self) -> None:
-        # All parts of a window come in one epoch, and then this is gone: there is nothing to write.
-        return None
+        self._guard(self._assembly.snapshot)()
 
 
 @dataclass(frozen=True)
@@ -216,10 +219,12 @@ def windows(
     spec: settings.Window,
     clock: Clock,
     partitions: Collection[str] = (),
+    guard: Guard = lambda step: step,
 ) -> WindowsOut:
     """Gather embedded events, keyed by ``key``, into event-time windows.
 
-    ``partitions``: those of the source that have something to say (see ``Windows``).
+    ``partitions``: those of the source that have something to say (see ``Windows``). ``guard`` wraps the
+    steps that raise ``LostRowsError`` when rows are missing.
     """
     # On CPython 3.10, bytewax takes the builtin generics in an operator's signature for classes and fails.
     loads = _Loads(clock)
@@ -230,9 +235,9 @@ def windows(
     changes = op.filter("changes", orders, lambda item: not isinstance(item[1], Gather))
     kept = op.stateful_batch("keep", changes, partial(_KeepLogic, loads))
     wanted = op.filter("wanted", orders, lambda item: not isinstance(item[1], Recall))
-    parts = op.stateful_batch("read", op.merge("told", wanted, kept), _ReadLogic)
+    parts = op.stateful_batch("read", op.merge("told", wanted, kept), partial(_ReadLogic, guard))
     by_window = op.map("by_window", parts, lambda item: (_join(_key(item[0]), _name(item[1])), item[1]))
-    whole = op.stateful_batch("assemble", by_window, _AssembleLogic)
+    whole = op.stateful_batch("assemble", by_window, partial(_AssembleLogic, guard))
     return WindowsOut(op.map("by_key", whole, lambda item: (_key(item[0]), item[1])), split.trues)
 
 

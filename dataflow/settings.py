@@ -5,14 +5,15 @@ names (tables are stages; a variable wins over the file). Unknown names are refu
 module that reads the environment.
 """
 
+import argparse
 import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -300,15 +301,31 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(_explain(error, origin)) from None
 
 
-def bytewax(environ: Mapping[str, str] | None = None) -> tuple[Path | None, bool]:
-    """What Bytewax's own variables say: the recovery store, and whether this is one process of several."""
+class BytewaxRun(NamedTuple):
+    """What Bytewax is asked to do. ``recovery``: the store; ``addresses``: those of a cluster's processes."""
+
+    recovery: Path | None
+    addresses: tuple[str, ...]
+
+    @property
+    def cluster(self) -> bool:
+        """Whether this is one process of several."""
+        return len(self.addresses) > 1
+
+
+def bytewax(arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> BytewaxRun:
+    """What the arguments of ``bytewax.run`` and Bytewax's own variables say; an argument wins."""
     environ = os.environ if environ is None else environ
-    store = environ.get("BYTEWAX_RECOVERY_DIRECTORY")
-    addresses = environ.get("BYTEWAX_ADDRESSES", "").split(";")
-    if path := environ.get("BYTEWAX_HOSTFILE_PATH"):
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("-r", "--recovery-directory", default=environ.get("BYTEWAX_RECOVERY_DIRECTORY"))
+    parser.add_argument("-a", "--addresses", default=environ.get("BYTEWAX_ADDRESSES"))
+    options, _ = parser.parse_known_args(arguments)
+    addresses = options.addresses.split(";") if options.addresses else []
+    if not addresses and (path := environ.get("BYTEWAX_HOSTFILE_PATH")):
         with contextlib.suppress(OSError):
             addresses = Path(path).read_text(encoding="utf-8").split()
-    return Path(store) if store else None, len(addresses) > 1
+    store = options.recovery_directory
+    return BytewaxRun(Path(store) if store else None, tuple(filter(None, map(str.strip, addresses))))
 
 
 def changed(settings: Settings) -> dict[str, str]:

@@ -47,14 +47,15 @@ class Append:
 
 @dataclass(frozen=True)
 class Gather:
-    """Hand over a chunk's rows in ``[window.start, window.end)`` from sampling level ``level`` up: one of
-    ``parts`` of the window, for which ``seen`` events came in time. ``arrival``: when the records that
+    """Hand over a chunk's ``rows`` rows in ``[window.start, window.end)`` from sampling level ``level`` up:
+    one of ``parts`` of the window, for which ``seen`` events came in time. ``arrival``: when the records that
     closed it were read, in microseconds since the Unix epoch; ``None``: no records did.
     """
 
     chunk: int
     window: WindowRef
     parts: int
+    rows: int
     seen: int
     level: int = 0
     arrival: int | None = None
@@ -291,7 +292,7 @@ class Windows:
     def _late(self, rows: pa.RecordBatch, ts: Int64s, marks: Int64s) -> pa.RecordBatch:
         missed = [self._assigner.missed(t) for t in ts.tolist()]
         by = [mark - windows[-1][1] for mark, windows in zip(marks.tolist(), missed, strict=True)]
-        shown = [orjson.dumps([[_rfc3339(a), _rfc3339(b)] for a, b in w]).decode() for w in missed]
+        shown = [orjson.dumps([[rfc3339(a), rfc3339(b)] for a, b in w]).decode() for w in missed]
         return pa.RecordBatch.from_arrays(
             [
                 *(rows.column(name) for name in EVENT.names),
@@ -311,7 +312,9 @@ class Windows:
             level = self._sample.level(window)
             holders = self._ledger.holders(window, level)
             seen = self._sample.seen(window) or sum(holders.values())
-            output.orders.extend(Gather(chunk, ref, len(holders), seen, level) for chunk in holders)
+            output.orders.extend(
+                Gather(chunk, ref, len(holders), rows, seen, level) for chunk, rows in holders.items()
+            )
         self._assigner.forget(watermark)
         self._sample.forget()
         if not all(self._assigner.kept(pane) for pane in self._ledger.panes()):
@@ -332,5 +335,7 @@ def _assigner(spec: settings.Window, state: Mapping[str, Any] | None) -> Assigne
     return Aligned(micros(spec.length), micros(slide), micros(spec.align_to), lateness, state)
 
 
-def _rfc3339(us: int) -> str:
-    return (_EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
+def rfc3339(us: int) -> str:
+    """A time in microseconds since the Unix epoch, as RFC 3339 in UTC."""
+    # Not through Python's datetime: a window may start before the year 1.
+    return f"{np.datetime64(us, 'us')}Z"

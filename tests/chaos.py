@@ -1,11 +1,11 @@
-"""``python -m tests.chaos --kills 200 --processes 3``: does ``kill -9`` at random moments change a row?
+"""``python -m tests.chaos --kills 200 --processes 1 2 3``: does ``kill -9`` at random moments change a row?
 
-Several streams (sliding windows with revisions and late events, sessions, one key over all partitions)
-each go once undisturbed and once killed and resumed over and over. Every row of every output must be the
-same, once. The moments, the snapshot interval of each life and who is killed (all processes of a cluster, or
-one) come from the seed. The death of one ends the others; but bytewax waits for ever for one that died while
-the cluster was coming up. Such lives are counted as stuck and ended, as a liveness probe would. Exit code 1
-if a row differs, or a life that was not killed does not end.
+Several streams (sliding windows with revisions and late events, sessions, one key over all partitions, many
+keys with few events) each go once undisturbed and once killed and resumed over and over. Every row of every
+output must be the same, once. The moments, the snapshot interval and the number of processes of each life, and
+who is killed (all processes of a cluster, or one) come from the seed. The death of one ends the others; but
+bytewax waits for ever for one that died while the cluster was coming up. Such lives are counted as stuck and
+ended, as a liveness probe would. Exit code 1 if a row differs, or a life that was not killed does not end.
 """
 
 import argparse
@@ -28,9 +28,11 @@ from pathlib import Path
 from bytewax._bytewax import cli_main
 from bytewax.recovery import RecoveryConfig, init_db_dir
 
+from dataflow.settings import BytewaxRun
 from tests.flow import paced
 
 FILES, ROWS_A_BATCH, PACE_S = 3, 30, 0.05
+RECOVERY_PARTITIONS = 4
 #: So much of a file is read, at this pace, in the time between two kills; and some more.
 ROWS_A_KILL = 600
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -65,6 +67,7 @@ STREAMS = (
     Stream("sliding", 2, 0.02, _window("sliding", LENGTH="30m", SLIDE="5m", ALLOWED_LATENESS="10m")),
     Stream("session", 2, 0.02, _window("session", GAP="12s", ALLOWED_LATENESS="1m")),
     Stream("one key", 0, 0.0, _window("sliding", LENGTH="10m", SLIDE="3m")),
+    Stream("360 keys", 120, 0.02, _window("sliding", LENGTH="30m", SLIDE="5m", ALLOWED_LATENESS="10m")),
 )
 
 
@@ -93,7 +96,7 @@ class Verdict:
 
 
 def chaos(
-    stream: Stream, folder: Path, *, kills: int, processes: int, rng: random.Random, deadline: float
+    stream: Stream, folder: Path, *, kills: int, processes: list[int], rng: random.Random, deadline: float
 ) -> Verdict:
     """One stream, undisturbed and killed ``kills`` times, as far as ``deadline`` (monotonic) allows."""
     write(stream, folder, rows=kills * ROWS_A_KILL, rng=rng)
@@ -103,10 +106,11 @@ def chaos(
         raise RuntimeError(f"the undisturbed run of {stream.name!r} failed; see {folder}/calm")
     store = folder / "recovery"
     store.mkdir()
-    init_db_dir(store, 2)
+    init_db_dir(store, RECOVERY_PARTITIONS)
     over = False
     while not over and verdict.kills < kills and time.monotonic() < deadline:
-        cluster = _start(killed | {"PACE": str(PACE_S)}, processes, store, rng.choice(INTERVALS_S))
+        paced = killed | {"PACE": str(PACE_S)}
+        cluster = _start(paced, rng.choice(processes), store, rng.choice(INTERVALS_S))
         verdict.lives += 1
         _live(cluster, folder / "killed", rng)
         over = _over(cluster)
@@ -119,7 +123,7 @@ def chaos(
         verdict.stuck += not _ends(cluster, STUCK_S, killed=True)
     if not over:
         verdict.lives += 1
-        verdict.hung += not _finishes(_start(killed, processes, store, 0.3), folder / "killed")
+        verdict.hung += not _finishes(_start(killed, processes[-1], store, 0.3), folder / "killed")
     _compare(folder, verdict)
     return verdict
 
@@ -184,7 +188,7 @@ def _work(
     out = Path(env["OUT"])
     log = os.open(out / "errors.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 2)
-    flow = paced.flow()
+    flow = paced.flow(BytewaxRun(store, tuple(addresses)))
     (out / f"{number}.alive").touch()
     cluster = {"process_id": number, "addresses": addresses} if len(addresses) > 1 else {}
     recovery = RecoveryConfig(str(store), timedelta(0)) if store else None
@@ -260,7 +264,9 @@ def _rows(path: Path, identity: tuple[str, ...]) -> dict[tuple[object, ...], Cou
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=30, help="in all, over the streams (default: 30)")
-    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument(
+        "--processes", type=int, nargs="+", default=[1], help="a life has one of these numbers (default: 1)"
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="no kills after this long")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -282,8 +288,8 @@ def main() -> int:
         verdicts.append(verdict)
     good = all(v.good for v in verdicts)
     print(
-        f"{'SAME' if good else 'DIFFERENT'}: {sum(v.kills for v in verdicts)} kills of {options.processes} "
-        f"process(es), {sum(v.rows for v in verdicts)} rows compared, in {time.monotonic() - begin:.0f} s"
+        f"{'SAME' if good else 'DIFFERENT'}: {sum(v.kills for v in verdicts)} kills of "
+        f"{' or '.join(map(str, options.processes))} process(es), {sum(v.rows for v in verdicts)} rows compared, in {time.monotonic() - begin:.0f} s"
     )
     return not good
 

@@ -30,14 +30,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # What is wrong is said below.
     logs.start(config.load_log().model_copy(update={"level": "error"}))
-    store, cluster = config.bytewax()
+    run = config.bytewax()
     settings: list[Settings] = []
     first = found("settings", lambda: _settings(settings))
     if not settings:
         skipped = "needs the settings"
         findings = [first, *(Finding(check, "skipped", skipped) for check in CHECKS)]
     else:
-        case = Case(settings[0], options.recovery or store, cluster, utc_now())
+        case = Case(settings[0], options.recovery or run.recovery, run.cluster, utc_now())
         findings = [first, *examine(case, options.wait)]
     for finding in findings:
         print(json.dumps(asdict(finding)) if options.json else _line(finding), flush=True)

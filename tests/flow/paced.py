@@ -3,7 +3,9 @@
 ``PACE`` is the number of seconds between two batches of a partition.
 """
 
+import atexit
 import os
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,8 +14,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflow import logs
-from dataflow.flow import build, open_embedder, utc_now
-from dataflow.settings import load
+from dataflow.flow import build, open_embedder, prepare_store, utc_now
+from dataflow.settings import BytewaxRun, bytewax, load
 from dataflow.sinks import open_sink
 from dataflow.sources import open_source, speaking
 from dataflow.watch import ending
@@ -51,14 +53,18 @@ class _PacedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
         return _Paced(self._inner.build_part(step_id, for_part, resume_state), self._pace)
 
 
-def flow() -> Dataflow:
+def flow(run: BytewaxRun | None = None) -> Dataflow:
+    """``run``: what Bytewax is asked to do, if not by the command line."""
     settings = load({k: v for k, v in os.environ.items() if k.startswith("DRIFTLINE_")})
     logs.start(settings.log)
-    source = open_source(settings, clock=utc_now)
+    source = _PacedSource(open_source(settings, clock=utc_now), timedelta(seconds=float(os.environ["PACE"])))
+    embedder = open_embedder(settings.embed)
+    if prepared := prepare_store(run or bytewax(sys.argv[1:]), settings, source, embedder):
+        atexit.register(prepared.lock.close)
     return build(
         settings,
-        source=_PacedSource(source, timedelta(seconds=float(os.environ["PACE"]))),
-        embedder=open_embedder(settings.embed),
+        source=source,
+        embedder=embedder,
         sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
         guard=ending(texts=False),
     )

@@ -295,16 +295,19 @@ def test_recovery_stores(examine: Examine, tmp_path: Path) -> None:
     code, status, says = look(store)
     assert (code, status) == (0, "ok")
     assert "2 partitions; resumes at epoch" in says
+    code, status, says = look(store, WINDOW__LENGTH="1h")
+    assert (code, status) == (2, "wrong")
+    assert "window.length=600s, and now it is 3600s" in says
     # One sink less: its state stays behind.
     code, status, says = look(store, SINK__SCORES="")
     assert (code, status) == (0, "warning")
     assert "driftline.sink_scores_0;" in says
     (store / "part-1.sqlite3").rename(tmp_path / "kept")
     code, status, says = look(store)
-    assert (code, "1 of 2 partitions" in says) == (2, True)
+    assert (code, "holds 1 of 2 partitions" in says) == (2, True)
     (store / "part-1.sqlite3").write_bytes(b"no database" * 1000)
     code, status, says = look(store)
-    assert (code, "part-1.sqlite3: no recovery partition" in says) == (2, True)
+    assert (code, "part-1.sqlite3: this recovery partition cannot be used" in says) == (2, True)
 
 
 def test_as_a_command(tmp_path: Path) -> None:

@@ -1,0 +1,200 @@
+"""What a crash leaves in the recovery store never comes back, and a store that has lost something says so."""
+
+import json
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from bytewax.recovery import init_db_dir
+
+from dataflow.doctor import __main__ as doctor
+from dataflow.flow import flow
+from dataflow.store import partition_paths, prepare, read_made_with
+from tests.flow.test_flow import environment, run, scores
+from tests.unit.test_store import other_flow
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+KEYS = 30
+
+
+def write_sparse_stream(folder: Path) -> dict[Path, list[str]]:
+    """Three ordered files of many keys, each with an event now and then. Returns their lines."""
+    rng, files = random.Random(3), {}
+    for file in range(3):
+        times = sorted(rng.uniform(0, 4 * 3600) for _ in range(500))
+        events = [
+            {
+                "id": f"{file}-{number}",
+                "host": f"h{file}-{rng.randrange(KEYS)}",
+                "ts": (START + timedelta(seconds=round(at, 3))).isoformat(),
+                "text": f"text {rng.randrange(500)}",
+            }
+            for number, at in enumerate(times)
+        ]
+        files[folder / f"{file}.jsonl"] = [json.dumps(event) + "\n" for event in events]
+    return files
+
+
+def make_store(folder: Path) -> tuple[str, ...]:
+    """A store of four partitions; the flags that take a snapshot as often as can be and delete none."""
+    folder.mkdir()
+    init_db_dir(folder, 4)
+    return ("-r", str(folder), "-s", "0", "-b", "1000000")
+
+
+def move_fronts_back(store: Path, epochs: int) -> None:
+    """What a kill leaves that comes after a partition's commit and before the front: snapshots of epochs that
+    did not finish.
+    """
+    for path in store.glob("part-*.sqlite3"):
+        with closing(sqlite3.connect(path)) as database, database:
+            newest = "ex_num = (SELECT max(ex_num) FROM fronts)"
+            database.execute(f"UPDATE fronts SET worker_frontier = worker_frontier - {epochs} WHERE {newest}")
+
+
+def test_snapshots_of_an_epoch_that_did_not_finish_never_count(tmp_path: Path) -> None:
+    files = write_sparse_stream(tmp_path)
+
+    def read(share: float, batch_rows: int, on_eof: str) -> None:
+        for path, lines in files.items():
+            path.write_text("".join(lines[: int(share * len(lines))]))
+        settings = {"SOURCE__BATCH_ROWS": str(batch_rows), "WINDOW__ON_EOF": on_eof}
+        run(environment(tmp_path, **{f"DRIFTLINE_{name}": value for name, value in settings.items()}), *flags)
+
+    flags: tuple[str, ...] = ()
+    read(1.0, 100, "close")
+    undisturbed = scores(tmp_path / "out/scores.jsonl")
+    flags = make_store(tmp_path / "recovery")
+    read(0.4, 10, "keep")
+    move_fronts_back(tmp_path / "recovery", 20)
+    # The epochs of this run are fewer than those that did not finish, and have other keys.
+    read(0.6, 1000, "keep")
+    # This run goes beyond them, and many keys have no event in it.
+    read(0.62, 1, "keep")
+    read(1.0, 100, "close")
+    assert scores(tmp_path / "out/scores.jsonl") == undisturbed
+
+
+def stopped(env: dict[str, str], *flags: str) -> tuple[int, str]:
+    """Runs a flow that stops by itself. Returns its exit code and the line that says why."""
+    command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow", *flags]
+    quiet = {"DRIFTLINE_LOG__LEVEL": "error"}
+    done = subprocess.run(command, env=env | quiet, capture_output=True, text=True, check=False, timeout=100)
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ("driftline.window.keep", "rows of a part of the window"),
+        ("driftline.window.read", "the state has lost"),
+    ],
+)
+def test_a_store_that_lost_rows_ends_the_flow_with_one_line(tmp_path: Path, step: str, says: str) -> None:
+    files = write_sparse_stream(tmp_path)
+    flags = make_store(tmp_path / "recovery")
+    for path, lines in files.items():
+        path.write_text("".join(lines[:250]))
+    env = environment(tmp_path, DRIFTLINE_WINDOW__ALLOWED_LATENESS="1h")
+    run(env | {"DRIFTLINE_WINDOW__ON_EOF": "keep"}, *flags)
+    for path in (tmp_path / "recovery").glob("part-*.sqlite3"):
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("DELETE FROM snaps WHERE step_id = ?", (step,))
+    for path, lines in files.items():
+        path.write_text("".join(lines))
+    code, line = stopped(env, *flags)
+    assert code == 1
+    assert says in line
+
+
+class Kept(NamedTuple):
+    """A store that holds windows which have not closed."""
+
+    env: dict[str, str]
+    store: Path
+    flags: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    folder = tmp_path_factory.mktemp("kept")
+    for path, lines in write_sparse_stream(folder).items():
+        path.write_text("".join(lines[:50]))
+    env = environment(folder, DRIFTLINE_WINDOW__ON_EOF="keep")
+    flags = make_store(folder / "recovery")
+    run(env, *flags)
+    return Kept(env, folder / "recovery", flags)
+
+
+StartHere = Callable[..., str]
+
+
+@pytest.fixture
+def start_here(kept: Kept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> StartHere:
+    """Starts the flow on the store in this process; it must refuse. Returns its line."""
+
+    def start(**settings: str) -> str:
+        here = {"BYTEWAX_RECOVERY_DIRECTORY": str(kept.store)}
+        for name, value in {**kept.env, **here, **settings}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["bytewax.run"])
+        with pytest.raises(SystemExit) as caught:
+            flow()
+        assert caught.value.code == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len([line for line in lines if line.startswith("driftline: ")]) == 1
+        return lines[-1]
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("WINDOW__LENGTH", "1h", "window.length=600s, and now it is 3600s"),
+        ("WINDOW__SLIDE", "1m", "window.slide=300s, and now it is 60s"),
+        ("WINDOW__ALIGN_TO", "2026-01-01T00:01:00Z", "window.align_to="),
+        ("WINDOW__KIND", "session", "window.kind=sliding, and now it is session"),
+        ("SOURCE__KEY_FIELD", "text", "source.key_field=host, and now it is text"),
+        ("EMBED__DIM", "16", "embedding.dim=8, and now it is 16"),
+        ("WINDOW__MAX_WINDOW_ROWS", "100", "window.max_window_rows=unset, and now it is set"),
+    ],
+)
+def test_a_store_of_other_settings_is_refused_in_one_line(
+    start_here: StartHere, capsys: pytest.CaptureFixture[str], setting: str, value: str, says: str
+) -> None:
+    assert says in start_here(**{f"DRIFTLINE_{setting}": value})
+    assert doctor.main([]) == 2
+    assert says in capsys.readouterr().out
+
+
+def test_a_store_that_is_in_use_is_refused(kept: Kept, start_here: StartHere) -> None:
+    with other_flow(kept.store) as other:
+        assert "another flow uses this store" in start_here()
+        other.communicate()
+
+
+def test_a_file_that_is_gone_is_named(kept: Kept, tmp_path: Path) -> None:
+    gone = Path(kept.env["DRIFTLINE_SOURCE__URI"].removeprefix("file:")).parent / "1.jsonl"
+    gone.rename(tmp_path / "1.jsonl")
+    code, line = stopped(kept.env, *kept.flags)
+    (tmp_path / "1.jsonl").rename(gone)
+    assert code == 2
+    assert f"{gone}: was read before the restart" in line
+
+
+def test_all_that_snapshots_hold_is_plain_data(kept: Kept) -> None:
+    parts = [str(path) for path in kept.store.parent.glob("*.jsonl")]
+    checks: dict[str, Any] = {"fixed": (), "source_step": "driftline.source", "source_parts": parts}
+    held = prepare(kept.store, read_made_with(partition_paths(kept.store)), **checks)
+    assert held
+    held.lock.close()
+    assert held.states > 30
