@@ -15,20 +15,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataflow.assigners import WindowRef
 from dataflow.errors import LostRowsError
+from dataflow.events import embedded_schema, embeddings
 from dataflow.pieces import Piece, Timed, in_order, times
 from dataflow.sampling import levels
 from dataflow.windows import Append, Drop, Gather, Order, Trim, rfc3339
 
-FORMAT = 1
+FORMAT = 2
 
 _REMEDY = "restore a backup of the recovery store, or start with an empty one; please report it"
 
 #: So many batches of like size are worth copying into one: a small batch costs more in overhead than in rows.
 TIER = 32
+#: Embeddings are written once each if they are at most this share of the rows.
+WORTH = 0.9
+_NUMBER = pa.field("embedding", pa.int32(), nullable=False)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class Keeper:
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
-        self._rows: list[pa.RecordBatch] = _read(state["rows"]) if state else []
+        self._rows: list[pa.RecordBatch] = _read(state) if state else []
         self._appended = 0
 
     @property
@@ -99,7 +105,7 @@ class Keeper:
         return list(self._rows)
 
     def snapshot(self) -> dict[str, Any]:
-        return {"format": FORMAT, "changes": self._changes, "rows": _write(self._rows)}
+        return {"format": FORMAT, "changes": self._changes, **_write(self._rows)}
 
     def take(self, change: Append | Trim) -> list[Replace]:
         """Carry out a change; what the reader must be told."""
@@ -237,7 +243,39 @@ def _needed(rows: pa.RecordBatch, order: Trim) -> pa.RecordBatch:
     return rows if needed.all() else rows.take(pa.array(np.flatnonzero(needed)))
 
 
-def _write(rows: list[pa.RecordBatch]) -> bytes:
+def _write(rows: list[pa.RecordBatch]) -> dict[str, Any]:
+    """Rows as plain data. Where many have the same embedding, as in a log that repeats itself, each
+    embedding is written once: ``vectors`` then holds them, and ``rows`` their numbers.
+    """
+    numbers: dict[bytes, int] = {}
+    coded = [[numbers.setdefault(v.tobytes(), len(numbers)) for v in embeddings(batch)] for batch in rows]
+    if len(numbers) > WORTH * sum(map(len, rows)):
+        return {"rows": _pack(rows), "vectors": b""}
+    columns = [pa.array(codes, _NUMBER.type) for codes in coded]
+    numbered = [
+        batch.set_column(batch.schema.get_field_index("embedding"), _NUMBER, column)
+        for batch, column in zip(rows, columns, strict=True)
+    ]
+    return {"rows": _pack(numbered), "vectors": b"".join(numbers)}
+
+
+def _read(state: Mapping[str, Any]) -> list[pa.RecordBatch]:
+    rows = list(pa.ipc.open_stream(state["rows"])) if state["rows"] else []
+    if not state["vectors"]:
+        return rows
+    vectors = np.frombuffer(state["vectors"], np.float32)
+    vectors = vectors.reshape(1 + max(pc.max(batch.column("embedding")).as_py() for batch in rows), -1)
+    return [_with_vectors(batch, vectors) for batch in rows]
+
+
+def _with_vectors(batch: pa.RecordBatch, vectors: npt.NDArray[np.float32]) -> pa.RecordBatch:
+    flat = pa.array(vectors[batch.column("embedding").to_numpy()].reshape(-1))
+    field = embedded_schema(vectors.shape[1]).field("embedding")
+    column = pa.FixedSizeListArray.from_arrays(flat, type=field.type)
+    return batch.set_column(batch.schema.get_field_index("embedding"), field, column)
+
+
+def _pack(rows: list[pa.RecordBatch]) -> bytes:
     if not rows:
         return b""
     sink = pa.BufferOutputStream()
@@ -246,7 +284,3 @@ def _write(rows: list[pa.RecordBatch]) -> bytes:
             writer.write_batch(batch)
     data: bytes = sink.getvalue().to_pybytes()
     return data
-
-
-def _read(data: bytes) -> list[pa.RecordBatch]:
-    return list(pa.ipc.open_stream(data)) if data else []

@@ -38,6 +38,7 @@ from dataflow.journal import Journal
 from dataflow.logs import Event
 from dataflow.operators import Clock, by_key, windows
 from dataflow.pieces import Piece
+from dataflow.resume import ResumeLog
 from dataflow.score import ScoredWindow, score_window
 from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
@@ -75,6 +76,7 @@ def flow() -> Dataflow:
         source = WatchedSource(open_source(settings, clock=utc_now), guard)
         embedder = open_embedder(settings.embed)
         prepared = prepare_store(config.bytewax(sys.argv[1:]), settings, source, embedder)
+        resume = ResumeLog(prepared.states if prepared else 0)
         built = build(
             settings,
             source=source,
@@ -82,6 +84,7 @@ def flow() -> Dataflow:
             sink=lambda stream, uri: watched(sinks.open_sink(uri, settings, stream=stream), guard),
             guard=guard,
             journal=journal,
+            on_read=resume.over,
         )
     except DriftlineError as error:
         _log.critical(Event("error", str(error), exit_code=2))
@@ -89,6 +92,8 @@ def flow() -> Dataflow:
     _say_start(settings, embedder)
     if prepared:
         _say_resume(prepared, embedder)
+        observe.store(prepared.folder)
+        resume.start()
         atexit.register(prepared.lock.close)
     atexit.register(_say_stop, journal)
     return built
@@ -162,16 +167,19 @@ def build(
     clock: Clock = utc_now,
     guard: Callable[[Step], Step] = lambda step: step,
     journal: Journal | None = None,
+    on_read: Callable[[], None] = lambda: None,
 ) -> Dataflow:
     """The graph over given parts. ``sink(stream, uri)`` opens the sink of a stream: ``scores``,
     ``late``, ``dead_letters`` or ``windows``. ``guard`` wraps the steps that may raise while the flow
-    runs. ``journal`` is told of dead letters, late events and windows. Raises ``SettingsError``.
+    runs. ``journal`` is told of dead letters, late events and windows. ``on_read`` is called
+    whenever records have been read. Raises ``SettingsError``.
     """
     scorer = open_scorer(settings.score)
     journal = journal or Journal(settings.log, time.monotonic)
     tracer = traces.current()
 
     def decoded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        on_read()
         journal.tell_when_due()
         parts: list[pa.RecordBatch] = []
         for raw in batches:

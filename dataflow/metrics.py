@@ -98,6 +98,9 @@ STATE_BYTES = Gauge("driftline_state_bytes", "Bytes of these events, as a snapsh
 SNAPSHOT_BYTES = Counter("driftline_snapshot_bytes_total", "Bytes of rows that snapshots wrote.")
 SNAPSHOT_TIMESTAMP = Gauge("driftline_snapshot_timestamp_seconds", "When a key was last snapshot, Unix time.")
 
+RECOVERY_BYTES = Gauge("driftline_recovery_store_bytes", "Bytes of the recovery store on its disk.")
+RECOVERY_FREE = Gauge("driftline_recovery_free_bytes", "Bytes that are free on the recovery store's disk.")
+
 # The model.
 CACHE_LOOKUPS = Counter("driftline_cache_lookups_total", "Texts looked up in the cache.", ["result"])
 TOKENS = Counter("driftline_tokens_total", "Tokens of texts, and tokens computed with padding.", ["kind"])

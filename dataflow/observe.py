@@ -6,10 +6,12 @@ is loaded from snapshots, and is spread over workers. So whoever holds some is k
 """
 
 import math
+import shutil
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -21,6 +23,7 @@ from dataflow.chunks import Keeper, WholeWindow
 from dataflow.events import Decoded
 from dataflow.pieces import times
 from dataflow.score import ScoredWindow
+from dataflow.store import size
 from dataflow.watermark import NEVER
 from dataflow.windows import Gather, Output, Windows, micros
 
@@ -88,6 +91,12 @@ metrics.WATERMARK.labels("highest").set_function(_watermark(max))
 metrics.SKEW.set_function(_skew)
 metrics.SOURCE_LAG_MESSAGES.set_function(lambda: _known(part.messages for part in PARTITIONS))
 metrics.SOURCE_LAG_BYTES.set_function(lambda: _known(part.bytes for part in PARTITIONS))
+
+
+def store(folder: Path) -> None:
+    """From now on, show how large the recovery store in ``folder`` is, and what is free on its disk."""
+    metrics.RECOVERY_BYTES.set_function(lambda: size(folder))
+    metrics.RECOVERY_FREE.set_function(lambda: shutil.disk_usage(folder).free)
 
 
 def decoded(raw: pa.RecordBatch, result: Decoded) -> list[pa.RecordBatch]:

@@ -167,7 +167,7 @@ class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, 
 
     def snapshot(self) -> dict[str, Any]:
         state = self._keeper.snapshot()
-        metrics.SNAPSHOT_BYTES.inc(len(state["rows"]))
+        metrics.SNAPSHOT_BYTES.inc(len(state["rows"]) + len(state["vectors"]))
         return state
 
 

@@ -17,7 +17,7 @@ import os
 import pickle
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -59,6 +59,7 @@ class Prepared(NamedTuple):
     new store.
     """
 
+    folder: Path
     partitions: int
     epoch: int
     states: int
@@ -104,7 +105,7 @@ def prepare(
         for path in paths:
             _write_made_with(path, made_with)
         refused.pop_all()
-    return Prepared(len(paths), epoch, states, removed, known if states else {}, lock)
+    return Prepared(folder, len(paths), epoch, states, removed, known if states else {}, lock)
 
 
 def no_partition(folder: Path) -> str:
@@ -121,6 +122,15 @@ def partition_paths(folder: Path) -> list[Path]:
         if not os.access(path, os.R_OK | os.W_OK):
             raise SettingsError(f"{path}: cannot be read and written; change its owner or permissions")
     return paths
+
+
+def size(folder: Path) -> int:
+    """The bytes of all files of a store."""
+    total = 0
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # a log of changes, merged meanwhile
+            total += path.stat().st_size
+    return total
 
 
 def read_partition(path: Path) -> Partition:

@@ -1,11 +1,12 @@
 """``python -m tests.chaos --kills 200 --processes 1 2 3``: does ``kill -9`` at random moments change a row?
 
-Several streams (sliding windows with revisions and late events, sessions, one key over all partitions, many
-keys with few events) each go once undisturbed and once killed and resumed over and over. Every row of every
-output must be the same, once. The moments, the snapshot interval and the number of processes of each life, and
-who is killed (all processes of a cluster, or one) come from the seed. The death of one ends the others; but
-bytewax waits for ever for one that died while the cluster was coming up. Such lives are counted as stuck and
-ended, as a liveness probe would. Exit code 1 if a row differs, or a life that was not killed does not end.
+Several streams (sliding windows with revisions and late events, sessions, one key over all partitions,
+many keys with few events) each go once undisturbed and once killed and resumed over and over. Every row of
+every output must be the same, once. The moments, the snapshot interval and the number of processes of each
+life, and who is killed (all processes of a cluster, or one) come from the seed. The death of one ends the
+others; but bytewax waits for ever for one that died while the cluster was coming up. Such lives are counted
+as stuck and ended, as a liveness probe would. Exit code 1 if a row differs, or a life that was not killed
+does not end.
 """
 
 import argparse
@@ -287,9 +288,10 @@ def main() -> int:
         print(verdict, flush=True)
         verdicts.append(verdict)
     good = all(v.good for v in verdicts)
+    kills, rows = sum(v.kills for v in verdicts), sum(v.rows for v in verdicts)
     print(
-        f"{'SAME' if good else 'DIFFERENT'}: {sum(v.kills for v in verdicts)} kills of "
-        f"{' or '.join(map(str, options.processes))} process(es), {sum(v.rows for v in verdicts)} rows compared, in {time.monotonic() - begin:.0f} s"
+        f"{'SAME' if good else 'DIFFERENT'}: {kills} kills of {' or '.join(map(str, options.processes))} "
+        f"process(es), {rows} rows compared, in {time.monotonic() - begin:.0f} s"
     )
     return not good
 
