@@ -20,6 +20,7 @@ from dataflow import metrics
 from dataflow.chunks import Keeper, WholeWindow
 from dataflow.events import Decoded
 from dataflow.pieces import times
+from dataflow.progress import Stamped
 from dataflow.score import ScoredWindow
 from dataflow.watermark import NEVER
 from dataflow.windows import Gather, Output, Windows, micros
@@ -116,6 +117,13 @@ def embedded(batches: Sequence[pa.RecordBatch], results: Sequence[pa.RecordBatch
 def unmarked(rows: pa.RecordBatch) -> pa.RecordBatch:
     """``rows`` without the mark of their arrival, for the state."""
     return rows.replace_schema_metadata(None)
+
+
+def passed(stamped: Stamped) -> Stamped:
+    """Events have passed the one point that all pass. Returns them."""
+    if stamped.moves is not None:
+        metrics.JUMPS.inc(int(np.count_nonzero(stamped.moves < times(stamped.rows))))
+    return stamped
 
 
 def windowed(rows: pa.RecordBatch, output: Output) -> Output:

@@ -183,7 +183,8 @@ class Window(_Group):
     delay: NotNegative = timedelta(minutes=5)
     allowed_lateness: NotNegative = timedelta(0)
     idle_timeout: Positive | None = None
-    max_future: Positive = timedelta(hours=1)
+    max_future: Positive = timedelta(minutes=5)
+    max_jump: NotNegative | None = None
     align_to: Instant = datetime(1970, 1, 1, tzinfo=timezone.utc)
     on_eof: Literal["close", "keep"] = "close"
     max_window_rows: Annotated[int, Field(ge=100)] | None = None
