@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataflow.ledger import SLACK
@@ -31,6 +31,7 @@ aligned = st.builds(
     st.integers(1, 60),
     st.integers(0, 30),
 )
+tumbling_of_10 = spec(kind="tumbling", length=10, delay=0)
 sessions = st.builds(
     lambda gap, delay, lateness: spec(kind="session", gap=gap, delay=delay, allowed_lateness=lateness),
     st.integers(1, 40),
@@ -413,6 +414,8 @@ def test_a_key_at_rest_waits_for_a_partition_that_is_behind() -> None:
 
 
 @given(aligned | sessions, streams, cuts, st.integers(0, 40), st.integers(0, 8), st.booleans())
+@example(tumbling_of_10, [Arrival(0), Arrival(15), Arrival(5), Arrival(30)], [2], 40, 1, False)
+@example(tumbling_of_10, [Arrival(0), Arrival(5), Arrival(30)], [1], 400, 1, True)
 def test_another_lateness_on_the_same_store_revives_no_window(
     window: Window, arrivals: list[Arrival], at: list[int], lateness: int, change: int, silence: bool
 ) -> None:
