@@ -26,6 +26,8 @@ FORMAT = 1
 
 #: So many batches of like size are worth copying into one: a small batch costs more in overhead than in rows.
 TIER = 32
+#: Batches of more bytes in all are not: they are not small, and their texts may be more than a column holds.
+COMPACT_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ class Keeper:
         """
         appended = self._appended
         while appended % TIER == 0:
+            if sum(rows.nbytes for rows in self._rows[-TIER:]) > COMPACT_BYTES:
+                return
             self._rows[-TIER:] = [pa.concat_batches(self._rows[-TIER:])]
             appended //= TIER
 

@@ -36,7 +36,7 @@ from dataflow.events import DEAD_LETTER, SAMPLE_SHARE, embedded_schema
 from dataflow.journal import Journal
 from dataflow.logs import Event
 from dataflow.operators import Clock, windows
-from dataflow.pieces import Piece
+from dataflow.pieces import Piece, of_strings
 from dataflow.score import ScoredWindow, score_window
 from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
@@ -185,7 +185,7 @@ def build(
     scores = op.map("score", scorable.trues, guard(scored))
     dead = op.merge("dead_letters", unread, unembedded, scorable.falses)
     streams: dict[sinks.Stream, Any] = {
-        "scores": op.map_value("scores", scores, lambda window: window.rows),
+        "scores": op.flat_map_value("scores", scores, lambda window: of_strings(window.rows)),
         "late": op.map_value("late", windowed.late, late),
         "dead_letters": op.map("dead_letters_keyed", dead, dead_letters),
         "windows": op.map_value("windows", scores, lambda window: window.summary),

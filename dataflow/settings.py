@@ -173,6 +173,10 @@ class Embed(_Group):
         return self
 
 
+#: An event is scored in each of its windows, so they multiply the work and the output.
+MOST_WINDOWS = 5_000
+
+
 class Window(_Group):
     """Event-time windows; see docs/time.md for what each setting does to a stream."""
 
@@ -195,6 +199,11 @@ class Window(_Group):
         if self.kind == "sliding" and self.slide > self.length:
             raise ValueError(
                 "window.slide is longer than window.length, events between the windows would be lost"
+            )
+        if self.kind == "sliding" and self.length > MOST_WINDOWS * self.slide:
+            raise ValueError(
+                f"window.length is {self.length // self.slide:,} times window.slide, and each event would be in "
+                f"so many windows; make window.slide longer, {MOST_WINDOWS:,} windows are the most"
             )
         return self
 
