@@ -202,8 +202,8 @@ class Window(_Group):
             )
         if self.kind == "sliding" and self.length > MOST_WINDOWS * self.slide:
             raise ValueError(
-                f"window.length is {self.length // self.slide:,} times window.slide, and each event would be in "
-                f"so many windows; make window.slide longer, {MOST_WINDOWS:,} windows are the most"
+                f"window.length is {self.length // self.slide:,} times window.slide, and each event would be "
+                f"in so many windows; make window.slide longer, {MOST_WINDOWS:,} windows are the most"
             )
         return self
 
