@@ -116,6 +116,8 @@ class Aligned:
     Any ``slide <= length``, also one that does not divide it; any sign of ``k``.
     """
 
+    __slots__ = ("_align", "_dirty", "_ended", "_forgotten", "_lateness", "_length", "_revision", "_slide")
+
     def __init__(
         self, length: int, slide: int, align: int, lateness: int, state: Mapping[str, Any] | None = None
     ) -> None:
@@ -281,6 +283,8 @@ class Sessions:
     An event that falls into a session that is gone is late, even if it came within ``gap`` of the
     watermark: so no event time ever belongs to two sessions.
     """
+
+    __slots__ = ("_gap", "_gone_until", "_lateness", "_live", "_next", "_seen")
 
     def __init__(self, gap: int, lateness: int, state: Mapping[str, Any] | None = None) -> None:
         self._gap, self._lateness = gap, lateness

@@ -87,6 +87,8 @@ class WholeWindow:
 class Keeper:
     """The half of a chunk that recovery writes: all its rows, until it is dropped."""
 
+    __slots__ = ("__weakref__", "_appended", "_changes", "_rows")
+
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
         self._rows: list[pa.RecordBatch] = _read(state["rows"]) if state else []
@@ -132,6 +134,8 @@ class Keeper:
 
 class Reader:
     """The half of a chunk that hands over the rows of windows; its snapshot is one number."""
+
+    __slots__ = ("_changes", "_ends", "_held", "_lacks_replay", "_replaces", "_rows")
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0

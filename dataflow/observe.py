@@ -37,9 +37,11 @@ class Living(Generic[T]):
 
     def __init__(self) -> None:
         self._references: set[weakref.ref[T]] = set()
+        # One for all: a bound method is made anew each time that it is asked for.
+        self._forget = self._references.discard
 
     def add(self, member: T) -> T:
-        self._references.add(weakref.ref(member, self._references.discard))
+        self._references.add(weakref.ref(member, self._forget))
         return member
 
     def __iter__(self) -> Iterator[T]:

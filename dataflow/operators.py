@@ -178,6 +178,8 @@ class _Common:
 
 
 class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, Any]]):
+    __slots__ = ("_keeper",)
+
     def __init__(self, loads: _Loads, state: dict[str, Any] | None) -> None:
         loads.note(state)
         self._keeper = observe.CHUNKS.add(Keeper(state))
@@ -200,6 +202,8 @@ class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, 
 
 
 class _ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any]]):
+    __slots__ = ("_reader",)
+
     def __init__(self, state: dict[str, Any] | None) -> None:
         self._reader = Reader(state)
 
@@ -216,6 +220,8 @@ class _ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, An
 
 
 class _AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
+    __slots__ = ("_assembly",)
+
     def __init__(self, state: None) -> None:
         self._assembly = Assembly()
 

@@ -40,7 +40,7 @@ def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
     return pa.concat_batches([rows])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Piece:
     """The rows of ``batch`` at ``places``, ``(n,)``; all of them if that is ``None``."""
 

@@ -14,8 +14,8 @@ from dataflow.scorers import Scorer
 
 @dataclass(frozen=True)
 class ScoredWindow:
-    """``rows``: schema ``SCORED`` and the extra fields asked for, with ``large_string`` for texts that are too
-    many for ``string``. ``summary``: one ``WINDOW_SUMMARY`` row.
+    """``rows``: schema ``SCORED`` and the extra fields asked for, with ``large_string`` for texts that are
+    too many for ``string``. ``summary``: one ``WINDOW_SUMMARY`` row.
     """
 
     rows: pa.RecordBatch

@@ -98,6 +98,8 @@ Rest = tuple[int, int, int, int]
 class Windows:
     """The windows of one key. ``state`` is what :meth:`snapshot` gave, ``rest`` what :meth:`rest` gave."""
 
+    __slots__ = ("__weakref__", "_assigner", "_due", "_ledger", "_sample", "_settled", "_watermark")
+
     def __init__(
         self,
         spec: settings.Window,
