@@ -16,7 +16,7 @@ from bytewax.testing import run_main
 from benchmarks.measure import Count, Memory, stream, table
 from benchmarks.windows import objects
 from dataflow.flow import utc_now
-from dataflow.operators import by_key, windows
+from dataflow.operators import windows
 from dataflow.settings import Window
 
 DIM = 768
@@ -30,8 +30,8 @@ WINDOW = Window(
 def ours(batches: list[pa.RecordBatch]) -> Dataflow:
     flow = Dataflow("ours")
     paced = Memory([[b] for b in batches], timedelta(seconds=SECONDS / len(batches)))
-    keyed = op.flat_map("by_key", op.input("source", flow, paced), by_key)
-    op.output("sink", windows("window", keyed, WINDOW, utc_now).whole, Count(lambda item: len(item[1])))
+    batched = op.input("source", flow, paced)
+    op.output("sink", windows("window", batched, WINDOW, utc_now).whole, Count(lambda item: len(item[1])))
     return flow
 
 

@@ -24,7 +24,8 @@ from benchmarks.measure import Count, Memory, Took, race, stream, table
 from dataflow.chunks import Keeper, WholeWindow
 from dataflow.events import embeddings
 from dataflow.flow import utc_now
-from dataflow.operators import by_key, windows
+from dataflow.operators import windows
+from dataflow.progress import Stamped
 from dataflow.settings import Window
 from dataflow.windows import Append, Drop, Trim, Windows, micros
 
@@ -41,8 +42,8 @@ Taken = Callable[[Any], int]
 def ours(batches: list[pa.RecordBatch], window: Window, take: Taken) -> Count:
     """The window stage over the batches; what it emits goes to ``take``, which says how many rows it was."""
     flow = Dataflow("ours")
-    keyed = op.flat_map("by_key", op.input("source", flow, Memory([[b] for b in batches])), by_key)
-    whole = windows("window", keyed, window, utc_now).whole
+    batched = op.input("source", flow, Memory([[b] for b in batches]))
+    whole = windows("window", batched, window, utc_now).whole
     count = Count(lambda item: take(item[1]))
     op.output("sink", whole, count)
     run_main(flow)
@@ -178,7 +179,7 @@ def state() -> None:
         machine = Windows(window, 0)
         keepers: dict[int, Keeper] = {}
         for batch in stream(3 * a_window, dim=64, a_second=a_window / LENGTH.total_seconds(), jitter_s=20):
-            for order in machine.push(batch, 0).orders:
+            for order in machine.push(Stamped(batch, ()), 0).orders:
                 if isinstance(order, Append | Trim):
                     keepers.setdefault(order.chunk, Keeper()).take(order)
                 elif isinstance(order, Drop):

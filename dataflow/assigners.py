@@ -116,6 +116,8 @@ class Aligned:
     Any ``slide <= length``, also one that does not divide it; any sign of ``k``.
     """
 
+    __slots__ = ("_align", "_dirty", "_ended", "_forgotten", "_lateness", "_length", "_revision", "_slide")
+
     def __init__(
         self, length: int, slide: int, align: int, lateness: int, state: Mapping[str, Any] | None = None
     ) -> None:
@@ -135,10 +137,11 @@ class Aligned:
 
     @property
     def gone_until(self) -> int:
-        return NEVER
+        return NEVER if self._forgotten == NEVER else self._ends(self._forgotten)
 
     def resume(self, watermark: int, gone_until: int) -> None:
-        self._ended, self._forgotten = self._last_ended(watermark), self._gone(watermark)
+        self._ended = self._last_ended(watermark)
+        self._forgotten = self._last_ended(max(gone_until, watermark - self._lateness))
 
     def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
         return self._ends(self._first(ts)) <= watermark
@@ -153,7 +156,7 @@ class Aligned:
         return np.zeros_like(behind)
 
     def late(self, ts: Int64s, watermark: Int64s) -> Bools:
-        return self._ends(self._last(ts)) + self._lateness <= watermark
+        return self._last(ts) <= self._gone(watermark)
 
     def earliest_end(self, ts: Int64s, watermark: Int64s) -> Int64s:
         window = np.maximum(self._first(ts), self._last_ended(watermark) + 1)
@@ -222,7 +225,7 @@ class Aligned:
         return number
 
     def forget(self, watermark: int) -> None:
-        self._forgotten = self._gone(watermark)
+        self._forgotten = int(self._gone(watermark))
         self._revision = {k: r for k, r in self._revision.items() if k > self._forgotten}
 
     @property
@@ -261,7 +264,9 @@ class Aligned:
         return (watermark - self._align - self._length) // self._slide
 
     def _gone(self, watermark: Times) -> Times:
-        return self._last_ended(watermark - self._lateness)
+        """The last window that is gone. One that went under a shorter lateness does not come back."""
+        gone: Times = np.maximum(self._last_ended(watermark - self._lateness), self._forgotten)
+        return gone
 
 
 @dataclass
@@ -278,6 +283,8 @@ class Sessions:
     An event that falls into a session that is gone is late, even if it came within ``gap`` of the
     watermark: so no event time ever belongs to two sessions.
     """
+
+    __slots__ = ("_gap", "_gone_until", "_lateness", "_live", "_next", "_seen")
 
     def __init__(self, gap: int, lateness: int, state: Mapping[str, Any] | None = None) -> None:
         self._gap, self._lateness = gap, lateness

@@ -35,6 +35,8 @@ TIER = 32
 #: Embeddings are written once each if they are at most this share of the rows.
 WORTH = 0.9
 _NUMBER = pa.field("embedding", pa.int32(), nullable=False)
+#: Batches of more bytes in all are not: they are not small, and their texts may be more than a column holds.
+COMPACT_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class WholeWindow:
 class Keeper:
     """The half of a chunk that recovery writes: all its rows, until it is dropped."""
 
+    __slots__ = ("__weakref__", "_appended", "_changes", "_rows")
+
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
         self._rows: list[pa.RecordBatch] = _read(state) if state else []
@@ -127,6 +131,8 @@ class Keeper:
         """
         appended = self._appended
         while appended % TIER == 0:
+            if sum(rows.nbytes for rows in self._rows[-TIER:]) > COMPACT_BYTES:
+                return
             self._rows[-TIER:] = [pa.concat_batches(self._rows[-TIER:])]
             appended //= TIER
 
@@ -137,6 +143,8 @@ class Keeper:
 
 class Reader:
     """The half of a chunk that hands over the rows of windows; its snapshot is one number."""
+
+    __slots__ = ("_changes", "_ends", "_held", "_lacks_replay", "_replaces", "_rows")
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0

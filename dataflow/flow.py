@@ -36,8 +36,8 @@ from dataflow.errors import DriftlineError
 from dataflow.events import DEAD_LETTER, SAMPLE_SHARE, embedded_schema
 from dataflow.journal import Journal
 from dataflow.logs import Event
-from dataflow.operators import Clock, by_key, windows
-from dataflow.pieces import Piece
+from dataflow.operators import Clock, windows
+from dataflow.pieces import Piece, of_strings
 from dataflow.resume import ResumeLog
 from dataflow.score import ScoredWindow, score_window
 from dataflow.scorers import open_scorer
@@ -225,14 +225,13 @@ def build(
     raw = op.input("source", flow, source)
     events, unread = _split("decoded", op.flat_map_batch("decode", raw, guard(decoded)))
     vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, guard(embedded)))
-    keyed = op.flat_map("by_key", vectors, by_key)
-    windowed = windows("window", keyed, settings.window, clock, speaking(source), guard)
+    windowed = windows("window", vectors, settings.window, clock, speaking(source), guard)
     uniform = op.flat_map("one_version", windowed.whole, guard(of_one_version))
     scorable = op.branch("of_one_version", uniform, lambda item: isinstance(item, tuple))
     scores = op.map("score", scorable.trues, guard(scored))
     dead = op.merge("dead_letters", unread, unembedded, scorable.falses)
     streams: dict[sinks.Stream, Any] = {
-        "scores": op.map_value("scores", scores, lambda window: window.rows),
+        "scores": op.flat_map_value("scores", scores, lambda window: of_strings(window.rows)),
         "late": op.map_value("late", windowed.late, late),
         "dead_letters": op.map("dead_letters_keyed", dead, dead_letters),
         "windows": op.map_value("windows", scores, lambda window: window.summary),

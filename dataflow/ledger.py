@@ -20,6 +20,8 @@ SLACK = 0.15
 class Ledger:
     """Chunks by number, and the rows in each. One chunk at most is open: it takes the next rows."""
 
+    __slots__ = ("_chunks", "_next", "_open")
+
     def __init__(self, state: Mapping[str, Any] | None = None, following: int = 0) -> None:
         self._chunks: dict[int, dict[Kind, int]] = {}
         self._open: int | None = None

@@ -79,6 +79,9 @@ WATERMARK = Gauge(
 SKEW = Gauge(
     "driftline_event_time_skew_seconds", "Newest event time less watermark, the largest of all keys."
 )
+JUMPS = Counter(
+    "driftline_jumps_total", "Events too far ahead of their partition to move a watermark unconfirmed."
+)
 WINDOWS_OPEN = Gauge("driftline_windows_open", "Windows that hold events and have not ended.")
 WINDOWS_CLOSED = Counter("driftline_windows_closed_total", "Windows that were scored for the first time.")
 WINDOW_REVISIONS = Counter("driftline_window_revisions_total", "Windows that were scored again.")

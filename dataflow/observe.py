@@ -22,6 +22,7 @@ from dataflow import metrics
 from dataflow.chunks import Keeper, WholeWindow
 from dataflow.events import Decoded
 from dataflow.pieces import times
+from dataflow.progress import Stamped
 from dataflow.score import ScoredWindow
 from dataflow.store import size
 from dataflow.watermark import NEVER
@@ -39,9 +40,11 @@ class Living(Generic[T]):
 
     def __init__(self) -> None:
         self._references: set[weakref.ref[T]] = set()
+        # One for all: a bound method is made anew each time that it is asked for.
+        self._forget = self._references.discard
 
     def add(self, member: T) -> T:
-        self._references.add(weakref.ref(member, self._references.discard))
+        self._references.add(weakref.ref(member, self._forget))
         return member
 
     def __iter__(self) -> Iterator[T]:
@@ -125,6 +128,13 @@ def embedded(batches: Sequence[pa.RecordBatch], results: Sequence[pa.RecordBatch
 def unmarked(rows: pa.RecordBatch) -> pa.RecordBatch:
     """``rows`` without the mark of their arrival, for the state."""
     return rows.replace_schema_metadata(None)
+
+
+def passed(stamped: Stamped) -> Stamped:
+    """Events have passed the one point that all pass. Returns them."""
+    if stamped.moves is not None:
+        metrics.JUMPS.inc(int(np.count_nonzero(stamped.moves < times(stamped.rows))))
+    return stamped
 
 
 def windowed(rows: pa.RecordBatch, output: Output) -> Output:

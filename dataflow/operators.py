@@ -1,8 +1,9 @@
-"""The window stages as bytewax operators: window -> keep, read -> assemble.
+"""The window stages as bytewax operators: progress -> window -> keep, read -> assemble.
 
 Each key's state machine is a ``stateful_batch`` logic of its own; the keys are chosen so that what a
 snapshot writes is small and a key's rows spread over all workers::
 
+    progress   one for all              how far each partition of the source has come
     window     keyed by key             watermark, windows, and how many rows each chunk has in each pane
     keep       keyed by key, chunk      the rows, written when they change
     read       keyed by key, chunk      the same rows, not written
@@ -18,11 +19,12 @@ from typing import Any, Callable, Collection, TypeAlias  # noqa: UP035  see `win
 
 import bytewax.operators as op
 import pyarrow as pa
-from bytewax.dataflow import operator
+from bytewax.dataflow import Stream, operator
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from dataflow import metrics, observe, settings
 from dataflow.chunks import Assembly, Gone, Keeper, Part, Reader, Recall, Replace, WholeWindow
+from dataflow.progress import Progress, Stamped
 from dataflow.windows import Append, Drop, Gather, Order, Output, Rest, Trim, Windows, micros
 
 Clock = Callable[[], datetime]
@@ -62,7 +64,32 @@ copyreg.pickle(pa.RecordBatch, lambda batch: (_unpack, (_pack(batch),)))
 _Item: TypeAlias = Order | Recall | pa.RecordBatch
 
 
-class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
+class _ProgressLogic(StatefulBatchLogic[pa.RecordBatch, Stamped, dict[str, Any]]):
+    """All batches pass here, on one worker: whatever the keys and workers are, they see the same order."""
+
+    def __init__(self, common: "_Common", state: dict[str, Any] | None) -> None:
+        spec, self._clock, self._listens = common.spec, common.clock, bool(common.spec.idle_timeout)
+        common.loads.note(state)
+        jump = spec.delay if spec.max_jump is None else spec.max_jump
+        idle = micros(spec.idle_timeout) if spec.idle_timeout else None
+        self._progress = Progress(micros(jump), idle, common.partitions, micros(common.clock()), state)
+
+    def on_batch(self, values: list[pa.RecordBatch]) -> tuple[Iterable[Stamped], bool]:
+        now = micros(self._clock())
+        return [observe.passed(part) for rows in values for part in self._progress.take(rows, now)], False
+
+    def on_notify(self) -> tuple[Iterable[Stamped], bool]:
+        self._progress.listen(micros(self._clock()))
+        return [], False
+
+    def notify_at(self) -> datetime | None:
+        return self._clock() + _STALL if self._listens else None
+
+    def snapshot(self) -> dict[str, Any]:
+        return self._progress.snapshot()
+
+
+class _WindowLogic(StatefulBatchLogic[Stamped, _Item, dict[str, Any]]):
     """One key. While it holds no rows, all that is kept of it is a few numbers, for ``window.remember``."""
 
     # A million keys may come and go.
@@ -79,14 +106,17 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
             self._rest = tuple(state["rest"])
         else:
             now = micros(common.clock())
-            self._windows = observe.KEYS.add(Windows(common.spec, now, state, partitions=common.partitions))
+            self._windows = observe.KEYS.add(Windows(common.spec, now, state))
             # Not by a timer of the keepers' own: see _LOADING.
             self._recalls = tuple(map(Recall, self._windows.chunks)) if state else ()
 
-    def on_batch(self, values: list[pa.RecordBatch]) -> tuple[Iterable[_Item], bool]:
+    def on_batch(self, values: list[Stamped]) -> tuple[Iterable[_Item], bool]:
         now = micros(self._common.clock())
         windows = self._windows or observe.KEYS.add(Windows(self._common.spec, now, rest=self._rest))
-        outputs = [observe.windowed(rows, windows.push(observe.unmarked(rows), now)) for rows in values]
+        outputs = [
+            observe.windowed(part.rows, windows.push(part._replace(rows=observe.unmarked(part.rows)), now))
+            for part in values
+        ]
         return self._after(windows, outputs), False
 
     def on_notify(self) -> tuple[Iterable[_Item], bool]:
@@ -150,6 +180,8 @@ class _Common:
 
 
 class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, Any]]):
+    __slots__ = ("_keeper",)
+
     def __init__(self, loads: _Loads, state: dict[str, Any] | None) -> None:
         loads.note(state)
         self._keeper = observe.CHUNKS.add(Keeper(state))
@@ -172,6 +204,8 @@ class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, 
 
 
 class _ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any]]):
+    __slots__ = ("_guard", "_reader")
+
     def __init__(self, guard: Guard, state: dict[str, Any] | None) -> None:
         self._guard, self._reader = guard, Reader(state)
 
@@ -190,6 +224,8 @@ class _ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, An
 
 
 class _AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
+    __slots__ = ("_assembly", "_guard")
+
     def __init__(self, guard: Guard, state: None) -> None:
         self._guard, self._assembly = guard, Assembly()
 
@@ -215,20 +251,24 @@ class WindowsOut:
 @operator
 def windows(
     step_id: str,
-    up: KeyedStream[pa.RecordBatch],
+    up: Stream[pa.RecordBatch],
     spec: settings.Window,
     clock: Clock,
     partitions: Collection[str] = (),
     guard: Guard = lambda step: step,
 ) -> WindowsOut:
-    """Gather embedded events, keyed by ``key``, into event-time windows.
+    """Gather embedded events by their ``key`` into event-time windows.
 
-    ``partitions``: those of the source that have something to say (see ``Windows``). ``guard`` wraps the
-    steps that raise ``LostRowsError`` when rows are missing.
+    ``partitions``: those of the source that have something to say; the watermarks wait for them. ``guard``
+    wraps the steps that raise ``LostRowsError`` when rows are missing.
     """
     # On CPython 3.10, bytewax takes the builtin generics in an operator's signature for classes and fails.
     loads = _Loads(clock)
-    items = op.stateful_batch("window", up, partial(_WindowLogic, _Common(spec, clock, partitions, loads)))
+    common = _Common(spec, clock, partitions, loads)
+    passing = op.map("pass", up, lambda batch: ("all", batch))
+    stamped = op.stateful_batch("progress", passing, partial(_ProgressLogic, common))
+    keyed = op.flat_map("by_key", stamped, lambda item: by_key(item[1]))
+    items = op.stateful_batch("window", keyed, partial(_WindowLogic, common))
     split = op.branch("split", items, lambda item: isinstance(item[1], pa.RecordBatch))
     orders = op.map("by_chunk", split.falses, lambda item: (_join(item[0], str(item[1].chunk)), item[1]))
     # A keeper that were told of a window would be awake, and its rows written again.
@@ -238,22 +278,30 @@ def windows(
     parts = op.stateful_batch("read", op.merge("told", wanted, kept), partial(_ReadLogic, guard))
     by_window = op.map("by_window", parts, lambda item: (_join(_key(item[0]), _name(item[1])), item[1]))
     whole = op.stateful_batch("assemble", by_window, partial(_AssembleLogic, guard))
-    return WindowsOut(op.map("by_key", whole, lambda item: (_key(item[0]), item[1])), split.trues)
+    return WindowsOut(op.map("whole", whole, lambda item: (_key(item[0]), item[1])), split.trues)
 
 
-def by_key(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
+def by_key(stamped: Stamped) -> list[tuple[str, Stamped]]:
     """A batch's rows by their ``key``, in their order."""
-    keys = batch.column("key")
+    keys = stamped.rows.column("key")
     names = keys.unique().to_pylist()
     if len(names) == 1:
-        return [(names[0], batch)]
+        return [(names[0], stamped)]
     # Of both, the order is that of the first of each.
     codes = keys.dictionary_encode().indices.to_numpy()
     order = codes.argsort(kind="stable")
-    bounds = [*(codes[order].searchsorted(range(len(names)))).tolist(), len(batch)]
-    ordered = batch.take(pa.array(order))
+    bounds = [*(codes[order].searchsorted(range(len(names)))).tolist(), len(codes)]
+    ordered = stamped.rows.take(pa.array(order))
+    moves = None if stamped.moves is None else stamped.moves[order]
     return [
-        (name, ordered.slice(start, stop - start))
+        (
+            name,
+            Stamped(
+                ordered.slice(start, stop - start),
+                stamped.progress,
+                None if moves is None else moves[start:stop],
+            ),
+        )
         for name, start, stop in zip(names, bounds[:-1], bounds[1:], strict=True)
     ]
 

@@ -4,6 +4,7 @@ Whatever order events arrive in, scores are made in that of (``ts``, ``id``). A 
 they are copied when it is looked at: once, straight to their place.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,11 @@ from dataflow.events import embeddings
 from dataflow.watermark import Int64s
 
 Places = npt.NDArray[np.intp]
+
+#: Arrow's ``string`` has room for so many bytes in a column. More than that are gathered as ``large_string``.
+STRING_BYTES = 2**31 - 1
+#: Bytes of text in a batch that goes to the sinks, about.
+SINK_BYTES = 2**28
 
 
 def times(rows: pa.RecordBatch) -> Int64s:
@@ -34,7 +40,7 @@ def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
     return pa.concat_batches([rows])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Piece:
     """The rows of ``batch`` at ``places``, ``(n,)``; all of them if that is ``None``."""
 
@@ -93,7 +99,7 @@ def in_order(pieces: Sequence[Piece]) -> pa.RecordBatch:
     ts = np.concatenate([_chosen(times(piece.batch), piece) for piece in pieces])
     order = np.argsort(ts, kind="stable")
     if (ts[order][1:] == ts[order][:-1]).any():
-        ids = pa.concat_arrays([_chosen(piece.batch.column("id"), piece) for piece in pieces])
+        ids = _joined([_chosen(piece.batch.column("id"), piece) for piece in pieces])
         by_both = [("ts", "ascending"), ("id", "ascending")]
         order = pc.sort_indices(pa.table({"ts": ts, "id": ids}), sort_keys=by_both).to_numpy().astype(np.intp)
     if len(pieces) == 1 and pieces[0].places is None and (order[1:] > order[:-1]).all():
@@ -122,8 +128,33 @@ def _gather(pieces: Sequence[Piece], order: Places) -> pa.RecordBatch:
             columns.append(_vectors(pieces, order, field.type))
         else:
             parts = [_chosen(piece.batch.column(field.name), piece) for piece in pieces]
-            columns.append(pa.concat_arrays(parts).take(at))
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+            columns.append(_joined(parts).take(at))
+    fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _joined(parts: list[pa.Array]) -> pa.Array:
+    """One array of all, ``large_string`` if ``string`` has no room for it."""
+    if pa.types.is_string(parts[0].type) and sum(part.nbytes for part in parts) > STRING_BYTES:
+        parts = [part.cast(pa.large_string()) for part in parts]
+    return pa.concat_arrays(parts)
+
+
+def of_strings(rows: pa.RecordBatch) -> list[pa.RecordBatch]:
+    """The rows with ``string`` for ``large_string``: one batch, or several if they hold more than fits."""
+    large = [field.name for field in rows.schema if pa.types.is_large_string(field.type)]
+    if not large:
+        return [rows]
+    schema = pa.schema(
+        [field.with_type(pa.string()) if field.name in large else field for field in rows.schema]
+    )
+    size = sum(pc.binary_length(rows.column(name)).to_numpy(zero_copy_only=False) for name in large)
+    part = np.cumsum(size, dtype=np.int64) // SINK_BYTES
+    bounds = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(rows)]
+    # Taken, as a slice keeps offsets that do not fit.
+    return [
+        rows.take(pa.array(np.arange(start, stop))).cast(schema) for start, stop in itertools.pairwise(bounds)
+    ]
 
 
 def _vectors(pieces: Sequence[Piece], order: Places, type: pa.DataType) -> pa.Array:

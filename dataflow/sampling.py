@@ -33,6 +33,8 @@ def levels(ids: pa.Array) -> Int64s:
 class Sample:
     """Which rows of a key's windows are kept; all of them when ``limit`` is ``None``."""
 
+    __slots__ = ("_assigner", "_ledger", "_levels", "_limit", "_seen")
+
     def __init__(
         self, limit: int | None, assigner: Assigner, ledger: Ledger, state: Mapping[str, Any] | None = None
     ) -> None:

@@ -14,7 +14,9 @@ from dataflow.scorers import Scorer
 
 @dataclass(frozen=True)
 class ScoredWindow:
-    """``rows``: schema ``SCORED`` and the extra fields asked for. ``summary``: one ``WINDOW_SUMMARY`` row."""
+    """``rows``: schema ``SCORED`` and the extra fields asked for, with ``large_string`` for texts that are
+    too many for ``string``. ``summary``: one ``WINDOW_SUMMARY`` row.
+    """
 
     rows: pa.RecordBatch
     summary: pa.RecordBatch
@@ -37,7 +39,10 @@ def score_window(
     }
     schema = pa.schema([*SCORED, *extra])
     rows = [columns[name] if name in columns else events.column(name) for name in schema.names]
-    return ScoredWindow(pa.RecordBatch.from_arrays(rows, schema=schema), _summary(key, window, scores.values))
+    fields = [field.with_type(column.type) for field, column in zip(schema, rows, strict=True)]
+    return ScoredWindow(
+        pa.RecordBatch.from_arrays(rows, schema=pa.schema(fields)), _summary(key, window, scores.values)
+    )
 
 
 def _summary(key: str, window: WholeWindow, scores: npt.NDArray[np.float64]) -> pa.RecordBatch:

@@ -174,6 +174,10 @@ class Embed(_Group):
         return self
 
 
+#: An event is scored in each of its windows, so they multiply the work and the output.
+MOST_WINDOWS = 5_000
+
+
 class Window(_Group):
     """Event-time windows; see docs/time.md for what each setting does to a stream."""
 
@@ -184,7 +188,8 @@ class Window(_Group):
     delay: NotNegative = timedelta(minutes=5)
     allowed_lateness: NotNegative = timedelta(0)
     idle_timeout: Positive | None = None
-    max_future: Positive = timedelta(hours=1)
+    max_future: Positive = timedelta(minutes=5)
+    max_jump: NotNegative | None = None
     align_to: Instant = datetime(1970, 1, 1, tzinfo=timezone.utc)
     on_eof: Literal["close", "keep"] = "close"
     max_window_rows: Annotated[int, Field(ge=100)] | None = None
@@ -195,6 +200,11 @@ class Window(_Group):
         if self.kind == "sliding" and self.slide > self.length:
             raise ValueError(
                 "window.slide is longer than window.length, events between the windows would be lost"
+            )
+        if self.kind == "sliding" and self.length > MOST_WINDOWS * self.slide:
+            raise ValueError(
+                f"window.length is {self.length // self.slide:,} times window.slide, and each event would be "
+                f"in so many windows; make window.slide longer, {MOST_WINDOWS:,} windows are the most"
             )
         return self
 

@@ -1,10 +1,11 @@
 """The watermark of one key: how far event time has come, from the data alone.
 
-It is the smallest, over the source partitions seen for the key, of (largest event time seen - delay).
-It never moves back. A partition that has not spoken for the key holds nothing back, as a key may live
-in one partition only; unless it is *expected* to speak: then the watermark waits for it. A partition
-that has been silent for ``idle_timeout`` of wall clock is left out; when all are, the watermark moves
-on with the wall clock, so that the last windows close.
+It is the smallest, over the source partitions, of (largest event time seen - delay), and never moves back.
+In a partition that has had events of the key, only these count. For each other partition, what counts is
+how far it had come, with events of any key, when the key's last events passed :mod:`dataflow.progress`; one
+that is expected to speak but has not yet holds the watermark back. A partition that has been silent for
+``idle_timeout`` of wall clock is left out; when all are, the watermark moves on with the wall clock, so that
+the last windows close.
 All times are integers: microseconds since the Unix epoch, UTC.
 """
 
@@ -21,11 +22,13 @@ NEVER = -(1 << 62)
 
 
 class Watermark:
-    """The watermark over the partitions of one key.
+    """The watermark over the partitions for one key.
 
     The times of last arrival are not part of the state: a process that was down for longer than
     ``idle_us`` must not find all its partitions idle when it comes back.
     """
+
+    __slots__ = ("_arrived", "_delay", "_idle", "_newest", "_others", "highest", "value")
 
     def __init__(
         self, delay_us: int, idle_us: int | None, now_us: int, state: Mapping[str, Any] | None = None
@@ -33,50 +36,53 @@ class Watermark:
         self._delay = delay_us
         self._idle = idle_us
         self.value: int = state["value"] if state else NEVER
+        #: The newest event time of the key in each partition that has had some.
         self._newest: dict[str, int] = dict(state["newest"]) if state else {}
+        #: The lowest that the other partitions had come to when the key was last heard.
+        self._others: int = state["others"] if state else -NEVER
         #: The largest event time seen, of any partition.
         self.highest: int = state["highest"] if state else NEVER
         self._arrived = dict.fromkeys(self._newest, now_us)
 
     def snapshot(self) -> dict[str, Any]:
-        return {"value": self.value, "newest": dict(self._newest), "highest": self.highest}
+        return {
+            "value": self.value,
+            "newest": dict(self._newest),
+            "others": self._others,
+            "highest": self.highest,
+        }
 
-    def expect(self, partitions: Iterable[str], now_us: int) -> None:
-        """Wait for these partitions to speak, or to be silent for ``idle_us`` from now."""
-        for name in partitions:
-            self._arrived.setdefault(name, now_us)
+    def hear(self, partition: str, progress: Iterable[tuple[int, str]], now_us: int) -> None:
+        """Events of ``partition`` have come. ``progress``: what partitions have come to, the lowest first."""
+        if self._idle is not None:
+            active = self._active(now_us)
+            # For a partition that is silent here, what others hear of it counts.
+            self._arrived = {name: self._arrived[name] for name in active}
+            self._newest = {name: self._newest[name] for name in active}
+        self._arrived[partition] = now_us
+        self._newest.setdefault(partition, NEVER)
+        self._others = next((at for at, name in progress if name not in self._newest), -NEVER)
 
-    def observe(self, ts: Int64s, partitions: npt.NDArray[np.int32], names: list[str], now_us: int) -> Int64s:
-        """Take in events in their order of arrival; the watermark right after each of them.
+    def observe(self, ts: Int64s, partition: str) -> Int64s:
+        """Take in events of the partition just heard, in their order; the watermark right after each.
 
-        ``ts``: ``(n,)`` event times. ``partitions``: ``(n,)`` indices into ``names``.
-        Returns ``(n,)``, never decreasing, at least :attr:`value` as it was before.
+        ``ts``: ``(n,)`` event times. Returns ``(n,)``, never decreasing, at least :attr:`value` as it was
+        before.
         """
-        for name in names:
-            self._arrived[name] = now_us
-        rest = [self._newest.get(p, NEVER) for p in self._active(now_us) if p not in names]
-        lowest = np.full(len(ts), min(rest, default=-NEVER))
-        for code, name in enumerate(names):
-            here = ts if len(names) == 1 else np.where(partitions == code, ts, NEVER)
-            newest = np.maximum(np.maximum.accumulate(here), self._newest.get(name, NEVER))
-            # A partition that has not spoken yet holds nothing back.
-            np.minimum(lowest, np.where(newest == NEVER, lowest, newest), out=lowest)
-            self._newest[name] = int(newest[-1])
-        self.highest = max(self.highest, int(ts.max()))
+        newest = np.maximum(np.maximum.accumulate(ts), self._newest[partition])
+        lowest = np.minimum(newest, self._rest(partition))
         after = np.maximum.accumulate(np.maximum(lowest - self._delay, self.value))
-        self.value = int(after[-1])
+        self.advance(partition, int(newest[-1]), int(after[-1]))
         return after
 
-    def foresee(self, partition: str, newest: int, now_us: int) -> int:
-        """Where the watermark will be when a partition has spoken whose newest event this is."""
-        rest = [self._newest.get(p, NEVER) for p in self._active(now_us) if p != partition]
-        lowest = min([max(newest, self._newest.get(partition, NEVER)), *rest])
+    def foresee(self, partition: str, newest: int) -> int:
+        """Where the watermark will be once the partition just heard has given events up to ``newest``."""
+        lowest = min(max(newest, self._newest[partition]), self._rest(partition))
         return max(lowest - self._delay, self.value)
 
-    def advance(self, partition: str, newest: int, value: int, now_us: int) -> None:
-        """Take in a partition's events, the newest of which this is; ``value`` is what was foreseen."""
-        self._arrived[partition] = now_us
-        self._newest[partition] = max(newest, self._newest.get(partition, NEVER))
+    def advance(self, partition: str, newest: int, value: int) -> None:
+        """Take in the events of the partition just heard; ``value`` is what was foreseen."""
+        self._newest[partition] = max(newest, self._newest[partition])
         self.highest = max(newest, self.highest)
         self.value = value
 
@@ -85,7 +91,7 @@ class Watermark:
         if self._idle is None or not self._newest:
             return
         if active := self._active(now_us):
-            candidate = min(self._newest.get(p, NEVER) for p in active) - self._delay
+            candidate = min([self._others, *(self._newest[p] for p in active)]) - self._delay
         else:
             silent_since = max(self._arrived.values()) + self._idle
             candidate = self.highest - self._delay + (now_us - silent_since)
@@ -113,6 +119,10 @@ class Watermark:
     def resume(self, value: int, highest: int) -> None:
         """Take up where a watermark stood whose partitions had all been silent."""
         self.value, self.highest = value, highest
+
+    def _rest(self, partition: str) -> int:
+        """The lowest of all but one partition."""
+        return min([self._others, *(at for name, at in self._newest.items() if name != partition)])
 
     def _active(self, now_us: int) -> list[str]:
         if self._idle is None:

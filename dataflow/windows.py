@@ -9,7 +9,7 @@ Every decision depends on the order of arrival of the key's events alone, never 
 into batches. Times are integers: microseconds since the Unix epoch, UTC.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -20,9 +20,10 @@ import pyarrow as pa
 
 from dataflow import settings
 from dataflow.assigners import FOREVER, Aligned, Assigner, Bools, Sessions, WindowRef
-from dataflow.events import DEFAULT_KEY, EVENT, LATE
+from dataflow.events import EVENT, LATE
 from dataflow.ledger import Ledger
 from dataflow.pieces import owned, times
+from dataflow.progress import Stamped
 from dataflow.sampling import Sample
 from dataflow.watermark import NEVER, Int64s, Watermark
 
@@ -96,11 +97,9 @@ Rest = tuple[int, int, int, int]
 
 
 class Windows:
-    """The windows of one key. ``state`` is what :meth:`snapshot` gave, ``rest`` what :meth:`rest` gave.
+    """The windows of one key. ``state`` is what :meth:`snapshot` gave, ``rest`` what :meth:`rest` gave."""
 
-    ``partitions``: those of the source that have something to say. The default key lives in all of
-    them, so its watermark waits for each; where another key lives nobody knows.
-    """
+    __slots__ = ("__weakref__", "_assigner", "_due", "_ledger", "_sample", "_settled", "_watermark")
 
     def __init__(
         self,
@@ -108,7 +107,6 @@ class Windows:
         now_us: int,
         state: Mapping[str, Any] | None = None,
         rest: Rest | None = None,
-        partitions: Collection[str] = (),
     ) -> None:
         if state and state["format"] != FORMAT:
             raise ValueError(f"window state has format {state['format']}, this version reads {FORMAT}")
@@ -121,7 +119,6 @@ class Windows:
             now_us,
             state.get("watermark"),
         )
-        self._expected = partitions
         self._settled: int = state.get("settled", watermark)
         self._due: int | None = None
         self._ledger = Ledger(state.get("ledger"), following)
@@ -172,25 +169,21 @@ class Windows:
         """The number of rows that the chunks hold."""
         return len(self._ledger)
 
-    def push(self, rows: pa.RecordBatch, now_us: int) -> Output:
-        """Take in embedded events of this key, in their order of arrival."""
-        output = Output()
+    def push(self, stamped: Stamped, now_us: int) -> Output:
+        """Take in embedded events of this key and of one partition, in their order of arrival."""
+        output, rows = Output(), stamped.rows
         if not len(rows):
             return output
+        partition: str = rows.column("partition")[0].as_py()
         ts = times(rows)
-        partition = rows.column("partition")
-        if self._expected and rows.column("key")[0].as_py() == DEFAULT_KEY:
-            self._watermark.expect(self._expected, now_us)
-        self._expected = ()
-        names = partition.unique().to_pylist()
-        if len(names) == 1 and self._calm(rows, ts, names[0], now_us, output):
+        moves = ts if stamped.moves is None else stamped.moves
+        self._watermark.hear(partition, stamped.progress, now_us)
+        if self._calm(rows, ts, moves, partition, output):
             return output
         before = self._watermark.value
         # The calm did not.
         self._settle(before, output)
-        # Of both, the order is that of the first of each.
-        codes = partition.dictionary_encode().indices.to_numpy()
-        after = self._watermark.observe(ts, codes, names, now_us)
+        after = self._watermark.observe(moves, partition)
         marks = np.concatenate(([before], after[:-1]))
         behind = self._assigner.behind(ts, marks)
         start = 0
@@ -201,15 +194,15 @@ class Windows:
             start = stop
         return output
 
-    def _calm(self, rows: pa.RecordBatch, ts: Int64s, partition: str, now_us: int, output: Output) -> bool:
-        """Admit rows of one partition if nothing comes of them yet, as of nearly all: no window ends, none of
+    def _calm(self, rows: pa.RecordBatch, ts: Int64s, moves: Int64s, partition: str, output: Output) -> bool:
+        """Admit rows if nothing comes of them yet, as of nearly all: no window ends, none of
         them is behind the watermark. Then their order does not matter. Returns whether it is so.
         """
-        oldest, newest = int(ts.min()), int(ts.max())
-        mark = self._watermark.foresee(partition, newest, now_us)
+        oldest, newest = int(ts.min()), int(moves.max())
+        mark = self._watermark.foresee(partition, newest)
         if mark >= self._quiet_until() or not self._assigner.ahead(oldest, mark):
             return False
-        self._watermark.advance(partition, newest, mark, now_us)
+        self._watermark.advance(partition, newest, mark)
         due = self._quiet_until()
         self._enter(rows, ts, output)
         self._due = min(due, self._assigner.first_end(oldest))

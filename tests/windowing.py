@@ -14,7 +14,9 @@ from dataflow import settings
 from dataflow.assigners import WindowRef
 from dataflow.chunks import Assembly, Gone, Keeper, Reader, WholeWindow
 from dataflow.events import embedded_schema
-from dataflow.windows import Append, Drop, Output, Trim, Windows
+from dataflow.operators import by_key
+from dataflow.progress import Progress, Stamped
+from dataflow.windows import Append, Drop, Output, Trim, Windows, micros
 
 DIM = 4
 
@@ -24,11 +26,12 @@ class Arrival(NamedTuple):
 
     ts: int
     partition: str = "p0"
+    key: str = "k"
 
 
 def spec(**fields: Any) -> settings.Window:
-    """Window settings from whole seconds."""
-    durations = {k: timedelta(seconds=v) for k, v in fields.items() if isinstance(v, int)}
+    """Window settings from whole seconds; any jump is believed, unless ``max_jump`` says otherwise."""
+    durations = {k: timedelta(seconds=v) for k, v in ({"max_jump": 0} | fields).items() if isinstance(v, int)}
     return settings.Window(**{**fields, **durations})
 
 
@@ -41,7 +44,7 @@ def batch(arrivals: Sequence[Arrival], first: int = 0) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [
             pa.array(ids),
-            pa.array(["k"] * n),
+            pa.array([a.key for a in arrivals]),
             pa.array([a.ts * 1_000_000 for a in arrivals], pa.int64()).cast(schema.field("ts").type),
             pa.array([f"text {i}" for i in ids]),
             pa.array([a.partition for a in arrivals]),
@@ -66,14 +69,24 @@ class Emitted(NamedTuple):
         return {(ref.start // 1_000_000, ref.end // 1_000_000): frozenset(rows) for ref, rows in self.windows}
 
 
+def progress(
+    window: settings.Window, partitions: Iterable[str] = (), now: int = 0, state: Any = None
+) -> Progress:
+    """The step before the keys part, as the settings ask for it."""
+    jump = window.delay if window.max_jump is None else window.max_jump
+    idle = micros(window.idle_timeout) if window.idle_timeout else None
+    return Progress(micros(jump), idle, partitions, now, state)
+
+
 class Harness:
     """Runs one key. ``shuffle`` makes keepers' messages to readers late by a random number of steps;
     :meth:`crash` rebuilds everything from snapshots, as a restart does.
     """
 
-    def __init__(self, window: settings.Window, shuffle: random.Random | None = None) -> None:
-        self.spec, self._shuffle, self.now = window, shuffle, 0
-        self.machine = Windows(window, 0)
+    def __init__(self, window: settings.Window, shuffle: random.Random | None = None, now: int = 0) -> None:
+        self.spec, self._shuffle, self.now = window, shuffle, now
+        self.progress = progress(window)
+        self.machine = Windows(window, now)
         self.keepers: dict[int, Keeper] = {}
         self.readers: dict[int, Reader] = {}
         self._mail: deque[tuple[int, Any]] = deque()
@@ -82,7 +95,11 @@ class Harness:
         self.late: list[pa.RecordBatch] = []
 
     def push(self, arrivals: Sequence[Arrival], first: int) -> None:
-        self._carry_out(self.machine.push(batch(arrivals, first), self.now))
+        for stamped in self.progress.take(batch(arrivals, first), self.now):
+            self.take(stamped)
+
+    def take(self, stamped: Stamped) -> None:
+        self._carry_out(self.machine.push(stamped, self.now))
 
     def tick(self, now_us: int) -> None:
         self.now = now_us
@@ -92,6 +109,7 @@ class Harness:
         self._carry_out(self.machine.finish())
 
     def crash(self) -> None:
+        self.progress = progress(self.spec, (), self.now, self.progress.snapshot())
         rest = self.machine.rest()
         state = None if rest else self.machine.snapshot()
         self.machine = Windows(self.spec, self.now, state, rest)
@@ -136,6 +154,33 @@ class Harness:
         windows = [(w.ref, tuple(int(i) for i in w.rows.column("id").to_pylist())) for w in self.windows]
         late = [row for rows in self.late for row in rows.select(["id", "late_by_us"]).to_pylist()]
         return Emitted(windows, {int(row["id"]): row["late_by_us"] for row in late})
+
+
+class Keyed:
+    """Runs many keys behind one progress step, which knows of ``partitions`` from the start."""
+
+    def __init__(self, window: settings.Window, partitions: Iterable[str] = ()) -> None:
+        self.spec, self.partitions, self.now = window, tuple(partitions), 0
+        self.progress = progress(window, self.partitions)
+        self.keys: dict[str, Harness] = {}
+
+    def push(self, arrivals: Sequence[Arrival], first: int) -> None:
+        for stamped in self.progress.take(batch(arrivals, first), self.now):
+            for key, mine in by_key(stamped):
+                if key not in self.keys:
+                    self.keys[key] = Harness(self.spec, now=self.now)
+                self.keys[key].now = self.now
+                self.keys[key].take(mine)
+
+    def crash(self) -> None:
+        self.progress = progress(self.spec, self.partitions, self.now, self.progress.snapshot())
+        for harness in self.keys.values():
+            harness.crash()
+
+    def finish(self) -> dict[str, Emitted]:
+        for harness in self.keys.values():
+            harness.finish()
+        return {key: harness.emitted() for key, harness in self.keys.items()}
 
 
 def run(window: settings.Window, arrivals: Sequence[Arrival], cuts: Iterable[int] = ()) -> Emitted:

@@ -22,6 +22,7 @@ def three_numbers(frame: pd.DataFrame) -> list[float]:
     [
         ("WINDOW__LENGHT", "10m", "DRIFTLINE_WINDOW__LENGHT: no such setting"),
         ("WINDOW__LENGTH", "ten minutes", "DRIFTLINE_WINDOW__LENGTH='ten minutes': not a duration"),
+        ("WINDOW__SLIDE", "1ms", "window.length is 600,000 times window.slide"),
         ("SOURCE__URI", "file:not/there.jsonl", "not/there.jsonl: no such file"),
         ("SOURCE__URI", "file:not/*.jsonl", "not/*.jsonl: no file matches"),
         ("SOURCE__URI", "carrier-pigeon:", "no source 'carrier-pigeon'; there are file, stdin, kafka"),

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataflow.ledger import SLACK
 from dataflow.sampling import levels
 from dataflow.settings import Window
-from tests.windowing import Arrival, Emitted, Harness, pieces, run, spec, watermarks
+from tests.windowing import Arrival, Emitted, Harness, Keyed, pieces, run, spec, watermarks
 
 EPOCHS = st.sampled_from([0, -5_000_000_000, 1_700_000_000])
 
@@ -31,6 +31,7 @@ aligned = st.builds(
     st.integers(1, 60),
     st.integers(0, 30),
 )
+tumbling_of_10 = spec(kind="tumbling", length=10, delay=0)
 sessions = st.builds(
     lambda gap, delay, lateness: spec(kind="session", gap=gap, delay=delay, allowed_lateness=lateness),
     st.integers(1, 40),
@@ -311,3 +312,127 @@ def test_one_partition_far_ahead_makes_nothing_late(partitions: int) -> None:
     harness.push(ahead, len(seen))
     harness.finish()
     assert not harness.emitted().late
+
+
+@given(
+    aligned,
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 400), st.sampled_from(["a", "b", "all", "c"])), max_size=25),
+        min_size=1,
+        max_size=4,
+    ),
+    cuts,
+    st.sets(st.integers(0, 8)),
+    st.randoms(use_true_random=False),
+)
+def test_within_the_delay_nothing_is_late_however_partitions_keys_and_batches_fall(
+    window: Window,
+    events: list[list[tuple[int, str]]],
+    at: list[int],
+    crashes: set[int],
+    rng: random.Random,
+) -> None:
+    """Each partition is in order up to the delay; how far apart the partitions are is anybody's guess."""
+    guarded = window.model_copy(update={"max_jump": None})
+    delay = window.delay.total_seconds()
+    queues = [
+        sorted(
+            (Arrival(ts, f"p{number}", key) for ts, key in queue), key=lambda a: a.ts + rng.uniform(0, delay)
+        )
+        for number, queue in enumerate(events)
+    ]
+    held = [number for number, queue in enumerate(queues) if queue]
+    arrivals: list[Arrival] = []
+    while any(queues):
+        queue = rng.choice([queue for queue in queues if queue])
+        for _ in range(min(len(queue), rng.choice([1, 3, 30]))):
+            arrivals.append(queue.pop(0))
+    stream = Keyed(guarded, [f"p{number}" for number in held])
+    for number, (start, stop) in enumerate(pieces(len(arrivals), at)):
+        if number in crashes:
+            stream.crash()
+        stream.push(arrivals[start:stop], start)
+    emitted = stream.finish()
+    expected: dict[str, dict[tuple[int, int], set[int]]] = defaultdict(lambda: defaultdict(set))
+    for i, arrival in enumerate(arrivals):
+        for w in spans(window, arrival.ts):
+            expected[arrival.key][w].add(i)
+    assert not [late for each in emitted.values() for late in each.late]
+    assert {key: each.final() for key, each in emitted.items()} == {
+        key: {w: frozenset(rows) for w, rows in windows.items()} for key, windows in expected.items()
+    }
+
+
+@given(
+    aligned | sessions,
+    st.lists(
+        st.tuples(st.integers(0, 300), st.sampled_from(["p0", "p1", "p2"]), st.sampled_from("ab")),
+        max_size=60,
+    ),
+    cuts,
+    st.sets(st.integers(0, 8)),
+)
+def test_batches_and_restarts_do_not_matter_with_many_keys_and_a_guard(
+    window: Window, events: list[tuple[int, str, str]], at: list[int], crashes: set[int]
+) -> None:
+    """However disordered the events are: what is late is decided by their order alone."""
+    arrivals = [Arrival(*event) for event in events]
+    guarded = window.model_copy(update={"max_jump": timedelta(seconds=30)})
+
+    def go(cuts: list[int], crashes: set[int]) -> dict[str, Emitted]:
+        stream = Keyed(guarded, ["p0", "p1"])
+        for number, (start, stop) in enumerate(pieces(len(arrivals), cuts)):
+            if number in crashes:
+                stream.crash()
+            stream.push(arrivals[start:stop], start)
+        return stream.finish()
+
+    assert go(at, crashes) == go([], set())
+
+
+def test_a_key_of_one_partition_closes_its_windows_as_the_others_move_on() -> None:
+    stream = Keyed(spec(kind="tumbling", length=10, delay=0), ["p0", "p1"])
+    stream.push([Arrival(second, "p0", "own") for second in range(100)], 0)
+    assert not stream.keys["own"].windows
+    stream.push([Arrival(second, "p1", "other") for second in range(100)], 100)
+    stream.push([Arrival(100, "p0", "own")], 200)
+    assert len(stream.keys["own"].windows) == 9
+    assert not stream.keys["own"].emitted().late
+
+
+def test_a_key_at_rest_waits_for_a_partition_that_is_behind() -> None:
+    stream = Keyed(spec(kind="tumbling", length=10, delay=0, idle_timeout=60), ["p0", "p1"])
+    stream.push([Arrival(0, "p1", "other")], 0)
+    stream.push([Arrival(5, "p0", "own"), Arrival(5, "p1", "own")], 1)
+    own = stream.keys["own"]
+    own.tick(200_000_000)
+    assert own.machine.rest() is not None
+    stream.crash()
+    stream.push([Arrival(second, "p0", "own") for second in range(300, 400)], 3)
+    stream.push([Arrival(second, "p1", "own") for second in range(300, 400)], 103)
+    assert not stream.finish()["own"].late
+
+
+@given(aligned | sessions, streams, cuts, st.integers(0, 40), st.integers(0, 8), st.booleans())
+@example(tumbling_of_10, [Arrival(0), Arrival(15), Arrival(5), Arrival(30)], [2], 40, 1, False)
+@example(tumbling_of_10, [Arrival(0), Arrival(5), Arrival(30)], [1], 400, 1, True)
+def test_another_lateness_on_the_same_store_revives_no_window(
+    window: Window, arrivals: list[Arrival], at: list[int], lateness: int, change: int, silence: bool
+) -> None:
+    """A window that comes again has all the rows that it had, and an event is lost in no case."""
+    idle = window.model_copy(update={"idle_timeout": timedelta(seconds=60)})
+    harness = Harness(idle)
+    for number, (start, stop) in enumerate(pieces(len(arrivals), at)):
+        if number == change:
+            if silence:
+                harness.tick(harness.now + 400_000_000)
+            harness.spec = idle.model_copy(update={"allowed_lateness": timedelta(seconds=lateness)})
+            harness.crash()
+        harness.push(arrivals[start:stop], start)
+    harness.finish()
+    emitted = harness.emitted()
+    last: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for ref, rows in emitted.windows:
+        assert last[ref.start, ref.end] <= set(rows)
+        last[ref.start, ref.end] = set(rows)
+    assert set().union(*last.values()) | emitted.late.keys() == set(range(len(arrivals)))

@@ -22,6 +22,7 @@ from dataflow.decode import decode
 from dataflow.events import REASONS, dead_letters, raw_schema
 from dataflow.operators import _Common, _KeepLogic, _Loads, _WindowLogic
 from dataflow.pieces import Piece
+from dataflow.progress import Stamped
 from dataflow.score import score_window
 from dataflow.scorers import open_scorer
 from dataflow.settings import Score, Settings
@@ -104,7 +105,7 @@ class Key:
         self._keepers = {chunk: _KeepLogic(self._loads, kept) for chunk, kept in chunks.items()}
 
     def push(self, rows: pa.RecordBatch) -> None:
-        items, _ = self._logic.on_batch([rows])
+        items, _ = self._logic.on_batch([Stamped(rows, ())])
         for item in items:
             if isinstance(item, Append | Trim | Drop | Recall):
                 keeper = self._keepers.get(item.chunk) or _KeepLogic(self._loads, None)
@@ -209,7 +210,7 @@ def test_late_events_count_by_reason() -> None:
     # lies in it, though a session of its own would be open until 122.
     for ts in (0, 100, 5, 75, 109, 119, 112):
         rows = batch([Arrival(ts)])
-        observe.windowed(rows, window.push(rows, 0))
+        observe.windowed(rows, window.push(Stamped(rows, ()), 0))
     assert [new - old for new, old in zip(late(), before, strict=True)] == [2, 1]
 
 
@@ -224,7 +225,7 @@ def test_a_window_knows_the_arrival_of_the_batch_that_closed_it_and_only_that() 
     assert plain.schema.metadata is None
     gathers = [
         order
-        for order in observe.windowed(embedded, window.push(plain, 0)).orders
+        for order in observe.windowed(embedded, window.push(Stamped(plain, ()), 0)).orders
         if isinstance(order, Gather)
     ]
     assert {order.arrival for order in gathers} == {micros(now)}

@@ -2,11 +2,13 @@
 
 import pickle
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.operators import by_key
+from dataflow.progress import Stamped
 from tests.windowing import Arrival, batch
 
 
@@ -14,12 +16,16 @@ from tests.windowing import Arrival, batch
 def test_rows_go_to_their_keys_in_their_order(keys: list[str]) -> None:
     rows = batch([Arrival(i) for i in range(len(keys))])
     rows = rows.set_column(1, rows.schema.field("key"), pa.array(keys))
-    split = by_key(rows)
+    moves = np.arange(len(keys))
+    split = by_key(Stamped(rows, ((5, "p0"),), moves))
     assert [key for key, _ in split] == list(dict.fromkeys(keys))
     for key, mine in split:
         expected = [i for i, k in enumerate(keys) if k == key]
-        assert mine.column("offset").to_pylist() == expected
-        assert mine.column("key").to_pylist() == [key] * len(expected)
+        assert mine.rows.column("offset").to_pylist() == expected
+        assert mine.rows.column("key").to_pylist() == [key] * len(expected)
+        assert mine.progress == ((5, "p0"),)
+        assert mine.moves is not None
+        assert mine.moves.tolist() == expected
 
 
 def test_a_slice_travels_without_what_it_was_cut_from() -> None:

@@ -5,12 +5,20 @@ from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow.assigners import WindowRef
+from dataflow.chunks import TIER, Keeper, WholeWindow
 from dataflow.events import embeddings
 from dataflow.operators import by_key
-from dataflow.pieces import Piece, Timed, in_order, owned
+from dataflow.pieces import Piece, Timed, in_order, of_strings, owned
+from dataflow.progress import Stamped
+from dataflow.score import score_window
+from dataflow.scorers.distance import MeanScorer
+from dataflow.settings import Score
+from dataflow.windows import Append
 from tests.windowing import Arrival, batch
 
 seconds = st.lists(st.integers(-20, 20), min_size=1, max_size=20)
@@ -60,8 +68,53 @@ def test_a_key_does_not_keep_the_rows_of_others_in_memory() -> None:
     keys = [f"k{i % 100}" for i in range(10_000)]
     whole = rows(list(range(10_000)))
     whole = whole.set_column(1, whole.schema.field("key"), pa.array(keys))
-    for _, mine in by_key(whole):
-        kept = owned(mine)
-        assert kept.equals(mine)
+    for _, mine in by_key(Stamped(whole, ())):
+        kept = owned(mine.rows)
+        assert kept.equals(mine.rows)
         assert kept.get_total_buffer_size() < 2 * kept.nbytes
     assert owned(whole) is whole
+
+
+@given(st.lists(seconds, min_size=2, max_size=5), st.integers(1, 100))
+def test_more_text_than_a_string_column_holds_is_gathered_and_comes_out_in_parts(
+    batches: list[list[int]], sink_bytes: int
+) -> None:
+    whole = [rows(times, first=100 * number) for number, times in enumerate(batches)]
+    pieces = [Piece(batch) for batch in whole]
+    expected = in_order(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dataflow.pieces.STRING_BYTES", 7)
+        patch.setattr("dataflow.pieces.SINK_BYTES", sink_bytes)
+        together = in_order(pieces)
+        parts = of_strings(together)
+    assert together.schema.field("text").type == pa.large_string()
+    assert together.to_pylist() == expected.to_pylist()
+    assert pa.Table.from_batches(parts).combine_chunks().equals(pa.Table.from_batches([expected]))
+    assert all(len(part) for part in parts)
+    assert len(of_strings(expected)) == 1
+
+
+def test_a_window_of_large_strings_is_scored() -> None:
+    whole = [rows([1, 2, 3, 4]), rows([1, 5], first=4)]
+    window = WholeWindow(WindowRef(0, 10_000_000, 0), [Piece(batch) for batch in whole], 6)
+    plain = score_window(MeanScorer(Score()), "k", window)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dataflow.pieces.STRING_BYTES", 7)
+        patch.setattr("dataflow.pieces.SINK_BYTES", 40)
+        scored = score_window(MeanScorer(Score()), "k", window)
+        parts = of_strings(scored.rows)
+    assert len(parts) > 1
+    assert pa.Table.from_batches(parts).to_pylist() == plain.rows.to_pylist()
+
+
+def test_batches_of_much_text_are_not_made_one() -> None:
+    keeper = Keeper()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dataflow.chunks.COMPACT_BYTES", 100)
+        for number in range(TIER):
+            keeper.take(Append(0, rows([number], first=number)))
+    assert len(keeper.rows) == TIER
+    small = Keeper()
+    for number in range(TIER):
+        small.take(Append(0, rows([number], first=number)))
+    assert len(small.rows) == 1

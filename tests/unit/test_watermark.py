@@ -9,9 +9,12 @@ from tests.windowing import Arrival, Harness, spec
 S = 1_000_000
 
 
-def observe(mark: Watermark, partition: str, *seconds: int, now: int = 0) -> list[int]:
-    ts = np.array(seconds, np.int64) * S
-    after = mark.observe(ts, np.zeros(len(ts), np.int32), [partition], now * S)
+def observe(
+    mark: Watermark, partition: str, *seconds: int, now: int = 0, others: dict[str, int] | None = None
+) -> list[int]:
+    stamp = sorted((at if at == NEVER else at * S, name) for name, at in (others or {}).items())
+    mark.hear(partition, stamp, now * S)
+    after = mark.observe(np.array(seconds, np.int64) * S, partition)
     return [value // S for value in after.tolist()]
 
 
@@ -71,18 +74,26 @@ def test_downtime_is_not_silence() -> None:
     assert stood_still.value == 10 * S
 
 
-def test_it_waits_for_partitions_that_are_expected() -> None:
-    mark = Watermark(0, 60 * S, 0)
-    mark.expect(["a", "b"], 0)
-    observe(mark, "a", 100, 500)
+def test_partitions_without_events_of_the_key_hold_it_back_as_far_as_they_have_come() -> None:
+    mark = Watermark(0, None, 0)
+    observe(mark, "a", 100, 500, others={"a": 500, "b": NEVER})
     assert mark.value == NEVER
-    observe(mark, "b", 20)
+    observe(mark, "a", 600, others={"a": 600, "b": 20, "c": 30})
     assert mark.value == 20 * S
-    silent = Watermark(0, 60 * S, 0)
-    silent.expect(["a", "b"], 0)
-    observe(silent, "a", 100, now=59)
-    silent.tick(60 * S)
-    assert silent.value == 100 * S
+    # What the key has in a partition counts, not what others have there.
+    observe(mark, "b", 25, others={"a": 600, "b": 300, "c": 30})
+    assert mark.value == 25 * S
+    observe(mark, "a", 700, others={"a": 700, "b": 300, "c": 300})
+    assert mark.value == 25 * S
+
+
+def test_a_partition_that_is_silent_for_the_key_counts_as_it_does_for_others() -> None:
+    mark = Watermark(0, 60 * S, 0)
+    observe(mark, "b", 10, others={"a": 5, "b": 10})
+    observe(mark, "a", 100, now=50, others={"a": 100, "b": 30})
+    assert mark.value == 10 * S
+    observe(mark, "a", 200, now=61, others={"a": 200, "b": 40})
+    assert mark.value == 40 * S
 
 
 @pytest.mark.parametrize("lag_years", [0, 30])
