@@ -7,6 +7,8 @@ Triton asks for the key in a header of each request to one of the interfaces nam
 import os
 from pathlib import Path
 
+from export.errors import SidecarError
+
 HEADER = "driftline-key"
 #: The same for gRPC.
 METADATA = f"triton-grpc-protocol-{HEADER}"
@@ -23,11 +25,14 @@ def flags(key: str, *, http: bool) -> list[str]:
 
 
 def write(path: Path, key: str) -> None:
-    """Put the key where only this user can read it, in a new file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(key)
+    """Put the key where only this user can read it, in a new file. Raises ``SidecarError``."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(key)
+    except OSError as error:
+        raise SidecarError(f"{path}: {error.strerror}; name another file with --key-file") from None
 
 
 def read(path: Path) -> str:

@@ -111,10 +111,10 @@ class Sidecar:
                     raise
 
     def _launch(self, program: server.Server) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="driftline-"))
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         secret = secrets.token_urlsafe(32)
         key.write(self.key_file, secret)
+        self._folder = Path(tempfile.mkdtemp(prefix="driftline-"))
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         keeper = [
             sys.executable,
             "-I",
@@ -222,10 +222,13 @@ class Sidecar:
             time.sleep(_POLL_SECONDS)
 
     def is_ready(self) -> bool:
-        """Whether the server answers, and all its models are ready."""
+        """Whether the server answers on all its ports, and all its models are ready."""
         import grpc  # type: ignore[import-untyped]  # noqa: PLC0415  not for `--help`
         from tritonclient.grpc import service_pb2, service_pb2_grpc  # noqa: PLC0415
 
+        # Triton opens them after gRPC.
+        if not all(map(_listens, filter(None, (self.http_port, self.metrics_port)))):
+            return False
         options = [("grpc.enable_http_proxy", 0)]
         with (
             grpc.secure_channel(self.url, self._credentials, options)
@@ -237,6 +240,11 @@ class Sidecar:
                 return bool(stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=5).ready)
             except grpc.RpcError:
                 return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def _tail(log: Path, lines: int = 12) -> str:
