@@ -31,6 +31,8 @@ SIDECAR := $(SIDECAR_VENV)/.made-$(MINOR)
 CHECKOV := $(CHECKOV_VENV)/.made-$(MINOR)
 # --no-compile: of all that comes with torch little is ever imported; what is, is compiled then.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
+# What a lock leaves out is left out on purpose: torch, and what only the unused Python package of Triton's wheel needs.
+LOCKED := $(PIP) --no-deps --require-hashes -r
 FAST_TESTS := $(wildcard tests/unit tests/property tests/flow)
 
 .PHONY: help
@@ -44,7 +46,7 @@ demo: $(SIDECAR) model ## a stream with known anomalies through Triton and the d
 	@exec $(VENV)/bin/python -m demo --repository '$(REPOSITORY)'
 
 .PHONY: sidecar
-sidecar: $(SIDECAR) model ## Triton in the foreground, on 127.0.0.1:8001 (gRPC) and :8000 (HTTP)
+sidecar: $(SIDECAR) model ## Triton in the foreground, on 127.0.0.1:8001 (gRPC)
 	@exec $(VENV)/bin/python -m export sidecar --repository '$(REPOSITORY)'
 
 .PHONY: model
@@ -105,22 +107,21 @@ $(MADE): | python
 	@"$(PYTHON)" -m venv --clear $(VENV)
 	@touch $@
 
-$(EXPORT): requirements/export.txt $(MADE)
-	@$(STEP) '$(VENV): installing the dataflow, torch and the exporter' $(VENV)/bin/python $(PIP) -r $<
+$(EXPORT): requirements/export.txt requirements/torch.txt $(MADE)
+	@$(STEP) '$(VENV): installing the dataflow and the exporter' $(VENV)/bin/python $(LOCKED) $<
+	@$(STEP) '$(VENV): installing torch' $(VENV)/bin/python $(PIP) -r requirements/torch.txt
 	@touch $@
 
 $(DEV): requirements/dev.txt $(EXPORT)
-	@$(STEP) '$(VENV): installing what tests and checks need' $(VENV)/bin/python $(PIP) -r $<
+	@$(STEP) '$(VENV): installing what tests and checks need' $(VENV)/bin/python $(LOCKED) $<
 	@touch $@
 
-# --no-deps: the wheel of the server asks for what only its unused Python package needs.
 $(SIDECAR): requirements/sidecar.txt | python
 	@"$(PYTHON)" -m venv --clear $(SIDECAR_VENV)
-	@$(STEP) '$(SIDECAR_VENV): installing Triton Inference Server' \
-	    $(SIDECAR_VENV)/bin/python $(PIP) --no-deps -r $<
+	@$(STEP) '$(SIDECAR_VENV): installing Triton Inference Server' $(SIDECAR_VENV)/bin/python $(LOCKED) $<
 	@touch $@
 
 $(CHECKOV): requirements/checkov.txt | python
 	@"$(PYTHON)" -m venv --clear $(CHECKOV_VENV)
-	@$(STEP) '$(CHECKOV_VENV): installing the linter of manifests' $(CHECKOV_VENV)/bin/python $(PIP) -r $<
+	@$(STEP) '$(CHECKOV_VENV): installing the linter of manifests' $(CHECKOV_VENV)/bin/python $(LOCKED) $<
 	@touch $@

@@ -1,14 +1,14 @@
 # The dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .
-FROM python:3.11.13-slim-bookworm AS build
+FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1 AS build
 WORKDIR /build
 RUN python -m venv /opt/venv
 COPY requirements/runtime.txt requirements/
-RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps -r requirements/runtime.txt
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r requirements/runtime.txt
 WORKDIR /app
 COPY dataflow dataflow
 RUN /opt/venv/bin/python -m compileall -q dataflow
 
-FROM python:3.11.13-slim-bookworm
+FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

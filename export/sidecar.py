@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -9,13 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from export import server
+from export import key, server
 from export.errors import SidecarError
 from export.repository import ENCODER, MODEL
 
@@ -40,10 +40,12 @@ def free_port() -> int:
 class Sidecar:
     """A Triton server with the models of ``repository``; a context manager, ready when entered.
 
-    The server writes to the end of ``log``. Ports left out are free ones; without ``metrics_port`` there
-    are no metrics. ``venv``: where the wheel's server is installed, unless ``tritonserver`` names another
-    binary; ``arguments`` are given to it as they are. When this process ends, by any means, the server goes
-    too, and leaves nothing in ``/dev/shm``.
+    The server writes to the end of ``log``. Without ``grpc_port`` it takes a free one; without ``http_port``
+    and ``metrics_port`` there is no HTTP and there are no metrics. ``key_file`` (default: beside the log)
+    holds a new key after each start, see :mod:`export.key`. ``venv``: where the wheel's server is installed,
+    unless ``tritonserver`` names another binary; ``arguments`` are given to it as they are, and
+    ``credentials`` are gRPC's for a server that they tell to use TLS. When this process ends, by any means,
+    the server goes too, and leaves neither its key nor anything in ``/dev/shm``.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Sidecar:
         repository: Path,
         *,
         log: Path,
+        key_file: Path | None = None,
         grpc_port: int | None = None,
         http_port: int | None = None,
         metrics_port: int | None = None,
@@ -58,19 +61,22 @@ class Sidecar:
         tritonserver: Path | None = None,
         models: Sequence[str] = (ENCODER, MODEL),
         arguments: Sequence[str] = (),
+        credentials: Any = None,
         ready_timeout_seconds: float = 120.0,
     ) -> None:
         self.repository = repository
         self.grpc_port = grpc_port or free_port()
-        self.http_port = http_port or free_port()
+        self.http_port = http_port
         self.metrics_port = metrics_port
         #: The server's process id while it runs.
         self.pid: int | None = None
         self.log = log
+        self.key_file = key_file or log.with_suffix(".key")
         self._venv = venv
         self._tritonserver = tritonserver
         self._models = models
         self._extra = arguments
+        self._credentials = credentials
         self._ready_timeout_seconds = ready_timeout_seconds
         self._folder: Path | None = None
         self._keeper: subprocess.Popen[str] | None = None
@@ -105,13 +111,22 @@ class Sidecar:
                     raise
 
     def _launch(self, program: server.Server) -> None:
+        secret = secrets.token_urlsafe(32)
+        key.write(self.key_file, secret)
         self._folder = Path(tempfile.mkdtemp(prefix="driftline-"))
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        keeper = [sys.executable, "-I", str(_KEEPER), str(self._folder), str(_EXIT_SECONDS + 1)]
+        keeper = [
+            sys.executable,
+            "-I",
+            str(_KEEPER),
+            str(self._folder),
+            str(self.key_file),
+            str(_EXIT_SECONDS + 1),
+        ]
         try:
             with self.log.open("ab") as log:
                 self._keeper = subprocess.Popen(
-                    [*keeper, str(program.binary), *self._arguments(program, self._folder)],
+                    [*keeper, str(program.binary), *self._arguments(program, self._folder, secret)],
                     env=program.environment,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -166,21 +181,24 @@ class Sidecar:
                         f"{HOST}:{port}: {error.strerror}; is another server running?"
                     ) from None
 
-    def _arguments(self, program: server.Server, folder: Path) -> list[str]:
+    def _arguments(self, program: server.Server, folder: Path, secret: str) -> list[str]:
         arguments = [
             f"--model-repository={self.repository.absolute()}",
             "--model-control-mode=explicit",
             *(f"--load-model={model}" for model in self._models),
-            f"--http-address={HOST}",
-            f"--http-port={self.http_port}",
             f"--grpc-address={HOST}",
             f"--grpc-port={self.grpc_port}",
             f"--exit-timeout-secs={_EXIT_SECONDS}",
             # Its own prefix, so that the keeper can tell this server's shared memory from others'.
             f"--backend-config=python,shm-region-prefix-name={folder.name}",
             "--disable-auto-complete-config",
+            *key.flags(secret, http=self.http_port is not None),
             *self._extra,
         ]
+        if self.http_port:
+            arguments += [f"--http-address={HOST}", f"--http-port={self.http_port}"]
+        else:
+            arguments += ["--allow-http=false"]
         if self.metrics_port:
             arguments += [f"--metrics-address={HOST}", f"--metrics-port={self.metrics_port}"]
         else:
@@ -204,14 +222,29 @@ class Sidecar:
             time.sleep(_POLL_SECONDS)
 
     def is_ready(self) -> bool:
-        """Whether the server answers, and all its models are ready."""
-        try:
-            with urllib.request.urlopen(
-                f"http://{HOST}:{self.http_port}/v2/health/ready", timeout=5
-            ) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+        """Whether the server answers on all its ports, and all its models are ready."""
+        import grpc  # type: ignore[import-untyped]  # noqa: PLC0415  not for `--help`
+        from tritonclient.grpc import service_pb2, service_pb2_grpc  # noqa: PLC0415
+
+        # Triton opens them after gRPC.
+        if not all(map(_listens, filter(None, (self.http_port, self.metrics_port)))):
             return False
+        options = [("grpc.enable_http_proxy", 0)]
+        with (
+            grpc.secure_channel(self.url, self._credentials, options)
+            if self._credentials
+            else grpc.insecure_channel(self.url, options)
+        ) as channel:
+            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+            try:
+                return bool(stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=5).ready)
+            except grpc.RpcError:
+                return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def _tail(log: Path, lines: int = 12) -> str:

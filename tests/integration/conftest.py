@@ -47,7 +47,8 @@ def triton(
 ) -> Iterator[Sidecar]:
     """A real Triton with the exported model, the same for all tests: leave it as it is."""
     log = tmp_path_factory.mktemp("triton") / "triton.log"
-    with Sidecar(repository, venv=sidecar_venv, log=log, metrics_port=free_port()) as sidecar:
+    http, metrics = free_port(), free_port()
+    with Sidecar(repository, venv=sidecar_venv, log=log, http_port=http, metrics_port=metrics) as sidecar:
         yield sidecar
 
 

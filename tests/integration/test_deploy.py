@@ -9,21 +9,27 @@ import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from dataflow import settings
+from dataflow.triton import connect
 from export import server
+from export.__main__ import main
 from export.sidecar import Sidecar, free_port
 from tests import manifests
 from tests.flow.test_flow import environment, scored, scores, write_stream
+from tests.integration.test_attack import ask, bring_a_model
 from tests.manifests import Object, container
 
 pytestmark = pytest.mark.integration
@@ -283,9 +289,15 @@ def test_no_partition_is_no_beginning_anew_by_chance(tmp_path: Path) -> None:
 
 
 class ManifestSidecar(Sidecar):
-    """The wheel's server with the arguments of the manifest."""
+    """The wheel's server as the image and the manifest start it."""
 
-    def _arguments(self, program: server.Server, folder: Path) -> list[str]:
+    def _launch(self, program: server.Server) -> None:
+        path = f"{program.binary.parent}:{program.environment['PATH']}"
+        environment = program.environment | {"PATH": path, "TRITON_KEY_FILE": str(self.key_file)}
+        script = manifests.ROOT / "docker" / "triton.sh"
+        super()._launch(replace(program, binary=script, environment=environment))
+
+    def _arguments(self, program: server.Server, folder: Path, secret: str) -> list[str]:
         local = {
             "--model-repository": str(self.repository),
             "--grpc-port": str(self.grpc_port),
@@ -307,10 +319,21 @@ def test_a_real_triton_takes_the_flags_and_passes_the_probes(
 ) -> None:
     spec = container(manifests.built("cpu"), "triton")
     log = tmp_path / "triton.log"
-    with ManifestSidecar(repository, venv=sidecar_venv, log=log, metrics_port=free_port()) as triton:
+    http, metrics = free_port(), free_port()
+    with ManifestSidecar(
+        repository, venv=sidecar_venv, log=log, http_port=http, metrics_port=metrics
+    ) as triton:
         for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
             command = [w.replace(":8000/", f":{triton.http_port}/") for w in spec[kind]["exec"]["command"]]
             assert subprocess.run(command, check=False).returncode == 0, kind
         with urllib.request.urlopen(f"http://127.0.0.1:{triton.metrics_port}/metrics", timeout=5) as answer:
             assert b"nv_inference_count" in answer.read()
+        bring_a_model(triton, tmp_path / "ran")
+        assert not (tmp_path / "ran").exists(), "the model of a stranger ran in the server"
+        assert ask(triton, "POST", "/v2/models/sbert/infer")[0] == 403
+        assert stat.S_IMODE(triton.key_file.stat().st_mode) == 0o600
+        listed = ["list", f"--url={triton.url}", f"--repository={repository}"]
+        assert main([*listed, f"--key-file={triton.key_file}"]) == 0
+        assert main([*listed, f"--key-file={tmp_path / 'none'}"]) == 1
+        connect(settings.Embed(url=triton.url, repository=repository)).close()
     assert subprocess.run(command, check=False).returncode != 0

@@ -44,7 +44,15 @@ def manage(server: Sidecar) -> Iterator[Manage]:
     """Runs a command; afterwards version 1 alone is there and served, as before."""
 
     def run(*arguments: str) -> int:
-        return main([*arguments, "--url", server.url, "--repository", str(server.repository)])
+        where = [
+            "--url",
+            server.url,
+            "--repository",
+            str(server.repository),
+            "--key-file",
+            str(server.key_file),
+        ]
+        return main([*arguments, *where])
 
     yield run
     assert run("load", "--version", "1") == 0
@@ -61,7 +69,7 @@ def reaching(server: Sidecar, **more: Any) -> settings.Embed:
 def served(server: Sidecar, manage: Manage) -> list[int]:
     from export.control import Control  # noqa: PLC0415
 
-    control = Control(reaching(server))
+    control = Control(reaching(server), server.key_file)
     try:
         return control.ready()
     finally:

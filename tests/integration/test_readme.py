@@ -55,7 +55,7 @@ def test_the_commands_of_the_readme(triton: Sidecar, kafka: str, tmp_path: Path)
     env = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "DRIFTLINE_EMBED__URL": triton.url,
-        "TRITON": f"127.0.0.1:{triton.http_port}",
+        "TRITON": triton.url,
     }
     blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 7

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import grpc  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
@@ -61,7 +62,17 @@ def server(
     if mutual:
         flags += ["--grpc-use-ssl-mutual=true", f"--grpc-root-cert={pem}/ca.pem"]
     root = faulty_model.repository(folder / "repository", 1)
-    with Sidecar(root, venv=sidecar_venv, models=["sbert"], arguments=flags, log=folder / "log") as sidecar:
+    credentials = grpc.ssl_channel_credentials(
+        *((pem / name).read_bytes() for name in ("ca.pem", "flow.key", "flow.pem"))
+    )
+    with Sidecar(
+        root,
+        venv=sidecar_venv,
+        models=["sbert"],
+        arguments=flags,
+        credentials=credentials,
+        log=folder / "log",
+    ) as sidecar:
         yield sidecar, mutual
 
 
@@ -118,6 +129,7 @@ def test_management_goes_over_tls_too(
     sidecar, _ = server
     where = ["--url", sidecar.url, "--repository", str(sidecar.repository)]
     mine = [f"--tls-certificate={pem}/flow.pem", f"--tls-key={pem}/flow.key"]
+    mine += [f"--key-file={sidecar.key_file}"]
     assert main(["list", *where, f"--tls-ca={pem}/ca.pem", *mine]) == 0
     assert main(["list", *where, f"--tls-ca={pem}/other.pem", *mine]) == 1
     assert "does not list models" in capsys.readouterr().err

@@ -27,6 +27,7 @@ from dataflow.cache import CachedEmbedder
 from dataflow.embed import Embedder, NullEmbedder
 from dataflow.errors import ContractError, OutageError, SettingsError
 from dataflow.triton import connect
+from export import key
 from export.parity import DIFFICULT_TEXTS, TOLERANCE, difference
 from export.sidecar import HOST, Sidecar, free_port
 
@@ -129,7 +130,9 @@ def test_concurrent_clients_with_mixed_lengths_get_their_own_answers(embed_setti
 
 def infer(sidecar: Sidecar, body: dict[str, Any]) -> Any:
     request = urllib.request.Request(
-        f"http://{HOST}:{sidecar.http_port}/v2/models/sbert/infer", json.dumps(body).encode()
+        f"http://{HOST}:{sidecar.http_port}/v2/models/sbert/infer",
+        json.dumps(body).encode(),
+        {key.HEADER: key.read(sidecar.key_file)},
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
@@ -266,7 +269,9 @@ def test_nothing_outlives_whoever_started_the_server(
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith(f"ready: gRPC {HOST}:{grpc}, HTTP {HOST}:{http}")
+        where = f"ready: gRPC {HOST}:{grpc}, HTTP {HOST}:{http}, key {tmp_path / 'triton.key'}, "
+        assert process.stdout.readline().startswith(where)
+        assert (tmp_path / "triton.key").exists()
         mark = f"--http-port={http}"
         (run,) = set(re.findall(r"shm-region-prefix-name=(\S+)", " ".join(leftovers(mark))))
         assert [path for path in Path("/dev/shm").iterdir() if path.name.startswith(run)]
@@ -279,4 +284,5 @@ def test_nothing_outlives_whoever_started_the_server(
     while (left := leftovers(mark) + leftovers(run)) and time.monotonic() < until:
         time.sleep(0.1)
     assert left == []
+    assert not (tmp_path / "triton.key").exists()
     assert not Path(tempfile.gettempdir(), run).exists()

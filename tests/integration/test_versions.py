@@ -18,6 +18,7 @@ from dataflow import settings
 from dataflow.cache import CachedEmbedder
 from dataflow.errors import ContractError
 from dataflow.triton import connect
+from export import key
 from export.sidecar import Sidecar
 from tests.flow.test_flow import environment, recovery, rows, run, scored, start, write_stream
 
@@ -38,7 +39,7 @@ def server(sidecar_venv: Path, tmp_path: Path) -> Iterator[Sidecar]:
 def serve(server: Sidecar, *versions: int, dim: int = faulty_model.DIM) -> None:
     faulty_model.repository(server.repository, *versions, dim=dim)
     connection = client.InferenceServerClient(server.url)
-    connection.load_model("sbert")
+    connection.load_model("sbert", {key.METADATA: key.read(server.key_file)})
     connection.close()
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -160,19 +161,48 @@ def test_on_a_gpu_it_is_the_large_model_in_fp16_and_on_a_laptop_the_small_one() 
 
 
 def test_triton_is_started_as_on_a_laptop(objects: list[Object], tmp_path: Path) -> None:
-    sidecar = Sidecar(Path("/models"), log=tmp_path / "log", metrics_port=8002)
+    sidecar = Sidecar(Path("/models"), log=tmp_path / "log", http_port=8000, metrics_port=8002)
     server = sidecar._arguments.__globals__["server"].Server(Path("tritonserver"), {})
-    there = flags(sidecar._arguments(server, tmp_path))
-    here = flags(container(objects, "triton")["args"])
+    there = flags(sidecar._arguments(server, tmp_path, "secret"))
+    here = flags([*container(objects, "triton")["args"], *key_flags(tmp_path)])
     for name in (
         "--model-repository",
         "--model-control-mode",
         "--load-model",
         "--disable-auto-complete-config",
+        "--grpc-restricted-protocol",
+        "--http-restricted-api",
     ):
         assert here[name] == there[name]
     assert set(there) - set(here) == {"--backend-config"}  # its prefix in /dev/shm, which is a pod's own
     assert not set(here) - set(there)
+
+
+def key_flags(folder: Path) -> list[str]:
+    """What ``docker/triton.sh`` adds to the arguments, with ``secret`` for the key that it makes."""
+    program, held = folder / "tritonserver", folder / "key"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    env = {"PATH": f"{folder}:{os.environ['PATH']}", "TRITON_KEY_FILE": str(held)}
+    script = manifests.ROOT / "docker" / "triton.sh"
+    done = subprocess.run([script, "--first"], env=env, capture_output=True, text=True, check=True)
+    first, *added = done.stdout.splitlines()
+    assert first == "--first"
+    secret = held.read_text().strip()
+    assert len(secret) == 32
+    assert stat.S_IMODE(held.stat().st_mode) == 0o600
+    return [flag.replace(secret, "secret") for flag in added]
+
+
+def test_triton_s_key_is_in_memory_where_nobody_else_looks(objects: list[Object]) -> None:
+    triton = container(objects, "triton")
+    (path,) = (each["value"] for each in triton["env"] if each["name"] == "TRITON_KEY_FILE")
+    mounts = {m["mountPath"]: m["name"] for m in triton["volumeMounts"]}
+    name = mounts[str(Path(path).parent)]
+    (volume,) = (each for each in manifests.pod(objects)["volumes"] if each["name"] == name)
+    assert volume["emptyDir"]["medium"] == "Memory"
+    for each in manifests.containers(objects):
+        assert each is triton or name not in [mount["name"] for mount in each["volumeMounts"]]
 
 
 def model(objects: list[Object]) -> str:
