@@ -151,10 +151,13 @@ def embeddings(batch: pa.RecordBatch) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What decode makes of a ``RAW`` batch: every row is in exactly one of the two."""
+    """What decode makes of a ``RAW`` batch: every row is in exactly one of the two. ``ambiguous_times``: how
+    many times were read that the clock of ``source.ts_zone`` showed twice.
+    """
 
     events: pa.RecordBatch
     dead_letters: pa.RecordBatch
+    ambiguous_times: int = 0
 
 
 def dead_letters(
