@@ -63,7 +63,7 @@ REASONS = (
     "malformed",  # not JSON, not an object, or not a CSV record of the header's width
     "missing_field",  # a field that the settings name is absent or null
     "bad_value",  # a field has the wrong type or is NaN
-    "bad_time",  # the time cannot be read, or lies outside the years 1 to 9999
+    "bad_time",  # the time cannot be read, never was in its zone, or lies outside the years 1 to 9999
     "too_large",  # the record is longer than source.max_record_bytes
     "future",  # stamped more than window.max_future ahead of the wall clock
     "embedding",  # the model refused this text, or answered with something that is not finite

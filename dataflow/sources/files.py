@@ -131,9 +131,6 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return [path for path in self._formats if _size(path)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":
-        if for_part not in self._formats:
-            # A snapshot of a file that is no longer read: it has nothing more to give.
-            raise SourceError(f"{for_part}: was read before the restart, but source.uri no longer names it")
         return _FilePartition(
             for_part, self._formats[for_part], self._settings, self._clock, resume_state or 0
         )
