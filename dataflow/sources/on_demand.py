@@ -2,13 +2,15 @@
 
 import io
 import os
+import resource
 import threading
 from typing import Any
 
 from dataflow.errors import SourceError
 
-#: So many files of a process stay open between two reads; the usual limit is 1,024 file descriptors.
-KEPT_OPEN = 256
+_LIMIT, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+#: So many files of a process stay open between two reads: a quarter of the usual limit of 1,024.
+KEPT_OPEN = 256 if _LIMIT == resource.RLIM_INFINITY else min(256, _LIMIT // 4)
 _ROOM = threading.BoundedSemaphore(KEPT_OPEN)
 
 

@@ -257,11 +257,11 @@ def test_more_files_than_a_process_may_open(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, soft), hard))
     try:
         source = opened("*.log", batch_rows=1)
-        parts = [source.build_part("s", name, None) for name in source.list_parts()]
-        found = [[rows(part, 1) for part in parts] for _ in range(2)]
+        for name in source.list_parts():
+            _parts.append(source.build_part("s", name, None))
+        found = [[rows(part, 1) for part in _parts] for _ in range(2)]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        _parts.extend(parts)
     assert found[0] == [[(0, b"%d a" % n)] for n in range(1100)]
     assert found[1] == [[(len(b"%d a\n" % n), b"%d b" % n)] for n in range(1100)]
 
