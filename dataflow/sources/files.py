@@ -26,6 +26,8 @@ from dataflow.uri import Uri
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv"}
 _BLOCK_BYTES = 1 << 18
+#: What reading a file may raise, gzipped or not.
+_UNREADABLE = (OSError, EOFError, zlib.error)
 
 
 def open_source(settings: Settings, uri: Uri, clock: Clock) -> "FileSource":
@@ -89,9 +91,6 @@ def _open(path: str) -> BinaryIO:
         return cast(BinaryIO, gzip.open(path, "rb")) if path.endswith(".gz") else open(path, "rb")
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
-
-
-_UNREADABLE = (OSError, EOFError, zlib.error)
 
 
 def _unreadable(path: str, error: Exception) -> SourceError:
