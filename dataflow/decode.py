@@ -15,7 +15,7 @@ from dataflow.errors import SettingsError
 from dataflow.events import DEAD_LETTER, DEFAULT_KEY, EVENT, TIMESTAMP, Decoded
 from dataflow.fields import Columns, Lines
 from dataflow.problems import Problems
-from dataflow.settings import Settings, Source
+from dataflow.settings import Settings
 
 #: Bytes that a dead letter keeps of a record that is too large.
 KEPT_BYTES = 1 << 16
@@ -24,7 +24,7 @@ KEPT_BYTES = 1 << 16
 def check(settings: Settings, format: str, header: bytes | None = None) -> None:
     """Raise ``SettingsError`` if no record of this format, or under this CSV header, could be an event."""
     source = settings.source
-    _time_format(source)
+    times.time_format(source)
     if format == "text":
         for name in ("id_field", "key_field"):
             if getattr(source, name) is not None:
@@ -57,10 +57,11 @@ def decode(raw: pa.RecordBatch, settings: Settings, *, now: datetime) -> Decoded
         [*columns[:4], raw.column("partition"), raw.column("offset"), columns.attributes], schema=EVENT
     )
     if not problems:
-        return Decoded(batch, events.dead_letters([]))
+        return Decoded(batch, events.dead_letters([]), problems.ambiguous_times)
     good = np.ones(raw.num_rows, bool)
     good[list(problems)] = False
-    return Decoded(batch.filter(pa.array(good)), _dead_letters(raw, problems))
+    kept = batch.filter(pa.array(good))
+    return Decoded(kept, _dead_letters(raw, problems), problems.ambiguous_times)
 
 
 def _dead_letters(raw: pa.RecordBatch, problems: Problems) -> pa.RecordBatch:
@@ -112,7 +113,7 @@ def _text(base: Columns, lines: Lines, problems: Problems) -> Columns:
     texts = [problems.decoded(row, line) or "" for row, line in enumerate(lines.raws)]
     ts = base.ts
     if lines.source.ts_field:
-        format = _time_format(lines.source)
+        format = times.time_format(lines.source)
         micros = ts.cast(pa.int64()).to_numpy().copy()
         for row, text in enumerate(texts):
             try:
@@ -121,7 +122,9 @@ def _text(base: Columns, lines: Lines, problems: Problems) -> Columns:
                 problems.bad_time(row, "time", text, error)
             else:
                 if found:
-                    micros[row], end = found
+                    moment, end = found
+                    micros[row] = moment.micros
+                    problems.ambiguous_times += moment.ambiguous
                     texts[row] = text[end:].lstrip()
         ts = pa.array(micros).cast(TIMESTAMP)
     return base._replace(ts=ts, text=pa.array(texts, pa.string()))
@@ -149,7 +152,3 @@ def _message_key(keys: pa.Array) -> pa.Array:
     # Keys that are not UTF-8 stay apart from each other.
     decoded = [None if key is None else key.decode(errors="backslashreplace") for key in keys.to_pylist()]
     return pa.array(decoded, pa.string()).fill_null(DEFAULT_KEY)
-
-
-def _time_format(source: Source) -> times.TimeFormat:
-    return times.time_format(source.ts_format, source.ts_zone, source.ts_year)

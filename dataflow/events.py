@@ -63,7 +63,7 @@ REASONS = (
     "malformed",  # not JSON, not an object, or not a CSV record of the header's width
     "missing_field",  # a field that the settings name is absent or null
     "bad_value",  # a field has the wrong type or is NaN
-    "bad_time",  # the time cannot be read, or lies outside the years 1 to 9999
+    "bad_time",  # the time cannot be read, never was in its zone, or lies outside the years 1 to 9999
     "too_large",  # the record is longer than source.max_record_bytes
     "future",  # stamped more than window.max_future ahead of the wall clock
     "embedding",  # the model refused this text, or answered with something that is not finite
@@ -151,10 +151,13 @@ def embeddings(batch: pa.RecordBatch) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What decode makes of a ``RAW`` batch: every row is in exactly one of the two."""
+    """What decode makes of a ``RAW`` batch: every row is in exactly one of the two. ``ambiguous_times``: how
+    many times were read that the clock of ``source.ts_zone`` showed twice.
+    """
 
     events: pa.RecordBatch
     dead_letters: pa.RecordBatch
+    ambiguous_times: int = 0
 
 
 def dead_letters(

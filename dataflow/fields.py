@@ -190,7 +190,7 @@ def _to_text(value: object) -> str:
 
 def _times(values: list[object], lines: Lines, problems: Problems) -> npt.NDArray[np.int64]:
     source = lines.source
-    format = times.time_format(source.ts_format, source.ts_zone, source.ts_year)
+    format = times.time_format(source)
     if values and (at_once := format.column(values)) is not None:
         return at_once
     micros = np.zeros(len(values), np.int64)
@@ -199,9 +199,12 @@ def _times(values: list[object], lines: Lines, problems: Problems) -> npt.NDArra
             problems.missing(row, source.ts_field)
             continue
         try:
-            micros[row] = format.value(value, lines.limit)
+            moment = format.value(value, lines.limit)
         except ValueError as error:
             problems.bad_time(row, source.ts_field, value, error)
+        else:
+            micros[row] = moment.micros
+            problems.ambiguous_times += moment.ambiguous
     return micros
 
 

@@ -58,6 +58,9 @@ _SCORES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1
 # What comes in.
 RECORDS = Counter("driftline_records_total", "Records read from the source.")
 BATCH_RECORDS = Histogram("driftline_batch_records", "Records of a micro-batch.", buckets=_ROWS)
+AMBIGUOUS_TIMES = Counter(
+    "driftline_ambiguous_times_total", "Times that the clock of source.ts_zone showed twice."
+)
 SOURCE_LAG_MESSAGES = Gauge("driftline_source_lag_messages", "Messages in Kafka that were not read yet.")
 SOURCE_LAG_BYTES = Gauge("driftline_source_lag_bytes", "Bytes of the source's files that were not read yet.")
 

@@ -106,6 +106,7 @@ def decoded(raw: pa.RecordBatch, result: Decoded) -> list[pa.RecordBatch]:
     """A ``RAW`` batch became ``result``. Returns its events, marked with their arrival, and dead letters."""
     metrics.RECORDS.inc(len(raw))
     metrics.BATCH_RECORDS.observe(len(raw))
+    metrics.AMBIGUOUS_TIMES.inc(result.ambiguous_times)
     arrival = {_ARRIVAL: str(raw.column("arrival")[0].value)} if len(raw) else None
     return [result.events.replace_schema_metadata(arrival), dead(result.dead_letters)]
 

@@ -15,7 +15,11 @@ class Problem(NamedTuple):
 
 
 class Problems(dict[int, Problem]):
-    """Row of the batch -> what is wrong with it."""
+    """Row of the batch -> what is wrong with it. ``ambiguous_times``: rows whose time was read although the
+    clock of ``source.ts_zone`` showed that time twice.
+    """
+
+    ambiguous_times: int = 0
 
     def add(self, row: int, reason: str, message: str) -> None:
         """Note a problem, unless the row has one: that explains those that follow from it."""
@@ -28,7 +32,7 @@ class Problems(dict[int, Problem]):
         self.add(row, "bad_value", f"{field}: {shown(value)} {error}")
 
     def bad_time(self, row: int, field: str, value: object, error: ValueError) -> None:
-        message = f"{field}: {shown(value)} {error}; correct it, or set source.ts_format"
+        message = f"{field}: {shown(value)} {error}; correct it, or set source.ts_format or ts_zone"
         self.add(row, "bad_time", message)
 
     def decoded(self, row: int, line: bytes) -> str | None:

@@ -109,7 +109,9 @@ class Source(_Group):
     """Where records come from, and where in a record the event is.
 
     ``ts_format``: ``rfc3339``, ``epoch_s``, ``epoch_ms``, or a ``strptime`` pattern; a pattern
-    without a zone takes ``ts_zone``, one without a year ``ts_year`` (unset: this year).
+    without a zone takes ``ts_zone``, one without a year ``ts_year`` (unset: this year). ``ts_ambiguous``:
+    which of two times is meant where the clock of ``ts_zone`` is set back. A batch ends at ``batch_rows``
+    records or ``batch_bytes`` bytes of them, whichever comes first.
     """
 
     uri: str = "stdin:"
@@ -119,9 +121,11 @@ class Source(_Group):
     ts_format: str = "rfc3339"
     ts_zone: Zone = "UTC"
     ts_year: Annotated[int, Field(ge=1, le=9999)] | None = None
+    ts_ambiguous: Literal["earlier", "later", "reject"] = "earlier"
     text_field: str = "text"
     max_record_bytes: Annotated[int, Field(ge=1)] = 1 << 20
     batch_rows: Annotated[int, Field(ge=1)] = 1024
+    batch_bytes: Annotated[int, Field(ge=1)] = 8 << 20
 
 
 class Kafka(_Group):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,15 +20,26 @@ import pyarrow.compute as pc
 
 from dataflow.errors import SettingsError
 from dataflow.events import TIMESTAMP
+from dataflow.settings import Source
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _US = timedelta(microseconds=1)
 _MIN = (datetime.min.replace(tzinfo=timezone.utc) - _EPOCH) // _US
 _MAX = (datetime.max.replace(tzinfo=timezone.utc) - _EPOCH) // _US
 
-#: Takes a time and the latest one that is not in the future; gives microseconds since 1970.
-_Convert: TypeAlias = Callable[[str, datetime], int]
+
+class Moment(NamedTuple):
+    """A time in microseconds since 1970. ``ambiguous``: the clock of its zone showed this time twice."""
+
+    micros: int
+    ambiguous: bool = False
+
+
+#: Takes a time and the latest one that is not in the future.
+_Convert: TypeAlias = Callable[[str, datetime], Moment]
 _CACHED = 4096  # many events share a second
+#: Characters that a time may have, beside those of its pattern.
+_LONGEST = 64
 
 _OFFSET = r"Z|[+-][0-9]{2}(?::?[0-9]{2})?"
 _RFC3339 = (
@@ -74,18 +85,32 @@ class TimeFormat:
     convert: _Convert
     factor: int = 0
 
-    def value(self, value: object, limit: datetime) -> int:
-        """Microseconds since 1970; ``ValueError`` (its text ends a sentence) if it is no such time."""
+    def value(self, value: object, limit: datetime) -> Moment:
+        """The time that ``value`` is; ``ValueError`` (its text ends a sentence) if it is no such time."""
         if self.factor and isinstance(value, int | float) and not isinstance(value, bool):
-            return _in_range(_scaled(value, self.factor))
+            return Moment(_in_range(_scaled(value, self.factor)))
         if not isinstance(value, str):
             raise ValueError(f"is not {self.name}")
-        return self.convert(value.strip(), limit)
+        text = value.strip()
+        self._bound(len(text))
+        return self.convert(text, limit)
 
-    def prefix(self, text: str, limit: datetime) -> tuple[int, int] | None:
+    def prefix(self, text: str, limit: datetime) -> tuple[Moment, int] | None:
         """The time that ``text`` starts with and where it ends, or None; ``ValueError`` as above."""
-        match = self.regex.match(text)
-        return (self.convert(match[0], limit), match.end()) if match else None
+        # A time that is cut here is longer than the bound, even where its start is a time by itself.
+        match = self.regex.match(text[: 2 * self._longest])
+        if match is None:
+            return None
+        self._bound(match.end())
+        return self.convert(match[0], limit), match.end()
+
+    @property
+    def _longest(self) -> int:
+        return _LONGEST + len(self.name)
+
+    def _bound(self, length: int) -> None:
+        if length > self._longest:
+            raise ValueError(f"is longer than the {self._longest} characters that a time may have")
 
     def column(self, values: list[object]) -> npt.NDArray[np.int64] | None:
         """All ``values`` at once, where they have the common form; else None: go one by one."""
@@ -100,6 +125,8 @@ class TimeFormat:
 
 
 def _by_arrow(strings: pa.Array) -> npt.NDArray[np.int64] | None:
+    if pc.max(pc.binary_length(strings)).as_py() > _LONGEST:
+        return None
     if not pc.all(pc.match_substring_regex(strings, _ARROW)).as_py():
         strings = pc.replace_substring_regex(strings, _BEYOND_MICROSECONDS, r"\1")
         if not pc.all(pc.match_substring_regex(strings, _ARROW)).as_py():
@@ -111,12 +138,16 @@ def _by_arrow(strings: pa.Array) -> npt.NDArray[np.int64] | None:
     return micros if micros.min() >= _MIN and micros.max() <= _MAX else None
 
 
-@lru_cache
-def time_format(name: str, zone: str, year: int | None) -> TimeFormat:
-    """The format of that name or pattern. Raises ``SettingsError`` if it cannot give a time.
+def time_format(source: Source) -> TimeFormat:
+    """The format ``source.ts_format``. Raises ``SettingsError`` if it cannot give a time.
 
-    ``zone`` and ``year`` (None: the latest year that is not in the future) fill in what it leaves out.
+    ``ts_zone`` and ``ts_year`` (None: the latest year that is not in the future) fill in what it leaves out.
     """
+    return _format(source.ts_format, source.ts_zone, source.ts_year, source.ts_ambiguous)
+
+
+@lru_cache
+def _format(name: str, zone: str, year: int | None, ambiguous: str) -> TimeFormat:
     factor = {"epoch_s": 1_000_000, "epoch_ms": 1_000}.get(name, 0)
     expression = _EPOCH_NUMBER if factor else _RFC3339 if name == "rfc3339" else _expression(name)
     regex = re.compile(expression, re.IGNORECASE | re.ASCII)
@@ -124,11 +155,15 @@ def time_format(name: str, zone: str, year: int | None) -> TimeFormat:
     home = ZoneInfo(zone)
 
     @lru_cache(_CACHED)
-    def convert(text: str, limit: datetime) -> int:
+    def convert(text: str, limit: datetime) -> Moment:
         match = regex.fullmatch(text)
         if match is None:
             raise ValueError(f"is not {shown}")
-        return _in_range(_number(match["n"], factor) if factor else _moment(match, home, year, limit))
+        if factor:
+            return Moment(_in_range(_number(match["n"], factor)))
+        time, leap = _local(match, home, year, limit)
+        time, twice = _placed(time, ambiguous) if time.tzinfo is home else (time, False)
+        return Moment(_in_range((time - _EPOCH) // _US + leap * 1_000_000), twice)
 
     return TimeFormat(shown, regex, convert, factor)
 
@@ -158,8 +193,24 @@ def _expression(pattern: str) -> str:
     return expression
 
 
-def _moment(match: "re.Match[str]", home: tzinfo, year: int | None, limit: datetime) -> int:
-    """Microseconds since 1970 from groups that are named by the letters of strptime's directives."""
+def _placed(time: datetime, ambiguous: str) -> tuple[datetime, bool]:
+    """``time`` of a zone's clock as ``source.ts_ambiguous`` says, and whether the clock showed it twice."""
+    later = time.replace(fold=1)
+    ahead = (later.utcoffset() or timedelta(0)) - (time.utcoffset() or timedelta(0))
+    if not ahead:
+        return time, False
+    if ahead > timedelta(0):
+        raise ValueError(f"does not exist in {time.tzinfo}: clocks there were set forward by {ahead}")
+    if ambiguous == "reject":
+        raise ValueError(
+            f"is ambiguous in {time.tzinfo}: clocks there were set back by {-ahead}, "
+            "and source.ts_ambiguous=reject refuses both times"
+        )
+    return (later if ambiguous == "later" else time), True
+
+
+def _local(match: "re.Match[str]", home: tzinfo, year: int | None, limit: datetime) -> tuple[datetime, int]:
+    """The time, and its leap seconds, from groups that are named by the letters of strptime's directives."""
     part = match.groupdict()
     second = int(part.get("S") or 0)
     leap, second = (1, 59) if second == 60 else (0, second)
@@ -172,7 +223,7 @@ def _moment(match: "re.Match[str]", home: tzinfo, year: int | None, limit: datet
         except ValueError:
             continue  # a 29 February that this year does not have, or a day that no year has
         if part.get("Y") or part.get("y") or year or moment <= limit:
-            return (moment - _EPOCH) // _US + leap * 1_000_000
+            return moment, leap
     raise ValueError("is no date of the calendar or no time of the day")
 
 

@@ -4,12 +4,14 @@
 
 - It raises ``SettingsError`` or ``SourceError``, each one line for a user, if it cannot be opened.
 - The items are record batches of ``events.raw_schema(format, header)``, up to
-  ``settings.source.batch_rows`` rows each. How rows are cut into batches means nothing.
+  ``settings.source.batch_rows`` rows and ``batch_bytes`` bytes of records each; a record with more bytes
+  is a batch of its own. How rows are cut into batches means nothing.
 - ``partition`` and ``offset`` of a record are its identity: the same record has the same after a
   restart. A partition's ``snapshot()`` is the position after the last record that it gave out.
 - A source may have ``speaking() -> list[str]``: the partitions that have records to give now. The
   default key's watermark waits until it has heard from each of them.
-- Partitions never block: bytewax's workers are cooperative. ``clock`` is the only wall clock.
+- Bytewax's workers are cooperative: a partition waits for records only as :mod:`dataflow.sources.idle`
+  says. ``clock`` is the only wall clock, and stamps arrivals; nothing waits by a wall clock.
 - Options in the URI (``uri.options``) are the source's own; it refuses others with ``uri.allow``.
 - A module may import an optional dependency only inside ``open_source``.
 """

@@ -3,13 +3,14 @@
 What it says is in :mod:`dataflow.sources.demo_log`. The records come in three partitions, as JSON
 lines, out of order by up to two minutes; the same URI gives the same records every time.
 
-``rate``: events a second of wall clock, over all partitions; unset: as fast as they are taken.
+``rate``: events a second, over all partitions; unset: as fast as they are taken.
 ``events``: how many, in all. ``start``: event time of the first. ``seed``: which stream.
 """
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Annotated
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Annotated, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -19,15 +20,18 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from dataflow.errors import SettingsError
 from dataflow.events import raw_schema
 from dataflow.settings import Settings
+from dataflow.settings import Source as SourceSettings
 from dataflow.sources import Clock
 from dataflow.sources.demo_log import Plan, record
+from dataflow.sources.idle import AT_ONCE, Idle
+from dataflow.sources.records import fitting, raw_batch
 from dataflow.uri import Uri
 
 PARTITIONS = 3
 #: Rows a batch at most: enough for the model to work in, few enough that windows close as it runs.
 BATCH_ROWS = 256
-#: With a rate, a partition looks this often for what is due.
-TICK = timedelta(milliseconds=50)
+#: With a rate, a partition looks this often for what is due, in seconds.
+TICK_S = 0.05
 SCHEMA = raw_schema("jsonl")
 PLAN = Plan()
 
@@ -43,45 +47,66 @@ class Options(BaseModel):
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
+class Pace(NamedTuple):
+    """When events are due. ``timer`` is monotonic seconds, which no setting of the wall clock changes."""
+
+    rate: float | None
+    timer: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
 class DemoPartition(StatefulSourcePartition[pa.RecordBatch, int]):
     """Every third event of the plan. The state is how many of them were given out."""
 
     def __init__(
-        self, plan: Plan, number: int, *, given: int, rate: float | None, rows: int, clock: Clock
+        self,
+        plan: Plan,
+        number: int,
+        given: int,
+        *,
+        options: SourceSettings,
+        pace: Pace,
+        idle: Idle,
+        clock: Clock,
     ) -> None:
-        self._plan, self._number, self._clock, self._rows = plan, number, clock, rows
+        self._plan, self._number, self._options, self._clock = plan, number, options, clock
+        self._pace, self._idle = pace, idle
         self._size = len(range(number, plan.events, PARTITIONS))
         self._given = self._first = given
-        self._interval = None if rate is None else timedelta(seconds=PARTITIONS / rate)
-        self._started = clock()
+        self._started = self._looks = pace.timer()
 
     def next_batch(self) -> Iterable[pa.RecordBatch]:
         if self._given >= self._size:
             raise StopIteration
-        now = self._clock()
-        rows = self._rows
-        if self._interval is not None:
-            due = self._first + (now - self._started) // self._interval + 1
-            rows = min(rows, due - self._given)
-        offsets = range(self._given, min(self._given + rows, self._size))
-        if not offsets:
+        if self._pace.rate is not None and not self._idle.poll(str(self._number), self._is_due):
             return []
-        self._given = offsets.stop
-        raw = [orjson.dumps(record(self._plan, self._number + offset * PARTITIONS)) for offset in offsets]
-        partition, nothing = [str(self._number)] * len(raw), [None] * len(raw)
-        columns = (raw, partition, list(offsets), [now] * len(raw), nothing, nothing)
-        return [
-            pa.RecordBatch.from_arrays(
-                [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)],
-                schema=SCHEMA,
-            )
+        last = min(self._given + min(BATCH_ROWS, self._options.batch_rows), self._due())
+        raw = [
+            orjson.dumps(record(self._plan, self._number + offset * PARTITIONS))
+            for offset in range(self._given, last)
         ]
+        raw = raw[: fitting(map(len, raw), self._options)]
+        records = list(enumerate(raw, self._given))
+        self._given += len(raw)
+        return [raw_batch(records, str(self._number), self._clock(), SCHEMA)]
 
-    def next_awake(self) -> datetime | None:
-        if self._interval is None or self._given >= self._size:
-            return None
-        due = self._started + (self._given - self._first) * self._interval
-        return max(due, self._clock() + TICK)
+    def _due(self) -> int:
+        """The offset after the last event that is due."""
+        if self._pace.rate is None:
+            return self._size
+        passed_s = self._pace.timer() - self._started
+        return min(self._size, self._first + int(passed_s * self._pace.rate / PARTITIONS) + 1)
+
+    def _is_due(self, wait_s: float) -> bool:
+        self._pace.sleep(wait_s)
+        now = self._pace.timer()
+        if now < self._looks or self._due() <= self._given:
+            return False
+        self._looks = now + TICK_S
+        return True
+
+    def next_awake(self) -> datetime:
+        return AT_ONCE
 
     def snapshot(self) -> int:
         return self._given
@@ -90,9 +115,18 @@ class DemoPartition(StatefulSourcePartition[pa.RecordBatch, int]):
 class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
     """The demo stream, as ``plan`` says. Event ``i`` is in partition ``i % 3``."""
 
-    def __init__(self, options: Options, *, batch_rows: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        options: Options,
+        settings: SourceSettings,
+        clock: Clock,
+        *,
+        timer: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.plan = Plan(seed=options.seed, events=options.events, start=options.start)
-        self._rate, self._rows, self._clock = options.rate, min(BATCH_ROWS, batch_rows), clock
+        self._settings, self._clock = settings, clock
+        self._pace, self._idle = Pace(options.rate, timer, sleep), Idle()
 
     def list_parts(self) -> list[str]:
         return [str(number) for number in range(min(PARTITIONS, self.plan.events))]
@@ -104,9 +138,10 @@ class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return DemoPartition(
             self.plan,
             int(for_part),
-            given=resume_state or 0,
-            rate=self._rate,
-            rows=self._rows,
+            resume_state or 0,
+            options=self._settings,
+            pace=self._pace,
+            idle=self._idle,
             clock=self._clock,
         )
 
@@ -120,4 +155,4 @@ def open_source(settings: Settings, uri: Uri, clock: Clock) -> DemoSource:
         first = error.errors(include_url=False)[0]
         name = first["loc"][0]
         raise SettingsError(f"{uri}: {name}={first['input']}: {first['msg']}") from None
-    return DemoSource(options, batch_rows=settings.source.batch_rows, clock=clock)
+    return DemoSource(options, settings.source, clock)

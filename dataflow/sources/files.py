@@ -1,7 +1,7 @@
 """``file:PATH-or-GLOB``: one partition a file; JSON lines, CSV or plain text, also gzipped.
 
 ``offset`` is the byte offset of the record's start (in the unpacked stream, if gzipped), so that it
-stays the same whatever is read in one go. A resume seeks there.
+stays the same whatever is read in one go. A resume goes on there.
 """
 
 import glob
@@ -9,7 +9,6 @@ import gzip
 import os
 import stat
 import zlib
-from collections import deque
 from pathlib import PurePath
 from typing import BinaryIO, cast
 
@@ -21,11 +20,14 @@ from dataflow.errors import SourceError
 from dataflow.observe import PARTITIONS, PartitionLag
 from dataflow.settings import Settings
 from dataflow.sources import Clock
-from dataflow.sources.records import Framer, raw_batch
+from dataflow.sources.on_demand import OnDemandFile, shrunk
+from dataflow.sources.records import Backlog, Framer, raw_batch
 from dataflow.uri import Uri
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv"}
 _BLOCK_BYTES = 1 << 18
+#: What reading a file may raise, gzipped or not.
+_UNREADABLE = (OSError, EOFError, zlib.error)
 
 
 def open_source(settings: Settings, uri: Uri, clock: Clock) -> "FileSource":
@@ -48,6 +50,7 @@ def file_format(path: str, uri: Uri) -> str:
 
 def _paths(pattern: str) -> list[str]:
     pattern = os.path.normpath(pattern) if pattern else ""
+    _utf8(pattern)
     if os.path.lexists(pattern):
         paths = [pattern]
     else:
@@ -60,7 +63,17 @@ def _paths(pattern: str) -> list[str]:
     return paths
 
 
+def _utf8(path: str) -> None:
+    # A name is part of an event's identity and of the recovery store, and both are UTF-8.
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise SourceError(f"{shown}: the name is not UTF-8; rename the file") from None
+
+
 def _readable(path: str) -> None:
+    _utf8(path)
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -80,11 +93,15 @@ def _open(path: str) -> BinaryIO:
         raise SourceError(f"{path}: {error.strerror}") from None
 
 
-def _read(file: BinaryIO, path: str) -> bytes:
+def _unreadable(path: str, error: Exception) -> SourceError:
+    return SourceError(f"{path}: cannot be read: {error}")
+
+
+def _read(file: BinaryIO | gzip.GzipFile | OnDemandFile, path: str) -> bytes:
     try:
-        return file.read(_BLOCK_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"{path}: cannot be read: {error}") from None
+        return file.read(_BLOCK_BYTES) or b""
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from None
 
 
 def _header(path: str, settings: Settings) -> tuple[bytes, int]:
@@ -110,53 +127,72 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return list(self._formats)
 
     def speaking(self) -> list[str]:
-        return [path for path in self._formats if os.path.getsize(path)]
+        return [path for path in self._formats if _size(path)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":
-        if for_part not in self._formats:
-            # A snapshot of a file that is no longer read: it has nothing more to give.
-            raise SourceError(f"{for_part}: was read before the restart, but source.uri no longer names it")
         return _FilePartition(
             for_part, self._formats[for_part], self._settings, self._clock, resume_state or 0
         )
 
 
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+
+
 class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
     def __init__(self, path: str, format: str, settings: Settings, clock: Clock, position: int) -> None:
         self._path, self._clock = path, clock
-        self._rows = settings.source.batch_rows
         header = None
         if format == "csv":
             header, behind = _header(path, settings)
             position = max(position, behind)
         self._schema = events.raw_schema(format, header)
-        self._file = _open(path)
-        if not path.endswith(".gz") and os.fstat(self._file.fileno()).st_size < position:
-            self._file.close()
-            raise SourceError(
-                f"{path}: is shorter than what had been read of it ({position} bytes); "
-                f"was it replaced? start with an empty recovery directory to read it anew"
-            )
-        self._file.seek(position)
+        self._bytes = OnDemandFile(path)
+        self._unpacked = gzip.GzipFile(fileobj=self._bytes, mode="rb") if path.endswith(".gz") else None
+        try:
+            self._skip(position)
+        except SourceError:
+            self.close()
+            raise
         self._framer = Framer(format, settings.source.max_record_bytes, position)
-        self._ready: deque[tuple[int, bytes]] = deque()
+        self._backlog = Backlog[tuple[int, bytes]](settings.source, lambda record: len(record[1]))
         self._end = False
         self._lag = PARTITIONS.add(PartitionLag())
 
+    def _skip(self, position: int) -> None:
+        if self._unpacked:
+            try:
+                reached = self._unpacked.seek(position)  # reads up to there; less if the stream ends before
+            except _UNREADABLE as error:
+                raise _unreadable(self._path, error) from None
+        else:
+            reached = min(position, _size(self._path)) if position else 0
+            self._bytes.seek(position)
+        if reached < position:
+            raise shrunk(self._path, position)
+
     def next_batch(self) -> list[pa.RecordBatch]:
-        while len(self._ready) < self._rows and not self._end:
-            block = _read(self._file, self._path)
+        while not self._backlog.full and not self._end:
+            block = _read(self._unpacked or self._bytes, self._path)
+            self._backlog.extend(self._framer.feed(block) if block else self._framer.close())
             self._end = not block
-            self._ready.extend(self._framer.feed(block) if block else self._framer.close())
-        if not self._ready:
+        if self._end:
+            self.close()
+        records = self._backlog.take()
+        if not records:
             raise StopIteration
-        records = [self._ready.popleft() for _ in range(min(self._rows, len(self._ready)))]
-        if not self._path.endswith(".gz"):
-            self._lag.bytes = max(0, os.fstat(self._file.fileno()).st_size - self.snapshot())
+        if not self._unpacked:
+            self._lag.bytes = max(0, self._bytes.size - self.snapshot())
         return [raw_batch(records, self._path, self._clock(), self._schema)]
 
     def snapshot(self) -> int:
-        return self._ready[0][0] if self._ready else self._framer.position
+        first = self._backlog.first
+        return first[0] if first else self._framer.position
 
     def close(self) -> None:
-        self._file.close()
+        if self._unpacked:
+            self._unpacked.close()
+        self._bytes.close()

@@ -10,7 +10,7 @@ or takes the offset of the error for that of a message), and waits forever at a 
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -22,12 +22,15 @@ from dataflow.errors import SourceError
 from dataflow.logs import Event
 from dataflow.observe import PARTITIONS, PartitionLag
 from dataflow.settings import Settings
+from dataflow.settings import Source as SourceSettings
 from dataflow.sources import Clock
-from dataflow.sources.records import raw_batch
+from dataflow.sources.idle import AT_ONCE, Idle
+from dataflow.sources.records import Backlog, raw_batch
 from dataflow.uri import Uri
 
 _LAST_MESSAGE_TIMEOUT_S = 5.0
-_POLL_INTERVAL = timedelta(milliseconds=10)
+#: The largest value that librdkafka takes for ``queued.max.messages.kbytes``.
+_LARGEST_QUEUE_KB = 2_097_151
 _log = logging.getLogger(__name__)
 
 #: Errors that waiting does not mend; librdkafka gets over all others by itself.
@@ -60,7 +63,8 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
     def __init__(
         self, settings: Settings, topic: kafka.Topic, clock: Clock, *, format: str, latest: bool, tail: bool
     ) -> None:
-        self._rows, self._topic, self._clock = settings.source.batch_rows, topic, clock
+        self._options, self._topic, self._clock = settings.source, topic, clock
+        self._idle = Idle()
         self._schema, self._latest, self._tail = events.raw_schema(format), latest, tail
 
     def list_parts(self) -> list[str]:
@@ -100,6 +104,8 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
                 "enable.auto.commit": False,
                 "enable.partition.eof": not self._tail,
                 "auto.offset.reset": "error",
+                # Of each partition; the default is 64 MiB.
+                "queued.max.messages.kbytes": min(max(self._options.batch_bytes >> 10, 1), _LARGEST_QUEUE_KB),
             }
         )
         position = client.TopicPartition(name, int(number))
@@ -110,7 +116,7 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
             raise
         consumer.assign([client.TopicPartition(name, int(number), offset)])
         batch = partial(self._batch, for_part)
-        return _KafkaPartition(consumer, position, offset, self._rows, batch)
+        return _KafkaPartition(consumer, position, offset, self._options, batch, self._idle)
 
     def _batch(self, partition: str, messages: list[Any]) -> pa.RecordBatch:
         stamps = [m.timestamp() for m in messages]
@@ -150,35 +156,46 @@ def _is_there(consumer: Any, position: Any, offset: int) -> bool:
     return message is not None and message.error() is None and message.offset() == offset
 
 
+def _size(message: Any) -> int:
+    return len(message.value() or b"") + len(message.key() or b"")
+
+
 class _KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
     def __init__(
         self,
         consumer: Any,
         position: Any,
         offset: int,
-        rows: int,
+        options: SourceSettings,
         batch: Callable[[list[Any]], pa.RecordBatch],
+        idle: Idle,
     ) -> None:
         self._consumer, self._position, self._offset = consumer, position, offset
         self._name = f"{position.topic}:{position.partition}"
-        self._rows, self._batch = rows, batch
-        self._end = self._idle = False
+        self._rows, self._batch, self._idle = options.batch_rows, batch, idle
+        self._backlog = Backlog[Any](options, _size)
+        self._end = False
         self._lag = PARTITIONS.add(PartitionLag())
         error = kafka.client().KafkaError
         self._eof = error._PARTITION_EOF
         self._permanent = {getattr(error, code) for code in _PERMANENT}
 
     def next_batch(self) -> list[pa.RecordBatch]:
-        if self._end:
+        if not self._idle.poll(self._name, self._read) and self._end:
             raise StopIteration
-        messages = [m for m in self._consumer.consume(self._rows, timeout=0) if self._is_data(m)]
-        self._idle = not messages
+        messages = self._backlog.take()
         if messages:
             self._offset = messages[-1].offset() + 1
         # What the last fetch told: no request is sent. Negative until there was one.
         _, high = self._consumer.get_watermark_offsets(self._position, cached=True)
         self._lag.messages = max(0, high - self._offset) if high >= 0 else None
         return [self._batch(messages)] if messages else []
+
+    def _read(self, wait_s: float) -> bool:
+        if not self._backlog.full and not self._end:
+            messages = self._consumer.consume(self._rows, timeout=wait_s)
+            self._backlog.extend(m for m in messages if self._is_data(m))
+        return len(self._backlog) > 0
 
     def _is_data(self, message: Any) -> bool:
         error = message.error()
@@ -193,9 +210,8 @@ class _KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
             _log.warning(Event("source_trouble", sentence, partition=self._name, cause=error.name()))
         return False
 
-    def next_awake(self) -> datetime | None:
-        # Bytewax compares this with the system's clock, so an injected one has no say here.
-        return datetime.now(timezone.utc) + _POLL_INTERVAL if self._idle and not self._end else None
+    def next_awake(self) -> datetime:
+        return AT_ONCE
 
     def snapshot(self) -> int:
         return self._offset

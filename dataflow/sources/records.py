@@ -1,12 +1,17 @@
 """Cut a stream of bytes into records, and records into batches; shared by files and stdin."""
 
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
-from dataflow import events
+from dataflow import events, settings
+
+T = TypeVar("T")
 
 _BOM = b"\xef\xbb\xbf"
 # A quote opens a quoted field only at the start of one, as in Python's csv module, so that the inch
@@ -79,6 +84,52 @@ class Framer:
         if record and not record.isspace():
             records.append((self.position, record))
         self.position += length
+
+
+def fitting(sizes: Iterable[int], source: settings.Source) -> int:
+    """How many of the first records, of ``sizes`` bytes, make a batch: at most ``source.batch_rows``, and
+    at most ``source.batch_bytes`` together, unless the first alone has more.
+    """
+    count = total = 0
+    for size in islice(sizes, source.batch_rows):
+        total += size
+        if count and total > source.batch_bytes:
+            break
+        count += 1
+    return count
+
+
+class Backlog(Generic[T]):
+    """Records that were read and not given out yet, in order; ``size`` tells the bytes of one."""
+
+    def __init__(self, source: settings.Source, size: Callable[[T], int]) -> None:
+        self._source, self._size = source, size
+        self._records: deque[T] = deque()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def full(self) -> bool:
+        """Is there a batch that no further record would be added to?"""
+        return len(self._records) >= self._source.batch_rows or self._bytes >= self._source.batch_bytes
+
+    @property
+    def first(self) -> T | None:
+        return self._records[0] if self._records else None
+
+    def extend(self, records: Iterable[T]) -> None:
+        for record in records:
+            self._records.append(record)
+            self._bytes += self._size(record)
+
+    def take(self) -> list[T]:
+        """The next batch; empty if there are no records."""
+        count = fitting(map(self._size, self._records), self._source)
+        taken = [self._records.popleft() for _ in range(count)]
+        self._bytes -= sum(map(self._size, taken))
+        return taken
 
 
 def raw_batch(

@@ -6,8 +6,7 @@ flight are lost. ``offset`` is a running number that a restart with recovery con
 
 import os
 import select
-from collections import deque
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -15,12 +14,12 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from dataflow import decode, events
 from dataflow.settings import Settings
 from dataflow.sources import Clock
-from dataflow.sources.records import Framer, raw_batch
+from dataflow.sources.idle import AT_ONCE, Idle
+from dataflow.sources.records import Backlog, Framer, raw_batch
 from dataflow.uri import Uri
 
 PARTITION = "stdin"
 _BLOCK_BYTES = 1 << 16
-_POLL_INTERVAL = timedelta(milliseconds=10)
 
 
 def open_source(settings: Settings, uri: Uri, clock: Clock) -> "StdinSource":
@@ -50,36 +49,35 @@ class _StdinPartition(StatefulSourcePartition[pa.RecordBatch, int]):
         self._number = number
         self._framer = Framer(format, settings.source.max_record_bytes)
         self._schema = None if format == "csv" else events.raw_schema(format)
-        self._ready: deque[bytes] = deque()
+        self._backlog = Backlog[bytes](settings.source, len)
+        self._idle = Idle()
         self._end = False
-        self._idle = False
 
     def next_batch(self) -> list[pa.RecordBatch]:
-        rows = self._settings.source.batch_rows
-        while len(self._ready) < rows and not self._end and self._readable():
-            block = os.read(self._fd, _BLOCK_BYTES)
-            self._end = not block
-            records = self._framer.feed(block) if block else self._framer.close()
-            self._ready.extend(record for _, record in records)
-        if self._schema is None and self._ready:
-            header = self._ready.popleft()
-            decode.check(self._settings, self._format, header=header)
-            self._schema = events.raw_schema(self._format, header)
-        self._idle = not self._ready
-        if self._idle:
+        if not self._idle.poll(PARTITION, self._read):
             if self._end:
                 raise StopIteration
             return []
-        numbered = [(self._number + i, self._ready.popleft()) for i in range(min(rows, len(self._ready)))]
+        records = self._backlog.take()
+        if self._schema is None:
+            header = records.pop(0)
+            decode.check(self._settings, self._format, header=header)
+            self._schema = events.raw_schema(self._format, header)
+        numbered = list(enumerate(records, self._number))
         self._number += len(numbered)
-        return [raw_batch(numbered, PARTITION, self._clock(), self._schema)]
+        return [raw_batch(numbered, PARTITION, self._clock(), self._schema)] if numbered else []
 
-    def _readable(self) -> bool:
-        return bool(select.select([self._fd], [], [], 0)[0])
+    def _read(self, wait_s: float) -> bool:
+        while not self._backlog.full and not self._end and select.select([self._fd], [], [], wait_s)[0]:
+            block = os.read(self._fd, _BLOCK_BYTES)
+            self._end = not block
+            records = self._framer.feed(block) if block else self._framer.close()
+            self._backlog.extend(record for _, record in records)
+            wait_s = 0
+        return len(self._backlog) > 0
 
-    def next_awake(self) -> datetime | None:
-        # Bytewax compares this with the system's clock, so an injected one has no say here.
-        return datetime.now(timezone.utc) + _POLL_INTERVAL if self._idle else None
+    def next_awake(self) -> datetime:
+        return AT_ONCE
 
     def snapshot(self) -> int:
         return self._number

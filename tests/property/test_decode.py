@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from hypothesis import given
@@ -124,3 +125,36 @@ def test_patterns_read_what_strftime_writes(moment: datetime, pattern: str) -> N
     decoded = decode(raw([line], "jsonl"), Settings(source=source), now=NOW)
     expected = datetime.strptime(text, pattern).replace(tzinfo=UTC)
     assert decoded.events["ts"].to_pylist() == [expected]
+
+
+#: Zones and days on which their clocks were set: by an hour, by half an hour, and by a day.
+changes = st.sampled_from(
+    [
+        ("Europe/Zurich", datetime(2026, 3, 29, 2)),
+        ("Europe/Zurich", datetime(2025, 10, 26, 2)),
+        ("Europe/Dublin", datetime(2025, 10, 26, 1)),
+        ("America/New_York", datetime(2026, 3, 8, 2)),
+        ("Australia/Lord_Howe", datetime(2026, 4, 5, 1, 30)),
+        ("Australia/Lord_Howe", datetime(2026, 10, 4, 2)),
+        ("Pacific/Apia", datetime(2011, 12, 30, 12)),
+    ]
+)
+
+
+@given(changes, st.timedeltas(timedelta(hours=-14), timedelta(hours=14)))
+def test_a_time_without_offset_is_one_that_the_zone_had(
+    change: tuple[str, datetime], beside: timedelta
+) -> None:
+    zone, local = change[0], change[1] + beside
+    line = json.dumps({"ts": local.isoformat(), "text": ""}).encode()
+    home, near = ZoneInfo(zone), local.replace(tzinfo=UTC)
+    offsets = {(near + timedelta(hours=hours)).astimezone(home).utcoffset() for hours in range(-48, 49)}
+    moments = sorted(near - offset for offset in offsets if offset is not None)
+    shown = [moment for moment in moments if moment.astimezone(home).replace(tzinfo=None) == local]
+    found = []
+    for ambiguous in ("earlier", "later", "reject"):
+        source = SourceSettings.model_validate({"ts_zone": zone, "ts_ambiguous": ambiguous})
+        decoded = decode(raw([line], "jsonl"), Settings(source=source), now=NOW)
+        found.append(decoded.events["ts"].to_pylist())
+        assert decoded.ambiguous_times == (len(shown) > 1 and ambiguous != "reject")
+    assert found == [shown[:1], shown[-1:], shown if len(shown) == 1 else []]

@@ -1,5 +1,6 @@
 """What each field of a record becomes, and what each broken record is told."""
 
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -190,6 +191,104 @@ RFC3339 = [
 def test_rfc3339(text: str, expected: str, beside: list[bytes]) -> None:
     rows = run(line(ts=text), *beside).events.to_pylist()
     assert [row["ts"] for row in rows] == [at(expected)]
+
+
+def zoned(text: str, form: str, **source: Any) -> Decoded:
+    """``text``, a time in Zurich without its offset, decoded from a field or from the start of a line."""
+    source = {"ts_zone": "Europe/Zurich"} | source
+    if form == "text":
+        return run(text.encode() + b" hello", format="text", **source)
+    return run(line(ts=text), **source)
+
+
+FORMS = pytest.mark.parametrize("form", ["jsonl", "text"])
+PATTERNS = pytest.mark.parametrize("ts_format", ["rfc3339", "%Y-%m-%d %H:%M:%S"])
+
+
+@FORMS
+@PATTERNS
+def test_a_time_that_the_zone_skips_is_bad(form: str, ts_format: str) -> None:
+    for ambiguous in ("earlier", "later", "reject"):
+        decoded = zoned("2026-03-29 02:30:00", form, ts_format=ts_format, ts_ambiguous=ambiguous)
+        reason, message = problem(decoded)
+        assert reason == "bad_time"
+        assert message.endswith(
+            " does not exist in Europe/Zurich: clocks there were set forward by 1:00:00; "
+            "correct it, or set source.ts_format or ts_zone"
+        )
+        assert decoded.ambiguous_times == 0
+
+
+@FORMS
+@PATTERNS
+@pytest.mark.parametrize(
+    ("ambiguous", "expected"),
+    [({}, "00:30"), ({"ts_ambiguous": "earlier"}, "00:30"), ({"ts_ambiguous": "later"}, "01:30")],
+)
+def test_a_time_that_the_zone_has_twice(
+    form: str, ts_format: str, ambiguous: dict[str, str], expected: str
+) -> None:
+    decoded = zoned("2026-10-25 02:30:00", form, ts_format=ts_format, **ambiguous)
+    assert event(decoded)["ts"] == at(f"2026-10-25T{expected}:00")
+    assert decoded.ambiguous_times == 1
+
+
+@FORMS
+def test_a_time_that_the_zone_has_twice_may_be_refused(form: str) -> None:
+    decoded = zoned("2026-10-25 02:30:00", form, ts_ambiguous="reject")
+    reason, message = problem(decoded)
+    assert reason == "bad_time"
+    assert "is ambiguous in Europe/Zurich: clocks there were set back by 1:00:00" in message
+    assert decoded.ambiguous_times == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-10-25 01:59:59", "2026-10-24T23:59:59"),
+        ("2026-10-25 03:00:00", "2026-10-25T02:00:00"),
+        ("2026-10-25 02:30:00+02:00", "2026-10-25T00:30:00"),
+        ("2026-03-29 01:59:59", "2026-03-29T00:59:59"),
+        ("2026-03-29 03:00:00", "2026-03-29T01:00:00"),
+    ],
+)
+def test_other_times_of_these_nights_are_sound(text: str, expected: str) -> None:
+    decoded = zoned(text, "jsonl", ts_ambiguous="reject")
+    assert event(decoded)["ts"] == at(expected)
+    assert decoded.ambiguous_times == 0
+
+
+def test_a_key_named_as_the_default_key_is_a_key_as_any_other() -> None:
+    assert event(run(line(k="all"), key_field="k"))["key"] == "all"
+
+
+@pytest.mark.parametrize("ts_format", ["epoch_s", "epoch_ms", "rfc3339", "%d/%b/%Y:%H:%M:%S.%f"])
+@pytest.mark.parametrize("form", ["jsonl", "csv", "text"])
+def test_a_time_of_a_megabyte_is_bad(ts_format: str, form: str) -> None:
+    start = {"rfc3339": "2026-11-23T11:00:00.", "%d/%b/%Y:%H:%M:%S.%f": "23/Nov/2026:11:00:00."}.get(
+        ts_format, ""
+    )
+    text = start + "1" * 900_000
+    raw = {"jsonl": line(ts=text), "csv": f"{text},hello".encode(), "text": text.encode() + b" hello"}[form]
+    decoded = run(raw, format=form, header=b"ts,text" if form == "csv" else None, ts_format=ts_format)
+    reason, message = problem(decoded)
+    assert reason == "bad_time"
+    assert re.search(r"is longer than the \d+ characters that a time may have", message)
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize("digits", [20, 60, 80, 5000])
+def test_a_number_of_many_digits_is_no_time(digits: int) -> None:
+    for value in ("9" * digits, "-" + "9" * digits, "0." + "9" * digits + "e999", int("9" * min(digits, 18))):
+        assert problem(run(line(ts=value), ts_format="epoch_s"))[0] == "bad_time"
+    assert problem(run(b'{"ts": %s, "text": "x"}' % (b"9" * digits), ts_format="epoch_s"))[0] in (
+        "bad_time",
+        "malformed",
+    )
+
+
+def test_blanks_around_a_time_do_not_count() -> None:
+    assert event(run(line(ts=" " * 1000 + TS)))["ts"] == at("2026-11-23T11:00:00")
 
 
 def test_a_time_without_zone_is_in_ts_zone() -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -14,24 +13,38 @@ from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sources import demo, demo_log
 from dataflow.sources.demo_log import Plan, record
+from dataflow.sources.idle import AT_ONCE, WAIT_S
 
 NAMES = ("partition", "offset", "raw")
 NOW = datetime(2026, 11, 1, tzinfo=timezone.utc)
 
 
 class Watch:
-    """A wall clock that moves only when told to."""
+    """A monotonic clock, in seconds, that moves only when told to, or in a sleep."""
 
     def __init__(self) -> None:
-        self.now = NOW
+        self.now = 1000.0
 
-    def __call__(self) -> datetime:
+    def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
-def source(text: str, clock: Callable[[], datetime] | None = None, batch_rows: int = 1024) -> demo.DemoSource:
+
+def clock() -> datetime:
+    return NOW
+
+
+def paced(watch: Watch, part: str = "0", given: int | None = None) -> demo.DemoPartition:
+    """A partition of a stream of 30 events a second; its own share is 10."""
+    opened = demo.DemoSource(demo.Options(rate=30), SourceSettings(), clock, timer=watch, sleep=watch.sleep)
+    return opened.build_part("source", part, given)
+
+
+def source(text: str, **settings: int) -> demo.DemoSource:
     return demo.open_source(
-        Settings(source=SourceSettings(uri=text, batch_rows=batch_rows)), uris.parse(text), clock or Watch()
+        Settings(source=SourceSettings.model_validate({"uri": text, **settings})), uris.parse(text), clock
     )
 
 
@@ -76,7 +89,14 @@ def test_each_event_comes_once_and_offsets_count_up() -> None:
 
 
 def test_how_it_is_cut_changes_nothing() -> None:
-    assert everything(source("demo:?events=500", batch_rows=7)) == everything(source("demo:?events=500"))
+    whole = everything(source("demo:?events=500"))
+    assert everything(source("demo:?events=500", batch_rows=7)) == whole
+    assert everything(source("demo:?events=500", batch_bytes=1000)) == whole
+
+
+def test_a_batch_is_bounded_in_bytes() -> None:
+    part = source("demo:", batch_bytes=1000).build_part("source", "1", None)
+    assert 500 < sum(len(raw) for *_, raw in rows(part, 1)) <= 1000
 
 
 @pytest.mark.parametrize("batches", [0, 1, 2, 5])
@@ -89,19 +109,28 @@ def test_it_resumes_where_it_was(batches: int) -> None:
     assert taken + rows(after) == whole
 
 
-def test_rate_is_kept_by_the_wall_clock() -> None:
+def test_rate_is_kept_by_the_monotonic_clock() -> None:
     watch = Watch()
-    part = source("demo:?rate=30", watch).build_part("source", "0", None)
+    part = paced(watch)
     assert len(rows(part, 1)) == 1
     assert rows(part, 1) == []
-    assert part.next_awake() == NOW + timedelta(milliseconds=100)
-    watch.now += timedelta(seconds=2)
+    watch.now += 2
     assert len(rows(part, 1)) == 20
-    assert source("demo:").build_part("source", "0", None).next_awake() is None
+    assert rows(part, 1) == []
+
+
+def test_between_two_events_it_waits_and_is_called_again_at_once() -> None:
+    watch = Watch()
+    part = paced(watch)
+    rows(part, 1)
+    for _ in range(5):
+        rows(part, 1)
+        assert part.next_awake() == AT_ONCE
+    assert watch.now == pytest.approx(1000 + 4 * WAIT_S)
 
 
 def test_a_resumed_rate_does_not_catch_up() -> None:
-    assert len(rows(source("demo:?rate=30").build_part("source", "0", 400), 1)) == 1
+    assert len(rows(paced(Watch(), given=400), 1)) == 1
 
 
 def test_event_time_is_out_of_order_but_not_by_much() -> None:

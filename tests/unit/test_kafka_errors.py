@@ -12,8 +12,9 @@ from confluent_kafka import KafkaError
 
 from dataflow import events, kafka
 from dataflow.errors import DriftlineError, OutageError, SettingsError, SourceError
-from dataflow.settings import Kafka, Settings
+from dataflow.settings import Kafka, Settings, Source
 from dataflow.sinks.kafka import KafkaSink
+from dataflow.sources.idle import AT_ONCE
 from dataflow.sources.kafka import KafkaSource
 from dataflow.uri import parse
 
@@ -24,8 +25,8 @@ TOPIC = kafka.Topic("t", (0,), {})
 class Message:
     """A message at ``offset``, or an error, which librdkafka hands over as a message too."""
 
-    def __init__(self, offset: int = -1001, error: int | None = None) -> None:
-        self._offset, self._error = offset, error
+    def __init__(self, offset: int = -1001, error: int | None = None, value: bytes = b"v") -> None:
+        self._offset, self._error, self._value = offset, error, value
 
     def error(self) -> KafkaError | None:
         return None if self._error is None else KafkaError(self._error)
@@ -34,7 +35,7 @@ class Message:
         return self._offset
 
     def value(self) -> bytes:
-        return b"v"
+        return self._value
 
     def key(self) -> None:
         return None
@@ -46,6 +47,7 @@ class Message:
 class FakeConsumer:
     def __init__(self, batches: list[list[Message]], watermarks: tuple[int, int] = (0, 100)) -> None:
         self.batches, self.watermarks = batches, watermarks
+        self.config: dict[str, Any] = {}
 
     def get_watermark_offsets(
         self, position: object, timeout: float = 0, cached: bool = False
@@ -60,10 +62,17 @@ class FakeConsumer:
     def close(self) -> None: ...
 
 
-def part(monkeypatch: pytest.MonkeyPatch, consumer: FakeConsumer, state: int | None = None) -> Any:
-    monkeypatch.setattr("confluent_kafka.Consumer", lambda config: consumer)
-    source = KafkaSource(Settings(), TOPIC, lambda: NOW, format="jsonl", latest=False, tail=False)
-    return source.build_part("s", "t:0", state)
+def part(
+    monkeypatch: pytest.MonkeyPatch, consumer: FakeConsumer, state: int | None = None, **source: int
+) -> Any:
+    def build(config: dict[str, Any]) -> FakeConsumer:
+        consumer.config = config
+        return consumer
+
+    monkeypatch.setattr("confluent_kafka.Consumer", build)
+    settings = Settings(source=Source.model_validate(source))
+    opened = KafkaSource(settings, TOPIC, lambda: NOW, format="jsonl", latest=False, tail=False)
+    return opened.build_part("s", "t:0", state)
 
 
 def test_a_transient_error_is_neither_data_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +83,7 @@ def test_a_transient_error_is_neither_data_nor_the_end(monkeypatch: pytest.Monke
     assert batch["message_ts"].to_pylist() == [None, None]
     assert source.next_batch() == []
     assert source.snapshot() == 7
-    assert source.next_awake() is not None
+    assert source.next_awake() == AT_ONCE
     assert source.next_batch()[0]["offset"].to_pylist() == [7]
     assert source.snapshot() == 8
 
@@ -83,6 +92,19 @@ def test_the_messages_before_the_end_are_given_out(monkeypatch: pytest.MonkeyPat
     end = Message(error=KafkaError._PARTITION_EOF)
     source = part(monkeypatch, FakeConsumer([[Message(0), end]]))
     assert source.next_batch()[0]["offset"].to_pylist() == [0]
+    with pytest.raises(StopIteration):
+        source.next_batch()
+
+
+def test_large_messages_come_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = [Message(offset, value=b"x" * 1000) for offset in range(5)]
+    consumer = FakeConsumer([large, [Message(error=KafkaError._PARTITION_EOF)]])
+    source = part(monkeypatch, consumer, batch_bytes=2048)
+    assert consumer.config["queued.max.messages.kbytes"] == 2
+    batches = [source.next_batch() for _ in range(2)]
+    assert source.snapshot() == 4
+    batches.append(source.next_batch())
+    assert [batch["offset"].to_pylist() for (batch,) in batches] == [[0, 1], [2, 3], [4]]
     with pytest.raises(StopIteration):
         source.next_batch()
 

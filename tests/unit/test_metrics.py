@@ -25,7 +25,7 @@ from dataflow.pieces import Piece
 from dataflow.progress import Stamped
 from dataflow.score import score_window
 from dataflow.scorers import open_scorer
-from dataflow.settings import Score, Settings
+from dataflow.settings import Score, Settings, Source
 from dataflow.sources.records import raw_batch
 from dataflow.windows import Append, Drop, Gather, Trim, Windows, micros
 from tests.unit.test_readme import ROOT
@@ -212,6 +212,15 @@ def test_late_events_count_by_reason() -> None:
         rows = batch([Arrival(ts)])
         observe.windowed(rows, window.push(Stamped(rows, ()), 0))
     assert [new - old for new, old in zip(late(), before, strict=True)] == [2, 1]
+
+
+def test_times_that_a_clock_showed_twice_are_counted() -> None:
+    now = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+    lines = [f"2026-10-25 0{hour}:30:00 text".encode() for hour in (1, 2, 2, 3)]
+    raw = raw_batch(list(enumerate(lines)), "p", now, raw_schema("text"))
+    before = value("ambiguous_times_total")
+    observe.decoded(raw, decode(raw, Settings(source=Source(ts_zone="Europe/Zurich")), now=now))
+    assert value("ambiguous_times_total") - before == 2
 
 
 def test_a_window_knows_the_arrival_of_the_batch_that_closed_it_and_only_that() -> None:

@@ -2,9 +2,11 @@
 
 import gzip
 import os
+import resource
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import pyarrow as pa
@@ -18,11 +20,14 @@ from dataflow.errors import DriftlineError, SettingsError, SourceError
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sources import SOURCES, open_source
+from dataflow.sources.idle import AT_ONCE
 from dataflow.sources.records import Framer
 from dataflow.sources.stdin import StdinSource
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 Records = list[tuple[int, bytes]]
+#: More than is read at a time.
+LARGE = (b"x" * 999 + b"\n") * 600
 
 
 def frame(format: str, *blocks: bytes, limit: int = 1000) -> Records:
@@ -180,6 +185,95 @@ def test_a_file_that_has_shrunk_is_refused(tmp_path: Path) -> None:
         build("a.log", "a.log", 3)
 
 
+def test_a_gzipped_file_that_has_shrunk_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(b"a\nb\n"))
+    assert rows(build("a.log.gz", "a.log.gz", 4)) == []
+    with pytest.raises(SourceError, match=r"a\.log\.gz: is shorter than what had been read"):
+        build("a.log.gz", "a.log.gz", 5)
+
+
+def test_a_gzipped_file_that_was_cut_is_refused_on_resume(tmp_path: Path) -> None:
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(os.urandom(9000))[:5000])
+    with pytest.raises(SourceError, match=r"a\.log\.gz: cannot be read: "):
+        build("a.log.gz", "a.log.gz", 8000)
+
+
+def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(LARGE)
+    part = build("a.log", "a.log", batch_rows=1)
+    rows(part, 1)
+    os.truncate(tmp_path / "a.log", 10)
+    with pytest.raises(SourceError, match=r"a\.log: is shorter than what had been read") as caught:
+        rows(part)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many other files are open that none may stay so between two reads."""
+    monkeypatch.setattr("dataflow.sources.on_demand._ROOM", BoundedSemaphore(0))
+
+
+@pytest.mark.parametrize("name", ["a.log", "a.log.gz"])
+@pytest.mark.usefixtures("no_room")
+def test_without_room_a_file_is_read_all_the_same(tmp_path: Path, name: str) -> None:
+    data = b"".join(b"%d\n" % i for i in range(100_000))
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    found = rows(build(name, name))
+    assert b"".join(raw + b"\n" for _, raw in found) == data
+
+
+@pytest.mark.usefixtures("no_room")
+def test_a_file_that_goes_while_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name, other in (("a.log", None), ("b.log", LARGE)):
+        path = tmp_path / "sub" / name
+        path.write_bytes(LARGE)
+        part = build(f"sub/{name}", f"sub/{name}", batch_rows=1)
+        rows(part, 1)
+        path.rename(path.with_suffix(".old"))
+        if other:
+            path.write_bytes(other)
+        says = "was replaced by another file" if other else "No such file or directory"
+        with pytest.raises(SourceError, match=rf"sub/{name}: {says}"):
+            rows(part)
+
+
+def test_a_folder_that_goes_before_the_reading_begins(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a.log").write_bytes(b"a\n")
+    source: Any = opened("sub/*.log")
+    part = source.build_part("s", "sub/a.log", None)
+    (tmp_path / "sub").rename(tmp_path / "gone")
+    for read in (source.speaking, part.next_batch, lambda: source.build_part("s", "sub/a.log", 2)):
+        with pytest.raises(SourceError, match=r"^sub/a\.log: No such file or directory$"):
+            read()
+
+
+def test_more_files_than_a_process_may_open(tmp_path: Path) -> None:
+    for n in range(1100):
+        (tmp_path / f"{n:04}.log").write_bytes(b"%d a\n%d b\n" % (n, n))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, soft), hard))
+    try:
+        source = opened("*.log", batch_rows=1)
+        for name in source.list_parts():
+            _parts.append(source.build_part("s", name, None))
+        found = [[rows(part, 1) for part in _parts] for _ in range(2)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found[0] == [[(0, b"%d a" % n)] for n in range(1100)]
+    assert found[1] == [[(len(b"%d a\n" % n), b"%d b" % n)] for n in range(1100)]
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.log")).write_bytes(b"a\n")
+    for uri in ("*.log", "file:" + os.fsdecode(b"caf\xe9.log")):
+        with pytest.raises(SourceError) as caught:
+            opened(uri)
+        assert str(caught.value) == r"caf\xe9.log: the name is not UTF-8; rename the file"
+
+
 def test_a_glob_is_a_partition_a_file(tmp_path: Path) -> None:
     for name in ("b.log", "a.log", "sub/c.log"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -263,7 +357,7 @@ def reader(fd: int, format: str = "text", number: int | None = None, **source: A
 def test_stdin_gives_what_is_there_without_waiting(pipe: tuple[int, int]) -> None:
     part = reader(pipe[0])
     assert part.next_batch() == []
-    assert timedelta(0) < part.next_awake() - datetime.now(timezone.utc) < timedelta(seconds=1)
+    assert part.next_awake() == AT_ONCE
     os.write(pipe[1], b"a\nb\nc")
     assert rows(part, 2) == [(0, b"a"), (1, b"b")]
     os.write(pipe[1], b"c\n")

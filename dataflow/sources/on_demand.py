@@ -1,0 +1,88 @@
+"""Files that are open only while there is room: a glob may name more files than a process may open."""
+
+import io
+import os
+import resource
+import threading
+from typing import Any
+
+from dataflow.errors import SourceError
+
+_LIMIT, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+#: So many files of a process stay open between two reads: a quarter of the usual limit of 1,024.
+KEPT_OPEN = 256 if _LIMIT == resource.RLIM_INFINITY else min(256, _LIMIT // 4)
+_ROOM = threading.BoundedSemaphore(KEPT_OPEN)
+
+
+class OnDemandFile(io.RawIOBase):
+    """The bytes of ``path``. The first read opens the file. It stays open until ``close`` if fewer than
+    ``KEPT_OPEN`` files are open; else it is opened for each read anew.
+
+    Reading raises ``SourceError`` if the file cannot be opened, is replaced by another file, or becomes
+    shorter than what was read of it. ``size``: bytes of the file at the last read.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.size = 0
+        self._path = path
+        self._at = 0
+        self._kept: int | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence != os.SEEK_SET:
+            raise io.UnsupportedOperation("only from the start")
+        self._at = offset
+        return offset
+
+    def readinto(self, buffer: Any) -> int:
+        descriptor = self._open() if self._kept is None else self._kept
+        try:
+            count = os.preadv(descriptor, [buffer], self._at)
+            self.size = os.fstat(descriptor).st_size
+        finally:
+            if self._kept is None:
+                os.close(descriptor)
+        if not count and self.size < self._at:
+            raise shrunk(self._path, self._at)
+        self._at += count
+        return count
+
+    def _open(self) -> int:
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except OSError as error:
+            raise SourceError(f"{self._path}: {error.strerror}") from None
+        status = os.fstat(descriptor)
+        identity = (status.st_dev, status.st_ino)
+        if self._identity not in (None, identity):
+            os.close(descriptor)
+            raise SourceError(f"{self._path}: was replaced by another file while it was read")
+        self._identity = identity
+        if _ROOM.acquire(blocking=False):
+            self._kept = descriptor
+        return descriptor
+
+    def close(self) -> None:
+        if self._kept is not None:
+            os.close(self._kept)
+            self._kept = None
+            _ROOM.release()
+        super().close()
+
+
+def shrunk(path: str, position: int) -> SourceError:
+    """The error for a file that ends before ``position``, in bytes, up to which it had been read."""
+    return SourceError(
+        f"{path}: is shorter than what had been read of it ({position} bytes); "
+        f"was it replaced? start with an empty recovery directory to read it anew"
+    )
