@@ -90,7 +90,7 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
     def on_notify(self) -> tuple[Iterable[_Item], bool]:
         now = self._common.clock()
         overdue = now - (self._wake or now)
-        if now < self._common.loads.over:
+        if now < self._common.loads.over or self._common.stopping():
             return [], False
         if not self._windows:
             return [], overdue >= timedelta(0)
@@ -98,7 +98,7 @@ class _WindowLogic(StatefulBatchLogic[pa.RecordBatch, _Item, dict[str, Any]]):
         return self._after(self._windows, [self._windows.tick(micros(now), stalled)]), False
 
     def on_eof(self) -> tuple[Iterable[_Item], bool]:
-        if not self._windows or self._common.spec.on_eof == "keep":
+        if not self._windows or self._common.spec.on_eof == "keep" or self._common.stopping():
             return [], False
         return self._after(self._windows, [self._windows.finish()]), False
 
@@ -145,6 +145,7 @@ class _Common:
     clock: Clock
     partitions: Collection[str]
     loads: _Loads
+    stopping: Callable[[], bool] = lambda: False
 
 
 class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, Any]]):
@@ -216,14 +217,17 @@ def windows(
     spec: settings.Window,
     clock: Clock,
     partitions: Collection[str] = (),
+    stopping: Callable[[], bool] = lambda: False,
 ) -> WindowsOut:
     """Gather embedded events, keyed by ``key``, into event-time windows.
 
     ``partitions``: those of the source that have something to say (see ``Windows``).
+    ``stopping``: whether the input ends because the process stops, so that no window may close by that.
     """
     # On CPython 3.10, bytewax takes the builtin generics in an operator's signature for classes and fails.
     loads = _Loads(clock)
-    items = op.stateful_batch("window", up, partial(_WindowLogic, _Common(spec, clock, partitions, loads)))
+    common = _Common(spec, clock, partitions, loads, stopping)
+    items = op.stateful_batch("window", up, partial(_WindowLogic, common))
     split = op.branch("split", items, lambda item: isinstance(item[1], pa.RecordBatch))
     orders = op.map("by_chunk", split.falses, lambda item: (_join(item[0], str(item[1].chunk)), item[1]))
     # A keeper that were told of a window would be awake, and its rows written again.
