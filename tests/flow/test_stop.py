@@ -144,7 +144,7 @@ def test_a_flow_that_cannot_drain_ends_all_the_same(
 )
 def test_sinks_that_change_at_a_resume_keep_their_state(tmp_path: Path, later: str) -> None:
     def sinks(names: str) -> str:
-        return " ".join(f"file:{tmp_path}/{name}" for name in names.split())
+        return " ".join(f"file:{tmp_path}/out/{name}" for name in names.split())
 
     lines = [
         {"id": f"e{n}", "host": "a", "ts": f"2026-01-01T{n // 60:02}:{n % 60:02}:00Z", "text": "x"}
@@ -163,10 +163,10 @@ def test_sinks_that_change_at_a_resume_keep_their_state(tmp_path: Path, later: s
         )
         run(env, *flags)
     everything = [line["id"] for line in lines]
-    assert sorted(str(r["id"]) for r in rows(tmp_path / "a.jsonl")) == sorted(everything)
-    in_b = {str(r["id"]) for r in rows(tmp_path / "b.jsonl")}
+    assert sorted(str(r["id"]) for r in rows(tmp_path / "out/a.jsonl")) == sorted(everything)
+    in_b = {str(r["id"]) for r in rows(tmp_path / "out/b.jsonl")}
     assert in_b == set(everything if "b.jsonl" in later.split() else everything[:480])
-    assert len(rows(tmp_path / "b.jsonl")) == len(in_b)
+    assert len(rows(tmp_path / "out/b.jsonl")) == len(in_b)
 
 
 def test_a_slow_reader_of_an_unbuffered_flow_gets_every_row(tmp_path: Path) -> None:
