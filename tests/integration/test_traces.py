@@ -99,7 +99,7 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
     parents = Counter((attributes(s)["step"], by_id[s.parent_span_id].name) for s in taken.named("sink"))
     for uri in dead.split():
         assert parents[f"driftline.{places.step_id('dead_letters', uri)}", "decode"] == 1
-    to_scores = f"driftline.{places.step_id('scores', scores.split()[0])}"
+    to_scores = f"driftline.{places.step_id('scores', scores.split(maxsplit=1)[0])}"
     assert parents[to_scores, "score"] > 0
     written = [span for span in taken.named("sink") if attributes(span)["step"] == to_scores]
     of = {each for span in written for each in (span.parent_span_id, *(link.span_id for link in span.links))}
