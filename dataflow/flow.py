@@ -42,7 +42,9 @@ from dataflow.resume import ResumeLog
 from dataflow.score import ScoredWindow, score_window
 from dataflow.scorers import open_scorer
 from dataflow.settings import Settings
+from dataflow.sinks import places
 from dataflow.sources import open_source, speaking
+from dataflow.stop import Signals, Stop
 from dataflow.watch import Step, WatchedSource, ending, watched
 
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
@@ -65,15 +67,18 @@ def flow() -> Dataflow:
     """The dataflow that the environment asks for.
 
     A mistake in the settings ends the process with one line and code 2; what goes wrong while it runs
-    (a scorer that answers wrongly, a model server away for too long) with one line and code 1.
+    (a scorer that answers wrongly, a model server away for too long) with one line and code 1. SIGTERM and
+    SIGINT stop it in order (see ``dataflow.stop``).
     """
     logs.start(config.load_log())
+    stop = Stop()
+    signals = Signals(stop)
     try:
         settings = config.load()
         journal = Journal(settings.log, time.monotonic)
         traces.start(settings.log)
         guard = ending(settings.log.texts)
-        source = WatchedSource(open_source(settings, clock=utc_now), guard)
+        source = WatchedSource(open_source(settings, clock=utc_now), guard, stop)
         embedder = open_embedder(settings.embed)
         prepared = prepare_store(config.bytewax(sys.argv[1:]), settings, source, embedder)
         resume = ResumeLog(prepared.states if prepared else 0)
@@ -85,8 +90,10 @@ def flow() -> Dataflow:
             guard=guard,
             journal=journal,
             on_read=resume.over,
+            stop=stop,
         )
     except DriftlineError as error:
+        signals.restore()
         _log.critical(Event("error", str(error), exit_code=2))
         raise SystemExit(2) from None
     _say_start(settings, embedder)
@@ -96,6 +103,7 @@ def flow() -> Dataflow:
         resume.start()
         atexit.register(prepared.lock.close)
     atexit.register(_say_stop, journal)
+    signals.running()
     return built
 
 
@@ -168,12 +176,16 @@ def build(
     guard: Callable[[Step], Step] = lambda step: step,
     journal: Journal | None = None,
     on_read: Callable[[], None] = lambda: None,
+    stop: Stop | None = None,
 ) -> Dataflow:
     """The graph over given parts. ``sink(stream, uri)`` opens the sink of a stream: ``scores``,
     ``late``, ``dead_letters`` or ``windows``. ``guard`` wraps the steps that may raise while the flow
-    runs. ``journal`` is told of dead letters, late events and windows. ``on_read`` is called
-    whenever records have been read. Raises ``SettingsError``.
+    runs. ``journal`` is told of dead letters, late events and windows. ``on_read`` is called whenever
+    records have been read. An end of the input after ``stop`` was asked for closes no windows. Raises
+    ``SettingsError``.
     """
+    places.check(settings)
+    stop = stop or Stop()
     scorer = open_scorer(settings.score)
     journal = journal or Journal(settings.log, time.monotonic)
     tracer = traces.current()
@@ -225,7 +237,7 @@ def build(
     raw = op.input("source", flow, source)
     events, unread = _split("decoded", op.flat_map_batch("decode", raw, guard(decoded)))
     vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, guard(embedded)))
-    windowed = windows("window", vectors, settings.window, clock, speaking(source), guard)
+    windowed = windows("window", vectors, settings.window, clock, speaking(source), guard, stop.asked)
     uniform = op.flat_map("one_version", windowed.whole, guard(of_one_version))
     scorable = op.branch("of_one_version", uniform, lambda item: isinstance(item, tuple))
     scores = op.map("score", scorable.trues, guard(scored))
@@ -237,8 +249,8 @@ def build(
         "windows": op.map_value("windows", scores, lambda window: window.summary),
     }
     for stream, items in streams.items():
-        for number, uri in enumerate(getattr(settings.sink, stream)):
-            op.output(f"sink_{stream}_{number}", items, sink(stream, uri))
+        for uri in getattr(settings.sink, stream):
+            op.output(places.step_id(stream, uri), items, sink(stream, uri))
     return flow
 
 

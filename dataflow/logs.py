@@ -9,6 +9,7 @@ Neither a secret nor the text of an event belongs in one; see ``settings.Log.tex
 
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from dataflow import settings
 
 #: Of what other packages say, only this and worse.
 _OTHERS = logging.WARNING
+#: What a terminal obeys or cannot show: C0, DEL, C1, marks that turn the direction, lone surrogates.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Event(str):
@@ -48,7 +51,7 @@ class _Text(logging.Formatter):
     """``TIME LEVEL sentence``; what ends the process as ``driftline: sentence``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        sentence = _line(record)
+        sentence = visible(_line(record))
         if record.levelno >= logging.CRITICAL:
             return f"driftline: {sentence}"
         return f"{_time(record)} {record.levelname.lower():7} {sentence}"
@@ -85,6 +88,15 @@ def start(options: settings.Log) -> None:
     root.setLevel(_OTHERS)
     logging.getLogger("dataflow").setLevel(options.level.upper())
     logging.captureWarnings(True)
+
+
+def visible(text: str) -> str:
+    r"""``text`` with each control character written out, as ``\x1b``: a terminal obeys none of them."""
+    return _CONTROL.sub(lambda found: _escaped(ord(found[0])), text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def places(trace: TracebackType | None) -> list[str]:

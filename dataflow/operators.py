@@ -122,7 +122,7 @@ class _WindowLogic(StatefulBatchLogic[Stamped, _Item, dict[str, Any]]):
     def on_notify(self) -> tuple[Iterable[_Item], bool]:
         now = self._common.clock()
         overdue = now - (self._wake or now)
-        if now < self._common.loads.over:
+        if now < self._common.loads.over or self._common.stopping():
             return [], False
         if not self._windows:
             return [], overdue >= timedelta(0)
@@ -130,7 +130,7 @@ class _WindowLogic(StatefulBatchLogic[Stamped, _Item, dict[str, Any]]):
         return self._after(self._windows, [self._windows.tick(micros(now), stalled)]), False
 
     def on_eof(self) -> tuple[Iterable[_Item], bool]:
-        if not self._windows or self._common.spec.on_eof == "keep":
+        if not self._windows or self._common.spec.on_eof == "keep" or self._common.stopping():
             return [], False
         return self._after(self._windows, [self._windows.finish()]), False
 
@@ -177,6 +177,7 @@ class _Common:
     clock: Clock
     partitions: Collection[str]
     loads: _Loads
+    stopping: Callable[[], bool] = lambda: False
 
 
 class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, Any]]):
@@ -256,15 +257,17 @@ def windows(
     clock: Clock,
     partitions: Collection[str] = (),
     guard: Guard = lambda step: step,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> WindowsOut:
     """Gather embedded events by their ``key`` into event-time windows.
 
     ``partitions``: those of the source that have something to say; the watermarks wait for them. ``guard``
-    wraps the steps that raise ``LostRowsError`` when rows are missing.
+    wraps the steps that raise ``LostRowsError`` when rows are missing. ``stopping``: whether the input ends
+    because the process stops, so that no window may close by that.
     """
     # On CPython 3.10, bytewax takes the builtin generics in an operator's signature for classes and fails.
     loads = _Loads(clock)
-    common = _Common(spec, clock, partitions, loads)
+    common = _Common(spec, clock, partitions, loads, stopping)
     passing = op.map("pass", up, lambda batch: ("all", batch))
     stamped = op.stateful_batch("progress", passing, partial(_ProgressLogic, common))
     keyed = op.flat_map("by_key", stamped, lambda item: by_key(item[1]))

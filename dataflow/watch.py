@@ -5,7 +5,7 @@ them raises, or a step between them, ends the process with one line.
 import logging
 import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import wraps
 from typing import Any
 
@@ -23,7 +23,10 @@ from dataflow import logs, traces
 from dataflow.errors import DriftlineError
 from dataflow.logs import Event
 from dataflow.sources import speaking
+from dataflow.stop import Stop
 
+#: A source that waits looks this often whether the process is to stop.
+_LOOK = timedelta(seconds=0.5)
 _log = logging.getLogger(__name__)
 
 Step = Callable[..., Any]
@@ -44,6 +47,12 @@ def ending(texts: bool) -> Guard:
                 raise
             except DriftlineError as error:
                 _end(Event("error", str(error), exit_code=1))
+            except OSError as error:
+                # The system's words for the number: those in the error may be anybody's.
+                why = os.strerror(error.errno) if error.errno else type(error).__name__
+                places = logs.places(error.__traceback__)
+                sentence = f"{error.filename or type(error).__name__}: {why}; at {places[-1]}"
+                _end(Event("error", sentence, exit_code=1, traceback=places))
             except Exception as error:
                 # Its message may quote an event: a scorer of the user's own that chokes on a text.
                 said = error if texts else "(DRIFTLINE_LOG__TEXTS=true shows what it says)"
@@ -66,10 +75,10 @@ def _end(event: Event) -> None:
 
 
 class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
-    """``inner``, with the same partitions and states."""
+    """``inner``, with the same partitions and states. When ``stop`` is asked for, all partitions end."""
 
-    def __init__(self, inner: Any, guard: Guard) -> None:
-        self._inner, self._guard = inner, guard
+    def __init__(self, inner: Any, guard: Guard, stop: Stop) -> None:
+        self._inner, self._guard, self._stop = inner, guard, stop
 
     def list_parts(self) -> list[str]:
         return list(self._inner.list_parts())
@@ -83,32 +92,47 @@ class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
         how = "opened" if resume_state is None else "resumed"
         fields = {"partition": for_part, "position": at, "resumed": resume_state is not None}
         _log.info(Event("partition_opened", f"{for_part}: {how} at {at}", **fields))
-        return _WatchedPart(part, for_part, self._guard)
+        return _WatchedPart(part, for_part, self._guard, self._stop)
 
 
 class _WatchedPart(StatefulSourcePartition[pa.RecordBatch, Any]):
-    def __init__(self, inner: Any, name: str, guard: Guard) -> None:
-        self._inner, self._name = inner, name
+    def __init__(self, inner: Any, name: str, guard: Guard, stop: Stop) -> None:
+        self._inner, self._name, self._stop = inner, name, stop
         self._next_batch = guard(inner.next_batch)
+        self._due: datetime | None = inner.next_awake()
 
     def next_batch(self) -> Any:
+        if self._stop.asked():
+            self._say("partition_left", "stops")
+            raise StopIteration
+        # Awake only to look whether to stop?
+        if self._due and _now() < self._due:
+            return []
         try:
-            return self._next_batch()
+            batches = self._next_batch()
         except StopIteration:
-            at = self._inner.snapshot()
-            sentence = f"{self._name}: the end, at {at}"
-            _log.info(Event("partition_ended", sentence, partition=self._name, position=at))
+            self._say("partition_ended", "the end,")
             raise
+        self._due = self._inner.next_awake()
+        return batches
+
+    def _say(self, event: str, what: str) -> None:
+        at = self._inner.snapshot()
+        _log.info(Event(event, f"{self._name}: {what} at {at}", partition=self._name, position=at))
 
     def next_awake(self) -> datetime | None:
-        awake: datetime | None = self._inner.next_awake()
-        return awake
+        # Bytewax compares this with the system's clock.
+        return min(self._due, _now() + _LOOK) if self._due else None
 
     def snapshot(self) -> Any:
         return self._inner.snapshot()
 
     def close(self) -> None:
         self._inner.close()
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 def watched(sink: Sink[Any], guard: Guard) -> Sink[Any]:
@@ -160,7 +184,11 @@ class _WatchedFixed(FixedPartitionedSink[Any, Any]):
 class _WatchedStateful(StatefulSinkPartition[Any, Any]):
     def __init__(self, inner: StatefulSinkPartition[Any, Any], step_id: str, guard: Guard) -> None:
         self._inner, self._step_id = inner, step_id
-        self._guarded, self._snapshot = guard(self._write), guard(inner.snapshot)
+        self._guarded, self._snapshot, self._close = (
+            guard(self._write),
+            guard(inner.snapshot),
+            guard(inner.close),
+        )
 
     def write_batch(self, values: list[pa.RecordBatch]) -> None:
         self._guarded(values)
@@ -174,4 +202,4 @@ class _WatchedStateful(StatefulSinkPartition[Any, Any]):
         return self._snapshot()
 
     def close(self) -> None:
-        self._inner.close()
+        self._close()

@@ -17,6 +17,6 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 WORKDIR /app
 USER 10001:10001
-# Python hears it also as process 1, where the default signal to end is ignored.
+# Python hears it as process 1 also while it starts, when SIGTERM is still ignored.
 STOPSIGNAL SIGINT
 CMD ["python", "-m", "bytewax.run", "dataflow.flow:flow"]

@@ -66,7 +66,7 @@ def _settings(loaded: list[Settings]) -> Finding:
 
 
 def _line(finding: Finding) -> str:
-    return f"{finding.status:8} {finding.check:18} {finding.message}"
+    return logs.visible(f"{finding.status:8} {finding.check:18} {finding.message}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,11 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from dataflow import uri as uris
 from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Settings
-from dataflow.sinks import Stream
-from dataflow.sinks.parquet import ParquetSink
+from dataflow.sinks import Stream, places
+from dataflow.sinks.parquet import ParquetSink, failing
 from dataflow.sinks.rows import json_rows
 from dataflow.uri import Uri
 
@@ -30,26 +29,20 @@ def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "JsonLinesSink | 
         with open(path, "ab"):
             pass
     except OSError as error:
-        raise SourceError(f"{path}: cannot be written: {error.strerror}") from None
+        raise SourceError(f"{os.path.normpath(uri.path)}: cannot be written: {error.strerror}") from None
     return JsonLinesSink(path)
 
 
 def place(settings: Settings, uri: Uri, stream: Stream) -> str:
-    """The path that ``uri`` names. Raises ``SettingsError`` if it names none, or one named already."""
+    """The real path that ``uri`` names. Raises ``SettingsError`` if ``uri`` names none, or one that another
+    sink or the source has, ``SourceError`` if something other than a file is there.
+    """
     uri.allow()
     if uri.authority not in ("", "localhost") or not uri.path:
         raise SettingsError(f"sink.{stream}={uri}: write file:PATH")
-    path = os.path.normpath(uri.path)
-    _only_here(settings, path, stream)
-    return path
-
-
-def _only_here(settings: Settings, path: str, stream: Stream) -> None:
-    """Two streams in one file would cut off each other's rows."""
-    sink = settings.sink
-    everywhere = [uris.parse(text) for text in (*sink.scores, *sink.late, *sink.dead_letters, *sink.windows)]
-    if sum(u.scheme == "file" and os.path.normpath(u.path) == path for u in everywhere) > 1:
-        raise SettingsError(f"sink.{stream}={path}: named more than once; give each stream a file of its own")
+    places.regular(os.path.normpath(uri.path), stream)
+    places.check(settings)
+    return places.real_path(uri)
 
 
 class JsonLinesSink(FixedPartitionedSink[pa.RecordBatch, int]):
@@ -67,25 +60,31 @@ class JsonLinesSink(FixedPartitionedSink[pa.RecordBatch, int]):
 
 class _JsonLinesPartition(StatefulSinkPartition[pa.RecordBatch, int]):
     def __init__(self, path: str, length: int) -> None:
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        self._path = path
+        with failing(path):
+            self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         if self._file.seek(0, os.SEEK_END) < length:
             self._file.close()
             raise SourceError(
                 f"{path}: is shorter than what had been written ({length} bytes); "
                 f"put it back, or start with an empty recovery directory"
             )
-        self._file.truncate(length)
+        with failing(path):
+            self._file.truncate(length)
         self._file.seek(length)
 
     def write_batch(self, values: list[pa.RecordBatch]) -> None:
-        for batch in values:
-            self._file.write(b"".join(json_rows(batch)))
-        self._file.flush()
+        with failing(self._path):
+            for batch in values:
+                self._file.write(b"".join(json_rows(batch)))
+            self._file.flush()
 
     def snapshot(self) -> int:
         # The store will say that these bytes are there: they must outlive a power cut.
-        os.fsync(self._file.fileno())
+        with failing(self._path):
+            os.fsync(self._file.fileno())
         return self._file.tell()
 
     def close(self) -> None:
-        self._file.close()
+        with failing(self._path):
+            self._file.close()

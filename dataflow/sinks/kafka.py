@@ -2,7 +2,8 @@
 
 A batch counts as written when the brokers have all of it, so a snapshot never gets ahead of them. Rows
 since the last snapshot come again after a crash, under the same keys: compact the topic, or drop those
-already seen.
+already seen. A dead letter's record is cut to what a broker takes by default: a record that stopped the
+flow here would stop it again after each restart.
 """
 
 from typing import Any
@@ -14,10 +15,12 @@ from dataflow import kafka
 from dataflow.errors import OutageError, SourceError
 from dataflow.settings import Settings
 from dataflow.sinks import Stream
-from dataflow.sinks.rows import json_rows, row_ids
+from dataflow.sinks.rows import cut_dead_letter, json_rows, row_ids
 from dataflow.uri import Uri
 
 _MAX_MESSAGE_BYTES = 64 << 20  # the topic's own limit is the one that counts
+#: A broker takes 1 MiB by default, with the key and what Kafka adds.
+_MAX_DEAD_LETTER_BYTES = 1_000_000
 
 
 def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "KafkaSink":
@@ -48,7 +51,10 @@ class _KafkaPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
     def write_batch(self, items: list[tuple[str, pa.RecordBatch]]) -> None:
         for _, batch in items:
             for key, value in zip(row_ids(batch, self._stream), json_rows(batch), strict=True):
-                self._produce(key, value.removesuffix(b"\n"))
+                row = value.removesuffix(b"\n")
+                if self._stream == "dead_letters":
+                    row = cut_dead_letter(row, _MAX_DEAD_LETTER_BYTES - len(key))
+                self._produce(key, row)
         # Ends when each message is delivered or given up (librdkafka's delivery.timeout.ms, 5 minutes).
         self._producer.flush()
         if self._failed:

@@ -5,7 +5,7 @@ as it is. ``raw`` is a string if it is UTF-8; if not, ``raw_base64`` stands in i
 is not finite becomes ``null``.
 """
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +17,8 @@ from dataflow import events
 from dataflow.events import TIMESTAMP
 
 _JSON_COLUMNS = frozenset({"attributes", "missed"})
+#: Of the message of a dead letter that is cut.
+_MESSAGE_CHARACTERS = 1000
 
 #: Which columns make a row of a stream what it is: the same row has the same after a replay.
 IDENTITY = {
@@ -40,11 +42,42 @@ def json_rows(batch: pa.RecordBatch) -> list[bytes]:
 
 
 def row_ids(batch: pa.RecordBatch, stream: str) -> list[bytes]:
-    """The identity of each row, its columns joined by ``|``."""
+    """The identity of each row: its columns as a JSON array, so that two identities never look the same."""
     columns = [batch.column(name) for name in IDENTITY[stream]]
-    texts = [_rfc3339(c) if c.type == TIMESTAMP else c.cast(pa.string()) for c in columns]
-    joined: list[str] = pc.binary_join_element_wise(*texts, "|").to_pylist()
-    return [text.encode() for text in joined]
+    values = [(_rfc3339(c) if c.type == TIMESTAMP else c).to_pylist() for c in columns]
+    return [orjson.dumps(identity) for identity in zip(*values, strict=True)]
+
+
+def cut_dead_letter(row: bytes, limit: int) -> bytes:
+    """``row``, a dead letter of ``json_rows`` without its line end, in ``limit`` bytes at most: its raw
+    record is cut where it is too long, and ``raw_bytes`` says how long it was. ``limit``: at least 10,000.
+    """
+    if len(row) <= limit:
+        return row
+    letter = orjson.loads(row)
+    text = letter.pop("raw", None)
+    packed = letter.pop("raw_base64", "")
+    whole = text.encode() if text is not None else b64decode(packed)
+    letter["message"] = letter["message"][:_MESSAGE_CHARACTERS]
+    letter["raw_bytes"] = len(whole)
+    room = limit - len(orjson.dumps(letter | {"raw_base64": ""}))
+    if text is None:
+        letter["raw_base64"] = packed[: room // 4 * 4]
+    else:
+        letter["raw"] = _cut(text[:room], room)
+    return orjson.dumps(letter)
+
+
+def _cut(text: str, room: int) -> str:
+    """The first characters of ``text`` that take ``room`` bytes as JSON at most."""
+    fits, too_long = 0, len(text) + 1
+    while fits + 1 < too_long:
+        middle = (fits + too_long) // 2
+        if len(orjson.dumps(text[:middle])) - 2 <= room:
+            fits = middle
+        else:
+            too_long = middle
+    return text[:fits]
 
 
 def _column(batch: pa.RecordBatch, name: str) -> Iterable[Any]:

@@ -4,9 +4,10 @@ At least once: rows since the last snapshot are printed again after a crash.
 """
 
 import os
+import select
 import signal
 import sys
-from typing import BinaryIO
+from threading import Lock
 
 import pyarrow as pa
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
@@ -29,18 +30,35 @@ class StdioSink(DynamicSink[tuple[str, pa.RecordBatch]]):
         self._name = name
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_StdioPartition":
-        return _StdioPartition(getattr(sys, self._name).buffer)
+        stream = getattr(sys, self._name)
+        stream.flush()
+        return _StdioPartition(stream.fileno())
+
+
+#: Workers are threads, and a pipe takes long rows in parts.
+_WRITES = Lock()
 
 
 class _StdioPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    """Writes to the file descriptor, as an unbuffered stream (``python -u``) may write a part only."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
 
     def write_batch(self, items: list[tuple[str, pa.RecordBatch]]) -> None:
         try:
             for _, batch in items:
-                self._file.write(b"".join(json_rows(batch)))
-            self._file.flush()
+                with _WRITES:
+                    self._write(memoryview(b"".join(json_rows(batch))))
         except BrokenPipeError:
             # `| head` has what it wants. Python ignores SIGPIPE; end as it ends any other filter.
             os._exit(128 + signal.SIGPIPE)
+
+    def _write(self, rows: memoryview) -> None:
+        while rows:
+            try:
+                rows = rows[os.write(self._fd, rows) :]
+            except BlockingIOError:
+                ready = select.poll()
+                ready.register(self._fd, select.POLLOUT)
+                ready.poll()

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from dataflow import logs, settings
+from dataflow.doctor import Finding
+from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
 from dataflow.logs import Event
 from tests.flow.test_flow import environment, recovery
@@ -136,3 +138,14 @@ def test_for_a_reader(capsys: pytest.CaptureFixture[str]) -> None:
     one, end = capsys.readouterr().err.splitlines()
     assert one.endswith("Z info    100 % of it")
     assert end == "driftline: it ends"
+
+
+def test_what_others_say_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.start(settings.Log())
+    logging.getLogger("dataflow.test").warning(Event("one", "k\x1b[2J\x07\x7f\x9b1m\u202e\ud800é"))
+    said = capsys.readouterr().err
+    assert said.endswith("k\\x1b[2J\\x07\\x7f\\x9b1m\\u202e\\ud800é\n")
+
+
+def test_the_doctor_moves_no_terminal() -> None:
+    assert "a\\x1b[2J" in doctor._line(Finding("source", "ok", "a\x1b[2J"))

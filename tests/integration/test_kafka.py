@@ -189,7 +189,7 @@ def test_through_a_dataflow_and_a_crash(kafka: str, tmp_path: Path, workers: int
     for key, row in rows.items():
         n = row["attributes"]["n"]
         assert (row["id"], row["key"]) == (f"{source}:{n % 2}:{n // 2}", f"k{n % 3}")
-        assert key == f"{row['key']}|{row['id']}"
+        assert json.loads(key) == [row["key"], row["id"]]
 
 
 def test_no_such_topic(kafka: str) -> None:

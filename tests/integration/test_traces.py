@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from dataflow.flow import flow
+from dataflow.sinks import places
 from export.sidecar import Sidecar, free_port
 from tests.flow.test_flow import environment, rows, write_stream
 from tests.flow.test_logs import TEXT, write_mixed
@@ -96,10 +97,11 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
         assert (attributes(span)["model"], attributes(span)["model_version"]) == ("null", "1")
     assert sum(int(attributes(span)["rows"]) for span in taken.named("embed")) == 300
     parents = Counter((attributes(s)["step"], by_id[s.parent_span_id].name) for s in taken.named("sink"))
-    assert parents["driftline.sink_dead_letters_0", "decode"] == 1
-    assert parents["driftline.sink_dead_letters_1", "decode"] == 1
-    assert parents["driftline.sink_scores_0", "score"] > 0
-    written = [span for span in taken.named("sink") if attributes(span)["step"] == "driftline.sink_scores_0"]
+    for uri in dead.split():
+        assert parents[f"driftline.{places.step_id('dead_letters', uri)}", "decode"] == 1
+    to_scores = f"driftline.{places.step_id('scores', scores.split(maxsplit=1)[0])}"
+    assert parents[to_scores, "score"] > 0
+    written = [span for span in taken.named("sink") if attributes(span)["step"] == to_scores]
     of = {each for span in written for each in (span.parent_span_id, *(link.span_id for link in span.links))}
     assert of == {span.span_id for span in taken.named("score")}
     # Each window is linked to the micro-batches that its rows were read in; one has the bad line alone.
