@@ -5,7 +5,7 @@ them raises, or a step between them, ends the process with one line.
 import logging
 import os
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -25,8 +25,6 @@ from dataflow.logs import Event
 from dataflow.sources import speaking
 from dataflow.stop import Stop
 
-#: A source that waits looks this often whether the process is to stop.
-_LOOK = timedelta(seconds=0.5)
 _log = logging.getLogger(__name__)
 
 Step = Callable[..., Any]
@@ -99,40 +97,30 @@ class _WatchedPart(StatefulSourcePartition[pa.RecordBatch, Any]):
     def __init__(self, inner: Any, name: str, guard: Guard, stop: Stop) -> None:
         self._inner, self._name, self._stop = inner, name, stop
         self._next_batch = guard(inner.next_batch)
-        self._due: datetime | None = inner.next_awake()
 
     def next_batch(self) -> Any:
         if self._stop.asked():
             self._say("partition_left", "stops")
             raise StopIteration
-        # Awake only to look whether to stop?
-        if self._due and _now() < self._due:
-            return []
         try:
-            batches = self._next_batch()
+            return self._next_batch()
         except StopIteration:
             self._say("partition_ended", "the end,")
             raise
-        self._due = self._inner.next_awake()
-        return batches
 
     def _say(self, event: str, what: str) -> None:
         at = self._inner.snapshot()
         _log.info(Event(event, f"{self._name}: {what} at {at}", partition=self._name, position=at))
 
     def next_awake(self) -> datetime | None:
-        # Bytewax compares this with the system's clock.
-        return min(self._due, _now() + _LOOK) if self._due else None
+        awake: datetime | None = self._inner.next_awake()
+        return awake
 
     def snapshot(self) -> Any:
         return self._inner.snapshot()
 
     def close(self) -> None:
         self._inner.close()
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def watched(sink: Sink[Any], guard: Guard) -> Sink[Any]:

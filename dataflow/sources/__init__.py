@@ -9,7 +9,7 @@
 - ``partition`` and ``offset`` of a record are its identity: the same record has the same after a
   restart. A partition's ``snapshot()`` is the position after the last record that it gave out.
 - A source may have ``speaking() -> list[str]``: the partitions that have records to give now. The
-  default key's watermark waits until it has heard from each of them.
+  watermark waits until each of them has given an event.
 - Bytewax's workers are cooperative: a partition waits for records only as :mod:`dataflow.sources.idle`
   says. ``clock`` is the only wall clock, and stamps arrivals; nothing waits by a wall clock.
 - Options in the URI (``uri.options``) are the source's own; it refuses others with ``uri.allow``.

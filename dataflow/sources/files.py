@@ -104,6 +104,13 @@ def _read(file: BinaryIO | gzip.GzipFile | OnDemandFile, path: str) -> bytes:
         raise _unreadable(path, error) from None
 
 
+def _holds_something(path: str) -> bool:
+    if not path.endswith(".gz"):
+        return bool(_size(path))
+    with _open(path) as file:  # packed, nothing takes some bytes, too
+        return bool(_read(file, path))
+
+
 def _header(path: str, settings: Settings) -> tuple[bytes, int]:
     """The header record of a CSV file and the byte offset behind it; ``(b"", 0)`` if it is empty."""
     framer = Framer("csv", settings.source.max_record_bytes)
@@ -127,7 +134,7 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return list(self._formats)
 
     def speaking(self) -> list[str]:
-        return [path for path in self._formats if _size(path)]
+        return [path for path in self._formats if _holds_something(path)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":
         return _FilePartition(

@@ -4,6 +4,7 @@ Each copy is whole in itself; that they are of slightly different moments is wha
 allows for: it must be longer than this takes. ``COPY`` is replaced when the new one is complete.
 """
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -26,6 +27,7 @@ def backup(store: Path, copy: Path) -> int:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # the rows hold texts
     number = backup(Path(sys.argv[1]), Path(sys.argv[2]))
     print(f"{number} partitions")
     sys.exit(not number)

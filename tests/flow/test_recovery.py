@@ -177,17 +177,17 @@ def test_a_store_of_other_settings_is_refused_in_one_line(
 
 
 def test_a_store_that_is_in_use_is_refused(kept: Kept, start_here: StartHere) -> None:
-    with other_flow(kept.store) as other:
+    made_with = read_made_with(partition_paths(kept.store))
+    with other_flow(kept.store, made_with=made_with) as other:
         assert "another flow uses this store" in start_here()
         other.communicate()
 
 
-def test_a_file_that_is_gone_is_named(kept: Kept, tmp_path: Path) -> None:
-    gone = Path(kept.env["DRIFTLINE_SOURCE__URI"].removeprefix("file:")).parent / "1.jsonl"
+def test_a_file_that_is_gone_is_named(kept: Kept, start_here: StartHere, tmp_path: Path) -> None:
+    gone = kept.store.parent / "1.jsonl"
     gone.rename(tmp_path / "1.jsonl")
-    code, line = stopped(kept.env, *kept.flags)
+    line = start_here()
     (tmp_path / "1.jsonl").rename(gone)
-    assert code == 2
     assert f"{gone}: was read before the restart" in line
 
 

@@ -31,13 +31,13 @@ def size(path: Path) -> int:
 def demo(folder: Path, uri: str = DEMO, **settings: str) -> dict[str, str]:
     wanted = {
         "DRIFTLINE_SOURCE__URI": uri,
-        "DRIFTLINE_SOURCE__TEXT_FIELD": "message",
-        "DRIFTLINE_SOURCE__KEY_FIELD": "host",
+        "DRIFTLINE_SOURCE__TEXT_FIELD": "text",
+        "DRIFTLINE_SOURCE__KEY_FIELD": "service",
         "DRIFTLINE_SOURCE__ID_FIELD": "id",
         "DRIFTLINE_SOURCE__TS_FIELD": "ts",
         "DRIFTLINE_WINDOW__LENGTH": "10s",
         "DRIFTLINE_WINDOW__SLIDE": "10s",
-        "DRIFTLINE_WINDOW__DELAY": "0s",
+        "DRIFTLINE_WINDOW__DELAY": "2m",
     }
     return environment(folder, **wanted | settings)
 
@@ -50,11 +50,12 @@ def test_a_stop_and_a_start_give_the_rows_of_an_undisturbed_run(
     write_stream(tmp_path)
     run(environment(tmp_path))
     undisturbed = scores(tmp_path / "out/scores.jsonl")
+    (tmp_path / "out/scores.jsonl").unlink()
     flags = (*recovery(tmp_path / "recovery"), *flags)
     env = environment(tmp_path, DRIFTLINE_SOURCE__BATCH_ROWS="5")
     stops = 0
     for more in (1, 5000):
-        before = size(tmp_path / "out/scores.jsonl") if stops else 0
+        before = size(tmp_path / "out/scores.jsonl")
         (process,) = start(env, *flags)
         wanted = before + more
         wait_for(lambda wanted=wanted: size(tmp_path / "out/scores.jsonl") >= wanted, process)  # type: ignore[misc]

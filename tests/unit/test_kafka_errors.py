@@ -159,7 +159,7 @@ def write(monkeypatch: pytest.MonkeyPatch, error: int | None, rows: int) -> Fake
 
 def test_a_full_queue_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = write(monkeypatch, None, 5)
-    assert [key for _, key, _ in producer.sent] == [f"p|{i}".encode() for i in range(5)]
+    assert [key for _, key, _ in producer.sent] == [f'["p",{i}]'.encode() for i in range(5)]
     assert producer.waiting == []
     assert not producer.sent[0][2].endswith(b"\n")
 

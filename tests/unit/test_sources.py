@@ -391,3 +391,11 @@ def test_stdin_csv_without_the_column(pipe: tuple[int, int]) -> None:
     os.close(pipe[1])
     with pytest.raises(SettingsError, match=r"source\.ts_field='ts': no such column"):
         reader(pipe[0], "csv").next_batch()
+
+
+def test_a_file_that_holds_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    for name, content in (("full", b"a\n"), ("empty", b"")):
+        (tmp_path / f"{name}.log").write_bytes(content)
+        (tmp_path / f"{name}.log.gz").write_bytes(gzip.compress(content))
+    source: Any = opened("*.log*")
+    assert source.speaking() == ["full.log", "full.log.gz"]

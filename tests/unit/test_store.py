@@ -201,11 +201,12 @@ def test_only_the_owner_reads_and_writes_the_store(folder: Path) -> None:
     }  # fmt: skip
 
 
-def other_flow(folder: Path, *addresses: str) -> "subprocess.Popen[str]":
+def other_flow(folder: Path, *addresses: str, made_with: Mapping[str, str] = MADE) -> "subprocess.Popen[str]":
     """A process that uses the store until its standard input closes."""
+    checks = {**CHECKS, "source_step": ""}
     code = (
         "import sys; from pathlib import Path; from dataflow.store import prepare\n"
-        f"held = prepare(Path({str(folder)!r}), {MADE!r}, **{CHECKS!r}, addresses={addresses!r})\n"
+        f"held = prepare(Path({str(folder)!r}), {made_with!r}, **{checks!r}, addresses={addresses!r})\n"
         "print('ready', flush=True); sys.stdin.read()"
     )
     pipe = subprocess.PIPE
