@@ -45,7 +45,7 @@ from dataflow.settings import Settings
 from dataflow.sinks import places
 from dataflow.sources import open_source, speaking
 from dataflow.stop import Signals, Stop
-from dataflow.watch import Step, WatchedSource, ending, watched
+from dataflow.watch import Step, WatchedSource, ending, last_line, watched
 
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
 
@@ -103,6 +103,7 @@ def flow() -> Dataflow:
         resume.start()
         atexit.register(prepared.lock.close)
     atexit.register(_say_stop, journal)
+    sys.excepthook = last_line(settings.log.texts)
     signals.running()
     return built
 

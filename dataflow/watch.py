@@ -4,9 +4,11 @@ them raises, or a step between them, ends the process with one line.
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +29,9 @@ from dataflow.stop import Stop
 
 _log = logging.getLogger(__name__)
 
+#: How Bytewax's error quotes SQLite's.
+_STORE_FAILED = re.compile(r'SqliteFailure\(.*?Some\("(.*?)"\)', re.DOTALL)
+
 Step = Callable[..., Any]
 Guard = Callable[[Step], Step]
 
@@ -45,23 +50,41 @@ def ending(texts: bool) -> Guard:
                 raise
             except DriftlineError as error:
                 _end(Event("error", str(error), exit_code=1))
-            except OSError as error:
-                # The system's words for the number: those in the error may be anybody's.
-                why = os.strerror(error.errno) if error.errno else type(error).__name__
-                places = logs.places(error.__traceback__)
-                sentence = f"{error.filename or type(error).__name__}: {why}; at {places[-1]}"
-                _end(Event("error", sentence, exit_code=1, traceback=places))
             except Exception as error:
-                # Its message may quote an event: a scorer of the user's own that chokes on a text.
-                said = error if texts else "(DRIFTLINE_LOG__TEXTS=true shows what it says)"
-                places = logs.places(error.__traceback__)
-                where = ", from ".join(reversed(places[-3:]))
-                sentence = f"{type(error).__name__} at {where}: {said}"
-                _end(Event("error", sentence, exit_code=1, traceback=places))
+                _end(_event(error, texts))
 
         return guarded
 
     return guard
+
+
+def last_line(texts: bool) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """A ``sys.excepthook`` that logs one line for what ends Bytewax; ``texts``: see ``settings.Log``."""
+
+    def log(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if found := _STORE_FAILED.search(str(error)):
+            sentence = (
+                f"the recovery store cannot be written: {found[1]}; make room or mend its disk, and start "
+                "again with the same store"
+            )
+            _log.critical(Event("error", sentence, exit_code=1))
+        else:
+            _log.critical(_event(error, texts))
+
+    return log
+
+
+def _event(error: BaseException, texts: bool) -> Event:
+    places = logs.places(error.__traceback__)
+    if isinstance(error, OSError):
+        # The system's words for the number: those in the error may be anybody's.
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        sentence = f"{error.filename or type(error).__name__}: {why}; at {places[-1]}"
+    else:
+        # Its message may quote an event: a scorer of the user's own that chokes on a text.
+        said = error if texts else "(DRIFTLINE_LOG__TEXTS=true shows what it says)"
+        sentence = f"{type(error).__name__} at {', from '.join(reversed(places[-3:]))}: {said}"
+    return Event("error", sentence, exit_code=1, traceback=places)
 
 
 def _end(event: Event) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -198,3 +199,22 @@ def test_all_that_snapshots_hold_is_plain_data(kept: Kept) -> None:
     assert held
     held.lock.close()
     assert held.states > 30
+
+
+def test_a_disk_that_is_full_ends_the_flow_with_a_line_that_says_so(tmp_path: Path) -> None:
+    for path, lines in write_sparse_stream(tmp_path).items():
+        path.write_text("".join(lines))
+    flags = make_store(tmp_path / "recovery")
+    env = environment(tmp_path, DRIFTLINE_SINK__SCORES="", DRIFTLINE_LOG__LEVEL="error")
+    done = subprocess.run(
+        [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow", *flags],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000)),
+    )
+    assert done.returncode == 1
+    assert "the recovery store cannot be written: disk I/O error" in done.stderr.splitlines()[-1]
+    # What comes before is Bytewax's own word.
+    assert "Traceback" not in done.stderr
