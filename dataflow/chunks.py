@@ -15,13 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dataflow.assigners import WindowRef
 from dataflow.errors import LostRowsError
-from dataflow.events import embedded_schema, embeddings
+from dataflow.ipc import pack_embedded, unpack_embedded
 from dataflow.pieces import Piece, Timed, in_order, times
 from dataflow.sampling import levels
 from dataflow.windows import Append, Drop, Gather, Order, Trim, rfc3339
@@ -32,9 +30,6 @@ _REMEDY = "restore a backup of the recovery store, or start with an empty one; p
 
 #: So many batches of like size are worth copying into one: a small batch costs more in overhead than in rows.
 TIER = 32
-#: Embeddings are written once each if they are at most this share of the rows.
-WORTH = 0.9
-_NUMBER = pa.field("embedding", pa.int32(), nullable=False)
 #: Batches of more bytes in all are not: they are not small, and their texts may be more than a column holds.
 COMPACT_BYTES = 2**30
 
@@ -100,7 +95,7 @@ class Keeper:
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
-        self._rows: list[pa.RecordBatch] = _read(state) if state else []
+        self._rows: list[pa.RecordBatch] = unpack_embedded(state) if state else []
         self._appended = 0
 
     @property
@@ -109,7 +104,7 @@ class Keeper:
         return list(self._rows)
 
     def snapshot(self) -> dict[str, Any]:
-        return {"format": FORMAT, "changes": self._changes, **_write(self._rows)}
+        return {"format": FORMAT, "changes": self._changes, **pack_embedded(self._rows)}
 
     def take(self, change: Append | Trim) -> list[Replace]:
         """Carry out a change; what the reader must be told."""
@@ -249,46 +244,3 @@ def _needed(rows: pa.RecordBatch, order: Trim) -> pa.RecordBatch:
         for start, end, level in order.thinned:
             needed &= ~((start <= ts) & (ts < end) & (at < level))
     return rows if needed.all() else rows.take(pa.array(np.flatnonzero(needed)))
-
-
-def _write(rows: list[pa.RecordBatch]) -> dict[str, Any]:
-    """Rows as plain data. Where many have the same embedding, as in a log that repeats itself, each
-    embedding is written once: ``vectors`` then holds them, and ``rows`` their numbers.
-    """
-    numbers: dict[bytes, int] = {}
-    coded = [[numbers.setdefault(v.tobytes(), len(numbers)) for v in embeddings(batch)] for batch in rows]
-    if len(numbers) > WORTH * sum(map(len, rows)):
-        return {"rows": _pack(rows), "vectors": b""}
-    columns = [pa.array(codes, _NUMBER.type) for codes in coded]
-    numbered = [
-        batch.set_column(batch.schema.get_field_index("embedding"), _NUMBER, column)
-        for batch, column in zip(rows, columns, strict=True)
-    ]
-    return {"rows": _pack(numbered), "vectors": b"".join(numbers)}
-
-
-def _read(state: Mapping[str, Any]) -> list[pa.RecordBatch]:
-    rows = list(pa.ipc.open_stream(state["rows"])) if state["rows"] else []
-    if not state["vectors"]:
-        return rows
-    vectors = np.frombuffer(state["vectors"], np.float32)
-    vectors = vectors.reshape(1 + max(pc.max(batch.column("embedding")).as_py() for batch in rows), -1)
-    return [_with_vectors(batch, vectors) for batch in rows]
-
-
-def _with_vectors(batch: pa.RecordBatch, vectors: npt.NDArray[np.float32]) -> pa.RecordBatch:
-    flat = pa.array(vectors[batch.column("embedding").to_numpy()].reshape(-1))
-    field = embedded_schema(vectors.shape[1]).field("embedding")
-    column = pa.FixedSizeListArray.from_arrays(flat, type=field.type)
-    return batch.set_column(batch.schema.get_field_index("embedding"), field, column)
-
-
-def _pack(rows: list[pa.RecordBatch]) -> bytes:
-    if not rows:
-        return b""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows[0].schema) as writer:
-        for batch in rows:
-            writer.write_batch(batch)
-    data: bytes = sink.getvalue().to_pybytes()
-    return data

@@ -24,6 +24,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from dataflow import metrics, observe, settings
 from dataflow.chunks import Assembly, Gone, Keeper, Part, Reader, Recall, Replace, WholeWindow
+from dataflow.ipc import pack, unpack
 from dataflow.progress import Progress, Stamped
 from dataflow.windows import Append, Drop, Gather, Order, Output, Rest, Trim, Windows, micros
 
@@ -44,21 +45,14 @@ _LOADING = timedelta(seconds=10)
 _SEPARATOR = "\x1f"
 
 
-def _pack(batch: pa.RecordBatch) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
-
-
-def _unpack(packed: bytes) -> pa.RecordBatch:
-    return pa.ipc.open_stream(packed).read_next_batch()
-
-
 # Between processes, bytewax pickles. Arrow's own pickle of a slice writes the whole buffer that it was cut
 # from (154 MB for 10 rows of 50,000); its IPC format writes the rows.
-copyreg.pickle(pa.RecordBatch, lambda batch: (_unpack, (_pack(batch),)))
+copyreg.pickle(pa.RecordBatch, lambda batch: (_unpickled, (pack([batch]),)))
+
+
+def _unpickled(packed: bytes) -> pa.RecordBatch:
+    (batch,) = unpack(packed)
+    return batch
 
 
 _Item: TypeAlias = Order | Recall | pa.RecordBatch
