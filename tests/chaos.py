@@ -32,7 +32,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from dataflow.settings import BytewaxRun
 from tests.flow import paced
 
-FILES, ROWS_A_BATCH, PACE_S = 3, 30, 0.05
+ROWS_A_BATCH, PACE_S = 30, 0.05
 RECOVERY_PARTITIONS = 4
 #: So much of a file is read, at this pace, in the time between two kills; and some more.
 ROWS_A_KILL = 600
@@ -52,9 +52,12 @@ INTERVALS_S = (0.0, 0.1, 0.3, 1.0)
 
 @dataclass(frozen=True)
 class Stream:
-    """``keys`` a file (none: one key over all files); ``stragglers``: the share that comes too late."""
+    """``keys`` over all ``files`` (0: the default key). ``stragglers``: the share that comes too late; which windows
+    they miss depends on the order in which files are read, so that there is one file then.
+    """
 
     name: str
+    files: int
     keys: int
     stragglers: float
     window: dict[str, str]
@@ -65,10 +68,10 @@ def _window(kind: str, **settings: str) -> dict[str, str]:
 
 
 STREAMS = (
-    Stream("sliding", 2, 0.02, _window("sliding", LENGTH="30m", SLIDE="5m", ALLOWED_LATENESS="10m")),
-    Stream("session", 2, 0.02, _window("session", GAP="12s", ALLOWED_LATENESS="1m")),
-    Stream("one key", 0, 0.0, _window("sliding", LENGTH="10m", SLIDE="3m")),
-    Stream("360 keys", 120, 0.02, _window("sliding", LENGTH="30m", SLIDE="5m", ALLOWED_LATENESS="10m")),
+    Stream("sliding", 1, 6, 0.02, _window("sliding", LENGTH="30m", SLIDE="5m", ALLOWED_LATENESS="10m")),
+    Stream("session", 1, 6, 0.02, _window("session", GAP="12s", ALLOWED_LATENESS="1m")),
+    Stream("one key", 3, 0, 0.0, _window("sliding", LENGTH="10m", SLIDE="3m")),
+    Stream("360 keys", 3, 360, 0.0, _window("sliding", LENGTH="30m", SLIDE="5m", ALLOWED_LATENESS="10m")),
 )
 
 
@@ -131,7 +134,7 @@ def chaos(
 
 def write(stream: Stream, folder: Path, *, rows: int, rng: random.Random) -> None:
     """The files of a stream, disordered within a minute, with a broken line now and then."""
-    for file in range(FILES):
+    for file in range(stream.files):
         at, arrivals = 0.0, []
         for number in range(rows):
             at += rng.expovariate(1 / 2)
@@ -139,7 +142,7 @@ def write(stream: Stream, folder: Path, *, rows: int, rng: random.Random) -> Non
             ts = (START + timedelta(seconds=round(at, 3))).isoformat()
             event = {"id": f"{file}-{number}", "ts": ts, "text": f"text {rng.randrange(5000)}"}
             if stream.keys:
-                event["host"] = f"h{file}{rng.randrange(stream.keys)}"
+                event["host"] = f"h{rng.randrange(stream.keys)}"
             arrivals.append((at + wait_s, json.dumps(event) if rng.random() < 0.998 else "broken"))
         (folder / f"{file}.jsonl").write_text("".join(line + "\n" for _, line in sorted(arrivals)))
 
