@@ -52,8 +52,8 @@ INTERVALS_S = (0.0, 0.1, 0.3, 1.0)
 
 @dataclass(frozen=True)
 class Stream:
-    """``keys`` over all ``files`` (0: the default key). ``stragglers``: the share that comes too late. The order
-    in which files are read decides which windows they miss, so a stream with stragglers has one file.
+    """``keys`` over all ``files`` (0: the default key). ``stragglers``: the share that comes too late. The
+    order in which files are read decides which windows they miss: a stream with stragglers has one file.
     """
 
     name: str
