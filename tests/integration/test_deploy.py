@@ -199,9 +199,9 @@ def test_a_flow_that_hangs_is_not_alive(tmp_path: Path) -> None:
 
 def test_rescaled_up_and_down_it_gives_the_same_rows(tmp_path: Path) -> None:
     expected = write_stream(tmp_path)
-    undisturbed = {"DRIFTLINE_SINK__SCORES": f"file:{tmp_path}/undisturbed.jsonl"}
     alone = tmp_path / "alone"
     alone.mkdir()
+    undisturbed = {"DRIFTLINE_SINK__SCORES": f"file:{alone}/undisturbed.jsonl"}
     finish(Pods(alone, manifests.built("cpu")).start(1, stream(tmp_path) | undisturbed))
     pods = Pods(tmp_path, manifests.built("gpu"))
     for replicas in (1, 2):
@@ -209,7 +209,7 @@ def test_rescaled_up_and_down_it_gives_the_same_rows(tmp_path: Path) -> None:
     assert len(scored_until_now(tmp_path)) < len(expected)
     finish(pods.start(1, stream(tmp_path)))
     assert scored(tmp_path / "out/scores.jsonl") == expected
-    assert scores(tmp_path / "out/scores.jsonl") == scores(tmp_path / "undisturbed.jsonl")
+    assert scores(tmp_path / "out/scores.jsonl") == scores(alone / "undisturbed.jsonl")
     assert list((pods.recovery(0) / "store").glob("*.sqlite3"))
     assert not list((pods.recovery(1) / "store").iterdir())
 
@@ -285,7 +285,7 @@ def test_no_partition_is_no_beginning_anew_by_chance(tmp_path: Path) -> None:
     with running([process]):
         _, errors = process.communicate(timeout=60)
     assert process.returncode
-    assert b"No recovery partitions found" in errors
+    assert b"no recovery partition; make one with" in errors
 
 
 class ManifestSidecar(Sidecar):
