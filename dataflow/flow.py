@@ -130,9 +130,9 @@ def prepare_store(
 
 def _say_resume(prepared: store.Prepared, embedder: Embedder) -> None:
     fields = {"epoch": prepared.epoch, "states": prepared.states, "removed": prepared.removed}
-    sentence = (
-        f"the recovery store holds {prepared.states} states; the flow resumes at epoch {prepared.epoch}"
-    )
+    sentence = f"the flow resumes at epoch {prepared.epoch} with {prepared.states} states of its store"
+    if not prepared.states:
+        sentence = "the recovery store is empty; the flow begins at the start of the source"
     if prepared.removed:
         sentence += f"; {prepared.removed} snapshots of epochs that did not finish are removed"
     now = f"{embedder.model} {embedder.version}"
