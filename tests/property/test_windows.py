@@ -436,3 +436,24 @@ def test_another_lateness_on_the_same_store_revives_no_window(
         assert last[ref.start, ref.end] <= set(rows)
         last[ref.start, ref.end] = set(rows)
     assert set().union(*last.values()) | emitted.late.keys() == set(range(len(arrivals)))
+
+
+@given(aligned, streams, cuts, st.integers(1, 12), st.integers(1, 12), st.integers(0, 8))
+def test_a_sample_may_have_another_size_on_the_same_store(
+    window: Window, arrivals: list[Arrival], at: list[int], limit: int, later: int, change: int
+) -> None:
+    """Each window is a sample of its events by their ids alone: all those of some level and above."""
+    harness = Harness(window.model_copy(update={"max_window_rows": limit}))
+    for number, (start, stop) in enumerate(pieces(len(arrivals), at)):
+        if number == change:
+            harness.spec = window.model_copy(update={"max_window_rows": later})
+            harness.crash()
+        harness.push(arrivals[start:stop], start)
+    harness.finish()
+    members, late = reference(window, arrivals)
+    assert set(harness.emitted().late) == late
+    for w, rows in harness.emitted().final().items():
+        ids = sorted(members[w])
+        of = dict(zip(ids, levels(pa.array([f"{i:06d}" for i in ids])).tolist(), strict=True))
+        lowest = min(of[i] for i in rows)
+        assert rows == {i for i in ids if of[i] >= lowest}

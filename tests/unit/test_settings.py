@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.errors import SettingsError
-from dataflow.settings import Settings, duration, load
+from dataflow.settings import Settings, bytewax, duration, load
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -90,3 +90,29 @@ def test_durations_are_read_as_they_are_written(value: timedelta) -> None:
     assert duration(f"{total}us") == value
     assert duration(f"{seconds}s{micros}us") == value
     assert duration(f"PT{seconds}.{micros:06d}S") == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "store", "addresses"),
+    [
+        ([], {}, None, ()),
+        (["dataflow.flow:flow", "-r", "db", "-s", "10", "-b", "0"], {}, "db", ()),
+        (["dataflow.flow:flow", "--recovery-directory=db", "-w", "2"], {}, "db", ()),
+        ([], {"BYTEWAX_RECOVERY_DIRECTORY": "db"}, "db", ()),
+        (["-r", "mine"], {"BYTEWAX_RECOVERY_DIRECTORY": "db"}, "mine", ()),
+        (["-i", "0", "-a", "a:1;b:1"], {}, None, ("a:1", "b:1")),
+        ([], {"BYTEWAX_ADDRESSES": "a:1; b:1"}, None, ("a:1", "b:1")),
+    ],
+)
+def test_what_bytewax_is_asked_to_do(
+    arguments: list[str], environ: dict[str, str], store: str | None, addresses: tuple[str, ...]
+) -> None:
+    run = bytewax(arguments, environ)
+    assert run.recovery == (Path(store) if store else None)
+    assert run.addresses == addresses
+    assert run.cluster == (len(addresses) > 1)
+
+
+def test_the_hostfile_has_the_addresses(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("a:1\nb:1\n")
+    assert bytewax([], {"BYTEWAX_HOSTFILE_PATH": str(tmp_path / "hosts")}).addresses == ("a:1", "b:1")
