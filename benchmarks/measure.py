@@ -21,27 +21,45 @@ BATCH_ROWS = 1024
 
 
 def stream(
-    rows: int, *, dim: int, a_second: float, keys: int = 1, jitter_s: float = 0.0, batch: int = BATCH_ROWS
+    rows: int,
+    *,
+    dim: int,
+    a_second: float,
+    keys: int = 1,
+    texts: int | None = None,
+    jitter_s: float = 0.0,
+    batch: int = BATCH_ROWS,
 ) -> list[pa.RecordBatch]:
-    """Embedded events at an even rate of event time, keys in turn; ``jitter_s`` of disorder."""
+    """Embedded events at an even rate of event time, keys in turn; ``jitter_s`` of disorder. ``texts``: how
+    many different texts there are; ``None``: each event has its own.
+    """
     rng = np.random.default_rng(7)
     at = np.arange(rows) / a_second
     arrival = np.argsort(at + rng.uniform(0, jitter_s, rows), kind="stable") if jitter_s else np.arange(rows)
     ts = START_US + (at[arrival] * 1e6).astype(np.int64)
     names = [f"k{n}" for n in range(keys)]
-    return [_batch(ts[first : first + batch], first, names, dim, rng) for first in range(0, rows, batch)]
+    known = rng.random((texts, dim), np.float32) if texts else None
+    return [
+        _batch(ts[first : first + batch], first, names, dim, rng, known) for first in range(0, rows, batch)
+    ]
 
 
 def _batch(
-    ts: np.ndarray[Any, np.dtype[np.int64]], first: int, names: list[str], dim: int, rng: np.random.Generator
+    ts: np.ndarray[Any, np.dtype[np.int64]],
+    first: int,
+    names: list[str],
+    dim: int,
+    rng: np.random.Generator,
+    known: np.ndarray[Any, np.dtype[np.float32]] | None,
 ) -> pa.RecordBatch:
     n = len(ts)
-    vectors = rng.random((n, dim), np.float32)
+    which = np.arange(first, first + n) if known is None else rng.integers(len(known), size=n)
+    vectors = rng.random((n, dim), np.float32) if known is None else known[which]
     columns = {
         "id": pa.array([f"stream:{first + i}" for i in range(n)]),
         "key": pa.array([names[(first + i) % len(names)] for i in range(n)]),
         "ts": pa.array(ts).cast(TIMESTAMP),
-        "text": pa.array([f"sshd: failed password for user {first + i} from 10.0.0.1" for i in range(n)]),
+        "text": pa.array([f"sshd: failed password for user {w} from 10.0.0.1" for w in which.tolist()]),
         "partition": pa.repeat("stream", n),
         "offset": pa.array(range(first, first + n), pa.int64()),
         "attributes": pa.repeat("{}", n),

@@ -66,24 +66,26 @@ def run(flow: Dataflow, store: Path | None) -> tuple[float, float]:
 def main() -> None:
     rows = []
     with TemporaryDirectory() as folder:
-        for name, build, a_window, keys in (
-            ("ours", ours, 1_000, 1),
-            ("ours", ours, 10_000, 1),
-            ("ours", ours, 50_000, 1),
-            ("ours", ours, 200_000, 1),
-            ("ours", ours, 50_000, 10_000),
-            ("collect_window", peer, 1_000, 1),
-            ("collect_window", peer, 10_000, 1),
+        for name, build, a_window, keys, texts in (
+            ("ours", ours, 1_000, 1, None),
+            ("ours", ours, 10_000, 1, None),
+            ("ours", ours, 50_000, 1, None),
+            ("ours", ours, 50_000, 1, 100),
+            ("ours", ours, 200_000, 1, None),
+            ("ours", ours, 50_000, 10_000, None),
+            ("collect_window", peer, 1_000, 1, None),
+            ("collect_window", peer, 10_000, 1, None),
         ):
             # Two windows' worth of rows in all.
             n = 2 * a_window
-            batches = stream(n, dim=DIM, a_second=a_window / 600, keys=keys, batch=max(1, n // POLLS))
+            settings: dict[str, Any] = {"a_second": a_window / 600, "batch": max(1, n // POLLS)}
+            batches = stream(n, dim=DIM, keys=keys, texts=texts, **settings)
             plain, _ = run(build(batches), None)
-            safe, written = run(build(batches), Path(folder, f"{name}-{a_window}-{keys}"))
+            safe, written = run(build(batches), Path(folder, f"{name}-{a_window}-{keys}-{texts}"))
             size = n * DIM * 4 / 1e6
             rows.append(
-                (name, f"{a_window:,}", f"{keys:,}", f"{plain:.1f}", f"{safe:.1f}", f"{safe / plain:.2f}",
-                 f"{size:.0f}", f"{written:.0f}", f"{written / size:.1f}")
+                (name, f"{a_window:,}", f"{keys:,}", f"{texts or 'all'}", f"{plain:.1f}", f"{safe:.1f}",
+                 f"{safe / plain:.2f}", f"{size:.0f}", f"{written:.0f}", f"{written / size:.1f}")
             )  # fmt: skip
     table(
         f"A stream of {SECONDS:g} s, {DIM} floats, a snapshot every {SNAPSHOT.total_seconds():g} s",
@@ -91,6 +93,7 @@ def main() -> None:
             "",
             "rows a window",
             "keys",
+            "texts",
             "s without",
             "s with",
             "ratio",
