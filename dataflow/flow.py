@@ -78,10 +78,10 @@ def flow() -> Dataflow:
         journal = Journal(settings.log, time.monotonic)
         traces.start(settings.log)
         guard = ending(settings.log.texts)
-        source = WatchedSource(open_source(settings, clock=utc_now), guard, stop)
+        resume = ResumeLog()
+        source = WatchedSource(open_source(settings, clock=utc_now), guard, stop, resume.over)
         embedder = open_embedder(settings.embed)
         prepared = prepare_store(config.bytewax(sys.argv[1:]), settings, source, embedder)
-        resume = ResumeLog(prepared.states if prepared else 0)
         built = build(
             settings,
             source=source,
@@ -89,7 +89,6 @@ def flow() -> Dataflow:
             sink=lambda stream, uri: watched(sinks.open_sink(uri, settings, stream=stream), guard),
             guard=guard,
             journal=journal,
-            on_read=resume.over,
             stop=stop,
         )
     except DriftlineError as error:
@@ -100,7 +99,7 @@ def flow() -> Dataflow:
     if prepared:
         _say_resume(prepared, embedder)
         observe.store(prepared.folder)
-        resume.start()
+        resume.start(prepared.states)
         atexit.register(prepared.lock.close)
     atexit.register(_say_stop, journal)
     sys.excepthook = last_line(settings.log.texts)
@@ -176,14 +175,12 @@ def build(
     clock: Clock = utc_now,
     guard: Callable[[Step], Step] = lambda step: step,
     journal: Journal | None = None,
-    on_read: Callable[[], None] = lambda: None,
     stop: Stop | None = None,
 ) -> Dataflow:
     """The graph over given parts. ``sink(stream, uri)`` opens the sink of a stream: ``scores``,
     ``late``, ``dead_letters`` or ``windows``. ``guard`` wraps the steps that may raise while the flow
-    runs. ``journal`` is told of dead letters, late events and windows. ``on_read`` is called whenever
-    records have been read. An end of the input after ``stop`` was asked for closes no windows. Raises
-    ``SettingsError``.
+    runs. ``journal`` is told of dead letters, late events and windows. An end of the input after ``stop``
+    was asked for closes no windows. Raises ``SettingsError``.
     """
     places.check(settings)
     stop = stop or Stop()
@@ -192,7 +189,6 @@ def build(
     tracer = traces.current()
 
     def decoded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-        on_read()
         journal.tell_when_due()
         parts: list[pa.RecordBatch] = []
         for raw in batches:

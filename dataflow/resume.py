@@ -12,21 +12,27 @@ _log = logging.getLogger(__name__)
 
 
 class ResumeLog:
-    """Logs a line now and then, from :meth:`start` until :meth:`over`; ``states`` are to be loaded."""
+    """Logs a line now and then, from :meth:`start` until :meth:`over`."""
 
-    def __init__(self, states: int, interval_seconds: float = _INTERVAL_SECONDS) -> None:
-        self._states, self._interval_seconds = states, interval_seconds
+    def __init__(self, interval_seconds: float = _INTERVAL_SECONDS) -> None:
+        self._interval_seconds = interval_seconds
         self._over = Event()
-        self._began = time.monotonic()
+        self._states, self._began = 0, 0.0
 
-    def start(self) -> None:
-        if self._states:
+    def start(self, states: int) -> None:
+        """So many states are to be loaded; none: there is nothing to log."""
+        self._states, self._began = states, time.monotonic()
+        if states:
             Thread(target=self._run, name="resume-log", daemon=True).start()
 
     def over(self) -> None:
-        """The first record has been read, so all state is loaded. May be called again."""
-        if self._states and not self._over.is_set():
-            self._over.set()
+        """The state is loaded. To be called when the source is polled, as often as that is: Bytewax polls it
+        only when all state is loaded.
+        """
+        if self._over.is_set():
+            return
+        self._over.set()
+        if self._states:
             seconds = round(time.monotonic() - self._began, 1)
             sentence = f"the state is loaded after {seconds} s: {self._states} states"
             _log.info(logs.Event("resumed", sentence, seconds=seconds, states=self._states))

@@ -96,10 +96,14 @@ def _end(event: Event) -> None:
 
 
 class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
-    """``inner``, with the same partitions and states. When ``stop`` is asked for, all partitions end."""
+    """``inner``, with the same partitions and states. When ``stop`` is asked for, all partitions end;
+    ``polled`` is called at each poll.
+    """
 
-    def __init__(self, inner: Any, guard: Guard, stop: Stop) -> None:
-        self._inner, self._guard, self._stop = inner, guard, stop
+    def __init__(
+        self, inner: Any, guard: Guard, stop: Stop, polled: Callable[[], None] = lambda: None
+    ) -> None:
+        self._inner, self._guard, self._stop, self._polled = inner, guard, stop, polled
 
     def list_parts(self) -> list[str]:
         return list(self._inner.list_parts())
@@ -113,15 +117,16 @@ class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
         how = "opened" if resume_state is None else "resumed"
         fields = {"partition": for_part, "position": at, "resumed": resume_state is not None}
         _log.info(Event("partition_opened", f"{for_part}: {how} at {at}", **fields))
-        return _WatchedPart(part, for_part, self._guard, self._stop)
+        return _WatchedPart(part, for_part, self._guard, self._stop, self._polled)
 
 
 class _WatchedPart(StatefulSourcePartition[pa.RecordBatch, Any]):
-    def __init__(self, inner: Any, name: str, guard: Guard, stop: Stop) -> None:
-        self._inner, self._name, self._stop = inner, name, stop
+    def __init__(self, inner: Any, name: str, guard: Guard, stop: Stop, polled: Callable[[], None]) -> None:
+        self._inner, self._name, self._stop, self._polled = inner, name, stop, polled
         self._next_batch = guard(inner.next_batch)
 
     def next_batch(self) -> Any:
+        self._polled()
         if self._stop.asked():
             self._say("partition_left", "stops")
             raise StopIteration
