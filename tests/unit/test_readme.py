@@ -35,12 +35,3 @@ def test_every_scorer_is_named() -> None:
 def test_settings_that_are_mentioned_exist(document: Path) -> None:
     mentioned = set(re.findall(rf"{PREFIX}([A-Z]+__[A-Z_]*[A-Z])\b", document.read_text()))
     assert mentioned <= SETTINGS
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_and_paths_lead_somewhere(document: Path) -> None:
-    text = document.read_text()
-    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-        assert (document.parent / link).exists(), link
-    for path in re.findall(r"`((?:dataflow|export|k8s|docs|tests|benchmarks|demo)/[\w./-]*)`", text):
-        assert (ROOT / path).exists(), path
