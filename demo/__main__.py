@@ -7,8 +7,11 @@ from demo.processes import Interrupts
 if __name__ == "__main__":
     interrupts = Interrupts()
     try:
+        # An exception in the middle of a native module's import can crash Python.
+        interrupts.shielded = True
         from demo.run import main
 
+        interrupts.unshield()
         code = main(interrupts)
     except KeyboardInterrupt:
         print("\ninterrupted; everything that the demo started is stopped", file=sys.stderr)
