@@ -19,17 +19,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.candidates import Flow, bare, exported, padding, served, through, torch
-from benchmarks.corpus import long_texts, short_texts
-from benchmarks.measure import table
-from benchmarks.processes import anonymous, cpu_seconds
+from benchmarks.kit.candidates import Flow, bare, exported, padding, served, through, torch
+from benchmarks.kit.corpus import long_texts, short_texts
+from benchmarks.kit.measure import table
+from benchmarks.kit.processes import anonymous, cpu_seconds
 from dataflow import settings as config
-from dataflow.tokens import Tokens
-from dataflow.triton import connect
-from export import sources
+from dataflow.embed.tokens import Tokens
+from dataflow.embed.triton.connect import connect
+from export.convert import weights
+from export.convert.precision import Precision
 from export.errors import ExportError
-from export.precision import Precision
-from export.repository import Layout
+from export.repository.install import Layout
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ TARGETS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.inference")
-    parser.add_argument("--model", default="all-MiniLM-L6-v2", choices=sources.KNOWN)
+    parser.add_argument("--model", default="all-MiniLM-L6-v2", choices=weights.KNOWN)
     parser.add_argument("--precision", default="bf16", choices=["bf16", "fp16", "int8"])
     parser.add_argument("--texts", type=int, help="a round; default: 768, 256 for mpnet")
     parser.add_argument("--rounds", type=int, default=5)

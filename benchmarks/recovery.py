@@ -13,11 +13,11 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import run_main
 
-from benchmarks.measure import Count, Memory, stream, table
+from benchmarks.kit.measure import Count, Memory, stream, table
 from benchmarks.windows import objects
 from dataflow.flow import utc_now
-from dataflow.operators import windows
 from dataflow.settings import Window
+from dataflow.window.step import windows
 
 DIM = 768
 SECONDS, POLLS = 7.0, 140

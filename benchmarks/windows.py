@@ -20,14 +20,14 @@ import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.testing import run_main
 
-from benchmarks.measure import Count, Memory, Took, race, stream, table
-from dataflow.chunks import Keeper, WholeWindow
-from dataflow.events import embeddings
+from benchmarks.kit.measure import Count, Memory, Took, race, stream, table
 from dataflow.flow import utc_now
-from dataflow.operators import windows
-from dataflow.progress import Stamped
+from dataflow.items.schemas import embeddings
 from dataflow.settings import Window
-from dataflow.windows import Append, Drop, Trim, Windows, micros
+from dataflow.window.chunk import Keeper, WholeWindow
+from dataflow.window.machine import Append, Drop, Trim, Windows, micros
+from dataflow.window.progress import Stamped
+from dataflow.window.step import windows
 
 RUNS = 3
 PEER_ROWS, OVERLAP_ROWS, KEYS_ROWS, PIPELINE_ROWS = 400_000, 200_000, 50_000, 200_000

@@ -26,34 +26,37 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 import dataflow
-from dataflow import logs, observe, sinks, state, store, traces
 from dataflow import settings as config
-from dataflow.cache import CachedEmbedder
-from dataflow.chunks import WholeWindow
-from dataflow.decode import decode
-from dataflow.embed import Embedder, embed_batches, one_version
+from dataflow import sink as sinks
+from dataflow.decode.batch import decode
+from dataflow.embed.batch import Embedder, embed_batches, one_version
+from dataflow.embed.cache import CachedEmbedder
 from dataflow.errors import DriftlineError
-from dataflow.events import DEAD_LETTER, SAMPLE_SHARE, embedded_schema
-from dataflow.journal import Journal
-from dataflow.logs import Event
-from dataflow.operators import Clock, windows
-from dataflow.pieces import Piece, of_strings
-from dataflow.resume import ResumeLog
-from dataflow.score import ScoredWindow, score_window
-from dataflow.scorers import open_scorer
+from dataflow.items.rows import Piece, of_strings
+from dataflow.items.schemas import DEAD_LETTER, SAMPLE_SHARE, embedded_schema
+from dataflow.recovery import provenance, store
+from dataflow.recovery.resume_log import ResumeLog
+from dataflow.score.scorers import open_scorer
+from dataflow.score.window import ScoredWindow, score_window
 from dataflow.settings import Settings
-from dataflow.sinks import places
-from dataflow.sources import open_source, speaking
+from dataflow.sink import paths
+from dataflow.source import open_source, speaking
 from dataflow.stop import Signals, Stop
-from dataflow.watch import Step, WatchedSource, ending, last_line, watched
+from dataflow.telemetry import logs, traces
+from dataflow.telemetry.digest import Journal
+from dataflow.telemetry.guard import Step, WatchedSource, ending, last_line, watched
+from dataflow.telemetry.logs import Event
+from dataflow.window import gauges
+from dataflow.window.chunk import WholeWindow
+from dataflow.window.step import Clock, windows
 
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
 
 #: embed.kind -> the module whose ``connect(settings.Embed)`` gives an embedder; imported when it is used.
 EMBEDDERS = {
-    "triton": "dataflow.triton",
-    "onnx": "dataflow.onnx_session",
-    "null": "dataflow.embed",
+    "triton": "dataflow.embed.triton.connect",
+    "onnx": "dataflow.embed.onnx",
+    "null": "dataflow.embed.batch",
 }
 
 _log = logging.getLogger(__name__)
@@ -98,7 +101,7 @@ def flow() -> Dataflow:
     _say_start(settings, embedder)
     if prepared:
         _say_resume(prepared, embedder)
-        observe.store(prepared.folder)
+        gauges.store(prepared.folder)
         resume.start(prepared.states)
         atexit.register(prepared.lock.close)
     atexit.register(_say_stop, journal)
@@ -116,11 +119,11 @@ def prepare_store(
     """
     if run.recovery is None:
         return None
-    made_with = state.made_with(settings, dim=embedder.dim, model=f"{embedder.model} {embedder.version}")
+    made_with = provenance.made_with(settings, dim=embedder.dim, model=f"{embedder.model} {embedder.version}")
     return store.prepare(
         run.recovery,
         made_with,
-        fixed=state.FIXED,
+        fixed=provenance.FIXED,
         addresses=run.addresses,
         source_step="driftline.source",
         source_parts=source.list_parts(),
@@ -182,7 +185,7 @@ def build(
     runs. ``journal`` is told of dead letters, late events and windows. An end of the input after ``stop``
     was asked for closes no windows. Raises ``SettingsError``.
     """
-    places.check(settings)
+    paths.check(settings)
     stop = stop or Stop()
     scorer = open_scorer(settings.score)
     journal = journal or Journal(settings.log, time.monotonic)
@@ -193,14 +196,14 @@ def build(
         parts: list[pa.RecordBatch] = []
         for raw in batches:
             with tracer.read(raw):
-                results = observe.decoded(raw, decode(raw, settings, now=clock()))
+                results = gauges.decoded(raw, decode(raw, settings, now=clock()))
                 parts += [tracer.marked(part) for part in results]
         return [part for part in parts if len(part)]
 
     def embedded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         with tracer.span("embed", batches, model=embedder.model, model_version=embedder.version):
             events, dead = embed_batches(embedder, batches)
-            parts = (*observe.embedded(batches, events), tracer.marked(observe.dead(dead)))
+            parts = (*gauges.embedded(batches, events), tracer.marked(gauges.dead(dead)))
             return [part for part in parts if len(part)]
 
     def of_one_version(item: tuple[str, WholeWindow]) -> list[tuple[str, WholeWindow] | pa.RecordBatch]:
@@ -209,7 +212,7 @@ def build(
         with tracer.window(rows, *window.ref):
             rows, refused = one_version(embedder, rows)
             kept = [(key, replace(window, pieces=[Piece(tracer.marked(rows))]))] if len(rows) else []
-            return [*kept, tracer.marked(observe.dead(refused))] if len(refused) else kept
+            return [*kept, tracer.marked(gauges.dead(refused))] if len(refused) else kept
 
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if settings.sink.embeddings:
@@ -218,7 +221,7 @@ def build(
     def scored(item: tuple[str, WholeWindow]) -> tuple[str, ScoredWindow]:
         key, window = item
         with tracer.span("score", [piece.batch for piece in window.pieces], scorer=settings.score.kind):
-            result = observe.scored(window, score_window(scorer, key, window, extra), clock())
+            result = gauges.scored(window, score_window(scorer, key, window, extra), clock())
             journal.window(key, result.summary)
             return key, ScoredWindow(tracer.marked(result.rows), tracer.marked(result.summary))
 
@@ -247,7 +250,7 @@ def build(
     }
     for stream, items in streams.items():
         for uri in getattr(settings.sink, stream):
-            op.output(places.step_id(stream, uri), items, sink(stream, uri))
+            op.output(paths.step_id(stream, uri), items, sink(stream, uri))
     return flow
 
 

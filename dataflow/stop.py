@@ -12,8 +12,8 @@ import socket
 import threading
 from typing import Any
 
-from dataflow import traces
-from dataflow.logs import Event
+from dataflow.telemetry import traces
+from dataflow.telemetry.logs import Event
 
 #: How long an orderly stop may take.
 PATIENCE_S = 10.0

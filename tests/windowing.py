@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow import settings
-from dataflow.assigners import WindowRef
-from dataflow.chunks import Assembly, Gone, Keeper, Reader, WholeWindow
-from dataflow.events import embedded_schema
-from dataflow.operators import by_key
-from dataflow.progress import Progress, Stamped
-from dataflow.windows import Append, Drop, Output, Trim, Windows, micros
+from dataflow.items.schemas import embedded_schema
+from dataflow.window.assigner import WindowRef
+from dataflow.window.chunk import Assembly, Gone, Keeper, Reader, WholeWindow
+from dataflow.window.machine import Append, Drop, Output, Trim, Windows, micros
+from dataflow.window.progress import Progress, Stamped
+from dataflow.window.step import by_key
 
 DIM = 4
 

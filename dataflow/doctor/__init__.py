@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from dataflow.errors import DriftlineError, OutageError, UnreachableError
-from dataflow.logs import places
 from dataflow.settings import Settings
+from dataflow.telemetry.logs import places
 
 #: ``away``: may pass by itself; ``wrong``: only a person can mend it; ``warning``: worth a look, no more.
 Status = Literal["ok", "warning", "away", "wrong", "skipped"]

@@ -9,12 +9,12 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
-from dataflow import logs, traces
 from dataflow import settings as config
 from dataflow.doctor import Case, Finding, embedder, exit_code, found, recovery, sink, source
 from dataflow.flow import utc_now
-from dataflow.scorers import open_scorer
+from dataflow.score.scorers import open_scorer
 from dataflow.settings import Settings
+from dataflow.telemetry import logs, traces
 
 CHECKS: dict[str, Callable[[Case], list[Finding]]] = {
     "source": source.look,

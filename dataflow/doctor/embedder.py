@@ -4,9 +4,9 @@ import re
 import time
 from datetime import timedelta
 
-from dataflow import repository
 from dataflow.doctor import Case, Finding, found
-from dataflow.embed import Embedder
+from dataflow.embed import repository
+from dataflow.embed.batch import Embedder
 from dataflow.errors import OutageError, SettingsError
 from dataflow.flow import open_embedder
 from dataflow.settings import Embed

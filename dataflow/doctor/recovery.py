@@ -9,11 +9,11 @@ from typing import Any
 from bytewax.inputs import DynamicSource
 from bytewax.outputs import DynamicSink
 
-from dataflow import state, store
 from dataflow.doctor import Case, Finding, found
-from dataflow.embed import NullEmbedder
+from dataflow.embed.batch import NullEmbedder
 from dataflow.errors import SettingsError
 from dataflow.flow import build
+from dataflow.recovery import provenance, store
 from dataflow.settings import Settings
 
 _LEAST_FREE_BYTES = 1 << 30
@@ -38,8 +38,8 @@ def _recovery(case: Case) -> Finding:
         raise SettingsError(store.no_partition(folder))
     epoch = store.resume_epoch(folder, [store.read_partition(path) for path in paths])
     known, steps = store.read_made_with(paths), store.read_steps(paths)
-    now = state.made_with(case.settings, dim=case.settings.embed.dim, model="")
-    fixed = [name for name in state.FIXED if name in now or name != "embedding.dim"]
+    now = provenance.made_with(case.settings, dim=case.settings.embed.dim, model="")
+    fixed = [name for name in provenance.FIXED if name in now or name != "embedding.dim"]
     if steps and (reasons := store.differences(known, now, fixed)):
         raise SettingsError(
             f"{folder}: its state was made with {reasons[0]}; set this back, or start with an empty store"

@@ -4,27 +4,28 @@ import tempfile
 from pathlib import Path
 from typing import get_args
 
-from dataflow import sinks, uri
+from dataflow import sink
 from dataflow.doctor import Case, Finding, found
+from dataflow.endpoints import uri
 from dataflow.errors import SourceError
 from dataflow.settings import Settings
-from dataflow.sinks import files
+from dataflow.sink import files
 
 
 def look(case: Case) -> list[Finding]:
     return [
         found(f"sink.{stream}", lambda stream=stream, text=text: _sink(case.settings, stream, text))  # type: ignore[misc]
-        for stream in get_args(sinks.Stream)
+        for stream in get_args(sink.Stream)
         for text in getattr(case.settings.sink, stream)
     ]
 
 
-def _sink(settings: Settings, stream: sinks.Stream, text: str) -> Finding:
+def _sink(settings: Settings, stream: sink.Stream, text: str) -> Finding:
     where = uri.parse(text)
     if where.scheme == "file":  # to open it would make it
         _writable(Path(files.place(settings, where, stream)))
     else:
-        sinks.open_sink(text, settings, stream=stream)
+        sink.open_sink(text, settings, stream=stream)
     return Finding(f"sink.{stream}", "ok", f"{text} can be written")
 
 

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow import settings as config
-from dataflow import sources, uri
-from dataflow.decode import decode
+from dataflow import source
+from dataflow.decode.batch import decode
 from dataflow.doctor import Case, Finding, found
+from dataflow.endpoints import uri
 from dataflow.settings import Settings
 
 _ROWS, _PARTITIONS = 100, 3
@@ -44,12 +45,12 @@ def _source(case: Case, samples: list[_Sample]) -> Finding:
         where = replace(where, options={**where.options, "start": "earliest", "tail": "false"})
     few = case.settings.source.model_copy(update={"batch_rows": _ROWS, "uri": where.text})
     settings = case.settings.model_copy(update={"source": few})
-    source: Any = sources.open_uri(settings, where, clock=lambda: case.now)
-    parts = source.list_parts()
+    opened: Any = source.open_uri(settings, where, clock=lambda: case.now)
+    parts = opened.list_parts()
     there = f"{len(parts)} partition{'s' * (len(parts) != 1)} in {where}"
     if where.scheme not in ("file", "kafka"):
         return Finding("source", "ok", f"{there}; what cannot be read twice is not tried here")
-    sample = _read(source, parts[:_PARTITIONS], settings, case.now)
+    sample = _read(opened, parts[:_PARTITIONS], settings, case.now)
     samples.append(sample)
     dead = sum(sample.problems.values())
     if not dead + sample.events:

@@ -13,12 +13,12 @@ import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from dataflow import logs
 from dataflow.flow import build, open_embedder, prepare_store, utc_now
 from dataflow.settings import BytewaxRun, bytewax, load
-from dataflow.sinks import open_sink
-from dataflow.sources import open_source, speaking
-from dataflow.watch import ending
+from dataflow.sink import open_sink
+from dataflow.source import open_source, speaking
+from dataflow.telemetry import logs
+from dataflow.telemetry.guard import ending
 
 
 class _Paced(StatefulSourcePartition[pa.RecordBatch, Any]):

@@ -9,10 +9,10 @@ import pytest
 from bytewax.testing import cluster_main
 from prometheus_client import REGISTRY
 
-from dataflow import settings, sinks
-from dataflow.embed import NullEmbedder
+from dataflow import settings, sink
+from dataflow.embed.batch import NullEmbedder
 from dataflow.flow import build, utc_now
-from dataflow.sources import open_source
+from dataflow.source import open_source
 from tests.flow.test_flow import START, rows
 
 
@@ -57,7 +57,7 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
         read,
         source=open_source(read, clock=utc_now),
         embedder=NullEmbedder(8),
-        sink=lambda stream, uri: sinks.open_sink(uri, read, stream=stream),
+        sink=lambda stream, uri: sink.open_sink(uri, read, stream=stream),
     )
     before = counted()
     cluster_main(flow, [], 0, worker_count_per_proc=workers)

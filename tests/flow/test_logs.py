@@ -11,11 +11,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dataflow import logs, settings
+from dataflow import settings
 from dataflow.doctor import Finding
 from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
-from dataflow.logs import Event
+from dataflow.telemetry import logs
+from dataflow.telemetry.logs import Event
 from tests.flow.test_flow import environment, recovery
 
 #: In every text, good or bad; in no name of a field, file or setting.

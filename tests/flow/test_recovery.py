@@ -17,7 +17,7 @@ from bytewax.recovery import init_db_dir
 
 from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
-from dataflow.store import partition_paths, prepare, read_made_with
+from dataflow.recovery.store import partition_paths, prepare, read_made_with
 from tests.flow.test_flow import environment, run, scores
 from tests.unit.test_store import other_flow
 

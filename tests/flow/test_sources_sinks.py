@@ -17,12 +17,12 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main, run_main
 
-from dataflow.decode import decode
-from dataflow.events import Decoded
+from dataflow.decode.batch import decode
+from dataflow.items.schemas import Decoded
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.sinks import open_sink
-from dataflow.sources import open_source
+from dataflow.sink import open_sink
+from dataflow.source import open_source
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 PART_ROWS = 500

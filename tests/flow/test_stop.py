@@ -102,7 +102,8 @@ def test_a_source_that_waits_hears_a_stop(tmp_path: Path, uri: str) -> None:
 
 STUCK = """
 import signal, sys, time
-from dataflow import logs, settings, stop
+from dataflow import settings, stop
+from dataflow.telemetry import logs
 logs.start(settings.Log())
 stop.PATIENCE_S = float(sys.argv[1])
 asked = stop.Stop()

@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pytest
 
 from dataflow import settings
-from export import server, sources
-from export.build import build
-from export.sidecar import Sidecar, free_port
+from export.convert import weights
+from export.convert.build import build
+from export.serve import tritonserver
+from export.serve.sidecar import Sidecar, free_port
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "driftline"
@@ -22,22 +23,22 @@ Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 @pytest.fixture(scope="session")
 def model_folder() -> Path:
     """The original model, a sentence-transformers folder."""
-    return sources.locate(sources.source(MODEL), CACHE, print)
+    return weights.locate(weights.source(MODEL), CACHE, print)
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout's model repository, exported now unless it is there."""
-    build(sources.source(MODEL), ROOT / "model_repo", cache=CACHE, force=False, log=print)
+    build(weights.source(MODEL), ROOT / "model_repo", cache=CACHE, force=False, log=print)
     return ROOT / "model_repo"
 
 
 @pytest.fixture(scope="session")
 def sidecar_venv() -> Path:
     """The environment with the real server, made now unless it is there."""
-    venv = ROOT / server.VENV
+    venv = ROOT / tritonserver.VENV
     if not (venv / "bin" / "python3").exists():
-        server.install(venv, ROOT / server.REQUIREMENTS)
+        tritonserver.install(venv, ROOT / tritonserver.REQUIREMENTS)
     return venv
 
 
@@ -61,7 +62,7 @@ def embed_settings(triton: Sidecar, repository: Path) -> settings.Embed:
 @pytest.fixture(scope="session")
 def reference(model_folder: Path) -> Encode:
     """``SentenceTransformer.encode`` of the original model."""
-    from export import graph  # noqa: PLC0415  torch takes seconds, and most tests do without
+    from export.convert import graph  # noqa: PLC0415  torch takes seconds, and most tests do without
 
     model = graph.load(model_folder)
 

@@ -18,8 +18,8 @@ from sklearn.cluster import KMeans
 
 from dataflow.flow import utc_now
 from dataflow.settings import Settings, Source
-from dataflow.sources import open_source
-from export.sidecar import Sidecar
+from dataflow.source import open_source
+from export.serve.sidecar import Sidecar
 from tests.integration.conftest import ROOT, Encode
 
 SHARED = ROOT.parent / "shared" / "data"

@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from export import key
 from export.__main__ import main
-from export.sidecar import HOST, Sidecar, free_port
+from export.serve.sidecar import HOST, Sidecar, free_port
 
 pytestmark = pytest.mark.integration
 

@@ -23,10 +23,10 @@ import pandas as pd
 import pytest
 
 from dataflow import settings
-from dataflow.triton import connect
-from export import server
+from dataflow.embed.triton.connect import connect
 from export.__main__ import main
-from export.sidecar import Sidecar, free_port
+from export.serve import tritonserver
+from export.serve.sidecar import Sidecar, free_port
 from tests import manifests
 from tests.flow.test_flow import environment, scored, scores, write_stream
 from tests.integration.test_attack import ask, bring_a_model
@@ -291,13 +291,13 @@ def test_no_partition_is_no_beginning_anew_by_chance(tmp_path: Path) -> None:
 class ManifestSidecar(Sidecar):
     """The wheel's server as the image and the manifest start it."""
 
-    def _launch(self, program: server.Server) -> None:
+    def _launch(self, program: tritonserver.Server) -> None:
         path = f"{program.binary.parent}:{program.environment['PATH']}"
         environment = program.environment | {"PATH": path, "TRITON_KEY_FILE": str(self.key_file)}
         script = manifests.ROOT / "docker" / "triton.sh"
         super()._launch(replace(program, binary=script, environment=environment))
 
-    def _arguments(self, program: server.Server, folder: Path, secret: str) -> list[str]:
+    def _arguments(self, program: tritonserver.Server, folder: Path, secret: str) -> list[str]:
         local = {
             "--model-repository": str(self.repository),
             "--grpc-port": str(self.grpc_port),
@@ -309,7 +309,7 @@ class ManifestSidecar(Sidecar):
         for argument in container(manifests.built("cpu"), "triton")["args"]:
             name, equals, value = argument.partition("=")
             arguments.append(f"{name}{equals}{local.get(name, value)}")
-        backends = server.backend_directory(program, folder / "backends")
+        backends = tritonserver.backend_directory(program, folder / "backends")
         prefix = f"--backend-config=python,shm-region-prefix-name={folder.name}"
         return [*arguments, f"--backend-directory={backends}", prefix]
 

@@ -20,10 +20,10 @@ import pytest
 from confluent_kafka import Producer
 from tritonclient.grpc import service_pb2_grpc
 
-from dataflow import kafka
 from dataflow.doctor.__main__ import main
-from dataflow.sinks import places
-from export.sidecar import Sidecar, free_port
+from dataflow.endpoints import kafka
+from dataflow.sink import paths
+from export.serve.sidecar import Sidecar, free_port
 from tests.flow.test_flow import environment, recovery, run, write_stream
 from tests.integration.kafka_broker import QUIET, broker, make_topic
 from tests.integration.test_tls import authority, certificate
@@ -302,7 +302,7 @@ def test_recovery_stores(examine: Examine, tmp_path: Path) -> None:
     # One sink less: its state stays behind.
     code, status, says = look(store, SINK__SCORES="")
     assert (code, status) == (0, "warning")
-    assert f"driftline.{places.step_id('scores', f'file:{tmp_path}/out/scores.jsonl')};" in says
+    assert f"driftline.{paths.step_id('scores', f'file:{tmp_path}/out/scores.jsonl')};" in says
     (store / "part-1.sqlite3").rename(tmp_path / "kept")
     code, status, says = look(store)
     assert (code, "holds 1 of 2 partitions" in says) == (2, True)

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow.onnx_session import Session
-from export import graph, parity, sources
+from dataflow.embed.onnx import Session
 from export.__main__ import main
-from export.architecture import Architecture, Pooling
-from export.build import build
+from export.convert import graph, parity, weights
+from export.convert.architecture import Architecture, Pooling
+from export.convert.build import build
 from export.errors import ParityError, SidecarError
-from export.repository import Layout, Spec
-from export.sidecar import HOST, Sidecar
+from export.repository.install import Layout, Spec
+from export.serve.sidecar import HOST, Sidecar
 
 pytestmark = pytest.mark.integration
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 def exported(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Spec]:
     """A local folder, exported to a repository of its own."""
     root = tmp_path_factory.mktemp("repository")
-    spec = build(sources.source(str(model_folder)), root, cache=root, force=False, log=print)
+    spec = build(weights.source(str(model_folder)), root, cache=root, force=False, log=print)
     return root, spec
 
 
@@ -72,9 +72,9 @@ def test_a_graph_that_differs_leaves_the_repository_as_it_was(
 ) -> None:
     root, _ = exported
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
-    monkeypatch.setattr("export.architecture.read", lambda _: Architecture("cls", True))
+    monkeypatch.setattr("export.convert.architecture.read", lambda _: Architecture("cls", True))
     with pytest.raises(ParityError, match=r"differs from SentenceTransformer.encode by 0\.\d+"):
-        build(sources.source(str(model_folder)), root, cache=root, force=True, log=print)
+        build(weights.source(str(model_folder)), root, cache=root, force=True, log=print)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
     assert not list(root.glob(".build-*"))
 
@@ -118,7 +118,7 @@ def test_attention_of_other_families_agrees(family: str, tmp_path: Path, model_f
         made = SentenceTransformer(modules=[transformer, modules.Pooling(64), dense, modules.Normalize()])
         made.save(str(tmp_path / "model"))
     spec = build(
-        sources.source(str(tmp_path / "model")),
+        weights.source(str(tmp_path / "model")),
         tmp_path / "repository",
         cache=tmp_path,
         force=True,

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from dataflow import settings
-from dataflow.embed import Embedder
+from dataflow.embed.batch import Embedder
+from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError, OutageError
-from dataflow.triton import connect
-from export.sidecar import Sidecar, free_port
+from export.serve.sidecar import Sidecar, free_port
 from tests.flow.test_flow import environment
 
 from . import faulty_model

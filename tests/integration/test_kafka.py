@@ -18,12 +18,12 @@ from bytewax.testing import cluster_main
 from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client import REGISTRY
 
-from dataflow.decode import decode
+from dataflow.decode.batch import decode
 from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Kafka, Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.sinks import open_sink
-from dataflow.sources import open_source
+from dataflow.sink import open_sink
+from dataflow.source import open_source
 from tests.integration.kafka_broker import QUIET, Config, broker, make_topic
 
 pytestmark = pytest.mark.integration
@@ -202,7 +202,7 @@ def test_no_such_topic(kafka: str) -> None:
 
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataflow.kafka.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("dataflow.endpoints.kafka.TIMEOUT_S", 0.5)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -265,7 +265,7 @@ def test_start_at_the_end(mock: str) -> None:
 def test_a_topic_made_anew_is_noticed(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
-    monkeypatch.setattr("dataflow.sources.kafka._LAST_MESSAGE_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("dataflow.source.kafka._LAST_MESSAGE_TIMEOUT_S", 1.0)
     address: str = request.getfixturevalue(which)
     if which == "kafka":
         make_topic(address, "anew", 1)

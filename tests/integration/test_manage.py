@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow import onnx_session, settings, triton
+from dataflow import settings
+from dataflow.embed import onnx
+from dataflow.embed.triton import connect
 from dataflow.errors import ContractError
-from export import policy
-from export import repository as repositories
 from export.__main__ import main
-from export.repository import Layout
-from export.sidecar import HOST, Sidecar, free_port
+from export.repository import install as repositories
+from export.repository import version_policy
+from export.repository.install import Layout
+from export.serve.sidecar import HOST, Sidecar, free_port
 
 pytestmark = pytest.mark.integration
 
@@ -67,7 +69,7 @@ def reaching(server: Sidecar, **more: Any) -> settings.Embed:
 
 
 def served(server: Sidecar, manage: Manage) -> list[int]:
-    from export.control import Control  # noqa: PLC0415
+    from export.manage.triton import Control  # noqa: PLC0415
 
     control = Control(reaching(server), server.key_file)
     try:
@@ -107,18 +109,18 @@ def test_a_new_version_takes_over_and_is_rolled_back(
     assert after[2]["state"] == "READY"
     assert after[2]["texts"] > 0
     assert after[1]["state"] != "READY"
-    assert policy.read(server.repository) == [2]
+    assert version_policy.read(server.repository) == [2]
 
     assert manage("rollback") == 0
     assert served(server, manage) == [1]
     # Both embedders take the version that is served, not the newest on disk, and call it the same.
-    embedders = [module.connect(reaching(server)) for module in (triton, onnx_session)]
+    embedders = [module.connect(reaching(server)) for module in (connect, onnx)]
     first, second = (embedder.embed(["a"]) for embedder in embedders)
     assert first.version == second.version
     assert first.version.startswith("1+")
     np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
     assert manage("load", "--version", "2") == 0
-    assert served(server, manage) == policy.read(server.repository) == [1, 2]
+    assert served(server, manage) == version_policy.read(server.repository) == [1, 2]
     capsys.readouterr()
     assert manage("verify") == 0
     assert "fp32" in capsys.readouterr().out
@@ -128,7 +130,7 @@ def test_one_change_after_another_under_load_fails_no_text(
     server: Sidecar, manage: Manage, repository: Path
 ) -> None:
     following = reaching(server, follow=True, follow_interval=timedelta(seconds=0.1))
-    embedder = triton.connect(following, log=print)
+    embedder = connect.connect(following, log=print)
     texts = [f"user {i} logged in" for i in range(16)]
     expected = embedder.embed(texts).vectors
     seen: set[str] = set()
@@ -155,8 +157,8 @@ def test_one_change_after_another_under_load_fails_no_text(
 
 
 def test_a_model_exported_anew_under_its_number_is_noticed(server: Sidecar, manage: Manage) -> None:
-    following = triton.connect(reaching(server, follow=True, follow_interval=timedelta(hours=1)), log=print)
-    agreed = triton.connect(reaching(server))
+    following = connect.connect(reaching(server, follow=True, follow_interval=timedelta(hours=1)), log=print)
+    agreed = connect.connect(reaching(server))
     before = following.embed(["a"]).version
     layout = Layout(server.repository)
     spec = repositories.read_spec(layout)
@@ -165,13 +167,13 @@ def test_a_model_exported_anew_under_its_number_is_noticed(server: Sidecar, mana
         # Its spec alone is another, so that the answers would pass for those of the old one.
         repositories.write_served_files(layout, replace(spec, precision="fp16"))
         with pytest.raises(ContractError, match=r"is all-MiniLM-L6-v2 fp32 .*holds all-MiniLM-L6-v2 fp16"):
-            triton.connect(reaching(server))
+            connect.connect(reaching(server))
         assert manage("load", "--version", "1") == 0
         assert following.embed(["a"]).version == following.version != before
         with pytest.raises(ContractError, match=r"refused .*version 1 is now all-MiniLM-L6-v2 fp16"):
             agreed.embed(["a"])
         with pytest.raises(ContractError, match=f"VERSION asks for {before[2:]}"):
-            triton.connect(reaching(server, version=before))
+            connect.connect(reaching(server, version=before))
     finally:
         repositories.write_served_files(layout, spec)
         assert manage("load", "--version", "1") == 0
@@ -220,7 +222,7 @@ def test_a_version_that_fails_leaves_the_old_one_serving(
     assert re.search(said, lines[0])
     assert served(server, manage) == [1]
     assert {path.name for path in files(server.repository)} == {path.name for path in before}
-    assert policy.read(server.repository) in ([1], None)
+    assert version_policy.read(server.repository) in ([1], None)
     assert manage("verify") == 0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from export.sidecar import Sidecar, free_port
+from export.serve.sidecar import Sidecar, free_port
 from tests import monitoring
 from tests.flow.test_flow import environment
 

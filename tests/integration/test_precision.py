@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from dataflow import settings
-from dataflow.triton import connect
-from export import parity, precision, quantise, sources
-from export import repository as repositories
-from export.build import Target, build
+from dataflow.embed.triton.connect import connect
+from export.convert import parity, precision, quantise, weights
+from export.convert.build import Target, build
 from export.errors import ModelError, SidecarError
-from export.repository import Layout, Spec
-from export.sidecar import Sidecar
+from export.repository import install as repositories
+from export.repository.install import Layout, Spec
+from export.serve.sidecar import Sidecar
 
 from .conftest import CACHE, MODEL, Encode
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 def fp16(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Spec]:
     root = tmp_path_factory.mktemp("fp16")
     target = Target("fp16")
-    return root, build(sources.source(MODEL), root, cache=CACHE, force=False, log=print, target=target)
+    return root, build(weights.source(MODEL), root, cache=CACHE, force=False, log=print, target=target)
 
 
 def test_fp16_passes_its_gate_and_is_half_the_size(fp16: tuple[Path, Spec], repository: Path) -> None:
@@ -53,7 +53,7 @@ def test_fp16_loads_and_answers_without_a_gpu(
 def test_what_is_there_stays_unless_another_precision_is_asked_for(fp16: tuple[Path, Spec]) -> None:
     root, spec = fp16
     said: list[str] = []
-    again = build(sources.source(MODEL), root, cache=CACHE, force=False, log=said.append)
+    again = build(weights.source(MODEL), root, cache=CACHE, force=False, log=said.append)
     assert again == spec
     assert "already holds" in said[0]
 
@@ -64,12 +64,12 @@ def test_int8_without_real_texts_leaves_the_repository_as_it_was(
     root, spec = fp16
     target = Target("int8", texts=tmp_path)
     with pytest.raises(ModelError, match=r"2000 or more different real texts, and .* has not as many"):
-        build(sources.source(MODEL), root, cache=CACHE, force=False, log=print, target=target)
+        build(weights.source(MODEL), root, cache=CACHE, force=False, log=print, target=target)
     assert repository_spec(root) == spec
 
 
 def test_int8_is_near_enough_by_cosine(repository: Path, tmp_path: Path, reference: Encode) -> None:
-    from dataflow.onnx_session import Session  # noqa: PLC0415
+    from dataflow.embed.onnx import Session  # noqa: PLC0415
 
     layout = Layout(repository)
     target = tmp_path / "model.onnx"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from export.sidecar import Sidecar
+from export.serve.sidecar import Sidecar
 from tests.integration.conftest import ROOT
 from tests.integration.kafka_broker import QUIET, broker, make_topic
 

@@ -11,10 +11,10 @@ import pytest
 
 from dataflow import settings
 from dataflow.doctor import Case, embedder
+from dataflow.embed.triton.connect import connect
 from dataflow.errors import DriftlineError, OutageError
-from dataflow.triton import connect
 from export.__main__ import main
-from export.sidecar import Sidecar
+from export.serve.sidecar import Sidecar
 
 from . import faulty_model
 

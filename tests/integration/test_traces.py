@@ -18,8 +18,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from dataflow.flow import flow
-from dataflow.sinks import places
-from export.sidecar import Sidecar, free_port
+from dataflow.sink import paths
+from export.serve.sidecar import Sidecar, free_port
 from tests.flow.test_flow import environment, rows, write_stream
 from tests.flow.test_logs import TEXT, write_mixed
 
@@ -98,8 +98,8 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
     assert sum(int(attributes(span)["rows"]) for span in taken.named("embed")) == 300
     parents = Counter((attributes(s)["step"], by_id[s.parent_span_id].name) for s in taken.named("sink"))
     for uri in dead.split():
-        assert parents[f"driftline.{places.step_id('dead_letters', uri)}", "decode"] == 1
-    to_scores = f"driftline.{places.step_id('scores', scores.split(maxsplit=1)[0])}"
+        assert parents[f"driftline.{paths.step_id('dead_letters', uri)}", "decode"] == 1
+    to_scores = f"driftline.{paths.step_id('scores', scores.split(maxsplit=1)[0])}"
     assert parents[to_scores, "score"] > 0
     written = [span for span in taken.named("sink") if attributes(span)["step"] == to_scores]
     of = {each for span in written for each in (span.parent_span_id, *(link.span_id for link in span.links))}
@@ -142,7 +142,7 @@ def test_without_the_extra(
     write_stream(tmp_path, 3)
     for name, value in environment(tmp_path, DRIFTLINE_LOG__TRACES="otlp").items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delitem(sys.modules, "dataflow.otlp", raising=False)
+    monkeypatch.delitem(sys.modules, "dataflow.telemetry.otlp", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(SystemExit) as caught:
         flow()
@@ -152,7 +152,8 @@ def test_without_the_extra(
 
 def test_off_it_is_not_even_imported() -> None:
     code = (
-        "import sys, dataflow.flow, dataflow.triton; print([m for m in sys.modules if 'opentelemetry' in m])"
+        "import sys, dataflow.flow, dataflow.embed.triton.connect; "
+        "print([m for m in sys.modules if 'opentelemetry' in m])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -22,14 +22,15 @@ import pytest
 import tritonclient.grpc as client
 from tritonclient.utils import InferenceServerException
 
-from dataflow import onnx_session, settings
-from dataflow.cache import CachedEmbedder
-from dataflow.embed import Embedder, NullEmbedder
+from dataflow import settings
+from dataflow.embed import onnx
+from dataflow.embed.batch import Embedder, NullEmbedder
+from dataflow.embed.cache import CachedEmbedder
+from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError, OutageError, SettingsError
-from dataflow.triton import connect
 from export import key
-from export.parity import DIFFICULT_TEXTS, TOLERANCE, difference
-from export.sidecar import HOST, Sidecar, free_port
+from export.convert.parity import DIFFICULT_TEXTS, TOLERANCE, difference
+from export.serve.sidecar import HOST, Sidecar, free_port
 
 from .conftest import Encode
 
@@ -71,9 +72,7 @@ def embedder(request: pytest.FixtureRequest, kind: str) -> Iterator[Embedder]:
     if kind == "null":
         opened = NullEmbedder()
     elif kind == "onnx":
-        opened = onnx_session.connect(
-            settings.Embed(repository=request.getfixturevalue("repository"), **follow)
-        )
+        opened = onnx.connect(settings.Embed(repository=request.getfixturevalue("repository"), **follow))
     else:
         opened = connect(request.getfixturevalue("embed_settings").model_copy(update=follow))
     if request.param.startswith("cached"):
@@ -198,13 +197,13 @@ def test_an_http_port_is_not_a_grpc_port(triton: Sidecar) -> None:
 
 def test_in_process_model_that_is_not_there(tmp_path: Path, repository: Path) -> None:
     with pytest.raises(SettingsError, match=r"holds no whole version of sbert; make it with"):
-        onnx_session.connect(settings.Embed(repository=tmp_path))
+        onnx.connect(settings.Embed(repository=tmp_path))
     with pytest.raises(SettingsError, match=r"model.onnx: no such file; make it with"):
-        onnx_session.connect(settings.Embed(repository=tmp_path, version="1"))
+        onnx.connect(settings.Embed(repository=tmp_path, version="1"))
     with pytest.raises(ContractError, match=r"is all-MiniLM-L6-v2 fp32 .*VERSION asks for abcd"):
-        onnx_session.connect(settings.Embed(repository=repository, version="1+abcd"))
+        onnx.connect(settings.Embed(repository=repository, version="1+abcd"))
     with pytest.raises(ContractError, match=r"gives 384 dimensions, embed.dim asks for 7"):
-        onnx_session.connect(settings.Embed(repository=repository, dim=7))
+        onnx.connect(settings.Embed(repository=repository, dim=7))
 
 
 def test_a_server_killed_and_restarted_mid_stream_costs_nothing_but_time(

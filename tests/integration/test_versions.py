@@ -15,11 +15,11 @@ import pytest
 import tritonclient.grpc as client
 
 from dataflow import settings
-from dataflow.cache import CachedEmbedder
+from dataflow.embed.cache import CachedEmbedder
+from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError
-from dataflow.triton import connect
 from export import key
-from export.sidecar import Sidecar
+from export.serve.sidecar import Sidecar
 from tests.flow.test_flow import environment, recovery, rows, run, scored, start, write_stream
 
 from . import faulty_model

@@ -9,12 +9,12 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow import events
-from dataflow.decode import decode
-from dataflow.events import Decoded
+from dataflow.decode.batch import decode
+from dataflow.items import schemas
+from dataflow.items.schemas import Decoded
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.sources.records import raw_batch
+from dataflow.source.framing import raw_batch
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 SETTINGS = Settings(source=SourceSettings(id_field="id", key_field="key", max_record_bytes=400))
@@ -52,7 +52,7 @@ lines = st.one_of(
 
 
 def raw(batch: list[bytes], format: str, first: int = 0) -> pa.RecordBatch:
-    schema = events.raw_schema(format, HEADER if format == "csv" else None)
+    schema = schemas.raw_schema(format, HEADER if format == "csv" else None)
     return raw_batch(list(enumerate(batch, first)), "p", NOW, schema)
 
 
@@ -74,7 +74,7 @@ def test_each_record_ends_in_exactly_one_place_in_order(batch: list[bytes], form
     assert (good, bad) == (sorted(good), sorted(bad))
     for row in decoded.dead_letters.to_pylist():
         assert row["raw"] == batch[row["offset"]]
-        assert row["reason"] in events.REASONS
+        assert row["reason"] in schemas.REASONS
         assert len(row["message"]) < 400
     for row in decoded.events.to_pylist():
         assert isinstance(json.loads(row["attributes"]), dict)

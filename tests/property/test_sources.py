@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.sources import open_source
-from dataflow.sources.records import Backlog, fitting
-from dataflow.sources.stdin import StdinSource
+from dataflow.source import open_source
+from dataflow.source.framing import Backlog, fitting
+from dataflow.source.stdin import StdinSource
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 Records = list[tuple[int, bytes]]

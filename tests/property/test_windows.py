@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dataflow.ledger import SLACK
-from dataflow.sampling import levels
 from dataflow.settings import Window
+from dataflow.window.counts import SLACK
+from dataflow.window.sample import levels
 from tests.windowing import Arrival, Emitted, Harness, Keyed, pieces, run, spec, watermarks
 
 EPOCHS = st.sampled_from([0, -5_000_000_000, 1_700_000_000])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.cache import Cache, CachedEmbedder
-from dataflow.embed import Embedded, NullEmbedder
+from dataflow.embed.batch import Embedded, NullEmbedder
+from dataflow.embed.cache import Cache, CachedEmbedder
 
 KEYS = st.lists(st.integers(0, 12).map(lambda n: bytes([n])), max_size=8, unique=True)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.assigners import WindowRef
-from dataflow.chunks import Assembly, Keeper, Reader
 from dataflow.errors import LostRowsError
-from dataflow.events import embeddings
-from dataflow.windows import Append, Gather
+from dataflow.items.schemas import embeddings
+from dataflow.window.assigner import WindowRef
+from dataflow.window.chunk import Assembly, Keeper, Reader
+from dataflow.window.machine import Append, Gather
 from tests.windowing import DIM, Arrival, batch
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 import pytest
 
-from dataflow import events
-from dataflow.decode import KEPT_BYTES, check, decode
+from dataflow.decode.batch import KEPT_BYTES, check, decode
 from dataflow.errors import SettingsError
-from dataflow.events import Decoded
+from dataflow.items import schemas
+from dataflow.items.schemas import Decoded
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.sources.records import raw_batch
+from dataflow.source.framing import raw_batch
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 ARRIVAL = NOW - timedelta(seconds=3)
@@ -23,7 +23,7 @@ TS = "2026-11-23T11:00:00Z"
 def run(
     *lines: bytes, format: str = "jsonl", header: bytes | None = None, now: datetime = NOW, **source: Any
 ) -> Decoded:
-    raw = raw_batch(list(enumerate(lines)), "p", ARRIVAL, events.raw_schema(format, header))
+    raw = raw_batch(list(enumerate(lines)), "p", ARRIVAL, schemas.raw_schema(format, header))
     return decode(raw, Settings(source=SourceSettings(**source)), now=now)
 
 
@@ -55,7 +55,7 @@ def test_all_fields() -> None:
         key_field="host",
         text_field="msg",
     )
-    assert decoded.events.schema == events.EVENT
+    assert decoded.events.schema == schemas.EVENT
     assert event(decoded) == {
         "id": "a",
         "key": "web",
@@ -166,7 +166,7 @@ def test_order_and_positions_survive_the_split() -> None:
     decoded = run(line(n=0), b"?", line(n=2), b"{}", line(n=4))
     assert decoded.events["offset"].to_pylist() == [0, 2, 4]
     assert decoded.dead_letters["offset"].to_pylist() == [1, 3]
-    assert decoded.dead_letters.schema == events.DEAD_LETTER
+    assert decoded.dead_letters.schema == schemas.DEAD_LETTER
 
 
 # --- time
@@ -397,14 +397,14 @@ def test_future_guard(beyond: timedelta) -> None:
 
 def test_no_ts_field_takes_the_transport_time() -> None:
     assert event(run(line(), ts_field=""))["ts"] == ARRIVAL
-    raw = raw_batch([(0, line())], "p", ARRIVAL, events.raw_schema("jsonl"), message_ts_ms=[1795431600123])
+    raw = raw_batch([(0, line())], "p", ARRIVAL, schemas.raw_schema("jsonl"), message_ts_ms=[1795431600123])
     stamped = decode(raw, Settings(source=SourceSettings(ts_field="")), now=NOW)
     assert event(stamped)["ts"] == at("2026-11-23T11:00:00.123000")
 
 
 def test_message_keys() -> None:
     records = [(i, line()) for i in range(3)]
-    raw = raw_batch(records, "p", ARRIVAL, events.raw_schema("jsonl"), message_keys=[b"k", None, b"\xff"])
+    raw = raw_batch(records, "p", ARRIVAL, schemas.raw_schema("jsonl"), message_keys=[b"k", None, b"\xff"])
     assert decode(raw, Settings(), now=NOW).events["key"].to_pylist() == ["k", "all", "\\xff"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from dataflow import settings as config
-from dataflow.sources.demo_log import Plan
+from dataflow.source.demo_log import Plan
 from demo import report, run
 from demo.processes import Interrupts, running
 from demo.progress import Progress

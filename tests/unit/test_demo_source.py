@@ -7,13 +7,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from dataflow import uri as uris
+from dataflow.endpoints import uri as uris
 from dataflow.errors import SettingsError
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.sources import demo, demo_log
-from dataflow.sources.demo_log import Plan, record
-from dataflow.sources.idle import AT_ONCE, WAIT_S
+from dataflow.source import demo, demo_log
+from dataflow.source.demo_log import Plan, record
+from dataflow.source.idle import AT_ONCE, WAIT_S
 
 NAMES = ("partition", "offset", "raw")
 NOW = datetime(2026, 11, 1, tzinfo=timezone.utc)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import settings
-from dataflow.embed import Embedded, NullEmbedder, connect, embed_batch, embed_batches, unsound
-from dataflow.events import DEAD_LETTER, EVENT, embedded_schema, embeddings
+from dataflow.embed.batch import Embedded, NullEmbedder, connect, embed_batch, embed_batches, unsound
+from dataflow.items.schemas import DEAD_LETTER, EVENT, embedded_schema, embeddings
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

@@ -13,19 +13,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dataflow import repository as repositories
-from dataflow.embed import NullEmbedder
-from export import architecture, build, configs, parity, repository, server, sources
+from dataflow.embed import repository as repositories
+from dataflow.embed.batch import NullEmbedder
 from export.__main__ import main
+from export.convert import architecture, build, parity, weights
 from export.errors import ModelError, ParityError, SidecarError
-from export.repository import Layout, Spec
+from export.repository import configs, install
+from export.repository.install import Layout, Spec
+from export.serve import tritonserver
 
 ROOT = Path(__file__).parents[2]
 
 SPEC = Spec(
     name="all-MiniLM-L6-v2",
     source="sentence-transformers/all-MiniLM-L6-v2",
-    weights_sha256=sources.KNOWN["all-MiniLM-L6-v2"].sha256[sources.WEIGHTS],
+    weights_sha256=weights.KNOWN["all-MiniLM-L6-v2"].sha256[weights.WEIGHTS],
     tokenizer_sha256="",
     graph_sha256="",
     dim=384,
@@ -43,7 +45,7 @@ def model_folder(path: Path, modules: Sequence[str], pooling: dict[str, object] 
     listed = [{"path": own.get(kind, ""), "type": f"a.b.{kind}"} for kind in modules]
     (path / "modules.json").write_text(json.dumps(listed))
     (path / "1_Pooling" / "config.json").write_text(json.dumps(pooling or {"pooling_mode_mean_tokens": True}))
-    (path / sources.WEIGHTS).write_bytes(b"weights")
+    (path / weights.WEIGHTS).write_bytes(b"weights")
     return path
 
 
@@ -83,7 +85,7 @@ def test_a_users_mistake_is_one_line_and_code_2(
 def test_a_pinned_sum_that_differs_is_refused(tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "cache" / "all-MiniLM-L6-v2", ["Transformer", "Pooling"])
     with pytest.raises(ModelError, match=r"model.safetensors: sha256 is .*, pinned is 53aa51172d142c89"):
-        sources.locate(sources.source("all-MiniLM-L6-v2"), tmp_path / "cache", print)
+        weights.locate(weights.source("all-MiniLM-L6-v2"), tmp_path / "cache", print)
     assert folder.exists()
 
 
@@ -97,17 +99,17 @@ def test_a_zip_cut_in_parts_is_joined_in_order(tmp_path: Path) -> None:
         part.write_bytes(whole[i * len(whole) // 3 : (i + 1) * len(whole) // 3])
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    found = sources._model_folder([parts[2], parts[0], parts[1]], scratch)
-    assert (found / sources.WEIGHTS).read_bytes() == b"weights"
+    found = weights._model_folder([parts[2], parts[0], parts[1]], scratch)
+    assert (found / weights.WEIGHTS).read_bytes() == b"weights"
     with pytest.raises(ModelError, match="is a part missing"):
-        sources._model_folder(parts[:2], scratch)
+        weights._model_folder(parts[:2], scratch)
 
 
 def test_packages_without_a_model_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("a.txt", "nothing")
     with pytest.raises(ModelError, match="no sentence-transformers folder"):
-        sources._model_folder([tmp_path / "a.zip"], tmp_path)
+        weights._model_folder([tmp_path / "a.zip"], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -194,18 +196,18 @@ def whole(tmp_path: Path) -> Layout:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(path.name)
     spec = replace(
-        SPEC, graph_sha256=sources.sha256(built.graph), tokenizer_sha256=sources.sha256(built.tokenizer)
+        SPEC, graph_sha256=weights.sha256(built.graph), tokenizer_sha256=weights.sha256(built.tokenizer)
     )
     layout = Layout(tmp_path / "repository")
-    repository.install(layout, built, spec)
+    install.install(layout, built, spec)
     return layout
 
 
 def test_an_installed_version_is_recognised(whole: Layout) -> None:
-    spec = build.installed(sources.source("all-MiniLM-L6-v2"), whole)
+    spec = build.installed(weights.source("all-MiniLM-L6-v2"), whole)
     assert spec is not None
     assert spec.dim == 384
-    assert build.installed(sources.source("all-mpnet-base-v2"), whole) is None
+    assert build.installed(weights.source("all-mpnet-base-v2"), whole) is None
     assert {path.name for path in whole.model.iterdir()} == {
         *("model.py", "tokens.py", "tokenizer.json", "spec.json")
     }
@@ -219,7 +221,7 @@ def test_a_damaged_version_is_made_again(whole: Layout, damage: str, how: str) -
         path.unlink()
     else:
         path.write_text("{}")
-    assert build.installed(sources.source("all-MiniLM-L6-v2"), whole) is None
+    assert build.installed(weights.source("all-MiniLM-L6-v2"), whole) is None
 
 
 def test_served_code_that_was_changed_is_restored_without_a_new_export(whole: Layout, tmp_path: Path) -> None:
@@ -229,9 +231,9 @@ def test_served_code_that_was_changed_is_restored_without_a_new_export(whole: La
     (whole.model / "spec.json").unlink()
     (whole.root / "sbert" / "config.pbtxt").write_text("")
     build.build(
-        sources.source("all-MiniLM-L6-v2"), whole.root, cache=tmp_path / "none", force=False, log=print
+        weights.source("all-MiniLM-L6-v2"), whole.root, cache=tmp_path / "none", force=False, log=print
     )
-    assert (whole.model / "tokens.py").read_text() == (ROOT / "dataflow" / "tokens.py").read_text()
+    assert (whole.model / "tokens.py").read_text() == (ROOT / "dataflow" / "embed" / "tokens.py").read_text()
     assert (whole.root / "sbert" / "config.pbtxt").read_text() == configs.model_config(384)
     assert (whole.model / "spec.json").read_text() == whole.spec.read_text() == said
 
@@ -261,6 +263,6 @@ def test_finding_a_model_already_there_imports_no_torch(whole: Layout) -> None:
 
 def test_a_venv_without_a_server_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SidecarError, match="make it with `python -m export sidecar --install`"):
-        server.from_wheel(tmp_path)
+        tritonserver.from_wheel(tmp_path)
     with pytest.raises(SidecarError, match="no such program"):
-        server.external(tmp_path / "tritonserver")
+        tritonserver.external(tmp_path / "tritonserver")

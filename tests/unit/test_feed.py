@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.feed import requests
+from dataflow.embed.triton.requests import requests
 
 
 @given(st.lists(st.integers(0, 50)), st.integers(1, 9), st.integers(1, 120))

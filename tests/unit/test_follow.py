@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataflow.embed import Embedded, Embedder, NullEmbedder, embed_batch, one_version
+from dataflow.embed.batch import Embedded, Embedder, NullEmbedder, embed_batch, one_version
+from dataflow.embed.follow import FollowingEmbedder
 from dataflow.errors import ContractError, OutageError, VersionGoneError
-from dataflow.events import DEAD_LETTER, embeddings
-from dataflow.follow import FollowingEmbedder
+from dataflow.items.schemas import DEAD_LETTER, embeddings
 
 from .test_embed import events
 

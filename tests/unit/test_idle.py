@@ -5,7 +5,7 @@ from threading import Thread
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.sources.idle import WAIT_S, Idle
+from dataflow.source.idle import WAIT_S, Idle
 
 
 def waits(idle: Idle, polls: list[tuple[str, bool]]) -> list[float]:

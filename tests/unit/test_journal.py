@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow import events, settings
-from dataflow.events import REASONS
-from dataflow.journal import Journal
-from dataflow.logs import Event
+from dataflow import settings
+from dataflow.items import schemas
+from dataflow.items.schemas import REASONS
+from dataflow.telemetry.digest import Journal
+from dataflow.telemetry.logs import Event
 
 BATCHES = st.lists(st.tuples(st.floats(0, 30), st.lists(st.sampled_from(REASONS))), max_size=30)
 
@@ -29,13 +30,13 @@ class Heard(logging.Handler):
 
 @given(BATCHES)
 def test_every_dead_letter_is_counted_once_in_few_lines(batches: list[tuple[float, list[str]]]) -> None:
-    now, heard, logger = 0.0, Heard(), logging.getLogger("dataflow.journal")
+    now, heard, logger = 0.0, Heard(), logging.getLogger("dataflow.telemetry.digest")
     logger.addHandler(heard)
     try:
         journal = Journal(settings.Log(interval=timedelta(seconds=10)), lambda: now)
         for seconds, reasons in batches:
             now += seconds
-            journal.dead_letters(events.dead_letters([(r, "message", "p", 1, b"raw") for r in reasons]))
+            journal.dead_letters(schemas.dead_letters([(r, "message", "p", 1, b"raw") for r in reasons]))
         journal.tell()
     finally:
         logger.removeHandler(heard)
@@ -56,7 +57,7 @@ def test_every_dead_letter_is_counted_once_in_few_lines(batches: list[tuple[floa
 def test_what_is_wrong_with_a_record_is_told_on_request(
     caplog: pytest.LogCaptureFixture, texts: bool
 ) -> None:
-    letters = events.dead_letters([("bad_time", "ts: 'a text' is no time", "p", 7, b"a text")])
+    letters = schemas.dead_letters([("bad_time", "ts: 'a text' is no time", "p", 7, b"a text")])
     Journal(settings.Log(texts=texts), lambda: 0.0).dead_letters(letters)
     assert "bad_time at p:7" in caplog.text
     (event,) = (record.msg for record in caplog.records)
@@ -68,8 +69,8 @@ def test_windows_are_told_at_debug_only(caplog: pytest.LogCaptureFixture) -> Non
     # Before the year 1, which Python's datetime has not.
     values = ["k", -(1 << 56), -(1 << 56) + 1, 0, 3, 3, 0.5, 0.5, 0.5]
     summary = pa.RecordBatch.from_arrays(
-        [pa.array([v], f.type) for v, f in zip(values, events.WINDOW_SUMMARY, strict=True)],
-        schema=events.WINDOW_SUMMARY,
+        [pa.array([v], f.type) for v, f in zip(values, schemas.WINDOW_SUMMARY, strict=True)],
+        schema=schemas.WINDOW_SUMMARY,
     )
     journal = Journal(settings.Log(), lambda: 0.0)
     with caplog.at_level(logging.INFO, "dataflow"):

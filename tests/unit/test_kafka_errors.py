@@ -10,13 +10,14 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import KafkaError
 
-from dataflow import events, kafka
+from dataflow.endpoints import kafka
+from dataflow.endpoints.uri import parse
 from dataflow.errors import DriftlineError, OutageError, SettingsError, SourceError
+from dataflow.items import schemas
 from dataflow.settings import Kafka, Settings, Source
-from dataflow.sinks.kafka import KafkaSink
-from dataflow.sources.idle import AT_ONCE
-from dataflow.sources.kafka import KafkaSource
-from dataflow.uri import parse
+from dataflow.sink.kafka import KafkaSink
+from dataflow.source.idle import AT_ONCE
+from dataflow.source.kafka import KafkaSource
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 TOPIC = kafka.Topic("t", (0,), {})
@@ -147,7 +148,7 @@ class FakeProducer:
 
 
 def dead(n: int) -> pa.RecordBatch:
-    return events.dead_letters([("malformed", "m", "p", i, b"x") for i in range(n)])
+    return schemas.dead_letters([("malformed", "m", "p", i, b"x") for i in range(n)])
 
 
 def write(monkeypatch: pytest.MonkeyPatch, error: int | None, rows: int) -> FakeProducer:

@@ -7,8 +7,8 @@ import pytest
 
 from export import key
 from export.errors import SidecarError
-from export.server import Server
-from export.sidecar import Sidecar
+from export.serve.sidecar import Sidecar
+from export.serve.tritonserver import Server
 
 #: All that Triton can close.
 PROTOCOLS = {

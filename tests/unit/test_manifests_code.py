@@ -20,12 +20,12 @@ from bytewax import run
 
 import dataflow
 from dataflow import settings
+from dataflow.endpoints.uri import parse
 from dataflow.errors import SettingsError
-from dataflow.uri import parse
-from export import precision, sources
 from export.__main__ import _parser
-from export.repository import ENCODER, MODEL
-from export.sidecar import Sidecar
+from export.convert import precision, weights
+from export.repository.install import ENCODER, MODEL
+from export.serve.sidecar import Sidecar
 from tests import manifests
 from tests.manifests import OVERLAYS, Object, container, flags, one, pod
 
@@ -138,7 +138,7 @@ def test_triton_serves_the_models_that_the_export_makes(objects: list[Object]) -
     assert given["--load-model"] == [ENCODER, MODEL]
     assert loaded(objects).embed.model == MODEL
     parsed = _parser().parse_args(command(container(objects, "model")))
-    assert parsed.model in sources.KNOWN
+    assert parsed.model in weights.KNOWN
     assert given["--model-repository"] == [str(parsed.repository)] == [str(loaded(objects).embed.repository)]
     for each in (triton, container(objects, "model"), container(objects, "dataflow")):
         assert {m["mountPath"]: m["name"] for m in each["volumeMounts"]}["/models"] == "models"
@@ -162,7 +162,7 @@ def test_on_a_gpu_it_is_the_large_model_in_fp16_and_on_a_laptop_the_small_one() 
 
 def test_triton_is_started_as_on_a_laptop(objects: list[Object], tmp_path: Path) -> None:
     sidecar = Sidecar(Path("/models"), log=tmp_path / "log", http_port=8000, metrics_port=8002)
-    server = sidecar._arguments.__globals__["server"].Server(Path("tritonserver"), {})
+    server = sidecar._arguments.__globals__["tritonserver"].Server(Path("tritonserver"), {})
     there = flags(sidecar._arguments(server, tmp_path, "secret"))
     here = flags([*container(objects, "triton")["args"], *key_flags(tmp_path)])
     for name in (

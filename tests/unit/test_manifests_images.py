@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from export import sources
 from tests import manifests
 from tests.manifests import ROOT
 
@@ -97,8 +96,8 @@ def test_commands_are_those_of_the_manifests() -> None:
 
 def test_the_weights_are_those_of_the_default_model() -> None:
     text = (ROOT / "docker" / "export.Dockerfile").read_text()
-    (weights,) = re.findall(r'(?m)^ARG WEIGHTS="(.*)"$', text)
-    assert weights.split() == list(sources.KNOWN["all-MiniLM-L6-v2"].packages)
+    (packages,) = re.findall(r'(?m)^ARG WEIGHTS="(.*)"$', text)
+    assert packages.split() == list(weights.KNOWN["all-MiniLM-L6-v2"].packages)
 
 
 def test_triton_s_packages_are_the_sidecar_s() -> None:

@@ -15,19 +15,20 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dataflow import metrics, observe
-from dataflow.assigners import WindowRef
-from dataflow.chunks import Recall, WholeWindow
-from dataflow.decode import decode
-from dataflow.events import REASONS, dead_letters, raw_schema
-from dataflow.operators import _Common, _KeepLogic, _Loads, _WindowLogic
-from dataflow.pieces import Piece
-from dataflow.progress import Stamped
-from dataflow.score import score_window
-from dataflow.scorers import open_scorer
+from dataflow.decode.batch import decode
+from dataflow.items.rows import Piece
+from dataflow.items.schemas import REASONS, dead_letters, raw_schema
+from dataflow.score.scorers import open_scorer
+from dataflow.score.window import score_window
 from dataflow.settings import Score, Settings, Source
-from dataflow.sources.records import raw_batch
-from dataflow.windows import Append, Drop, Gather, Trim, Windows, micros
+from dataflow.source.framing import raw_batch
+from dataflow.telemetry import metrics
+from dataflow.window import gauges
+from dataflow.window.assigner import WindowRef
+from dataflow.window.chunk import Recall, WholeWindow
+from dataflow.window.machine import Append, Drop, Gather, Trim, Windows, micros
+from dataflow.window.progress import Stamped
+from dataflow.window.step import _Common, _KeepLogic, _Loads, _WindowLogic
 from tests.unit.test_readme import ROOT
 from tests.windowing import Arrival, Harness, at, batch, spec
 
@@ -43,7 +44,7 @@ def value(name: str, **labels: str) -> float:
 
 
 def declared() -> Iterator[tuple[str, str, set[str]]]:
-    """Name, type and labels of each metric of ``dataflow/metrics.py``."""
+    """Name, type and labels of each metric of ``dataflow/telemetry/metrics.py``."""
     for name, metric in vars(metrics).items():
         labels = getattr(metric, "_labelnames", ())
         if isinstance(metric, metrics.ArrayHistogram) or hasattr(metric, "_labelnames"):
@@ -135,7 +136,7 @@ def test_the_gauges_show_what_is_held_through_a_restart_until_it_is_let_go(
     window: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for kind in ("KEYS", "CHUNKS"):
-        monkeypatch.setattr(observe, kind, observe.Living())
+        monkeypatch.setattr(gauges, kind, gauges.Living())
     assert state() == pytest.approx(NOTHING, nan_ok=True)
     rows = batch([Arrival(1), Arrival(12), Arrival(11), Arrival(9)])
     first, second = Key(window), Key(window)
@@ -176,12 +177,12 @@ def test_windows_are_open_until_they_end(times: list[int], window: Any) -> None:
 
 
 def test_who_asks_meets_no_change_halfway() -> None:
-    living: observe.Living[observe.PartitionLag] = observe.Living()
-    kept = [living.add(observe.PartitionLag(bytes=1)) for _ in range(1000)]
+    living: gauges.Living[gauges.PartitionLag] = gauges.Living()
+    kept = [living.add(gauges.PartitionLag(bytes=1)) for _ in range(1000)]
 
     def come_and_go() -> None:
         for _ in range(5000):
-            living.add(observe.PartitionLag(bytes=0))
+            living.add(gauges.PartitionLag(bytes=0))
 
     threads = [Thread(target=come_and_go) for _ in range(3)]
     for thread in threads:
@@ -194,8 +195,8 @@ def test_who_asks_meets_no_change_halfway() -> None:
 def test_dead_letters_count_by_reason() -> None:
     before = {reason: value("dead_letters_total", reason=reason) for reason in REASONS}
     letters = dead_letters([(reason, "", "p", 0, b"") for reason in ("bad_time", "future", "bad_time")])
-    assert observe.dead(letters) is letters
-    assert observe.dead(dead_letters([])).num_rows == 0
+    assert gauges.dead(letters) is letters
+    assert gauges.dead(dead_letters([])).num_rows == 0
     after = {reason: value("dead_letters_total", reason=reason) - before[reason] for reason in REASONS}
     assert after == dict.fromkeys(REASONS, 0) | {"bad_time": 2, "future": 1}
 
@@ -210,7 +211,7 @@ def test_late_events_count_by_reason() -> None:
     # lies in it, though a session of its own would be open until 122.
     for ts in (0, 100, 5, 75, 109, 119, 112):
         rows = batch([Arrival(ts)])
-        observe.windowed(rows, window.push(Stamped(rows, ()), 0))
+        gauges.windowed(rows, window.push(Stamped(rows, ()), 0))
     assert [new - old for new, old in zip(late(), before, strict=True)] == [2, 1]
 
 
@@ -219,22 +220,22 @@ def test_times_that_a_clock_showed_twice_are_counted() -> None:
     lines = [f"2026-10-25 0{hour}:30:00 text".encode() for hour in (1, 2, 2, 3)]
     raw = raw_batch(list(enumerate(lines)), "p", now, raw_schema("text"))
     before = value("ambiguous_times_total")
-    observe.decoded(raw, decode(raw, Settings(source=Source(ts_zone="Europe/Zurich")), now=now))
+    gauges.decoded(raw, decode(raw, Settings(source=Source(ts_zone="Europe/Zurich")), now=now))
     assert value("ambiguous_times_total") - before == 2
 
 
 def test_a_window_knows_the_arrival_of_the_batch_that_closed_it_and_only_that() -> None:
     now = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
     raw = raw_batch([(0, b"one"), (1, b"two")], "p", now, raw_schema("text"))
-    events, dead = observe.decoded(raw, decode(raw, Settings(), now=now))
+    events, dead = gauges.decoded(raw, decode(raw, Settings(), now=now))
     assert len(dead) == 0
-    (embedded,) = observe.embedded([events], [batch([Arrival(0), Arrival(50)])])
+    (embedded,) = gauges.embedded([events], [batch([Arrival(0), Arrival(50)])])
     window = Windows(spec(length=10, slide=5, delay=0), 0)
-    plain = observe.unmarked(embedded)
+    plain = gauges.unmarked(embedded)
     assert plain.schema.metadata is None
     gathers = [
         order
-        for order in observe.windowed(embedded, window.push(Stamped(plain, ()), 0)).orders
+        for order in gauges.windowed(embedded, window.push(Stamped(plain, ()), 0)).orders
         if isinstance(order, Gather)
     ]
     assert {order.arrival for order in gathers} == {micros(now)}
@@ -250,6 +251,6 @@ def test_latencies_are_of_event_time_and_of_arrival() -> None:
     scorer = open_scorer(Score(kind="mean"))
     for arrival in (95 * SECOND, None):
         window = WholeWindow(ref, [Piece(rows)], 2, arrival)
-        observe.scored(window, score_window(scorer, "k", window), at(0) + timedelta(seconds=100))
+        gauges.scored(window, score_window(scorer, "k", window), at(0) + timedelta(seconds=100))
     after = [value(name) for name in read]
     assert [new - old for new, old in zip(after, before, strict=True)] == [4, 2 * (90 + 80), 1, 5]

@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.operators import by_key
-from dataflow.progress import Stamped
+from dataflow.window.progress import Stamped
+from dataflow.window.step import by_key
 from tests.windowing import Arrival, batch
 
 

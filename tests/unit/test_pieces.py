@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.assigners import WindowRef
-from dataflow.chunks import TIER, Keeper, WholeWindow
-from dataflow.events import embeddings
-from dataflow.operators import by_key
-from dataflow.pieces import Piece, Timed, in_order, of_strings, owned
-from dataflow.progress import Stamped
-from dataflow.score import score_window
-from dataflow.scorers.distance import MeanScorer
+from dataflow.items.rows import Piece, Timed, in_order, of_strings, owned
+from dataflow.items.schemas import embeddings
+from dataflow.score.scorers.distance import MeanScorer
+from dataflow.score.window import score_window
 from dataflow.settings import Score
-from dataflow.windows import Append
+from dataflow.window.assigner import WindowRef
+from dataflow.window.chunk import TIER, Keeper, WholeWindow
+from dataflow.window.machine import Append
+from dataflow.window.progress import Stamped
+from dataflow.window.step import by_key
 from tests.windowing import Arrival, batch
 
 seconds = st.lists(st.integers(-20, 20), min_size=1, max_size=20)
@@ -83,8 +83,8 @@ def test_more_text_than_a_string_column_holds_is_gathered_and_comes_out_in_parts
     pieces = [Piece(batch) for batch in whole]
     expected = in_order(pieces)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dataflow.pieces.STRING_BYTES", 7)
-        patch.setattr("dataflow.pieces.SINK_BYTES", sink_bytes)
+        patch.setattr("dataflow.items.rows.STRING_BYTES", 7)
+        patch.setattr("dataflow.items.rows.SINK_BYTES", sink_bytes)
         together = in_order(pieces)
         parts = of_strings(together)
     assert together.schema.field("text").type == pa.large_string()
@@ -99,8 +99,8 @@ def test_a_window_of_large_strings_is_scored() -> None:
     window = WholeWindow(WindowRef(0, 10_000_000, 0), [Piece(batch) for batch in whole], 6)
     plain = score_window(MeanScorer(Score()), "k", window)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dataflow.pieces.STRING_BYTES", 7)
-        patch.setattr("dataflow.pieces.SINK_BYTES", 40)
+        patch.setattr("dataflow.items.rows.STRING_BYTES", 7)
+        patch.setattr("dataflow.items.rows.SINK_BYTES", 40)
         scored = score_window(MeanScorer(Score()), "k", window)
         parts = of_strings(scored.rows)
     assert len(parts) > 1
@@ -110,7 +110,7 @@ def test_a_window_of_large_strings_is_scored() -> None:
 def test_batches_of_much_text_are_not_made_one() -> None:
     keeper = Keeper()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dataflow.chunks.COMPACT_BYTES", 100)
+        patch.setattr("dataflow.window.chunk.COMPACT_BYTES", 100)
         for number in range(TIER):
             keeper.take(Append(0, rows([number], first=number)))
     assert len(keeper.rows) == TIER

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from export import policy
-from export.configs import ENCODER, MODEL, encoder_config, model_config
+from export.repository import version_policy
+from export.repository.configs import ENCODER, MODEL, encoder_config, model_config
 
 
 @pytest.fixture
@@ -17,10 +17,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_what_is_written_is_read_and_nothing_else_changes(root: Path) -> None:
-    assert policy.read(root) is None
-    policy.write(root, {3})
-    policy.write(root, {12, 2})
-    assert policy.read(root) == [2, 12]
+    assert version_policy.read(root) is None
+    version_policy.write(root, {3})
+    version_policy.write(root, {12, 2})
+    assert version_policy.read(root) == [2, 12]
     assert (root / MODEL / "config.pbtxt").read_text() == (
         model_config(4) + "version_policy: { specific { versions: [2, 12] } }\n"
     )
@@ -29,12 +29,12 @@ def test_what_is_written_is_read_and_nothing_else_changes(root: Path) -> None:
 
 def test_a_new_config_keeps_the_policy(root: Path) -> None:
     path = root / MODEL / "config.pbtxt"
-    assert policy.kept(path, model_config(8)) == model_config(8)
-    policy.write(root, {5})
-    path.write_text(policy.kept(path, model_config(8)))
+    assert version_policy.kept(path, model_config(8)) == model_config(8)
+    version_policy.write(root, {5})
+    path.write_text(version_policy.kept(path, model_config(8)))
     assert path.read_text().startswith(model_config(8))
-    assert policy.read(root) == [5]
+    assert version_policy.read(root) == [5]
 
 
 def test_a_repository_that_is_not_there_asks_for_nothing(tmp_path: Path) -> None:
-    assert policy.read(tmp_path) is None
+    assert version_policy.read(tmp_path) is None

@@ -9,11 +9,12 @@ import pytest
 from google.protobuf import text_format  # type: ignore[import-untyped]
 from tritonclient.grpc import model_config_pb2
 
-from export import configs, parity, precision
-from export.build import Target
-from export.configs import Device
+from export.convert import parity, precision
+from export.convert.build import Target
+from export.convert.precision import Agreement, Precision, Vectors
 from export.errors import ModelError, ParityError
-from export.precision import Agreement, Precision, Vectors
+from export.repository import configs
+from export.repository.configs import Device
 
 from .test_export import SPEC
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflow.scorers import SCORERS
+from dataflow.score.scorers import SCORERS
 from dataflow.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dataflow import repository
+from dataflow.embed import repository
+from dataflow.embed.repository import Identity
 from dataflow.errors import ContractError
-from dataflow.repository import Identity
 
 SUM = "d3f99dcf4bd8f7767fb352d18c73ef5883cb76ba06c5bf1bcf8c44f9e996a84e"
 MINE = Identity("all-MiniLM-L6-v2", "fp32", 384, SUM)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from dataflow.resume import ResumeLog
+from dataflow.recovery.resume_log import ResumeLog
 
 
 def test_lines_come_until_the_state_is_loaded(caplog: pytest.LogCaptureFixture) -> None:

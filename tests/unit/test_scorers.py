@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 from sklearn.cluster import KMeans
 
-from dataflow.assigners import WindowRef
-from dataflow.chunks import WholeWindow
 from dataflow.errors import SettingsError
-from dataflow.events import SAMPLE_SHARE, SCORED, embedded_schema
-from dataflow.pieces import Piece
-from dataflow.score import score_window
-from dataflow.scorers import SCORERS, Scorer, open_scorer
+from dataflow.items.rows import Piece
+from dataflow.items.schemas import SAMPLE_SHARE, SCORED, embedded_schema
+from dataflow.score.scorers import SCORERS, Scorer, open_scorer
+from dataflow.score.window import score_window
 from dataflow.settings import Score
+from dataflow.window.assigner import WindowRef
+from dataflow.window.chunk import WholeWindow
 
 Matrix = npt.NDArray[np.float32]
 

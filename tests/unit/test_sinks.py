@@ -21,19 +21,19 @@ from bytewax.outputs import FixedPartitionedSink
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow import events
 from dataflow.errors import DriftlineError, SettingsError, SourceError
-from dataflow.events import LATE, SCORED, WINDOW_SUMMARY, dead_letters
+from dataflow.items import schemas
+from dataflow.items.schemas import LATE, SCORED, WINDOW_SUMMARY, dead_letters
 from dataflow.settings import Settings
 from dataflow.settings import Sink as SinkSettings
 from dataflow.settings import Source as SourceSettings
-from dataflow.sinks import SINKS, Stream, open_sink, places
-from dataflow.sinks.rows import IDENTITY, cut_dead_letter, json_rows, row_ids
+from dataflow.sink import SINKS, Stream, open_sink, paths
+from dataflow.sink.encoding import IDENTITY, cut_dead_letter, json_rows, row_ids
 
 T = datetime(2026, 11, 23, 12, 0, 0, 5, tzinfo=timezone.utc)
 SAMPLES = {
     pa.string(): "x",
-    events.TIMESTAMP: T,
+    schemas.TIMESTAMP: T,
     pa.int32(): 1,
     pa.int64(): 2,
     pa.float64(): 0.5,
@@ -80,7 +80,7 @@ def test_an_embedding_is_a_list_of_its_float32_numbers() -> None:
 )
 def test_times(at: int, text: str) -> None:
     rows = batch(SCORED)
-    start = pa.array([at]).cast(events.TIMESTAMP)
+    start = pa.array([at]).cast(schemas.TIMESTAMP)
     rows = rows.set_column(1, SCORED.field("window_start"), start)
     assert parsed(rows)["window_start"] == text
 
@@ -108,7 +108,7 @@ def test_raw_is_a_string_if_it_can_be() -> None:
     [
         ("scores", SCORED, b'["x","2026-11-23T12:00:00.000005Z","x",1]'),
         ("late", LATE, b'["x","x"]'),
-        ("dead_letters", events.DEAD_LETTER, b'["x",2]'),
+        ("dead_letters", schemas.DEAD_LETTER, b'["x",2]'),
         ("windows", WINDOW_SUMMARY, b'["x","2026-11-23T12:00:00.000005Z",1]'),
     ],
 )
@@ -318,7 +318,7 @@ def test_a_file_has_one_writer_and_no_reader(
     Path("p.parquet/x.csv").touch()
     streams = {name: tuple(uri.format(here=tmp_path) for uri in uris) for name, uris in streams.items()}
     with pytest.raises(SettingsError) as caught:
-        places.check(settings(source, **streams))
+        paths.check(settings(source, **streams))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert Path("in.jsonl").read_text() == "{}\n"
@@ -326,18 +326,18 @@ def test_a_file_has_one_writer_and_no_reader(
 
 def test_files_beside_each_other_are_fine() -> None:
     uris = ("out/a.jsonl", "out/.b.jsonl", "out/c.parquet", "out/c.parquet2", "stdout:")
-    places.check(settings("out/a?.jsonl", scores=uris, late=("stdout:", "out/d.jsonl")))
-    places.check(settings("**/*.csv", scores=uris))
+    paths.check(settings("out/a?.jsonl", scores=uris, late=("stdout:", "out/d.jsonl")))
+    paths.check(settings("**/*.csv", scores=uris))
 
 
 def test_a_sink_is_known_by_its_stream_and_uri(tmp_path: Path) -> None:
     same = {
-        places.step_id("scores", uri) for uri in ("a.jsonl", "file:./a.jsonl", f"file://{tmp_path}/a.jsonl")
+        paths.step_id("scores", uri) for uri in ("a.jsonl", "file:./a.jsonl", f"file://{tmp_path}/a.jsonl")
     }
     (step,) = same
     assert re.fullmatch("sink_scores_[0-9a-f]{12}", step)
-    others = {places.step_id("scores", uri) for uri in ("b.jsonl", "stdout:", "stderr:", "a.parquet")}
-    assert len(same | others | {places.step_id("late", "a.jsonl")}) == 6
+    others = {paths.step_id("scores", uri) for uri in ("b.jsonl", "stdout:", "stderr:", "a.parquet")}
+    assert len(same | others | {paths.step_id("late", "a.jsonl")}) == 6
 
 
 FILE_SINKS = ["a.jsonl", "a.parquet"]
@@ -387,8 +387,8 @@ def test_a_device_is_no_file(uri: str, says: str) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from tests.unit.test_sinks import *
-from dataflow import logs
-from dataflow.watch import ending, watched
+from dataflow.telemetry import logs
+from dataflow.telemetry.guard import ending, watched
 logs.start(Settings().log)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))

@@ -15,14 +15,14 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow import events
 from dataflow.errors import DriftlineError, SettingsError, SourceError
+from dataflow.items import schemas
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.sources import SOURCES, open_source
-from dataflow.sources.idle import AT_ONCE
-from dataflow.sources.records import Framer
-from dataflow.sources.stdin import StdinSource
+from dataflow.source import SOURCES, open_source
+from dataflow.source.framing import Framer
+from dataflow.source.idle import AT_ONCE
+from dataflow.source.stdin import StdinSource
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 Records = list[tuple[int, bytes]]
@@ -132,7 +132,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_batch_has_the_raw_schema(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfts,text\r\n1,a\r\n2,b\r\n")
     (batch,) = build("./a.csv", "a.csv").next_batch()
-    assert batch.schema.equals(events.raw_schema("csv", b"ts,text"), check_metadata=True)
+    assert batch.schema.equals(schemas.raw_schema("csv", b"ts,text"), check_metadata=True)
     assert batch.to_pylist() == [
         {
             "raw": raw,
@@ -211,7 +211,7 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
 @pytest.fixture
 def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many other files are open that none may stay so between two reads."""
-    monkeypatch.setattr("dataflow.sources.on_demand._ROOM", BoundedSemaphore(0))
+    monkeypatch.setattr("dataflow.source.on_demand._ROOM", BoundedSemaphore(0))
 
 
 @pytest.mark.parametrize("name", ["a.log", "a.log.gz"])

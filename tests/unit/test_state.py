@@ -2,8 +2,8 @@
 
 import pytest
 
+from dataflow.recovery.provenance import FIXED, made_with
 from dataflow.settings import Settings
-from dataflow.state import FIXED, made_with
 
 
 def changed(**window: object) -> set[str]:

@@ -16,9 +16,9 @@ from bytewax.recovery import init_db_dir
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow import store
 from dataflow.errors import SettingsError
-from dataflow.store import Partition, Prepared, prepare, resume_epoch
+from dataflow.recovery import store
+from dataflow.recovery.store import Partition, Prepared, prepare, resume_epoch
 
 MADE = {"window.length": "600s", "model": "m 1"}
 CHECKS: dict[str, Any] = {
@@ -205,7 +205,7 @@ def other_flow(folder: Path, *addresses: str, made_with: Mapping[str, str] = MAD
     """A process that uses the store until its standard input closes."""
     checks = {**CHECKS, "source_step": ""}
     code = (
-        "import sys; from pathlib import Path; from dataflow.store import prepare\n"
+        "import sys; from pathlib import Path; from dataflow.recovery.store import prepare\n"
         f"held = prepare(Path({str(folder)!r}), {made_with!r}, **{checks!r}, addresses={addresses!r})\n"
         "print('ready', flush=True); sys.stdin.read()"
     )

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.tokens import CALL_TOKENS, Int64s, cuts, padded_lengths
-from export import configs
+from dataflow.embed.tokens import CALL_TOKENS, Int64s, cuts, padded_lengths
+from export.repository import configs
 
 
 def longest_first(lengths: list[int]) -> Int64s:

@@ -16,10 +16,10 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from dataflow import settings
-from dataflow.embed import Embedder, NullEmbedder
+from dataflow.embed.batch import Embedder, NullEmbedder
+from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError, OutageError
-from dataflow.logs import Event
-from dataflow.triton import connect
+from dataflow.telemetry.logs import Event
 
 Code = grpc.StatusCode
 Fault = Callable[[list[str]], tuple[grpc.StatusCode, str] | None]

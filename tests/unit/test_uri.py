@@ -2,8 +2,8 @@
 
 import pytest
 
+from dataflow.endpoints.uri import parse
 from dataflow.errors import SettingsError
-from dataflow.uri import parse
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataflow.watermark import NEVER, Watermark
+from dataflow.window.watermark import NEVER, Watermark
 from tests.windowing import Arrival, Harness, spec
 
 S = 1_000_000

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from tokens import Tokens  # the export puts dataflow/tokens.py beside this file
+from tokens import Tokens  # the export puts dataflow/embed/tokens.py beside this file
 
 
 class TritonPythonModel:
@@ -122,7 +122,7 @@ class TritonPythonModel:
 class Padding:
     """Counts tokens of texts, and tokens computed with padding, in a metric of the server.
 
-    It has the name that the in-process embedder uses for its own (dataflow/metrics.py).
+    It has the name that the in-process embedder uses for its own (dataflow/telemetry/metrics.py).
     """
 
     def __init__(self):

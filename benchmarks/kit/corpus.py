@@ -1,0 +1,33 @@
+"""The texts that inference is measured on."""
+
+import itertools
+import json
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SHARED, EXAMPLES = ROOT.parent / "shared" / "data", ROOT / "examples"
+
+
+def short_texts(count: int) -> list[str]:
+    """Distinct texts as they come in streams, shuffled: SMS, sshd and BlueGene lines, else the examples'."""
+    files = sorted(SHARED.glob("*.jsonl"))
+    if not files:
+        files = [EXAMPLES / "payments.jsonl"]
+        print(f"without {SHARED}, which is not here: texts of {files[0].relative_to(ROOT)}")
+    records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    texts = list(dict.fromkeys(record.get("text") or record["message"] for record in records))
+    random.Random(0).shuffle(texts)
+    return [text if turn == 0 else f"{text} {turn}" for turn, text in _turns(texts, count)]
+
+
+def _turns(texts: Sequence[str], count: int) -> Iterator[tuple[int, str]]:
+    """``texts`` again and again, with the number of the turn, so that none is the same."""
+    return itertools.islice(((turn, text) for turn in itertools.count() for text in texts), count)
+
+
+def long_texts(count: int) -> list[str]:
+    """One to sixteen of the short ones together."""
+    draw, texts = random.Random(1), short_texts(2000)
+    return [" ".join(draw.sample(texts, draw.choice([1, 2, 4, 8, 16]))) for _ in range(count)]

@@ -1,0 +1,48 @@
+"""Says how far a resume has come: Bytewax loads a large store for minutes and logs nothing meanwhile."""
+
+import logging
+import time
+from threading import Event, Thread
+
+from dataflow.telemetry import logs
+from dataflow.window.gauges import CHUNKS, KEYS
+
+_INTERVAL_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+
+
+class ResumeLog:
+    """Logs a line now and then, from :meth:`start` until :meth:`over`."""
+
+    def __init__(self, interval_seconds: float = _INTERVAL_SECONDS) -> None:
+        self._interval_seconds = interval_seconds
+        self._over = Event()
+        self._states, self._began = 0, 0.0
+
+    def start(self, states: int) -> None:
+        """So many states are to be loaded; none: there is nothing to log."""
+        self._states, self._began = states, time.monotonic()
+        if states:
+            Thread(target=self._run, name="resume-log", daemon=True).start()
+
+    def over(self) -> None:
+        """The state is loaded. To be called when the source is polled, as often as that is: Bytewax polls it
+        only when all state is loaded.
+        """
+        if self._over.is_set():
+            return
+        self._over.set()
+        if self._states:
+            seconds = round(time.monotonic() - self._began, 1)
+            sentence = f"the state is loaded after {seconds} s: {self._states} states"
+            _log.info(logs.Event("resumed", sentence, seconds=seconds, states=self._states))
+
+    def _run(self) -> None:
+        while not self._over.wait(self._interval_seconds):
+            seconds = round(time.monotonic() - self._began, 1)
+            keys, chunks = sum(1 for _ in KEYS), sum(1 for _ in CHUNKS)
+            sentence = (
+                f"loading {self._states} states from the recovery store for {seconds:.0f} s: "
+                f"{keys} keys and {chunks} chunks of rows are there"
+            )
+            _log.info(logs.Event("resuming", sentence, seconds=seconds, keys=keys, chunks=chunks))

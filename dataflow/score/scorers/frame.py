@@ -1,0 +1,49 @@
+"""Any ``module:function`` over a pandas DataFrame, the counterpart of Spark's ``applyInPandas``."""
+
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from dataflow.errors import SettingsError
+from dataflow.items.schemas import embeddings
+from dataflow.score.scorers.base import Scores
+
+FrameFunction = Callable[[pd.DataFrame], "pd.Series[float]"]
+
+
+class FrameScorer:
+    """Calls ``function(df)`` with the window as a DataFrame; it returns one number a row.
+
+    ``df`` has the columns of an embedded event (``id, key, ts, text, attributes, embedding, ...``);
+    ``embedding`` holds ``(dim,)`` float32 arrays. The answer is a Series, an array or a list of length
+    ``len(df)``, in the order of ``df``.
+    """
+
+    def __init__(self, name: str, function: FrameFunction) -> None:
+        self._name, self._function = name, function
+
+    @classmethod
+    def load(cls, name: str) -> "FrameScorer":
+        """Import ``module:function``. Raises ``SettingsError`` if there is no such function."""
+        module_name, _, attribute = name.partition(":")
+        try:
+            function = getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError) as error:
+            raise SettingsError(f"score.kind={name!r}: cannot be imported: {error}") from None
+        if not callable(function):
+            raise SettingsError(f"score.kind={name!r}: is not a function")
+        return cls(name, function)
+
+    def score(self, rows: pa.RecordBatch) -> Scores:
+        frame = rows.drop_columns(["embedding"]).to_pandas()
+        frame["embedding"] = list(embeddings(rows))
+        values = np.asarray(self._function(frame), dtype=np.float64)
+        if values.shape != (len(rows),) or not np.isfinite(values).all():
+            raise SettingsError(
+                f"score.kind={self._name!r}: must return {len(rows)} finite numbers for {len(rows)} rows, "
+                f"got shape {values.shape} with {int((~np.isfinite(values)).sum())} not finite"
+            )
+        return Scores.of(values)

@@ -1,0 +1,64 @@
+"""``stdout:`` and ``stderr:``: JSON lines, written by each worker as they come.
+
+At least once: rows since the last snapshot are printed again after a crash.
+"""
+
+import os
+import select
+import signal
+import sys
+from threading import Lock
+
+import pyarrow as pa
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+
+from dataflow.endpoints.uri import Uri
+from dataflow.settings import Settings
+from dataflow.sink import Stream
+from dataflow.sink.encoding import json_rows
+
+
+def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "StdioSink":
+    uri.allow()
+    return StdioSink(uri.scheme)
+
+
+class StdioSink(DynamicSink[tuple[str, pa.RecordBatch]]):
+    """Writes to the process's ``stdout`` or ``stderr``."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_StdioPartition":
+        stream = getattr(sys, self._name)
+        stream.flush()
+        return _StdioPartition(stream.fileno())
+
+
+#: Workers are threads, and a pipe takes long rows in parts.
+_WRITES = Lock()
+
+
+class _StdioPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
+    """Writes to the file descriptor, as an unbuffered stream (``python -u``) may write a part only."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def write_batch(self, items: list[tuple[str, pa.RecordBatch]]) -> None:
+        try:
+            for _, batch in items:
+                with _WRITES:
+                    self._write(memoryview(b"".join(json_rows(batch))))
+        except BrokenPipeError:
+            # `| head` has what it wants. Python ignores SIGPIPE; end as it ends any other filter.
+            os._exit(128 + signal.SIGPIPE)
+
+    def _write(self, rows: memoryview) -> None:
+        while rows:
+            try:
+                rows = rows[os.write(self._fd, rows) :]
+            except BlockingIOError:
+                ready = select.poll()
+                ready.register(self._fd, select.POLLOUT)
+                ready.poll()

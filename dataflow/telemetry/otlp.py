@@ -1,0 +1,185 @@
+"""Spans over OTLP (gRPC), as OpenTelemetry's own variables say where to and which: ``OTEL_EXPORTER_OTLP_*``,
+``OTEL_SERVICE_NAME``, ``OTEL_TRACES_SAMPLER``, ``OTEL_BSP_*``. The only import of opentelemetry.
+"""
+
+import logging
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from threading import Event, Lock, Thread
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from opentelemetry import context, trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagate import inject
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+import dataflow
+from dataflow.items.schemas import TIMESTAMP
+from dataflow.telemetry.traces import Attribute, Request, Span
+
+_LONGEST_STOP_SECONDS = 3.0
+_LONGEST_SILENCE_SECONDS = 60.0
+#: Micro-batches of a partition that are remembered.
+_REMEMBERED = 1024
+_PARENT = b"traceparent"
+_W3C = TraceContextTextMapPropagator()
+
+
+class OtlpTracer:
+    """A ``Tracer`` that exports. Raises ``ValueError`` if a variable is wrong."""
+
+    def __init__(self) -> None:
+        named = {"service.name": "driftline", **OTELResourceDetector().detect().attributes}
+        self._provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._tracer = self._provider.get_tracer("driftline", dataflow.__version__)
+        self._recent = _Recent()
+        # Begun now: at its end, CPython 3.12 begins no thread any more.
+        self._stopping = Event()
+        self._stopper = Thread(target=self._shut_down, daemon=True)
+        self._stopper.start()
+        logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_seldom())
+
+    def read(self, raw: pa.RecordBatch) -> Span:
+        if not len(raw):
+            return nullcontext()
+        offsets, partition = raw.column("offset"), raw.column("partition")[0].as_py()
+        first, last = offsets[0].as_py(), offsets[-1].as_py()
+        span = self._begin(
+            "decode", None, [], {"partition": partition, "offset.first": first, "offset.last": last}, len(raw)
+        )
+        self._recent.note(partition, first, span.get_span_context())
+        return _open(span)
+
+    def span(self, name: str, of: Sequence[pa.RecordBatch], **attributes: Attribute) -> Span:
+        parents = list({m: None for batch in of if (m := (batch.schema.metadata or {}).get(_PARENT))})
+        if not parents:
+            return nullcontext()
+        first, *others = (_W3C.extract({_PARENT.decode(): parent.decode()}) for parent in parents)
+        links = [trace.get_current_span(other).get_span_context() for other in others]
+        return _open(self._begin(name, first, links, attributes, sum(map(len, of))))
+
+    def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
+        start, end = (str(pa.scalar(us, TIMESTAMP).cast(pa.string())) for us in (start_us, end_us))
+        own: dict[str, Attribute] = {"window.start": start, "window.end": end, "window.revision": revision}
+        return _open(self._begin("window", None, self._recent.of(rows), own, len(rows)))
+
+    def _begin(
+        self,
+        name: str,
+        parent: context.Context | None,
+        links: Iterable[trace.SpanContext],
+        attributes: dict[str, Attribute],
+        rows: int,
+    ) -> trace.Span:
+        """A span within ``parent``, or a trace of its own."""
+        return self._tracer.start_span(
+            name,
+            parent or context.Context(),
+            attributes=_ours({"rows": rows, **attributes}),
+            links=[trace.Link(each) for each in links],
+        )
+
+    def request(self, service: str, method: str, **attributes: Attribute) -> Request:
+        rpc: dict[str, Attribute] = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
+        kind = trace.SpanKind.CLIENT
+        span = self._tracer.start_span(f"{service}/{method}", kind=kind, attributes=rpc | _ours(attributes))
+        return _Request(span)
+
+    def marked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        carrier: dict[str, str] = {}
+        _W3C.inject(carrier)
+        return batch.replace_schema_metadata({**(batch.schema.metadata or {}), **carrier})
+
+    def unmarked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        metadata = dict(batch.schema.metadata or {})
+        return batch.replace_schema_metadata(metadata) if metadata.pop(_PARENT, None) else batch
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._stopper.join(_LONGEST_STOP_SECONDS)
+
+    def _shut_down(self) -> None:
+        # In a thread: with nobody at the other end it takes as long as OpenTelemetry likes.
+        self._stopping.wait()
+        self._provider.shutdown()
+
+
+@contextmanager
+def _open(span: trace.Span) -> Iterator[None]:
+    # OpenTelemetry would record an exception with its message, which may quote an event.
+    with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield
+        except Exception as error:
+            span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+            raise
+
+
+class _Request:
+    def __init__(self, span: trace.Span) -> None:
+        self._span = span
+        carrier: dict[str, str] = {}
+        inject(carrier, trace.set_span_in_context(span))
+        self.metadata = list(carrier.items())
+
+    def until(self, future: Any) -> None:
+        future.add_done_callback(self._end)
+
+    def _end(self, future: Any) -> None:
+        code = future.code()
+        self._span.set_attribute("rpc.grpc.status_code", code.value[0])
+        if code.value[0]:
+            self._span.set_status(trace.StatusCode.ERROR, code.name)
+        self._span.end()
+
+
+class _Recent:
+    """Which micro-batch a row came in, of the last so many of each partition."""
+
+    def __init__(self) -> None:
+        self._of: defaultdict[str, deque[tuple[int, trace.SpanContext]]]
+        self._of = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        self._lock = Lock()
+
+    def note(self, partition: str, first: int, span: trace.SpanContext) -> None:
+        with self._lock:
+            self._of[partition].append((first, span))
+
+    def of(self, rows: pa.RecordBatch) -> Iterable[trace.SpanContext]:
+        """The micro-batches of ``rows`` (columns ``partition`` and ``offset``), each once."""
+        for partition in pc.unique(rows.column("partition")).to_pylist():
+            with self._lock:
+                batches = list(self._of.get(partition, ()))
+            if not batches:
+                continue
+            mine = rows.filter(pc.equal(rows.column("partition"), partition)).column("offset").to_numpy()
+            found = np.searchsorted([first for first, _ in batches], mine, "right") - 1
+            for place in np.unique(found[found >= 0]).tolist():
+                yield batches[place][1]
+
+
+def _ours(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
+    return {f"driftline.{name}": value for name, value in attributes.items()}
+
+
+def _seldom() -> Any:
+    """A log filter: that a collector is away is told once a minute, not with each batch of spans."""
+    told = -_LONGEST_SILENCE_SECONDS
+
+    def passes(record: logging.LogRecord) -> bool:
+        nonlocal told
+        now = time.monotonic()
+        due = now - told >= _LONGEST_SILENCE_SECONDS
+        told = now if due else told
+        return due
+
+    return passes

@@ -1,0 +1,145 @@
+"""What an exported graph may be other than fp32, and what it must still give.
+
+Each precision has a gate; what does not pass it is not installed. Cosines are between the embeddings of one
+text, before and after; ``kept`` is the share of the most anomalous hundredth of real texts that still is.
+"""
+
+import json
+import platform
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from export.convert import parity
+from export.errors import ModelError, ParityError
+
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+Vectors = npt.NDArray[np.float32]
+
+#: precision -> the lowest mean cosine to the reference over the difficult texts; in fp16 of each of them.
+COSINES: dict[str, float] = {"fp16": 0.9999, "bf16": 0.9999, "int8": 0.98}
+#: precision -> the lowest share of the anomalies of fp32 that it must find, too.
+KEPT: dict[str, float] = {"int8": 0.95}
+
+_TOP = 0.01
+#: Of fewer anomalies no share of 95 % can be told.
+_MIN_ANOMALIES = 20
+_NEIGHBOURS = 5
+_TEXTS_PER_FILE = 2000
+#: Real texts, JSON lines with a ``text``, unless the user names others.
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """``difference``: the largest in any component; cosines over the difficult texts; ``kept``: see above."""
+
+    difference: float
+    cosine: float
+    cosine_min: float
+    kept: float | None = None
+
+
+def agreement(expected: Vectors, embed: parity.Embed) -> Agreement:
+    """``expected``: (len(DIFFICULT_TEXTS), dim), the reference's."""
+    found = embed(parity.DIFFICULT_TEXTS)
+    cosines = np.einsum("ij,ij->i", _unit(expected), _unit(found))
+    if not np.isfinite(cosines).all():
+        return Agreement(float("inf"), 0.0, 0.0)
+    return Agreement(parity.difference(expected, embed), float(cosines.mean()), float(cosines.min()))
+
+
+def shortfall(precision: str, found: Agreement) -> str | None:
+    """How ``found`` differs by more than ``precision`` may from the reference, or None."""
+    if precision == "fp32":
+        wide = found.difference > parity.TOLERANCE
+        return f"by {found.difference:.2g} (allowed {parity.TOLERANCE:g})" if wide else None
+    cosine, which = (found.cosine_min, "lowest") if precision == "fp16" else (found.cosine, "mean")
+    least = COSINES[precision]
+    return f"with a {which} cosine of {cosine:.6f} (at least {least:g})" if cosine < least else None
+
+
+def check(precision: Precision, found: Agreement) -> None:
+    """The gate. Raises ``ParityError`` saying what was allowed and what was found."""
+    if how := shortfall(precision, found):
+        raise ParityError(f"{precision} differs from SentenceTransformer.encode {how}; nothing was installed")
+    if precision in KEPT and (found.kept is None or found.kept < KEPT[precision]):
+        kept = "unknown what" if found.kept is None else f"{found.kept:.1%}"
+        raise ParityError(
+            f"{precision} keeps {kept} of the most anomalous {_TOP:.0%} of real texts "
+            f"(at least {KEPT[precision]:.0%}); nothing was installed"
+        )
+
+
+def real_texts(folder: Path) -> dict[str, list[str]]:
+    """Distinct texts of the ``*.jsonl`` in ``folder``, by file."""
+    return {path.name: _texts(path) for path in sorted(folder.glob("*.jsonl"))}
+
+
+def kept(expected: Sequence[Vectors], found: Sequence[Vectors]) -> float | None:
+    """How many of the most anomalous hundredth of ``expected`` are that of ``found`` too, 0 to 1.
+
+    One pair of (n, dim) for each set of texts; None if there are too few. Anomalous is what is far from its
+    fifth nearest neighbour: of the built-in scorers one without random starts. k-means moves between
+    solutions: at a cosine of 0.9996 its hundredth had 8 to 75 % in common with that of fp32.
+    """
+    same = total = 0
+    for before, after in zip(expected, found, strict=True):
+        count = _anomalies(before)
+        tops = [set(np.argsort(-_far(each), kind="stable")[:count].tolist()) for each in (before, after)]
+        same += len(tops[0] & tops[1])
+        total += count
+    return same / total if total >= _MIN_ANOMALIES else None
+
+
+def bf16_refusal() -> str | None:
+    """Why bf16 cannot be had on this machine, or None."""
+    try:
+        import openvino  # noqa: PLC0415  optional
+    except ImportError:
+        return "bf16 needs OpenVINO; install it with: pip install --no-deps -r requirements/openvino.txt"
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return f"this CPU ({platform.machine()}) has no bfloat16 instructions; OpenVINO would imitate them"
+    return None
+
+
+def require(precision: Precision, device: str, texts: Path) -> None:
+    """Raise ``ModelError`` if ``precision`` cannot be had, before anything is done for it."""
+    if precision in ("bf16", "int8") and device != "auto":
+        raise ModelError(f"{precision} is for CPUs; on a GPU take fp16")
+    if precision == "bf16" and (why := bf16_refusal()):
+        raise ModelError(why)
+    if precision in KEPT and sum(map(_anomalies, real_texts(texts).values())) < _MIN_ANOMALIES:
+        raise ModelError(
+            f"{precision} is compared on {round(_MIN_ANOMALIES / _TOP)} or more different real texts, and "
+            f"{texts} has not as many; name a folder of JSON lines with a `text`: --texts"
+        )
+
+
+def _anomalies(texts: Sized) -> int:
+    return int(len(texts) * _TOP)
+
+
+def _far(vectors: Vectors) -> npt.NDArray[np.float64]:
+    unit = _unit(vectors)
+    near = np.partition(1 - unit @ unit.T, min(_NEIGHBOURS, len(unit) - 1), axis=1)
+    distances: npt.NDArray[np.float64] = near[:, min(_NEIGHBOURS, len(unit) - 1)].astype(np.float64)
+    return distances
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+def _texts(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    texts = [record.get("text") for record in records]
+    return list(dict.fromkeys(text for text in texts if isinstance(text, str)))[:_TEXTS_PER_FILE]

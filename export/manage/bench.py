@@ -1,0 +1,86 @@
+"""How long a running server takes: latency and throughput by batch size and by concurrent requests."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataflow import settings
+from dataflow.embed.batch import Embedder
+from dataflow.embed.triton.connect import connect
+
+_WORDS = (
+    *("session", "opened", "for", "user", "root", "failed", "password", "invalid", "port", "connection"),
+    *("closed", "by", "timeout", "disk", "node", "payment", "declined", "retry", "after", "error", "module"),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the table: latencies of a request in milliseconds."""
+
+    batch: int
+    concurrency: int
+    requests: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    texts_per_second: float
+
+
+def made_up_texts(n: int) -> list[str]:
+    """Log lines of 4 to 40 words, mostly short, the same each time."""
+    draw = random.Random(0)
+    return [" ".join(draw.choices(_WORDS, k=min(3 + int(draw.paretovariate(1)), 40))) for _ in range(n)]
+
+
+def bench(
+    options: settings.Embed,
+    texts: Sequence[str],
+    *,
+    batches: Sequence[int],
+    concurrencies: Sequence[int],
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Cell]:
+    """Measure each combination for ``seconds``, after one request that is not counted."""
+    for concurrency in concurrencies:
+        embedders = [connect(options) for _ in range(concurrency)]
+        try:
+            for batch in batches:
+                yield _cell(embedders, texts, batch, seconds, clock)
+        finally:
+            for embedder in embedders:
+                embedder.close()
+
+
+def _cell(
+    embedders: Sequence[Embedder],
+    texts: Sequence[str],
+    batch: int,
+    seconds: float,
+    clock: Callable[[], float],
+) -> Cell:
+    pool = [texts[i % len(texts)] for i in range(len(texts) + batch)]
+
+    def client(number: int) -> list[float]:
+        embedder, taken = embedders[number], []
+        place = number * batch % len(texts)
+        embedder.embed(pool[place : place + batch])
+        until = clock() + seconds
+        while (begun := clock()) < until:
+            place = (place + batch) % len(texts)
+            embedder.embed(pool[place : place + batch])
+            taken.append(clock() - begun)
+        return taken
+
+    with ThreadPoolExecutor(len(embedders)) as threads:
+        taken = list(threads.map(client, range(len(embedders))))
+    each = np.array([latency for of_one in taken for latency in of_one])
+    p50, p95, p99 = (np.quantile(each, (0.5, 0.95, 0.99)) * 1e3).tolist()
+    # Each client's own rate: they do not end at the same moment.
+    rate = sum(batch * len(of_one) / sum(of_one) for of_one in taken)
+    return Cell(batch, len(embedders), len(each), p50, p95, p99, rate)
