@@ -13,7 +13,7 @@ from dataflow import settings, sink
 from dataflow.embed.batch import NullEmbedder
 from dataflow.flow import build, utc_now
 from dataflow.source import open_source
-from tests.flow.test_flow import START, rows
+from tests.support.flows import START, rows
 
 
 def write(path: Path, events: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.test_flow import environment, rows, run, scored
+from tests.support.flows import environment, rows, run, scored
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 HOURS, FILES, EVENTS = 4, 4, 3600

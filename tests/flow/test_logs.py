@@ -17,25 +17,14 @@ from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
 from dataflow.telemetry import logs
 from dataflow.telemetry.logs import Event
-from tests.flow.test_flow import environment, recovery
+from tests.support.flows import TEXT, environment, recovery, write_mixed
 
-#: In every text, good or bad; in no name of a field, file or setting.
-TEXT = "aardvark"
 SECRET = "hunter2"
 
 
 def fails(frame: pd.DataFrame) -> list[float]:
     """A scorer whose error quotes an event."""
     return [float(text) for text in frame["text"]]
-
-
-def write_mixed(folder: Path) -> None:
-    """10 good events, 400 that are not JSON, 300 with a bad time, and one that is late."""
-    good = [{"id": f"e{i}", "host": "a", "ts": f"2026-01-01T00:{i:02}:00Z", "text": TEXT} for i in range(10)]
-    times = [{"id": f"t{i}", "host": "a", "ts": f"{TEXT} {i}", "text": TEXT} for i in range(300)]
-    end = [{"id": "end", "host": "a", "ts": "2026-01-01T03:00:00Z", "text": TEXT}, good[0] | {"id": "late"}]
-    lines = [*map(json.dumps, good), *[f"{TEXT} is no JSON"] * 400, *map(json.dumps, [*times, *end])]
-    (folder / "0.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def run(folder: Path, *flags: str, code: int = 0, **settings: str) -> str:

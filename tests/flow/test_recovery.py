@@ -18,8 +18,8 @@ from bytewax.recovery import init_db_dir
 from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
 from dataflow.recovery.store import partition_paths, prepare, read_made_with
-from tests.flow.test_flow import environment, run, scores
-from tests.unit.test_store import other_flow
+from tests.support.flows import environment, run, scores
+from tests.support.recovery import other_flow
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 KEYS = 30

@@ -23,6 +23,7 @@ from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sink import open_sink
 from dataflow.source import open_source
+from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 PART_ROWS = 500
@@ -144,12 +145,11 @@ run_main(copy_flow("stdin:", "out.jsonl"))
 
 
 def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", PIPE],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(root)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert process.stdin is not None
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.flow.test_flow import environment, recovery, rows, run, scores, start, write_stream
+from tests.support.flows import environment, recovery, rows, run, scores, start, write_stream
 
 DEMO = "demo:?rate=2000&seed=3"
 SIGNALS = [signal.SIGTERM, signal.SIGINT]

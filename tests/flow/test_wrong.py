@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dataflow.flow import flow
-from tests.flow.test_flow import environment, rows, write_stream
+from tests.support.flows import environment, rows, write_stream
 
 
 def three_numbers(frame: pd.DataFrame) -> list[float]:

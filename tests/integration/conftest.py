@@ -1,6 +1,6 @@
 """Real servers, started once for the run, on free ports of the loopback interface."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,7 @@ from export.convert import weights
 from export.convert.build import build
 from export.serve import tritonserver
 from export.serve.sidecar import Sidecar, free_port
-
-ROOT = Path(__file__).parents[2]
-CACHE = ROOT / ".cache" / "driftline"
-MODEL = "all-MiniLM-L6-v2"
-
-Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+from tests.support.paths import CACHE, MODEL, ROOT, Encode
 
 
 @pytest.fixture(scope="session")

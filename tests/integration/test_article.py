@@ -20,7 +20,7 @@ from dataflow.flow import utc_now
 from dataflow.settings import Settings, Source
 from dataflow.source import open_source
 from export.serve.sidecar import Sidecar
-from tests.integration.conftest import ROOT, Encode
+from tests.support.paths import ROOT, Encode
 
 SHARED = ROOT.parent / "shared" / "data"
 

@@ -1,9 +1,5 @@
 """Whoever reaches the sidecar's ports without its key asks for embeddings over gRPC, and changes nothing."""
 
-import base64
-import contextlib
-import http.client
-import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,25 +9,13 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 import tritonclient.grpc as client
 from tritonclient.grpc import service_pb2, service_pb2_grpc
-from tritonclient.utils import InferenceServerException
 
 from export import key
 from export.__main__ import main
-from export.serve.sidecar import HOST, Sidecar, free_port
+from export.serve.sidecar import Sidecar, free_port
+from tests.support.attack import ask, bring_a_model
 
 pytestmark = pytest.mark.integration
-
-#: Runs whatever it likes as the server's user, as soon as it is loaded.
-_MODEL = """
-import pathlib
-pathlib.Path({marker!r}).touch()
-class TritonPythonModel:
-    def execute(self, requests):
-        return []
-"""
-_CONFIG = '{"backend": "python", "input": [], "output": []}'
-#: As a web page may send them without asking first, from wherever it came.
-_PAGE = {"Content-Type": "text/plain", "Origin": "https://evil.example", "Host": "evil.example:8000"}
 
 
 @pytest.fixture(scope="module")
@@ -41,29 +25,6 @@ def server(
     log = tmp_path_factory.mktemp("attack") / "triton.log"
     with Sidecar(repository, venv=sidecar_venv, log=log, http_port=free_port()) as sidecar:
         yield sidecar
-
-
-def ask(sidecar: Sidecar, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
-    """Status and body of the answer to a request of a web page."""
-    connection = http.client.HTTPConnection(HOST, sidecar.http_port or 0, timeout=60)
-    try:
-        connection.request(method, path, json.dumps(body or {}), _PAGE | headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
-def bring_a_model(sidecar: Sidecar, marker: Path) -> None:
-    """Over HTTP and over gRPC, a model that touches ``marker`` when it is loaded."""
-    code = _MODEL.format(marker=str(marker)).encode()
-    parameters = {"config": _CONFIG, "file:1/model.py": base64.b64encode(code).decode()}
-    ask(sidecar, "POST", "/v2/repository/models/evil/load", {"parameters": parameters})
-    with (
-        client.InferenceServerClient(sidecar.url) as triton,
-        contextlib.suppress(InferenceServerException),
-    ):
-        triton.load_model("stranger", config=_CONFIG, files={"file:1/model.py": code})
 
 
 def test_nobody_brings_a_model_of_their_own(server: Sidecar, tmp_path: Path) -> None:

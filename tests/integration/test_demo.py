@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import ROOT
+
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).resolve().parents[2]
 STREAMING = "events scored"
 #: Slow enough to be caught in the middle of.
 SLOW = "demo:?rate=100"

@@ -27,14 +27,15 @@ from dataflow.embed.triton.connect import connect
 from export.__main__ import main
 from export.serve import tritonserver
 from export.serve.sidecar import Sidecar, free_port
-from tests import manifests
-from tests.flow.test_flow import environment, scored, scores, write_stream
-from tests.integration.test_attack import ask, bring_a_model
-from tests.manifests import Object, container
+from tests.support import manifests
+from tests.support.attack import ask, bring_a_model
+from tests.support.flows import environment, scored, scores, write_stream
+from tests.support.manifests import Object, container
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.integration
 
-SCRIPTS = manifests.ROOT / "k8s" / "base"
+SCRIPTS = ROOT / "k8s" / "base"
 #: ``alive.py`` with a port and a file of the test's own.
 _ALIVE = """
 import sys, pathlib, alive
@@ -85,7 +86,7 @@ class Pods:
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=manifests.ROOT,
+            cwd=ROOT,
         )
 
     def alive(self, ordinal: int, longest_seconds: float = 900) -> tuple[int, str]:
@@ -107,7 +108,7 @@ class Pods:
 
 def stop(processes: Sequence[subprocess.Popen[bytes]]) -> list[tuple[bytes, bytes]]:
     """As scaling to 0 does it: the image's STOPSIGNAL, and in the end what nobody can ignore."""
-    assert "\nSTOPSIGNAL SIGINT\n" in (manifests.ROOT / "docker" / "dataflow.Dockerfile").read_text()
+    assert "\nSTOPSIGNAL SIGINT\n" in (ROOT / "docker" / "dataflow.Dockerfile").read_text()
     for process in processes:
         process.send_signal(signal.SIGINT)
     outputs = []
@@ -146,12 +147,12 @@ def wait_until(met: object, *, seconds: float = 30) -> None:
 
 
 def stream(folder: Path) -> dict[str, str]:
-    """Settings for the stream of the flow tests, slowed down by ``tests.flow.paced``."""
+    """Settings for the stream of the flow tests, slowed down by ``tests.support.paced``."""
     own = {k: v for k, v in environment(folder).items() if k.startswith("DRIFTLINE_")}
     return own | {"PACE": "0.2", "DRIFTLINE_SOURCE__BATCH_ROWS": "20", "DRIFTLINE_WINDOW__IDLE_TIMEOUT": "1h"}
 
 
-PACED = "tests.flow.paced:flow"
+PACED = "tests.support.paced:flow"
 
 
 def test_a_laptop_s_pod_scores_its_stream_and_ends_at_once(tmp_path: Path) -> None:
@@ -294,7 +295,7 @@ class ManifestSidecar(Sidecar):
     def _launch(self, program: tritonserver.Server) -> None:
         path = f"{program.binary.parent}:{program.environment['PATH']}"
         environment = program.environment | {"PATH": path, "TRITON_KEY_FILE": str(self.key_file)}
-        script = manifests.ROOT / "docker" / "triton.sh"
+        script = ROOT / "docker" / "triton.sh"
         super()._launch(replace(program, binary=script, environment=environment))
 
     def _arguments(self, program: tritonserver.Server, folder: Path, secret: str) -> list[str]:

@@ -24,10 +24,10 @@ from dataflow.doctor.__main__ import main
 from dataflow.endpoints import kafka
 from dataflow.sink import paths
 from export.serve.sidecar import Sidecar, free_port
-from tests.flow.test_flow import environment, recovery, run, write_stream
-from tests.integration.kafka_broker import QUIET, broker, make_topic
-from tests.integration.test_tls import authority, certificate
-from tests.unit.test_triton import Server
+from tests.support.flows import environment, recovery, run, write_stream
+from tests.support.kafka_broker import QUIET, broker, make_topic
+from tests.support.kserve import Server
+from tests.support.tls import authority, certificate
 
 pytestmark = pytest.mark.integration
 

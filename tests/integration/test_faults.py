@@ -20,9 +20,8 @@ from dataflow.embed.batch import Embedder
 from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError, OutageError
 from export.serve.sidecar import Sidecar, free_port
-from tests.flow.test_flow import environment
-
-from . import faulty_model
+from tests.support import faulty_model
+from tests.support.flows import environment
 
 pytestmark = pytest.mark.integration
 

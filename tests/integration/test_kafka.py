@@ -24,7 +24,7 @@ from dataflow.settings import Kafka, Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sink import open_sink
 from dataflow.source import open_source
-from tests.integration.kafka_broker import QUIET, Config, broker, make_topic
+from tests.support.kafka_broker import QUIET, Config, broker, make_topic
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)

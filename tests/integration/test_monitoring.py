@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from export.serve.sidecar import Sidecar, free_port
-from tests import monitoring
-from tests.flow.test_flow import environment
+from tests.support import monitoring
+from tests.support.flows import environment
 
 pytestmark = pytest.mark.integration
 

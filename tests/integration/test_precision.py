@@ -14,8 +14,7 @@ from export.errors import ModelError, SidecarError
 from export.repository import install as repositories
 from export.repository.install import Layout, Spec
 from export.serve.sidecar import Sidecar
-
-from .conftest import CACHE, MODEL, Encode
+from tests.support.paths import CACHE, MODEL, Encode
 
 pytestmark = pytest.mark.integration
 

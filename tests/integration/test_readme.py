@@ -16,8 +16,8 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from export.serve.sidecar import Sidecar
-from tests.integration.conftest import ROOT
-from tests.integration.kafka_broker import QUIET, broker, make_topic
+from tests.support.kafka_broker import QUIET, broker, make_topic
+from tests.support.paths import ROOT
 
 EVENTS = (ROOT / "examples" / "payments.jsonl").read_bytes().splitlines()
 LINKED = ("dataflow", "export", "examples", "model_repo", "pyproject.toml")

@@ -1,6 +1,5 @@
 """TLS and mutual TLS between the dataflow and a real Triton, with certificates made for the test."""
 
-import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,27 +14,10 @@ from dataflow.embed.triton.connect import connect
 from dataflow.errors import DriftlineError, OutageError
 from export.__main__ import main
 from export.serve.sidecar import Sidecar
-
-from . import faulty_model
+from tests.support import faulty_model
+from tests.support.tls import authority, certificate
 
 pytestmark = pytest.mark.integration
-
-
-def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def authority(folder: Path, name: str) -> None:
-    new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    openssl(folder, *new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
-
-
-def certificate(folder: Path, name: str) -> None:
-    new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}"]
-    openssl(folder, *new, "-keyout", f"{name}.key", "-out", f"{name}.csr")
-    (folder / "extensions").write_text("subjectAltName = IP:127.0.0.1\n")
-    sign = ["x509", "-req", "-days", "2", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
-    openssl(folder, *sign, "-extfile", "extensions", "-in", f"{name}.csr", "-out", f"{name}.pem")
 
 
 @pytest.fixture(scope="module")

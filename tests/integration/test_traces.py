@@ -20,10 +20,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from dataflow.flow import flow
 from dataflow.sink import paths
 from export.serve.sidecar import Sidecar, free_port
-from tests.flow.test_flow import environment, rows, write_stream
-from tests.flow.test_logs import TEXT, write_mixed
-
-from . import faulty_model
+from tests.support import faulty_model
+from tests.support.flows import TEXT, environment, rows, write_mixed, write_stream
 
 pytestmark = pytest.mark.integration
 

@@ -31,8 +31,7 @@ from dataflow.errors import ContractError, OutageError, SettingsError
 from export import key
 from export.convert.parity import DIFFICULT_TEXTS, TOLERANCE, difference
 from export.serve.sidecar import HOST, Sidecar, free_port
-
-from .conftest import Encode
+from tests.support.paths import Encode
 
 pytestmark = pytest.mark.integration
 

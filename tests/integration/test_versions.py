@@ -20,13 +20,12 @@ from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError
 from export import key
 from export.serve.sidecar import Sidecar
-from tests.flow.test_flow import environment, recovery, rows, run, scored, start, write_stream
-
-from . import faulty_model
+from tests.support import faulty_model
+from tests.support.flows import environment, recovery, rows, run, scored, start, write_stream
 
 pytestmark = pytest.mark.integration
 
-PACED = "tests.flow.paced:flow"
+PACED = "tests.support.paced:flow"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dataflow.settings import Window
 from dataflow.window.counts import SLACK
 from dataflow.window.sample import levels
-from tests.windowing import Arrival, Emitted, Harness, Keyed, pieces, run, spec, watermarks
+from tests.support.windowing import Arrival, Emitted, Harness, Keyed, pieces, run, spec, watermarks
 
 EPOCHS = st.sampled_from([0, -5_000_000_000, 1_700_000_000])
 

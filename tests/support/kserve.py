@@ -1,0 +1,125 @@
+"""A KServe v2 server of the test's own, which fails on order, and a clock of the test's own."""
+
+import json
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from dataflow.embed.batch import NullEmbedder
+
+Code = grpc.StatusCode
+Fault = Callable[[list[str]], tuple[grpc.StatusCode, str] | None]
+
+
+def fine(_: list[str]) -> None:
+    return None
+
+
+@dataclass
+class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """KServe v2 with the null embedder behind it; ``fault`` says which requests it refuses, and how."""
+
+    dim: int = 4
+    datatype: str = "FP32"
+    versions: tuple[str, ...] = ("1", "10", "9")
+    fault: Fault = fine
+    nan: str | None = None
+    sha256: str = ""
+    #: Each request gets the answer to the one before.
+    late: bool = False
+    answers: list[Any] = field(default_factory=list)
+    requests: list[list[str]] = field(default_factory=list)
+    asked_versions: set[str] = field(default_factory=set)
+    url: str = ""
+
+    def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.name != "sbert":
+            context.abort(Code.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found")
+        tensor = service_pb2.ModelMetadataResponse.TensorMetadata
+        outputs = [tensor(name="EMBEDDING", datatype=self.datatype, shape=[-1, self.dim])]
+        if self.sha256:
+            outputs.append(tensor(name="SPEC", datatype="BYTES", shape=[-1, 1]))
+            outputs.append(tensor(name="CHECK", datatype="UINT32", shape=[-1, 1]))
+        return service_pb2.ModelMetadataResponse(
+            name="sbert",
+            versions=self.versions,
+            inputs=[tensor(name="TEXT", datatype="BYTES", shape=[-1, 1])],
+            outputs=outputs,
+        )
+
+    def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        response = service_pb2.ModelConfigResponse()
+        response.config.max_batch_size = 16
+        return response
+
+    def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        texts = decode(request.raw_input_contents[0])
+        if [output.name for output in request.outputs] == ["SPEC"]:
+            spec = {"name": "small", "precision": "fp32", "dim": self.dim, "sha256": self.sha256}
+            return service_pb2.ModelInferResponse(raw_output_contents=[encode(json.dumps(spec))])
+        if request.parameters["sha256"].string_param not in ("", self.sha256):
+            context.abort(Code.NOT_FOUND, "it is now another")
+        self.requests.append(texts)
+        self.asked_versions.add(request.model_version)
+        if trouble := self.fault(texts):
+            context.abort(*trouble)
+        vectors = NullEmbedder(self.dim).embed(texts).vectors
+        if self.nan in texts:
+            vectors[texts.index(self.nan)] = np.nan
+        output = service_pb2.ModelInferResponse.InferOutputTensor(
+            name="EMBEDDING", datatype="FP32", shape=vectors.shape
+        )
+        answer = service_pb2.ModelInferResponse(outputs=[output], raw_output_contents=[vectors.tobytes()])
+        if [output.name for output in request.outputs] == ["EMBEDDING", "CHECK"]:
+            check = service_pb2.ModelInferResponse.InferOutputTensor(
+                name="CHECK", datatype="UINT32", shape=[len(texts), 1]
+            )
+            answer.outputs.append(check)
+            answer.raw_output_contents.append(
+                b"".join(struct.pack("<I", zlib.crc32(t.encode())) for t in texts)
+            )
+        if self.late:
+            self.answers.append(answer)
+            return self.answers[-2] if self.answers[1:] else answer
+        return answer
+
+
+def encode(text: str) -> bytes:
+    return struct.pack("<I", len(text)) + text.encode()
+
+
+def embedded(texts: Sequence[str]) -> Any:
+    request = service_pb2.ModelInferRequest(raw_input_contents=[b"".join(map(encode, texts))])
+    for name in ("EMBEDDING", "CHECK"):
+        request.outputs.add(name=name)
+    return request
+
+
+def decode(raw: bytes) -> list[str]:
+    texts = []
+    while raw:
+        end = 4 + int.from_bytes(raw[:4], "little")
+        texts.append(raw[4:end].decode())
+        raw = raw[end:]
+    return texts
+
+
+class Time:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def clock(self) -> float:
+        return self.now

@@ -1,0 +1,124 @@
+"""The manifests in k8s/ as kustomize builds them."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.paths import ROOT
+
+OVERLAYS = ("cpu", "gpu")
+COMPONENTS = ("kafka-credentials", "monitoring")
+
+Object = dict[str, Any]
+
+
+def built(overlay: str) -> list[Object]:
+    """The objects of ``k8s/overlays/<overlay>``. Skips the test where there is no kustomize."""
+    return kustomized(ROOT / "k8s" / "overlays" / overlay)
+
+
+def with_components(overlay: str, folder: Path) -> list[Object]:
+    """The same with all components, as an overlay in ``folder``."""
+    k8s = Path(os.path.relpath(ROOT / "k8s", folder.resolve()))
+    kustomization = {
+        "resources": [str(k8s / "overlays" / overlay)],
+        "components": [str(k8s / "components" / name) for name in COMPONENTS],
+    }
+    (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
+    return kustomized(folder.resolve())
+
+
+@cache
+def _kustomize() -> list[str] | None:
+    if kubectl := shutil.which("kubectl"):
+        return [kubectl, "kustomize"]
+    if kustomize := shutil.which("kustomize"):
+        return [kustomize, "build"]
+    return None
+
+
+@cache
+def kustomized(folder: Path) -> list[Object]:
+    command = _kustomize()
+    if command is None:
+        pytest.skip("there is neither kubectl nor kustomize on PATH")
+    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def one(objects: list[Object], kind: str) -> Object:
+    (found,) = of(objects, kind)
+    return found
+
+
+def of(objects: list[Object], kind: str) -> list[Object]:
+    return [each for each in objects if each["kind"] == kind]
+
+
+def pod(objects: list[Object]) -> Object:
+    """The spec of the StatefulSet's pods."""
+    spec: Object = one(objects, "StatefulSet")["spec"]["template"]["spec"]
+    return spec
+
+
+def containers(objects: list[Object]) -> Iterator[Object]:
+    """All containers in the order in which they start."""
+    spec = pod(objects)
+    yield from spec["initContainers"]
+    yield from spec["containers"]
+
+
+def container(objects: list[Object], name: str) -> Object:
+    (found,) = (each for each in containers(objects) if each["name"] == name)
+    return found
+
+
+def config_map(objects: list[Object], prefix: str) -> dict[str, str]:
+    """The data of the ConfigMap whose name is ``prefix`` and a hash."""
+    (found,) = (each for each in of(objects, "ConfigMap") if each["metadata"]["name"].startswith(prefix))
+    data: dict[str, str] = found["data"]
+    return data
+
+
+def flags(arguments: list[str]) -> dict[str, list[str]]:
+    """``["--a=1", "--b", "--a=2"]`` -> ``{"--a": ["1", "2"], "--b": [""]}``"""
+    found: dict[str, list[str]] = {}
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def environment(objects: list[Object], *, pod_name: str, secrets: dict[str, str]) -> dict[str, str]:
+    """What the dataflow's container finds in its environment."""
+    spec = container(objects, "dataflow")
+    maps = {each["metadata"]["name"]: each["data"] for each in of(objects, "ConfigMap")}
+    found: dict[str, str] = {}
+    for source in spec["envFrom"]:
+        found |= maps[source["configMapRef"]["name"]]
+    for variable in spec["env"]:
+        origin = variable.get("valueFrom", {})
+        if "fieldRef" in origin:
+            assert origin["fieldRef"]["fieldPath"] == "metadata.name"
+            found[variable["name"]] = pod_name
+        elif "secretKeyRef" in origin:
+            found[variable["name"]] = secrets[origin["secretKeyRef"]["key"]]
+        else:
+            found[variable["name"]] = variable["value"]
+    return found
+
+
+def secret() -> Object:
+    """The Secret that a user makes by hand, as the example has it."""
+    example = ROOT / "k8s" / "components" / "kafka-credentials" / "secret.example.yaml"
+    found: Object = yaml.safe_load(example.read_text())
+    return found

@@ -1,0 +1,70 @@
+"""``python -m bytewax.run tests.support.paced:flow``: the flow of the environment, its source slowed down.
+
+``PACE`` is the number of seconds between two batches of a partition.
+"""
+
+import atexit
+import os
+import sys
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pyarrow as pa
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from dataflow.flow import build, open_embedder, prepare_store, utc_now
+from dataflow.settings import BytewaxRun, bytewax, load
+from dataflow.sink import open_sink
+from dataflow.source import open_source, speaking
+from dataflow.telemetry import logs
+from dataflow.telemetry.guard import ending
+
+
+class _Paced(StatefulSourcePartition[pa.RecordBatch, Any]):
+    def __init__(self, inner: StatefulSourcePartition[pa.RecordBatch, Any], pace: timedelta) -> None:
+        self._inner, self._pace, self._next = inner, pace, utc_now()
+
+    def next_batch(self) -> Any:
+        self._next = utc_now() + self._pace
+        return self._inner.next_batch()
+
+    def next_awake(self) -> datetime:
+        return max(self._next, self._inner.next_awake() or datetime.min.replace(tzinfo=timezone.utc))
+
+    def snapshot(self) -> Any:
+        return self._inner.snapshot()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _PacedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
+    def __init__(self, inner: Any, pace: timedelta) -> None:
+        self._inner, self._pace = inner, pace
+
+    def list_parts(self) -> list[str]:
+        return list(self._inner.list_parts())
+
+    def speaking(self) -> list[str]:
+        return speaking(self._inner)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any) -> _Paced:
+        return _Paced(self._inner.build_part(step_id, for_part, resume_state), self._pace)
+
+
+def flow(run: BytewaxRun | None = None) -> Dataflow:
+    """``run``: what Bytewax is asked to do, if not by the command line."""
+    settings = load({k: v for k, v in os.environ.items() if k.startswith("DRIFTLINE_")})
+    logs.start(settings.log)
+    source = _PacedSource(open_source(settings, clock=utc_now), timedelta(seconds=float(os.environ["PACE"])))
+    embedder = open_embedder(settings.embed)
+    if prepared := prepare_store(run or bytewax(sys.argv[1:]), settings, source, embedder):
+        atexit.register(prepared.lock.close)
+    return build(
+        settings,
+        source=source,
+        embedder=embedder,
+        sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
+        guard=ending(texts=False),
+    )

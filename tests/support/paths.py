@@ -1,0 +1,14 @@
+"""Where things are."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+ROOT = Path(__file__).parents[2]
+Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+
+
+CACHE = ROOT / ".cache" / "driftline"
+MODEL = "all-MiniLM-L6-v2"
