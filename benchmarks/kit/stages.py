@@ -1,0 +1,67 @@
+"""The two candidates for windows, each as a dataflow in memory: Driftline's window stage, and Bytewax's
+own ``collect_window``.
+"""
+
+import operator
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import bytewax.operators as op
+import bytewax.operators.windowing as bytewax_windowing
+import pyarrow as pa
+from bytewax.dataflow import Dataflow
+
+from benchmarks.kit.memory import CountingSink, MemorySource
+from dataflow.flow import utc_now
+from dataflow.items.schemas import embeddings
+from dataflow.settings import Window
+from dataflow.window.step import windows
+
+#: Takes what a candidate emits for one window, and returns how many rows the window has.
+Take = Callable[[Any], int]
+ALIGN_TO = datetime(1970, 1, 1, tzinfo=timezone.utc)
+NO_PACE = timedelta(0)
+
+
+def driftline(
+    batches: list[pa.RecordBatch], options: Window, take: Take = len, *, pace: timedelta = NO_PACE
+) -> tuple[Dataflow, CountingSink]:
+    """The window stage over ``batches``. ``take`` gets each whole window."""
+    flow = Dataflow("driftline")
+    embedded = op.input("source", flow, MemorySource([[batch] for batch in batches], pace))
+    whole = windows("window", embedded, options, utc_now).whole
+    sink = CountingSink(lambda item: take(item[1]))
+    op.output("sink", whole, sink)
+    return flow, sink
+
+
+def collect_window(
+    items: list[list[Any]], options: Window, take: Take = len, *, pace: timedelta = NO_PACE
+) -> tuple[Dataflow, CountingSink]:
+    """``collect_window`` over ``(key, (datetime, vector))`` items. ``take`` gets each window's list."""
+    flow = Dataflow("collect_window")
+    keyed = op.input("source", flow, MemorySource(items, pace))
+    clock = bytewax_windowing.EventClock(operator.itemgetter(0), options.delay)
+    windower = bytewax_windowing.SlidingWindower(options.length, options.slide, ALIGN_TO)
+    # The overloads of collect_window do not list `ordered`.
+    collected = bytewax_windowing.collect_window("window", keyed, clock, windower, ordered=False)  # type: ignore[call-overload]
+    sink = CountingSink(lambda item: take(item[1][1]))
+    op.output("sink", collected.down, sink)
+    return flow, sink
+
+
+def objects(batches: list[pa.RecordBatch]) -> list[list[Any]]:
+    """The same events as ``collect_window`` takes them: one object for each event. Its vector is a view of
+    the batch's embeddings.
+    """
+    return [
+        list(
+            zip(
+                batch.column("key").to_pylist(),
+                zip(batch.column("ts").to_pylist(), embeddings(batch), strict=True),
+                strict=True,
+            )
+        )
+        for batch in batches
+    ]
