@@ -8,9 +8,11 @@ import pyarrow as pa
 
 from benchmarks.kit.measure import table
 from benchmarks.kit.streams import stream
+from dataflow.clock import micros
 from dataflow.settings import Window
 from dataflow.window.chunk import Keeper
-from dataflow.window.machine import Append, Drop, Trim, Windows, micros
+from dataflow.window.machine import Windows
+from dataflow.window.messages import Append, Drop, Trim
 from dataflow.window.progress import Stamped
 
 LENGTH = timedelta(minutes=10)

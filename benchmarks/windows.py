@@ -16,8 +16,8 @@ from benchmarks.kit.memory import CountingSink
 from benchmarks.kit.stages import Take, collect_window, driftline, objects
 from benchmarks.kit.streams import stream
 from dataflow.items.schemas import embeddings
+from dataflow.items.windows import WholeWindow
 from dataflow.settings import Window
-from dataflow.window.chunk import WholeWindow
 
 DIM = 384
 LENGTH = timedelta(minutes=10)

@@ -7,7 +7,7 @@ from typing import Any
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from dataflow.flow import utc_now
+from dataflow.clock import utc_now
 
 
 class MemorySource(FixedPartitionedSource[Any, int]):

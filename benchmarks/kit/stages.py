@@ -13,10 +13,10 @@ import pyarrow as pa
 from bytewax.dataflow import Dataflow
 
 from benchmarks.kit.memory import CountingSink, MemorySource
-from dataflow.flow import utc_now
+from dataflow.clock import utc_now
 from dataflow.items.schemas import embeddings
 from dataflow.settings import Window
-from dataflow.window.step import windows
+from dataflow.window.step import gather_windows
 
 #: Takes what a candidate emits for one window, and returns how many rows the window has.
 Take = Callable[[Any], int]
@@ -30,7 +30,7 @@ def driftline(
     """The window stage over ``batches``. ``take`` gets each whole window."""
     flow = Dataflow("driftline")
     embedded = op.input("source", flow, MemorySource([[batch] for batch in batches], pace))
-    whole = windows("window", embedded, options, utc_now).whole
+    whole = gather_windows("window", embedded, options, utc_now).whole
     sink = CountingSink(lambda item: take(item[1]))
     op.output("sink", whole, sink)
     return flow, sink

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dataflow.embed.batch import NullEmbedder, embed_batches
+from dataflow.embed.batch import embed_batches
+from dataflow.embed.null import NullEmbedder
 from dataflow.items.schemas import EVENT, TIMESTAMP
 
 #: 2026-01-01T00:00:00Z
