@@ -1,7 +1,8 @@
 """``python backup.py STORE COPY``: copies the recovery partitions while the dataflow writes to them.
 
-Each copy is whole in itself; that they are of slightly different moments is what ``-b`` of bytewax.run
-allows for: it must be longer than this takes. ``COPY`` is replaced when the new one is complete.
+Each copied partition is consistent, but the copies are made one after the other. Bytewax resumes from them
+if its backup interval (``-b``) is longer than the copying takes. The old ``COPY`` is replaced only when the
+new copy is complete.
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 
 def backup(store: Path, copy: Path) -> int:
-    """Returns the number of partitions."""
+    """Copies all partitions. Returns their number."""
     parts = sorted(store.glob("part-*.sqlite3"))
     new = copy.with_name(f"{copy.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -27,7 +28,7 @@ def backup(store: Path, copy: Path) -> int:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # the rows hold texts
+    os.umask(0o077)  # the partitions contain texts of events
     number = backup(Path(sys.argv[1]), Path(sys.argv[2]))
-    print(f"{number} partitions")
+    print(f"{number} partitions copied")
     sys.exit(not number)
