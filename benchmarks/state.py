@@ -10,7 +10,7 @@ from benchmarks.kit.measure import table
 from benchmarks.kit.streams import stream
 from dataflow.clock import micros
 from dataflow.settings import Window
-from dataflow.window.chunk import Keeper
+from dataflow.window.chunk import StoredChunk
 from dataflow.window.machine import Windows
 from dataflow.window.messages import Append, Drop, Trim
 from dataflow.window.progress import Stamped
@@ -27,14 +27,14 @@ def held_and_needed(rows_per_window: int) -> tuple[int, int]:
     rate = rows_per_window / LENGTH.total_seconds()
     batches = stream(3 * rows_per_window, dim=64, events_per_second=rate, jitter_s=20)
     machine = Windows(OPTIONS, 0)
-    chunks: dict[int, Keeper] = {}
+    chunks: dict[int, StoredChunk] = {}
     for batch in batches:
         for order in machine.push(Stamped(batch, ()), 0).orders:
             if isinstance(order, Append | Trim):
-                chunks.setdefault(order.chunk, Keeper()).take(order)
+                chunks.setdefault(order.chunk, StoredChunk()).apply(order)
             elif isinstance(order, Drop):
                 del chunks[order.chunk]
-    rows = [part for chunk in chunks.values() for part in chunk.rows]
+    rows = [part for chunk in chunks.values() for part in chunk.batches]
     buffers = [b for part in rows for column in part.columns for b in column.buffers() if b]
     held = sum({b.address: b.size for b in buffers}.values())
     passed = machine.watermark - micros(OPTIONS.length)

@@ -51,7 +51,7 @@ def theirs(items: list[list[Any]], options: Window, take: Take) -> int:
 
 def matrix_of(window: WholeWindow) -> int:
     """Makes the matrix that a scorer reads."""
-    return len(embeddings(window.rows))
+    return len(embeddings(window.gather()))
 
 
 def stacked(items: list[Any]) -> int:

@@ -91,7 +91,7 @@ def _demo(arguments: argparse.Namespace, interrupts: Interrupts) -> int:
 
 
 def _plan(uri: str) -> Plan:
-    return open_source(Settings(), parse(uri), utc_now).plan
+    return open_source(Settings(), parse(uri), utc_now, lambda *_: None).plan
 
 
 def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from bytewax.testing import run_main
 
 from dataflow import settings
 from dataflow.clock import utc_now
+from dataflow.decode.batch import check_format
 from dataflow.embed import open_embedder
 from dataflow.embed.onnx import MAX_ROWS, MAX_TOKENS, Session
 from dataflow.embed.tokens import Batch, Tokens
@@ -119,7 +121,7 @@ class WholeFlow:
         run_main(
             build_flow(
                 whole,
-                source=open_source(whole, clock=utc_now),
+                source=open_source(whole, clock=utc_now, check=partial(check_format, whole)),
                 embedder=open_embedder(whole.embed),
                 sink=lambda stream, uri: open_sink(uri, whole, stream=stream),
             )

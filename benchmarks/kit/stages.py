@@ -14,6 +14,7 @@ from bytewax.dataflow import Dataflow
 
 from benchmarks.kit.memory import CountingSink, MemorySource
 from dataflow.clock import utc_now
+from dataflow.items.marks import Marked
 from dataflow.items.schemas import embeddings
 from dataflow.settings import Window
 from dataflow.window.step import gather_windows
@@ -29,7 +30,7 @@ def driftline(
 ) -> tuple[Dataflow, CountingSink]:
     """The window stage over ``batches``. ``take`` gets each whole window."""
     flow = Dataflow("driftline")
-    embedded = op.input("source", flow, MemorySource([[batch] for batch in batches], pace))
+    embedded = op.input("source", flow, MemorySource([[Marked(batch)] for batch in batches], pace))
     whole = gather_windows("window", embedded, options, utc_now).whole
     sink = CountingSink(lambda item: take(item[1]))
     op.output("sink", whole, sink)
