@@ -80,7 +80,8 @@ def main() -> None:
             )
         )
     start, seconds = took["start"].wall, took["all"].wall - took["start"].wall
-    row = (f"{arguments.events:,}", f"{start:.1f}", f"{seconds:.1f}", f"{arguments.events / seconds:,.0f}")
+    rate = f"{arguments.events / seconds:,.0f}" if seconds > 0 else "too few events to measure"
+    row = (f"{arguments.events:,}", f"{start:.1f}", f"{seconds:.1f}", rate)
     table("The whole pipeline on one core", ("events", "s to start", "s after the start", "events/s"), [row])
 
 

@@ -67,8 +67,8 @@ def dataflow(candidate: str, batches: list[pa.RecordBatch]) -> Dataflow:
     """The candidate over ``batches``, which arrive evenly over ``STREAM_S`` seconds."""
     pace = timedelta(seconds=STREAM_S / len(batches))
     if candidate == "Driftline":
-        return driftline(batches, OPTIONS, pace=pace)[0]
-    return collect_window(objects(batches), OPTIONS, pace=pace)[0]
+        return driftline(batches, OPTIONS, pace=pace).flow
+    return collect_window(objects(batches), OPTIONS, pace=pace).flow
 
 
 def run(flow: Dataflow, store: Path | None) -> Run:

@@ -2,6 +2,7 @@
 
 import argparse
 from datetime import timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,10 +21,15 @@ OPTIONS = Window(kind="sliding", length=LENGTH, slide=LENGTH / 2, delay=timedelt
 ROWS_PER_WINDOW = (1_000, 10_000, 50_000, 200_000)
 
 
-def held_and_needed(rows_per_window: int) -> tuple[int, int]:
-    """Bytes after the last batch of a stream that is three windows long: what the chunks hold, and the size
-    of the rows that an open window needs.
-    """
+class StateBytes(NamedTuple):
+    """``held``: the bytes of all chunks. ``needed``: the bytes of the rows that an open window needs."""
+
+    held: int
+    needed: int
+
+
+def measure(rows_per_window: int) -> StateBytes:
+    """The state after the last batch of a stream that is three windows long."""
     rate = rows_per_window / LENGTH.total_seconds()
     batches = stream(3 * rows_per_window, dim=64, events_per_second=rate, jitter_s=20)
     machine = Windows(OPTIONS, 0)
@@ -40,7 +46,8 @@ def held_and_needed(rows_per_window: int) -> tuple[int, int]:
     passed = machine.watermark - micros(OPTIONS.length)
     first_needed = (passed // micros(OPTIONS.slide) + 1) * micros(OPTIONS.slide)
     ts = np.concatenate([part.column("ts").cast(pa.int64()).to_numpy() for part in rows])
-    return held, int((ts >= first_needed).sum()) * batches[-1].nbytes // len(batches[-1])
+    needed = int((ts >= first_needed).sum()) * batches[-1].nbytes // len(batches[-1])
+    return StateBytes(held, needed)
 
 
 def main() -> None:
@@ -50,10 +57,9 @@ def main() -> None:
     )
     rows = []
     for rows_per_window in parser.parse_args().rows:
-        held, needed = held_and_needed(rows_per_window)
-        rows.append(
-            (f"{rows_per_window:,}", f"{held / 1e6:.1f}", f"{needed / 1e6:.1f}", f"{held / needed:.2f}")
-        )
+        state = measure(rows_per_window)
+        held, needed = f"{state.held / 1e6:.1f}", f"{state.needed / 1e6:.1f}"
+        rows.append((f"{rows_per_window:,}", held, needed, f"{state.held / state.needed:.2f}"))
     table("State, length/slide = 2, 64 floats", ("rows per window", "MB held", "MB needed", "ratio"), rows)
 
 

@@ -4,16 +4,14 @@ import argparse
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from bytewax.dataflow import Dataflow
 from bytewax.testing import run_main
 
 from benchmarks.kit.measure import Took, medians, race, table
-from benchmarks.kit.memory import CountingSink
-from benchmarks.kit.stages import Take, collect_window, driftline, objects
+from benchmarks.kit.stages import Candidate, Take, collect_window, driftline, objects
 from benchmarks.kit.streams import stream
 from dataflow.items.schemas import embeddings
 from dataflow.items.windows import WholeWindow
@@ -34,11 +32,10 @@ def events(count: int, *, a_second: float = 100, keys: int = 1) -> list[pa.Recor
     return stream(count, dim=DIM, events_per_second=a_second, keys=keys, jitter_s=JITTER_S)
 
 
-def run(candidate: tuple[Dataflow, CountingSink]) -> int:
-    """Runs a dataflow to its end. Returns how many rows its windows had."""
-    flow, sink = candidate
-    run_main(flow)
-    return sink.rows
+def run(candidate: Candidate) -> int:
+    """Runs a candidate to its end. Returns how many rows its windows had."""
+    run_main(candidate.flow)
+    return candidate.sink.rows
 
 
 def ours(batches: list[pa.RecordBatch], options: Window, take: Take) -> int:
@@ -116,12 +113,12 @@ def overlap(count: int, runs: int) -> None:
     batches = events(count)
     items = objects(batches)
     rows: list[tuple[object, ...]] = []
-    candidates: tuple[tuple[str, Callable[[Window], int]], ...] = (
-        ("Driftline", lambda options: ours(batches, options, len)),
-        ("Driftline, a matrix of each window", lambda options: ours(batches, options, matrix_of)),
-        ("collect_window", lambda options: theirs(items, options, len)),
-    )
-    for name, candidate in candidates:
+    candidates: dict[str, Callable[[Window], int]] = {
+        "Driftline": lambda options: ours(batches, options, len),
+        "Driftline, a matrix of each window": lambda options: ours(batches, options, matrix_of),
+        "collect_window": lambda options: theirs(items, options, len),
+    }
+    for name, candidate in candidates.items():
         emitted: dict[str, int] = {}
 
         def emit(overlap: int, candidate: Callable[[Window], int], emitted: dict[str, int]) -> None:
@@ -138,11 +135,17 @@ def overlap(count: int, runs: int) -> None:
     table("By overlap, 60,000 rows per window", heads, rows)
 
 
-#: The question -> the function that answers it, and how many events the published figures were measured with.
-QUESTIONS: dict[str, tuple[Callable[[int, int], None], int]] = {
-    "peer": (peer, 400_000),
-    "overlap": (overlap, 200_000),
-    "keys": (keys, 50_000),
+class Question(NamedTuple):
+    """``answer`` takes the number of events and of runs. ``events``: as in docs/benchmarks.md."""
+
+    answer: Callable[[int, int], None]
+    events: int
+
+
+QUESTIONS = {
+    "peer": Question(peer, 400_000),
+    "overlap": Question(overlap, 200_000),
+    "keys": Question(keys, 50_000),
 }
 
 
@@ -154,11 +157,11 @@ def main() -> None:
     parser.add_argument("--events", type=int, help="default: as many as docs/benchmarks.md was measured with")
     parser.add_argument("--runs", type=int, default=3, help="runs of each candidate; default: %(default)s")
     arguments = parser.parse_args()
-    for question in arguments.questions or QUESTIONS:
-        if question not in QUESTIONS:
-            parser.error(f"unknown question {question!r}; the questions are {', '.join(QUESTIONS)}")
-        answer, count = QUESTIONS[question]
-        answer(arguments.events or count, arguments.runs)
+    for name in arguments.questions or QUESTIONS:
+        if name not in QUESTIONS:
+            parser.error(f"unknown question {name!r}; the questions are {', '.join(QUESTIONS)}")
+        question = QUESTIONS[name]
+        question.answer(arguments.events or question.events, arguments.runs)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ own ``collect_window``.
 import operator
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 import bytewax.operators as op
 import bytewax.operators.windowing as bytewax_windowing
@@ -25,21 +25,28 @@ ALIGN_TO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 NO_PACE = timedelta(0)
 
 
+class Candidate(NamedTuple):
+    """A dataflow, and the sink that counts the rows of its windows."""
+
+    flow: Dataflow
+    sink: CountingSink
+
+
 def driftline(
     batches: list[pa.RecordBatch], options: Window, take: Take = len, *, pace: timedelta = NO_PACE
-) -> tuple[Dataflow, CountingSink]:
+) -> Candidate:
     """The window stage over ``batches``. ``take`` gets each whole window."""
     flow = Dataflow("driftline")
     embedded = op.input("source", flow, MemorySource([[Marked(batch)] for batch in batches], pace))
     whole = gather_windows("window", embedded, options, utc_now).whole
     sink = CountingSink(lambda item: take(item[1]))
     op.output("sink", whole, sink)
-    return flow, sink
+    return Candidate(flow, sink)
 
 
 def collect_window(
     items: list[list[Any]], options: Window, take: Take = len, *, pace: timedelta = NO_PACE
-) -> tuple[Dataflow, CountingSink]:
+) -> Candidate:
     """``collect_window`` over ``(key, (datetime, vector))`` items. ``take`` gets each window's list."""
     flow = Dataflow("collect_window")
     keyed = op.input("source", flow, MemorySource(items, pace))
@@ -49,7 +56,7 @@ def collect_window(
     collected = bytewax_windowing.collect_window("window", keyed, clock, windower, ordered=False)  # type: ignore[call-overload]
     sink = CountingSink(lambda item: take(item[1][1]))
     op.output("sink", collected.down, sink)
-    return flow, sink
+    return Candidate(flow, sink)
 
 
 def objects(batches: list[pa.RecordBatch]) -> list[list[Any]]:

@@ -39,5 +39,5 @@ def test_an_unknown_question_is_refused(
 
 
 def test_the_state_holds_what_a_window_needs_and_little_more() -> None:
-    held, needed = state.held_and_needed(1000)
-    assert needed <= held < 1.5 * needed
+    found = state.measure(1000)
+    assert found.needed <= found.held < 1.5 * found.needed

@@ -63,6 +63,13 @@ def test_every_copied_path_exists_and_is_not_ignored(dockerfile: Path) -> None:
         assert word != "ADD"
 
 
+def test_the_build_context_names_only_paths_that_exist() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    kept = [line[1:] for line in lines if line.startswith("!")]
+    assert kept
+    assert [path for path in kept if not (ROOT / path).exists()] == []
+
+
 def test_the_image_runs_as_the_user_of_the_manifests(dockerfile: Path) -> None:
     users = [rest for word, rest in instructions(dockerfile) if word == "USER"]
     context = manifests.pod(manifests.built("cpu"))["securityContext"]
