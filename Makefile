@@ -29,9 +29,9 @@ EXPORT := $(VENV)/.export-$(MINOR)
 DEV := $(VENV)/.dev-$(MINOR)
 SIDECAR := $(SIDECAR_VENV)/.made-$(MINOR)
 CHECKOV := $(CHECKOV_VENV)/.made-$(MINOR)
-# --no-compile: only few of the files that come with torch are ever imported. Python compiles those at their import.
+# --no-compile: few of the files that come with torch are ever imported. Python compiles a file when it imports it.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
-# --no-deps: the lock files leave out torch, and what only the Python package of Triton's wheel needs, which is unused.
+# --no-deps: the lock files leave out torch, and what only the (unused) Python package of Triton's wheel needs.
 LOCKED := $(PIP) --no-deps --require-hashes -r
 FAST_TESTS := $(wildcard tests/unit tests/property tests/flow)
 

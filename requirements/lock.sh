@@ -35,6 +35,7 @@ write() { # write LOCK COMMAND REQUIREMENTS
 }
 
 case " $* " in *" --upgrade "*) : >requirements/torch.txt ;; esac
+# dev.txt comes first: the other lock files take its versions.
 compile dev --all-extras --group dev "$@"
 compile export --extra kafka --extra export --constraint requirements/dev.txt
 compile runtime --extra kafka --extra tracing --constraint requirements/dev.txt

@@ -32,7 +32,7 @@ def main(longest_seconds: float, url: str = METRICS, seen: Path = SEEN) -> int:
     except OSError as error:
         print(f"the metrics endpoint does not answer: {error}")
         return 1
-    print(f"the source was last polled {stalled:.0f} s ago")
+    print(f"the dataflow has stood still for {stalled:.0f} s")
     return int(stalled > longest_seconds)
 
 
