@@ -14,8 +14,10 @@ from pathlib import Path
 
 
 def backup(store: Path, copy: Path) -> int:
-    """Copies all partitions. Returns their number."""
+    """Copies all partitions. Returns their number. If there are none, the old ``copy`` stays."""
     parts = sorted(store.glob("part-*.sqlite3"))
+    if not parts:
+        return 0
     new = copy.with_name(f"{copy.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
@@ -30,5 +32,6 @@ def backup(store: Path, copy: Path) -> int:
 if __name__ == "__main__":
     os.umask(0o077)  # the partitions contain texts of events
     number = backup(Path(sys.argv[1]), Path(sys.argv[2]))
+    if not number:
+        sys.exit(f"error: {sys.argv[1]} contains no recovery partitions")
     print(f"{number} partitions copied")
-    sys.exit(not number)
