@@ -1,4 +1,4 @@
-"""``python -m demo`` with a real Triton: it finds most anomalies, and leaves no process behind."""
+"""``python -m demo`` with the real Triton and the real dataflow: what it finds, and what it leaves behind."""
 
 import os
 import re
@@ -18,12 +18,12 @@ from tests.support.paths import ROOT
 pytestmark = pytest.mark.integration
 
 STREAMING = "events scored"
-#: Slow enough that a signal arrives while the stream runs.
+#: Slow enough to be caught in the middle of.
 SLOW = "demo:?rate=100"
 
 
 class Demo:
-    """A running demo. All its processes have ``mark`` in their environment."""
+    """A running demo. All that it starts carries ``mark`` in its environment."""
 
     def __init__(self, out: Path, *arguments: str) -> None:
         self.mark = f"DEMO_TEST={uuid.uuid4()}"
@@ -40,29 +40,29 @@ class Demo:
         self.output = ""
 
     def until(self, words: str) -> None:
-        """Reads the output up to the line that contains ``words``."""
+        """Read its output up to the line that has ``words``."""
         assert self.process.stdout
         for line in self.process.stdout:
             self.output += line
             if words in line:
                 return
-        raise AssertionError(f"the demo ended before it printed {words!r}:\n{self.output}")
+        raise AssertionError(f"ended before it said {words!r}:\n{self.output}")
 
     def listens(self) -> bool:
-        """Whether the demo has set its signal handlers. By default, Python handles SIGINT but not SIGHUP."""
+        """Whether it has handlers of its own: without them, Python handles SIGINT but not SIGHUP."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         caught = int(re.findall(r"SigCgt:\s*([0-9a-f]+)", status)[0], 16)
         return bool(caught >> (signal.SIGHUP - 1) & 1)
 
     def end(self) -> int:
-        """Waits for the end. Returns the exit code."""
+        """Wait for it; the exit code."""
         assert self.process.stdout
-        with self.process:  # closes the pipe and waits
+        with self.process:  # closes the pipe, and waits
             self.output += self.process.stdout.read()
         return self.process.returncode
 
     def left(self) -> list[str]:
-        """The command lines of running processes that have the mark."""
+        """The command lines of living processes that carry the mark."""
         found = []
         for entry in Path("/proc").iterdir():
             try:
@@ -84,13 +84,13 @@ def demo(out: Path, *arguments: str) -> Iterator[Demo]:
             started.process.terminate()
             started.end()
     assert started.left() == []
-    # Servers of other tests come and go. After the pause, only what the server of the demo left is there.
+    # Other tests' servers come and go; what a server of ours leaves would still be there.
     time.sleep(0.5)
     new = set(os.listdir("/dev/shm")) - shared_memory
     assert not [name for name in new if name.startswith("triton_python_backend")], new
 
 
-def test_most_planted_anomalies_are_found(tmp_path: Path) -> None:
+def test_it_finds_most_of_what_was_planted(tmp_path: Path) -> None:
     with demo(tmp_path) as running:
         assert running.end() == 0, running.output
     found = re.search(r"(\d+) of the 20 planted anomalies are in the top 20", running.output)
@@ -126,7 +126,7 @@ def test_a_signal_at_any_time(tmp_path: Path, delay_s: float) -> None:
         assert running.left() == []
 
 
-def test_a_killed_demo_takes_all_its_processes_along(tmp_path: Path) -> None:
+def test_killed_it_takes_all_along(tmp_path: Path) -> None:
     with demo(tmp_path, "--source", SLOW) as running:
         running.until(STREAMING)
         assert len(running.left()) > 2
