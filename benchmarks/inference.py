@@ -41,20 +41,22 @@ class Goal:
     ``ratio`` maps a part of a model's name to the bound; the largest bound whose part matches counts.
     """
 
-    what: str
     candidate: str
     base: str
     ratio: Mapping[str, float]
+
+    def __str__(self) -> str:
+        return f"{self.candidate} / {self.base}"
 
     def bound(self, model: str) -> float:
         return max(ratio for part, ratio in self.ratio.items() if part in model)
 
 
 GOALS = (
-    Goal("Triton fp32 / SentenceTransformer.encode", "triton", "torch", {"": 1.3}),
-    Goal("Triton near-lossless / SentenceTransformer.encode", "triton near", "torch", {"": 2.5}),
-    Goal("Triton fp32 / bare session.run", "triton", "bare", {"": 0.90, "mpnet": 0.95}),
-    Goal("whole flow / bare session.run", "flow", "bare", {"": 0.90, "mpnet": 0.95}),
+    Goal("Triton fp32", "SentenceTransformer", {"": 1.3}),
+    Goal("Triton near-lossless", "SentenceTransformer", {"": 2.5}),
+    Goal("Triton fp32", "bare graph", {"": 0.90, "mpnet": 0.95}),
+    Goal("whole flow", "bare graph", {"": 0.90, "mpnet": 0.95}),
 )
 
 
@@ -97,14 +99,14 @@ def measured(model: str, near: Precision, texts: list[str], rounds: int) -> dict
     with ExitStack() as stack:
         servers = [stack.enter_context(served(layout))]
         candidates: dict[str, Callable[[], object]] = {
-            "bare": bare_graph(layout, texts),
-            "torch": sentence_transformer(model, texts),
-            "triton": through_triton(servers[0], texts),
-            "flow": stack.enter_context(WholeFlow(servers[0], texts)).run,
+            "bare graph": bare_graph(layout, texts),
+            "SentenceTransformer": sentence_transformer(model, texts),
+            "Triton fp32": through_triton(servers[0], texts),
+            "whole flow": stack.enter_context(WholeFlow(servers[0], texts)).run,
         }
         try:
             servers.append(stack.enter_context(served(exported(model, near))))
-            candidates["triton near"] = through_triton(servers[1], texts)
+            candidates["Triton near-lossless"] = through_triton(servers[1], texts)
         except ExportError as error:
             print(f"{near} is not measured: {error}")
         leaders = [server.pid for server in servers if server.pid]
@@ -121,14 +123,14 @@ def measured(model: str, near: Precision, texts: list[str], rounds: int) -> dict
 def ratio_row(goal: Goal, bound: float, taken: Mapping[str, list[Took]]) -> tuple[str, ...]:
     """One row of the table of ratios."""
     if goal.candidate not in taken:
-        return (goal.what, "not measured", "", "", f"{bound:.2f}", "")
+        return (str(goal), "not measured", "", "", f"{bound:.2f}", "")
     pairs = list(zip(taken[goal.base], taken[goal.candidate], strict=True))
     walls = [base.wall / candidate.wall for base, candidate in pairs]
     by_cpu = statistics.median(base.cpu / candidate.cpu for base, candidate in pairs)
     found = statistics.median(walls)
     spread = f"{min(walls):.2f} to {max(walls):.2f}"
     met = "yes" if found >= bound else "no"
-    return (goal.what, f"{found:.2f}", spread, f"{by_cpu:.2f}", f"{bound:.2f}", met)
+    return (str(goal), f"{found:.2f}", spread, f"{by_cpu:.2f}", f"{bound:.2f}", met)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ def sliding(overlap: int) -> Window:
     return Window(kind="sliding", length=LENGTH, slide=LENGTH / overlap, delay=DELAY)
 
 
-def events(count: int, *, a_second: float = 100, keys: int = 1) -> list[pa.RecordBatch]:
-    return stream(count, dim=DIM, events_per_second=a_second, keys=keys, jitter_s=JITTER_S)
+def events(count: int, *, events_per_second: float = 100, keys: int = 1) -> list[pa.RecordBatch]:
+    return stream(count, dim=DIM, events_per_second=events_per_second, keys=keys, jitter_s=JITTER_S)
 
 
 def run(candidate: Candidate) -> int:
@@ -64,8 +64,8 @@ def peer(count: int, runs: int) -> None:
     """Both candidates read the same events, at length/slide = 10; each also makes a matrix of each window."""
     rows: list[tuple[object, ...]] = []
     options = sliding(10)
-    for a_second in (10, 100):
-        batches = events(count, a_second=a_second)
+    for rate in (10, 100):
+        batches = events(count, events_per_second=rate)
         items = objects(batches)
         took = medians(
             race(
@@ -79,9 +79,7 @@ def peer(count: int, runs: int) -> None:
             )
         )
         slow = took["collect_window"].wall
-        rows += [
-            (name, a_second * 600, per_second(count, t), f"{slow / t.wall:.1f}") for name, t in took.items()
-        ]
+        rows += [(name, rate * 600, per_second(count, t), f"{slow / t.wall:.1f}") for name, t in took.items()]
     table("Beside collect_window, length/slide = 10", ("", "rows per window", "events/s", "ratio"), rows)
 
 
