@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow import settings
-from dataflow.items.schemas import embedded_schema
 from dataflow.window.assigner import WindowRef
 from dataflow.window.chunk import Assembly, Gone, Keeper, Reader, WholeWindow
 from dataflow.window.machine import Append, Drop, Output, Trim, Windows, micros
 from dataflow.window.progress import Progress, Stamped
 from dataflow.window.step import by_key
+from tests.support.batches import embedded_batch, events
 
 DIM = 4
 
@@ -37,25 +37,17 @@ def spec(**fields: Any) -> settings.Window:
 
 def batch(arrivals: Sequence[Arrival], first: int = 0) -> pa.RecordBatch:
     """Embedded events; their ids are their numbers in the order of arrival, from ``first``."""
-    n = len(arrivals)
-    ids = [f"{first + i:06d}" for i in range(n)]
-    vectors = np.arange(first * DIM, (first + n) * DIM, dtype=np.float32)
-    schema = embedded_schema(DIM)
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array(ids),
-            pa.array([a.key for a in arrivals]),
-            pa.array([a.ts * 1_000_000 for a in arrivals], pa.int64()).cast(schema.field("ts").type),
-            pa.array([f"text {i}" for i in ids]),
-            pa.array([a.partition for a in arrivals]),
-            pa.array(range(first, first + n), pa.int64()),
-            pa.array(["{}"] * n),
-            pa.FixedSizeListArray.from_arrays(pa.array(vectors), DIM),
-            pa.array(["null"] * n),
-            pa.array(["1"] * n),
-        ],
-        schema=schema,
+    numbers = range(first, first + len(arrivals))
+    rows = events(
+        [f"text {number:06d}" for number in numbers],
+        first=first,
+        ids=[f"{number:06d}" for number in numbers],
+        keys=[arrival.key for arrival in arrivals],
+        times_us=[arrival.ts * 1_000_000 for arrival in arrivals],
+        partitions=[arrival.partition for arrival in arrivals],
     )
+    vectors = np.arange(first * DIM, (first + len(arrivals)) * DIM, dtype=np.float32)
+    return embedded_batch(rows, vectors.reshape(-1, DIM))
 
 
 class Emitted(NamedTuple):
