@@ -2,13 +2,10 @@
 
 import json
 import logging
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from dataflow import settings
@@ -17,23 +14,16 @@ from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
 from dataflow.telemetry import logs
 from dataflow.telemetry.logs import Event
+from tests.support import flows
 from tests.support.flows import TEXT, environment, recovery, write_mixed
 
 SECRET = "hunter2"
 
 
-def fails(frame: pd.DataFrame) -> list[float]:
-    """A scorer whose error quotes an event."""
-    return [float(text) for text in frame["text"]]
-
-
 def run(folder: Path, *flags: str, code: int = 0, **settings: str) -> str:
     secret = {"DRIFTLINE_KAFKA__SASL_PASSWORD": SECRET, "DRIFTLINE_KAFKA__SSL_KEY_PASSWORD": SECRET}
     env = environment(folder) | {"DRIFTLINE_LOG__FORMAT": "json"} | secret | settings
-    command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow", *flags]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=100)
-    assert done.returncode == code, done.stderr
-    return done.stderr
+    return flows.run(env, *flags, code=code)
 
 
 def events(written: str) -> list[dict[str, Any]]:
@@ -68,11 +58,13 @@ def test_a_run_with_bad_records_is_a_few_lines_without_texts(tmp_path: Path) -> 
 @pytest.mark.parametrize("texts", ["false", "true"])
 def test_an_error_that_quotes_an_event(tmp_path: Path, texts: str) -> None:
     write_mixed(tmp_path)
-    written = run(tmp_path, code=1, DRIFTLINE_LOG__TEXTS=texts, DRIFTLINE_SCORE__KIND=f"{__name__}:fails")
+    written = run(
+        tmp_path, code=1, DRIFTLINE_LOG__TEXTS=texts, DRIFTLINE_SCORE__KIND="tests.support.scorers:quoting"
+    )
     last = events(written)[-1]
     assert (last["event"], last["exit_code"]) == ("error", 1)
     assert "ValueError" in last["message"]
-    assert any(place.endswith(" in fails") for place in last["traceback"])
+    assert any(place.endswith(" in quoting") for place in last["traceback"])
     assert (TEXT in last["message"]) == (TEXT in written) == (texts == "true")
 
 

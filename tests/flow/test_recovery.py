@@ -83,13 +83,11 @@ def test_snapshots_of_an_epoch_that_did_not_finish_never_count(tmp_path: Path) -
     assert scores(tmp_path / "out/scores.jsonl") == undisturbed
 
 
-def stopped(env: dict[str, str], *flags: str) -> tuple[int, str]:
-    """Runs a flow that stops by itself. Returns its exit code and the line that says why."""
-    command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow", *flags]
-    quiet = {"DRIFTLINE_LOG__LEVEL": "error"}
-    done = subprocess.run(command, env=env | quiet, capture_output=True, text=True, check=False, timeout=100)
-    assert done.stderr.count("\n") == 1, done.stderr
-    return done.returncode, done.stderr
+def failure(env: dict[str, str], *flags: str) -> str:
+    """Runs a flow that fails. Returns the line that says why."""
+    said = run(env | {"DRIFTLINE_LOG__LEVEL": "error"}, *flags, code=1)
+    assert said.count("\n") == 1, said
+    return said
 
 
 @pytest.mark.parametrize(
@@ -111,9 +109,7 @@ def test_a_store_that_lost_rows_ends_the_flow_with_one_line(tmp_path: Path, step
             database.execute("DELETE FROM snaps WHERE step_id = ?", (step,))
     for path, lines in files.items():
         path.write_text("".join(lines))
-    code, line = stopped(env, *flags)
-    assert code == 1
-    assert says in line
+    assert says in failure(env, *flags)
 
 
 class Kept(NamedTuple):

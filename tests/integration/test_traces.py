@@ -122,7 +122,7 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
 def test_an_error_is_told_without_what_it_quotes(tmp_path: Path, collector: tuple[Collector, str]) -> None:
     taken, endpoint = collector
     write_mixed(tmp_path)
-    run(tmp_path, endpoint, {"DRIFTLINE_SCORE__KIND": "tests.flow.test_logs:fails"}, code=1)
+    run(tmp_path, endpoint, {"DRIFTLINE_SCORE__KIND": "tests.support.scorers:quoting"}, code=1)
     (failed,) = (span for span in taken.spans if span.status.code == Status.STATUS_CODE_ERROR)
     assert (failed.name, failed.status.message) == ("score", "ValueError")
     assert TEXT.encode() not in b"".join(span.SerializeToString() for span in taken.spans)
