@@ -17,7 +17,9 @@ def wait_until(happened: Callable[[], object], *processes: Process) -> None:
     """Return when ``happened`` is true. Fails when one of ``processes`` ends before."""
     while not happened():
         for process in processes:
-            assert process.poll() is None or happened(), f"ended with code {process.returncode}: {process.args!r}"
+            assert process.poll() is None or happened(), (
+                f"ended with code {process.returncode}: {process.args!r}"
+            )
         time.sleep(0.02)
 
 
