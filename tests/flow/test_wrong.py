@@ -35,7 +35,7 @@ def test_a_mistake_in_the_settings(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_stream(tmp_path, events=3)
-    env = environment(tmp_path, DRIFTLINE_EMBED__URL="127.0.0.1:9", DRIFTLINE_EMBED__STARTUP_TIMEOUT="100ms")
+    env = environment(tmp_path, DRIFTLINE_EMBED__URL="127.0.0.1:9", DRIFTLINE_EMBED__STARTUP_TIMEOUT="2s")
     for name, default in env.items():
         monkeypatch.setenv(name, default)
     monkeypatch.setenv(f"DRIFTLINE_{setting}", value)
