@@ -28,7 +28,7 @@ PATIENT = "tests.support.patient:flow"
 def stream(folder: Path) -> dict[str, str]:
     """Settings for the stream of the flow tests, slowed down by ``tests.support.paced``."""
     own = {k: v for k, v in environment(folder).items() if k.startswith("DRIFTLINE_")}
-    return own | {"PACE": "0.4", "DRIFTLINE_SOURCE__BATCH_ROWS": "20", "DRIFTLINE_WINDOW__IDLE_TIMEOUT": "1h"}
+    return own | {"PACE": "0.2", "DRIFTLINE_SOURCE__BATCH_ROWS": "20", "DRIFTLINE_WINDOW__IDLE_TIMEOUT": "1h"}
 
 
 def test_a_laptop_s_pod_scores_its_stream_and_ends_at_once(tmp_path: Path) -> None:
@@ -127,7 +127,8 @@ def test_a_backup_taken_under_way_is_restored(tmp_path: Path) -> None:
     expected = write_stream(tmp_path)
     pods = Pods(tmp_path, manifests.built("cpu"))
     store, copy = pods.recovery(0) / "store", pods.recovery(0) / "backup"
-    processes = pods.start(1, stream(tmp_path), PACED)
+    # Slow enough that the flow still writes after the backup.
+    processes = pods.start(1, stream(tmp_path) | {"PACE": "0.5"}, PACED)
     with killed(processes):
         wait_until(lambda: scored_until_now(tmp_path), *processes)
         backup = [sys.executable, str(SCRIPTS / "backup.py"), str(store), str(copy)]
