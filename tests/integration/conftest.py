@@ -11,8 +11,9 @@ from dataflow import settings
 from export.convert import weights
 from export.convert.build import build
 from export.serve import tritonserver
-from export.serve.sidecar import Sidecar, free_port
+from export.serve.sidecar import Sidecar
 from tests.support.paths import CACHE, MODEL, ROOT, Encode
+from tests.support.ports import free_port
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ from dataflow.source import open_source
 from export.serve.sidecar import Sidecar
 from tests.support.paths import ROOT, Encode
 
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
+
 SHARED = ROOT.parent / "shared" / "data"
 
 
@@ -78,7 +80,6 @@ def plainest(stream: Path, encode: Encode) -> pd.DataFrame:
     return table
 
 
-@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_flow_gives_the_rows_and_scores_of_the_article(
     stream: Path, triton: Sidecar, reference: Encode, tmp_path: Path

@@ -12,10 +12,11 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from export import key
 from export.__main__ import main
-from export.serve.sidecar import Sidecar, free_port
+from export.serve.sidecar import Sidecar
 from tests.support.attack import ask, bring_a_model
+from tests.support.ports import free_port
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
 
 STREAMING = "events scored"
 #: Slow enough that a signal comes while the demo runs.

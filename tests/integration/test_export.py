@@ -15,7 +15,7 @@ from export.errors import ParityError, SidecarError
 from export.repository.install import Layout, Spec
 from export.serve.sidecar import HOST, Sidecar
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
 
 
 @pytest.fixture(scope="module")

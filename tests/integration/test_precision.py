@@ -16,7 +16,7 @@ from export.repository.install import Layout, Spec
 from export.serve.sidecar import Sidecar
 from tests.support.paths import CACHE, MODEL, Encode
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
 
 
 @pytest.fixture(scope="module")

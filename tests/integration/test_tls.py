@@ -17,7 +17,7 @@ from export.serve.sidecar import Sidecar
 from tests.support import faulty_model
 from tests.support.tls import authority, certificate
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tls")]
 
 
 #: How long to ask a server that refuses: long enough to learn the reason on a busy machine.

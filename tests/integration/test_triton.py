@@ -29,7 +29,7 @@ from tests.support.paths import Encode
 from tests.support.ports import free_port
 from tests.support.texts import mixture
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
 
 
 @pytest.fixture(params=["null", "onnx", "triton"])

@@ -22,7 +22,7 @@ from tests.support import faulty_model
 from tests.support.flows import PACED, environment, recovery, rows, run, scored, start, write_stream
 from tests.support.processes import errors_of, killed, size, wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("versions")]
 
 
 @pytest.fixture
