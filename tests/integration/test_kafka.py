@@ -9,12 +9,14 @@ import math
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 from prometheus_client import REGISTRY
 
+from dataflow.decode.batch import check_format
 from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Kafka, Settings
 from dataflow.settings import Source as SourceSettings
@@ -115,7 +117,7 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mistakes_in_the_settings(uri: str, kafka_settings: dict[str, Any], says: str) -> None:
     settings = Settings(source=SourceSettings(uri=uri), kafka=Kafka(**kafka_settings))
     with pytest.raises(SettingsError, match=says) as caught:
-        open_source(settings, clock=lambda: NOW)
+        open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
     assert "\n" not in str(caught.value)
 
 

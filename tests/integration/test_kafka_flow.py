@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import bytewax.operators as op
@@ -12,7 +13,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main
 
-from dataflow.decode.batch import decode
+from dataflow.decode.batch import check_format, decode_batch
 from dataflow.sink import open_sink
 from dataflow.source import open_source
 from tests.support.kafka_broker import broker, make_topic
@@ -40,7 +41,7 @@ def copy_flow(kafka: str, source: str, target: str, crash_after: int | None) -> 
         seen += 1
         if seen == crash_after:
             raise CrashError
-        events = decode(batch, settings, now=NOW).events
+        events = decode_batch(batch, settings, now=NOW).events
         n = events.num_rows
         late = {"watermark": events["ts"], "late_by_us": pa.array([0] * n), "missed": pa.array(["[]"] * n)}
         for name, column in late.items():
@@ -48,7 +49,8 @@ def copy_flow(kafka: str, source: str, target: str, crash_after: int | None) -> 
         return "all", events
 
     flow = Dataflow("copy")
-    rows = op.map("decode", op.input("source", flow, open_source(settings, clock=lambda: NOW)), step)
+    opened = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+    rows = op.map("decode", op.input("source", flow, opened), step)
     op.output("sink", rows, open_sink(f"kafka://{kafka}/{target}", settings, stream="late"))
     return flow
 

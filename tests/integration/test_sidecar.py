@@ -48,7 +48,7 @@ def test_a_server_killed_and_restarted_mid_stream_costs_nothing_but_time(
         assert answer.failed == {}
         np.testing.assert_allclose(answer.vectors, before, atol=TOLERANCE)
     # A server that starts may refuse a connection once more after its first answer: a second outage.
-    outages = ["holding back" in line for line in said]
+    outages = ["the flow waits" in line for line in said]
     assert outages
     assert outages == [True, False] * (len(said) // 2)
     assert all("answers again" in line for line in said[1::2])

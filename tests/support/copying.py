@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 
 import bytewax.operators as op
 import pyarrow as pa
 from bytewax.dataflow import Dataflow
 
-from dataflow.decode.batch import decode
+from dataflow.decode.batch import check_format, decode_batch
 from dataflow.items.schemas import Decoded
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
@@ -26,10 +27,11 @@ def copy_flow(
     """
     settings = Settings(source=SourceSettings(uri=uri, batch_rows=rows))
     flow = Dataflow("copy")
-    raw = op.input("source", flow, open_source(settings, clock=lambda: NOW))
+    opened = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+    raw = op.input("source", flow, opened)
 
     def step(batch: pa.RecordBatch) -> Decoded:
-        decoded = decode(batch, settings, now=NOW)
+        decoded = decode_batch(batch, settings, now=NOW)
         if watch:
             watch(decoded)
         return decoded

@@ -2,10 +2,12 @@
 
 import json
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from dataflow.decode.batch import check_format
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.source import open_source
@@ -46,7 +48,8 @@ def settings_for(uri: str, **source: Any) -> Settings:
 
 
 def opened(uri: str, **source: Any) -> Any:
-    return open_source(settings_for(uri, **source), clock=lambda: NOW)
+    settings = settings_for(uri, **source)
+    return open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
 
 
 def build(uri: str, part: str, state: int | None = None, **source: Any) -> Any:

@@ -378,15 +378,18 @@ import resource, signal, sys
 from dataflow.items.schemas import SCORED
 from dataflow.settings import Settings
 from dataflow.sink import open_sink
+from dataflow.items.marks import Marked
+from dataflow.sink.watched import watched
 from dataflow.telemetry import logs
-from dataflow.telemetry.guard import ending, watched
+from dataflow.telemetry.guard import exit_on_error
+from dataflow.telemetry.watch import Watch
 from tests.support.batches import filled
 logs.start(Settings().log)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-sink = watched(open_sink(sys.argv[1], Settings(), stream="scores"), ending(False))
+sink = watched(open_sink(sys.argv[1], Settings(), stream="scores"), Watch(guard=exit_on_error(False)))
 part = sink.build_part("s", sink.list_parts()[0], None)
-part.write_batch([filled(SCORED, 1000)])
+part.write_batch([Marked(filled(SCORED, 1000))])
 part.snapshot()
 """
 
