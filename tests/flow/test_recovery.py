@@ -19,6 +19,7 @@ from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
 from dataflow.recovery.store import partition_paths, prepare, read_made_with
 from tests.support.flows import environment, run, scores
+from tests.support.processes import unmeasured
 from tests.support.recovery import other_flow
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -204,7 +205,7 @@ def test_a_disk_that_is_full_ends_the_flow_with_a_line_that_says_so(tmp_path: Pa
     env = environment(tmp_path, DRIFTLINE_SINK__SCORES="", DRIFTLINE_LOG__LEVEL="error")
     done = subprocess.run(
         [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow", *flags],
-        env=env,
+        env=unmeasured(env),
         capture_output=True,
         text=True,
         check=False,

@@ -1,14 +1,14 @@
 """A window with more rows than ``window.max_window_rows`` is a sample that depends on ids alone."""
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataflow.settings import Window
 from dataflow.window.counts import SLACK
 from dataflow.window.sample import levels
 from tests.support.references import aligned, cuts, reference, sample, sessions, streams
-from tests.support.windowing import Arrival, Harness, pieces, run
+from tests.support.windowing import Arrival, Harness, pieces, run, spec
 
 
 @given(aligned, streams, cuts, st.integers(1, 12), st.sets(st.integers(0, 8)))
@@ -46,10 +46,18 @@ def test_a_limited_session_is_a_sample_too(
 
 
 @given(aligned, streams, cuts, st.integers(1, 12), st.integers(1, 12), st.integers(0, 8))
+@example(
+    spec(kind="tumbling", length=1, delay=0, allowed_lateness=1),
+    [Arrival(0), Arrival(1), Arrival(1), Arrival(0)],
+    [],
+    1,
+    1,
+    0,
+)
 def test_a_sample_may_have_another_size_on_the_same_store(
     window: Window, arrivals: list[Arrival], at: list[int], limit: int, later: int, change: int
 ) -> None:
-    """Each window is a sample of its events by their ids alone: all those of some level and above."""
+    """Each window is a sample of its events by their ids alone: all events of some level and above."""
     harness = Harness(window.model_copy(update={"max_window_rows": limit}))
     for number, (start, stop) in enumerate(pieces(len(arrivals), at)):
         if number == change:
@@ -61,6 +69,8 @@ def test_a_sample_may_have_another_size_on_the_same_store(
     assert set(harness.emitted().late) == late
     for w, rows in harness.emitted().final().items():
         ids = sorted(members[w])
+        if not sample(ids, min(limit, later)):
+            continue  # the last sample may be empty, and then an earlier revision is the last emitted one
         of = dict(zip(ids, levels(pa.array([f"{i:06d}" for i in ids])).tolist(), strict=True))
         lowest = min(of[i] for i in rows)
         assert rows == {i for i in ids if of[i] >= lowest}

@@ -5,7 +5,7 @@ A wait has no limit of its own: pytest-timeout ends a test that hangs. So a slow
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,11 @@ def errors_of(process: Process, code: int = 0) -> str:
     text = errors.decode() if isinstance(errors, bytes) else str(errors)
     assert process.returncode == code, text
     return text
+
+
+def unmeasured(env: Mapping[str, str]) -> dict[str, str]:
+    """``env`` without the measurement of coverage: for a process that cannot write files."""
+    return {name: value for name, value in env.items() if not name.startswith("COVERAGE_")}
 
 
 def size(path: Path) -> int:

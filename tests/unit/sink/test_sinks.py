@@ -30,6 +30,7 @@ from dataflow.sink import SINKS, Stream, open_sink, paths
 from dataflow.sink.encoding import IDENTITY, cut_dead_letter, json_rows, row_ids
 from tests.support.batches import filled as batch
 from tests.support.paths import ROOT
+from tests.support.processes import unmeasured
 
 
 def parsed(rows: pa.RecordBatch) -> Any:
@@ -396,7 +397,7 @@ part.snapshot()
 
 @pytest.mark.parametrize("uri", FILE_SINKS)
 def test_no_room_left_is_one_line(uri: str, tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = unmeasured(os.environ) | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", FULL_DISK, uri]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     where = f"driftline: {tmp_path}/{uri}: cannot be written: File too large; make room or mend that"
