@@ -35,8 +35,8 @@ PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 LOCKED := $(PIP) --no-deps --require-hashes -r
 # The examples in docstrings of dataflow/ are tests, too.
 FAST_TESTS := --doctest-modules dataflow tests/unit tests/property
-# Two processes, with which two cores are busy; tests of one group (see tests/conftest.py) run in one of them.
-PYTEST := -m pytest -n 2 --dist loadgroup
+# Two processes, with which two cores are busy; tests of one group (see tests/support/scheduling.py) run in one of them.
+PYTEST := -m pytest -n 2 --dist loadscope
 COVERAGE := out/coverage
 
 .PHONY: help

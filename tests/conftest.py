@@ -2,7 +2,9 @@
 
 import os
 import signal
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 # A busy machine is not a failure: Hypothesis has no deadline here.
@@ -14,7 +16,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # The workers share the cores: beside another busy process, threads of BLAS and torch wait for each other
-    # at full speed (see dataflow/score/scorers/kmeans.py).
+    # The processes of pytest-xdist share the cores. Beside another busy process, threads of BLAS and torch
+    # wait for each other at full speed (see dataflow/score/scorers/kmeans.py).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.support.scheduling import Scheduling  # noqa: PLC0415  only where pytest-xdist is in use
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -1,4 +1,4 @@
-"""Sources and sinks in real dataflows: all records once and in order, whatever the workers and crashes."""
+"""Sources and sinks in real dataflows: each record once and in order, also after crashes."""
 
 import json
 import os

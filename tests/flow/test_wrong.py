@@ -1,4 +1,4 @@
-"""When things are wrong: one line that says what and what to do, never a traceback."""
+"""A mistake gives one line that says what is wrong and what to do, and never a traceback."""
 
 from pathlib import Path
 

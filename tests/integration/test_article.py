@@ -25,7 +25,7 @@ from dataflow.source import open_source
 from export.serve.sidecar import Sidecar
 from tests.support.paths import ROOT, Encode
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
+pytestmark = pytest.mark.integration
 
 SHARED = ROOT.parent / "shared" / "data"
 
@@ -63,7 +63,7 @@ def read(path: Path, time: str) -> pd.DataFrame:
 
 
 def plainest(stream: Path, encode: Encode) -> pd.DataFrame:
-    """One row an event and window: ``window_start``, ``id``, ``kmeans_dist``."""
+    """One row for each event and window: ``window_start``, ``id``, ``kmeans_dist``."""
     events = read(stream, "ts").sort_values(["ts", "id"])
     events["embeddings"] = list(encode(events["text"].tolist()))
     last = events["ts"].dt.floor("5min")

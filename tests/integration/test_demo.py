@@ -16,7 +16,7 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.processes import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
+pytestmark = pytest.mark.integration
 
 STREAMING = "events scored"
 #: Slow enough that a signal comes while the demo runs.

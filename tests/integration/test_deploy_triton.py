@@ -19,7 +19,7 @@ from tests.support.manifests import container
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
+pytestmark = pytest.mark.integration
 
 
 class ManifestSidecar(Sidecar):

@@ -116,7 +116,7 @@ def test_recovery_stores(examine: Examine, tmp_path: Path) -> None:
     code, status, says = look(store, WINDOW__LENGTH="1h")
     assert (code, status) == (2, "wrong")
     assert "window.length=600s, and now it is 3600s" in says
-    # One sink less: its state stays behind.
+    # The state of the sink that is gone stays in the store.
     code, status, says = look(store, SINK__SCORES="")
     assert (code, status) == (0, "warning")
     assert f"driftline.{paths.step_id('scores', f'file:{tmp_path}/out/scores.jsonl')};" in says

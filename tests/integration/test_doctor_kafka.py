@@ -59,7 +59,7 @@ def tls_server(folder: Path) -> Iterator[int]:
 def test_kafka_that_is_away_or_refuses_us(
     examine: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Each look takes so long, except the last.
+    # Each doctor run below waits this long, except the last one.
     monkeypatch.setattr(kafka, "TIMEOUT_S", 3.0)
     secret = {"KAFKA__SASL_USERNAME": "me", "KAFKA__SASL_PASSWORD": "hunter2"}
     code, found = examine(SOURCE__URI=f"kafka://127.0.0.1:{free_port()}/events")

@@ -10,7 +10,7 @@ from export.serve.sidecar import Sidecar
 from tests.support.doctor import Examine, examiner, statuses
 from tests.support.flows import recovery
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.support import faulty_model
 from tests.support.flows import FLOW, environment
 from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.integration
 
 TEXTS = [f"text {i}" for i in range(200)]
 Connect = Callable[..., Embedder]

@@ -25,7 +25,7 @@ from dataflow.source import open_source
 from tests.support.kafka_broker import PATIENCE_S, QUIET, broker, make_topic
 from tests.support.kafka_messages import NOW, SENT_MS, build, opened, read, send
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("kafka")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from dataflow.source import open_source
 from tests.support.kafka_broker import broker, make_topic
 from tests.support.kafka_messages import NOW, receive, send, settings_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("kafka_flow")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")

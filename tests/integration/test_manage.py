@@ -26,7 +26,7 @@ from export.repository.install import Layout
 from export.serve.sidecar import HOST, Sidecar
 from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
+pytestmark = pytest.mark.integration
 
 Manage = Callable[..., int]
 

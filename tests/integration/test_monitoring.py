@@ -20,7 +20,7 @@ from tests.support import monitoring
 from tests.support.flows import environment
 from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
+pytestmark = pytest.mark.integration
 
 START = datetime(2026, 3, 2, tzinfo=timezone.utc)
 #: Series that this flow has not: of Kafka (see test_kafka.py), of failed requests, of a GPU.

@@ -49,7 +49,6 @@ def messages(address: str, topic: str, n: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.integration
-@pytest.mark.xdist_group("model")
 def test_the_commands_of_the_readme(triton: Sidecar, kafka: str, tmp_path: Path) -> None:
     for name in LINKED:
         (tmp_path / name).symlink_to(ROOT / name)

@@ -21,7 +21,7 @@ from tests.support.ports import free_port
 from tests.support.processes import wait_until
 from tests.support.texts import mixture
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
+pytestmark = pytest.mark.integration
 
 
 def test_a_server_killed_and_restarted_mid_stream_costs_nothing_but_time(

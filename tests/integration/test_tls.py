@@ -17,7 +17,7 @@ from export.serve.sidecar import Sidecar
 from tests.support import faulty_model
 from tests.support.tls import authority, certificate
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tls")]
+pytestmark = pytest.mark.integration
 
 
 #: How long to ask a server that refuses: long enough to learn the reason on a busy machine.
@@ -26,7 +26,7 @@ REFUSED_S = 2.0
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an authority ``ca``, the certificates of ``server`` and ``flow``, another authority."""
+    """A folder with the authorities ``ca`` and ``other``, and the certificates of ``server`` and ``flow``."""
     folder = tmp_path_factory.mktemp("pem")
     authority(folder, "ca")
     authority(folder, "other")

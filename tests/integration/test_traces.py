@@ -157,7 +157,7 @@ def test_off_it_is_not_even_imported() -> None:
 
 @contextmanager
 def over_http(served: list[dict[str, str]]) -> Iterator[str]:
-    """An OTLP/HTTP endpoint for JSON, which is what Triton sends; ``served`` takes the spans."""
+    """An OTLP/HTTP endpoint for JSON, the format that Triton sends. ``served`` gets the spans."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -1,4 +1,4 @@
-"""The embedder and plain clients against a real Triton."""
+"""The embedders, and plain clients, with a real Triton."""
 
 import json
 import re
@@ -29,7 +29,7 @@ from tests.support.paths import Encode
 from tests.support.ports import free_port
 from tests.support.texts import mixture
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("model")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(params=["null", "onnx", "triton"])

@@ -22,7 +22,7 @@ from tests.support import faulty_model
 from tests.support.flows import PACED, environment, recovery, rows, run, scored, start, write_stream
 from tests.support.processes import errors_of, killed, size, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("versions")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def flow_settings(folder: Path, server: Sidecar, **more: str) -> dict[str, str]:
 
 
 def versions_of_windows(scores: Path) -> dict[tuple[str, str], set[str]]:
-    """(key, start) -> its versions. Checks that each row's embedding is what its version gives."""
+    """(key, start) -> the versions of a window. Checks each embedding against its version."""
     found = defaultdict(set)
     for row in rows(scores):
         found[str(row["key"]), str(row["window_start"])].add(str(row["model_version"]))

@@ -34,7 +34,7 @@ def test_a_window_comes_as_soon_as_the_watermark_is_at_its_end(
     window: Window, arrivals: list[Arrival], at: list[int]
 ) -> None:
     harness, due = Harness(window), set[int]()
-    # One more, to have the watermark after the last.
+    # One more event, to get the watermark after the last event.
     marks = watermarks(window, [*arrivals, Arrival(0)])
     for start, stop in pieces(len(arrivals), at):
         harness.push(arrivals[start:stop], start)

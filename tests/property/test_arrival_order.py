@@ -37,7 +37,7 @@ def test_order_of_arrival_within_the_delay_does_not_matter(
 ) -> None:
     delay = window.delay.total_seconds()
     in_order = sorted(times)
-    # An event may be overtaken by those up to `delay` younger: at the watermark it is still on time.
+    # Events that are younger by up to `delay` may overtake an event: an event at the watermark is on time.
     jittered = sorted(in_order, key=lambda ts: ts + rng.uniform(0, delay))
     plain, shuffled = (run(window, [Arrival(base + ts) for ts in s]) for s in (in_order, jittered))
     assert not plain.late
@@ -53,7 +53,7 @@ def test_order_of_arrival_within_the_delay_does_not_matter(
 def test_one_partition_far_ahead_makes_nothing_late(partitions: int) -> None:
     window = spec(kind="sliding", length=600, slide=300, delay=300)
     harness = Harness(window)
-    # All partitions have spoken before the downtime; afterwards one is read hours ahead of the others.
+    # All partitions had data before the downtime. Afterwards one partition is read hours ahead of the others.
     seen = [Arrival(i, f"p{i % partitions}") for i in range(partitions)]
     ahead = [Arrival(60 * i, f"p{p}") for p in range(partitions) for i in range(1, 300)]
     harness.push(seen, 0)

@@ -1,4 +1,4 @@
-"""Whatever the bytes, each record is an event or a dead letter, and an event is what a plain reader sees."""
+"""Each record of any bytes is an event or a dead letter, and an event is what a plain reader reads."""
 
 import json
 from datetime import datetime, timedelta, timezone
@@ -108,7 +108,7 @@ def test_valid_records_are_what_a_plain_reader_sees(batch: list[dict[str, Any]],
     assert found == [plainly(record, offset) for offset, record in enumerate(batch)]
 
 
-# From 1000 on, as strftime does not pad %Y everywhere.
+# From the year 1000 on, because strftime does not pad %Y on every platform.
 @given(
     st.datetimes(datetime(1000, 1, 1), NOW.replace(tzinfo=None), timezones=st.just(UTC)),
     st.sampled_from(["%Y-%m-%d %H:%M:%S.%f", "%d/%b/%Y:%I:%M:%S %p", "%A %B %d %H:%M:%S %Y", "%j %Y"]),
@@ -122,7 +122,7 @@ def test_patterns_read_what_strftime_writes(moment: datetime, pattern: str) -> N
     assert decoded.events["ts"].to_pylist() == [expected]
 
 
-#: Zones and days on which their clocks were set: by an hour, by half an hour, and by a day.
+#: Zones, and the times at which their clocks changed: by an hour, by half an hour, and by a day.
 changes = st.sampled_from(
     [
         ("Europe/Zurich", datetime(2026, 3, 29, 2)),

@@ -28,7 +28,7 @@ def test_a_limited_window_is_a_sample_by_id_alone(
     harness.finish()
     members, late = reference(window, arrivals)
     expected = {w: rows for w, m in members.items() if (rows := sample(sorted(m), limit))}
-    # The sample of a window may be empty where it is this small; then an earlier revision is its last.
+    # A sample this small may be empty: then an earlier revision of the window is its last one.
     assert {w: rows for w, rows in harness.emitted().final().items() if w in expected} == expected
     assert set(harness.emitted().late) == late
     last = {(w.ref.start // 1_000_000, w.ref.end // 1_000_000): w.seen for w in harness.windows}

@@ -15,7 +15,7 @@ from tests.support.ports import free_port
 
 Config = dict[str, str | int | float | bool]
 QUIET: Config = {"log_level": 0}  # clients of a finished test still listen when the broker ends
-#: How long a test waits for a broker that works, on a machine as busy as may be.
+#: How long a test waits for a broker that works, however busy the machine is.
 PATIENCE_S = 120.0
 
 

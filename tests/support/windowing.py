@@ -1,4 +1,4 @@
-"""The window stages without bytewax: a key's machine, its chunks and its assemblies, in one place."""
+"""The window steps without bytewax: the machine of a key, its chunks and its assemblies in one object."""
 
 import itertools
 import random
@@ -52,7 +52,7 @@ def batch(arrivals: Sequence[Arrival], first: int = 0) -> pa.RecordBatch:
 
 
 class Emitted(NamedTuple):
-    """Everything that came out: windows in order of emission, by number of event, and late events."""
+    """The output: windows in the order of emission, with the numbers of their events, and late events."""
 
     windows: list[tuple[WindowRef, tuple[int, ...]]]
     late: dict[int, int]
@@ -65,7 +65,7 @@ class Emitted(NamedTuple):
 def progress(
     window: settings.Window, partitions: Iterable[str] = (), now: int = 0, state: Any = None
 ) -> Progress:
-    """The step before the keys part, as the settings ask for it."""
+    """The step before the stream is divided by key, with the options of ``window``."""
     jump = window.delay if window.max_jump is None else window.max_jump
     idle = micros(window.idle_timeout) if window.idle_timeout else None
     return Progress(micros(jump), idle, partitions, now, state)
@@ -177,7 +177,7 @@ class Keyed:
 
 
 def run(window: settings.Window, arrivals: Sequence[Arrival], cuts: Iterable[int] = ()) -> Emitted:
-    """All of a finite input in order of arrival, cut into batches before the events ``cuts``."""
+    """Push a finite input in order of arrival; a new batch starts at each event of ``cuts``."""
     harness = Harness(window)
     for start, stop in pieces(len(arrivals), cuts):
         harness.push(arrivals[start:stop], start)
