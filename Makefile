@@ -33,7 +33,11 @@ CHECKOV := $(CHECKOV_VENV)/.made-$(MINOR)
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 # --no-deps: the lock files leave out torch, and what only the (unused) Python package of Triton's wheel needs.
 LOCKED := $(PIP) --no-deps --require-hashes -r
-FAST_TESTS := $(wildcard tests/unit tests/property tests/flow)
+# The examples in docstrings of dataflow/ are tests, too.
+FAST_TESTS := --doctest-modules dataflow tests/unit tests/property
+# Two processes, with which two cores are busy; tests of one group (see tests/support/scheduling.py) run in one of them.
+PYTEST := -m pytest -n 2 --dist loadscope
+COVERAGE := out/coverage
 
 .PHONY: help
 help: ## list the targets
@@ -66,12 +70,15 @@ check: $(DEV) ## run ruff and mypy
 	$(VENV)/bin/mypy
 
 .PHONY: test
-test: $(DEV) $(SIDECAR) model ## all tests, those with real servers last
-	$(VENV)/bin/python -m pytest $(FAST_TESTS) $(wildcard tests/integration) $(ARGS)
+test: $(DEV) $(SIDECAR) model ## all tests, with real servers; fails also if too little of the code is covered
+	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)
+	$(VENV)/bin/python -m coverage run $(PYTEST) $(FAST_TESTS) tests/flow tests/integration $(ARGS)
+	@$(VENV)/bin/python -m coverage combine --quiet
+	@$(VENV)/bin/python -m coverage report $(if $(ARGS),--fail-under=0)
 
 .PHONY: test-unit
-test-unit: $(DEV) ## the tests that start no server
-	$(VENV)/bin/python -m pytest $(FAST_TESTS) $(ARGS)
+test-unit: $(DEV) ## the tests that start neither a flow nor a server
+	$(VENV)/bin/python $(PYTEST) $(FAST_TESTS) $(ARGS)
 
 .PHONY: manifests
 manifests: $(CHECKOV) ## write the Kubernetes manifests to out/k8s/, and check them and the Dockerfiles with checkov

@@ -1,4 +1,4 @@
-"""The real export of the real model, and of small ones with other poolings."""
+"""The real export of the real model, and of small models with other poolings."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def exported(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Spec]:
-    """A local folder, exported to a repository of its own."""
+    """The model of a local folder, exported to a new repository."""
     root = tmp_path_factory.mktemp("repository")
     spec = build(weights.source(str(model_folder)), root, cache=root, force=False, log=print)
     return root, spec
@@ -52,7 +52,7 @@ def test_the_graph_is_what_the_stock_server_reads(exported: tuple[Path, Spec]) -
     model = onnx.load(Layout(exported[0]).graph, load_external_data=False)
     assert {each.domain: each.version for each in model.opset_import} == {"": graph.OPSET, "com.microsoft": 1}
     assert model.ir_version <= 10
-    # One operator a layer; it, and none of the others of this domain, was tried with ONNX Runtime 1.19.
+    # One operator for each layer. Of this domain, only this operator was tried with ONNX Runtime 1.19.
     own = [node.op_type for node in model.graph.node if node.domain == "com.microsoft"]
     assert own == ["MultiHeadAttention"] * 6
     assert "Softmax" not in {node.op_type for node in model.graph.node}
@@ -97,7 +97,7 @@ def test_other_poolings_agree_with_the_reference(
 
 @pytest.mark.parametrize("family", ["bert", "mpnet", "roberta", "distilbert"])
 def test_attention_of_other_families_agrees(family: str, tmp_path: Path, model_folder: Path) -> None:
-    """Small ones with random weights, and a dense layer on top; longer than MPNet's bias reaches."""
+    """Small models with random weights. Some texts are longer than the bias of MPNet reaches."""
     import torch  # noqa: PLC0415
     import transformers  # noqa: PLC0415
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415

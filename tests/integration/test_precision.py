@@ -1,4 +1,4 @@
-"""The real model in other precisions, and what the real server makes of their configs."""
+"""The real model in other precisions, and the real server with their configs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -108,7 +108,7 @@ def repository_spec(root: Path) -> Spec | None:
 
 
 def served(source: Path, root: Path, **change: str) -> None:
-    """A copy of ``source`` whose configs are for something else."""
+    """Make a copy of ``source`` with the configs of another precision."""
     layout, mine = Layout(source), Layout(root)
     spec = repositories.read_spec(layout)
     assert spec

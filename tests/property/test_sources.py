@@ -1,4 +1,4 @@
-"""However batches are bounded and wherever a reader stops, the records and their offsets are the same."""
+"""The records and their offsets depend neither on the bounds of batches nor on where a reader stops."""
 
 import gzip
 import os
@@ -55,7 +55,7 @@ def batches(part: Any, most: int = 1000) -> list[Records]:
 
 
 def check(cut: list[Records], bounds: dict[str, int]) -> None:
-    """Each batch is within the bounds, and none could have taken in the record after it."""
+    """Each batch is within the bounds, and the record after a batch would exceed its bounds."""
     for batch, following in zip_longest(cut, cut[1:]):
         size = sum(len(raw) for _, raw in batch)
         assert 1 <= len(batch) <= bounds["batch_rows"]

@@ -1,4 +1,4 @@
-"""The manifests in k8s/ as kustomize builds them."""
+"""The manifests in k8s/, built by kustomize."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def built(overlay: str) -> list[Object]:
 
 
 def with_components(overlay: str, folder: Path) -> list[Object]:
-    """The same with all components, as an overlay in ``folder``."""
+    """The objects of an overlay in ``folder`` that adds all components to ``overlay``."""
     k8s = Path(os.path.relpath(ROOT / "k8s", folder.resolve()))
     kustomization = {
         "resources": [str(k8s / "overlays" / overlay)],
@@ -101,7 +101,7 @@ def flags(arguments: list[str]) -> dict[str, list[str]]:
 
 
 def environment(objects: list[Object], *, pod_name: str, secrets: dict[str, str]) -> dict[str, str]:
-    """What the dataflow's container finds in its environment."""
+    """The environment of the dataflow container."""
     spec = container(objects, "dataflow")
     maps = {each["metadata"]["name"]: each["data"] for each in of(objects, "ConfigMap")}
     found: dict[str, str] = {}
@@ -120,7 +120,7 @@ def environment(objects: list[Object], *, pod_name: str, secrets: dict[str, str]
 
 
 def secret() -> Object:
-    """The Secret that a user makes by hand, as the example has it."""
+    """The Secret that a user makes by hand; this is the example."""
     example = ROOT / "k8s" / "components" / "kafka-credentials" / "secret.example.yaml"
     found: Object = yaml.safe_load(example.read_text())
     return found

@@ -1,4 +1,4 @@
-"""What the export says of a small model."""
+"""The spec that the export writes for a model."""
 
 from export.convert import weights
 from export.repository.install import Spec

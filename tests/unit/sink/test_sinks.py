@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,22 +28,9 @@ from dataflow.settings import Sink as SinkSettings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sink import SINKS, Stream, open_sink, paths
 from dataflow.sink.encoding import IDENTITY, cut_dead_letter, json_rows, row_ids
+from tests.support.batches import filled as batch
 from tests.support.paths import ROOT
-
-T = datetime(2026, 11, 23, 12, 0, 0, 5, tzinfo=timezone.utc)
-SAMPLES = {
-    pa.string(): "x",
-    schemas.TIMESTAMP: T,
-    pa.int32(): 1,
-    pa.int64(): 2,
-    pa.float64(): 0.5,
-    pa.binary(): b"raw",
-}
-
-
-def batch(schema: pa.Schema, n: int = 1, **values: Any) -> pa.RecordBatch:
-    sample = {f.name: SAMPLES[f.type] for f in schema} | {"attributes": "{}", "missed": "[]"} | values
-    return pa.RecordBatch.from_pylist([{f.name: sample[f.name] for f in schema}] * n, schema=schema)
+from tests.support.processes import unmeasured
 
 
 def parsed(rows: pa.RecordBatch) -> Any:
@@ -227,10 +213,13 @@ def test_a_slow_reader_gets_every_row(monkeypatch: pytest.MonkeyPatch, blocking:
 
 
 READ_ONE_LINE = """
-from tests.unit.sink.test_sinks import *
+from dataflow.items.schemas import SCORED
+from dataflow.settings import Settings
+from dataflow.sink import open_sink
+from tests.support.batches import filled
 part = open_sink("stdout:", Settings(), stream="scores").build("s", 0, 1)
 while True:
-    part.write_batch([("k", batch(SCORED, 1000))])
+    part.write_batch([("k", filled(SCORED, 1000))])
 """
 
 
@@ -387,25 +376,28 @@ def test_a_device_is_no_file(uri: str, says: str) -> None:
 
 FULL_DISK = """
 import resource, signal, sys
-from tests.unit.sink.test_sinks import *
-from dataflow.telemetry import logs
+from dataflow.items.schemas import SCORED
+from dataflow.settings import Settings
+from dataflow.sink import open_sink
 from dataflow.items.marks import Marked
 from dataflow.sink.watched import watched
+from dataflow.telemetry import logs
 from dataflow.telemetry.guard import exit_on_error
 from dataflow.telemetry.watch import Watch
+from tests.support.batches import filled
 logs.start(Settings().log)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 sink = watched(open_sink(sys.argv[1], Settings(), stream="scores"), Watch(guard=exit_on_error(False)))
 part = sink.build_part("s", sink.list_parts()[0], None)
-part.write_batch([Marked(batch(SCORED, 1000))])
+part.write_batch([Marked(filled(SCORED, 1000))])
 part.snapshot()
 """
 
 
 @pytest.mark.parametrize("uri", FILE_SINKS)
 def test_no_room_left_is_one_line(uri: str, tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = unmeasured(os.environ) | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", FULL_DISK, uri]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     where = f"driftline: {tmp_path}/{uri}: cannot be written: File too large; make room or mend that"
