@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dataflow.clock import utc_now
-from dataflow.endpoints import uri as uris
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import DriftlineError
 from dataflow.settings import Settings
 from dataflow.source import demo as source
@@ -79,7 +79,7 @@ def _demo(options: argparse.Namespace, interrupts: Interrupts) -> int:
 
 
 def _plan(text: str) -> Plan:
-    uri = uris.parse(text)
+    uri = parse_uri(text)
     return source.open_source(Settings(), uri, utc_now, lambda *_: None).plan
 
 

@@ -106,7 +106,7 @@ class Flow:
         run_main(
             build_flow(
                 settings,
-                source=open_source(settings, clock=utc_now, check=partial(check_format, settings)),
+                source=open_source(settings, clock=utc_now, check_format=partial(check_format, settings)),
                 embedder=open_embedder(settings.embed),
                 sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
             )

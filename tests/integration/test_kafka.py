@@ -117,7 +117,7 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mistakes_in_the_settings(uri: str, kafka_settings: dict[str, Any], says: str) -> None:
     settings = Settings(source=SourceSettings(uri=uri), kafka=Kafka(**kafka_settings))
     with pytest.raises(SettingsError, match=says) as caught:
-        open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+        open_source(settings, clock=lambda: NOW, check_format=partial(check_format, settings))
     assert "\n" not in str(caught.value)
 
 
@@ -160,7 +160,7 @@ def test_a_topic_made_anew_is_noticed(
         make_topic(address, "anew", 1)
     send(address, "anew", range(3), 1)
     with pytest.raises(
-        SourceError, match=r"anew:0: had been read up to offset 9, but .* the topic was made anew"
+        SourceError, match=r"anew:0: was read up to offset 9 before, .* deleted and created again"
     ):
         build(f"kafka://{address}/anew", "anew:0", 9)
     assert read(build(f"kafka://{address}/anew?tail=false", "anew:0", 3)) == []

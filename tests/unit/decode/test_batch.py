@@ -13,7 +13,7 @@ from dataflow.items import schemas
 from dataflow.items.schemas import Decoded
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.source.framing import raw_batch
+from dataflow.source.batching import raw_batch
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 ARRIVAL = NOW - timedelta(seconds=3)
@@ -23,7 +23,7 @@ TS = "2026-11-23T11:00:00Z"
 def run(
     *lines: bytes, format: str = "jsonl", header: bytes | None = None, now: datetime = NOW, **source: Any
 ) -> Decoded:
-    raw = raw_batch(list(enumerate(lines)), "p", ARRIVAL, schemas.raw_schema(format, header))
+    raw = raw_batch(lines, range(len(lines)), "p", ARRIVAL, schemas.raw_schema(format, header))
     return decode_batch(raw, Settings(source=SourceSettings(**source)), now=now)
 
 
@@ -106,7 +106,7 @@ def test_missing_field(field: str, how: str) -> None:
         del record[field]
     reason, message = problem(run(orjson.dumps(record), id_field="id", key_field="key"))
     assert reason == "missing_field"
-    assert message.startswith(f"{field}: absent or null")
+    assert message.startswith(f"{field}: the field is absent or null")
 
 
 @pytest.mark.parametrize("value", [1, True, [], {}])
@@ -121,10 +121,10 @@ def test_text_is_a_string(value: object) -> None:
         (b"[1]", "malformed", "array"),
         (b"null", "malformed", "null"),
         (b'"x"', "malformed", "string"),
-        (b'{"ts": NaN, "text": "x"}', "bad_value", "ts: NaN is no JSON value"),
-        (b'{"a": {"b": -Infinity}}', "bad_value", "-Infinity is no JSON value"),
+        (b'{"ts": NaN, "text": "x"}', "bad_value", "ts: NaN is not a JSON value"),
+        (b'{"a": {"b": -Infinity}}', "bad_value", "-Infinity is not a JSON value"),
         (b'{"a": NaN', "malformed", "not JSON"),
-        (b'{"text": "\xff"}', "not_utf8", "byte 0xff at 10"),
+        (b'{"text": "\xff"}', "not_utf8", "byte 0xff at position 10"),
         (b'{"a": ' + b"[" * 2000 + b"]" * 2000 + b"}", "malformed", "not JSON"),
         (b'{"text": "\\ud8zz"}', "malformed", "not JSON"),
     ],
@@ -138,7 +138,10 @@ def test_not_a_json_object(raw: bytes, reason: str, says: str) -> None:
 
 def test_nested_deeper_than_can_be_written() -> None:
     deep = b'{"ts": "%s", "text": "x", "a": %s}' % (TS.encode(), b"[" * 500 + b"]" * 500)
-    assert problem(run(deep)) == ("malformed", "JSON nested more than 250 levels deep; flatten it")
+    assert problem(run(deep)) == (
+        "malformed",
+        "the record has more than 250 levels of nested JSON; send fewer levels",
+    )
 
 
 def test_lone_surrogates_are_replaced_and_pairs_kept() -> None:
@@ -214,7 +217,7 @@ def test_a_time_that_the_zone_skips_is_bad(form: str, ts_format: str) -> None:
         assert reason == "bad_time"
         assert message.endswith(
             " does not exist in Europe/Zurich: clocks there were set forward by 1:00:00; "
-            "correct it, or set source.ts_format or ts_zone"
+            "correct the time, or set source.ts_format or source.ts_zone"
         )
         assert decoded.ambiguous_times == 0
 
@@ -397,14 +400,15 @@ def test_future_guard(beyond: timedelta) -> None:
 
 def test_no_ts_field_takes_the_transport_time() -> None:
     assert event(run(line(), ts_field=""))["ts"] == ARRIVAL
-    raw = raw_batch([(0, line())], "p", ARRIVAL, schemas.raw_schema("jsonl"), message_ts_ms=[1795431600123])
+    raw = raw_batch([line()], [0], "p", ARRIVAL, schemas.raw_schema("jsonl"), message_ts_ms=[1795431600123])
     stamped = decode_batch(raw, Settings(source=SourceSettings(ts_field="")), now=NOW)
     assert event(stamped)["ts"] == at("2026-11-23T11:00:00.123000")
 
 
 def test_message_keys() -> None:
-    records = [(i, line()) for i in range(3)]
-    raw = raw_batch(records, "p", ARRIVAL, schemas.raw_schema("jsonl"), message_keys=[b"k", None, b"\xff"])
+    raw = raw_batch(
+        [line()] * 3, range(3), "p", ARRIVAL, schemas.raw_schema("jsonl"), message_keys=[b"k", None, b"\xff"]
+    )
     assert decode_batch(raw, Settings(), now=NOW).events["key"].to_pylist() == ["k", "all", "\\xff"]
 
 

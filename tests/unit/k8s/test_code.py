@@ -20,7 +20,7 @@ from bytewax import run
 
 import dataflow
 from dataflow import settings
-from dataflow.endpoints.uri import parse
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SettingsError
 from export.__main__ import _parser
 from export.convert import precision, weights
@@ -228,7 +228,7 @@ def test_the_images_are_those_of_this_version_and_model(objects: list[Object]) -
 def test_kafka_is_reached_through_the_policy() -> None:
     found = loaded(manifests.built("gpu"))
     used = [found.source.uri, *found.sink.scores, *found.sink.late, *found.sink.dead_letters]
-    hosts = {host for uri in used for host in parse(uri).authority.split(",")}
+    hosts = {host for uri in used for host in parse_uri(uri).authority.split(",")}
     allowed = {
         f"{to['namespaceSelector']['matchLabels']['kubernetes.io/metadata.name']}.svc:{port['port']}"
         for rule in one(manifests.built("gpu"), "NetworkPolicy")["spec"]["egress"]

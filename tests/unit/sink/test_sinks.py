@@ -26,8 +26,10 @@ from dataflow.items.schemas import LATE, SCORED, WINDOW_SUMMARY, dead_letters
 from dataflow.settings import Settings
 from dataflow.settings import Sink as SinkSettings
 from dataflow.settings import Source as SourceSettings
-from dataflow.sink import SINKS, Stream, open_sink, paths
+from dataflow.sink import SINKS, Stream, open_sink
+from dataflow.sink.conflicts import refuse_conflicts
 from dataflow.sink.encoding import IDENTITY, cut_dead_letter, json_rows, row_ids
+from dataflow.sink.step_ids import step_id
 from tests.support.batches import filled as batch
 from tests.support.paths import ROOT
 
@@ -157,7 +159,7 @@ def test_a_file_shorter_than_the_snapshot_is_refused(remove: bool) -> None:
     length = part.snapshot()
     if remove:
         Path("a.jsonl").unlink()
-    with pytest.raises(SourceError, match=r"a\.jsonl: is shorter than what had been written"):
+    with pytest.raises(SourceError, match=r"a\.jsonl: is shorter than the \d+ bytes that were written"):
         build("a.jsonl", length + (not remove))
 
 
@@ -242,7 +244,7 @@ def test_a_reader_that_has_enough_ends_it_without_a_word() -> None:
         ("stdout:?x=1", SettingsError, "no such option 'x'"),
         ("file:", SettingsError, "write file:PATH"),
         ("a_file/x.jsonl", SourceError, "a_file/x.jsonl: cannot be written"),
-        (".", SourceError, ".: is a folder, no file; name another file in sink.late"),
+        (".", SourceError, ".: is a folder, not a file; name another file in sink.late"),
         ("/proc/nope/x.jsonl", SourceError, "/proc/nope/x.jsonl: cannot be written"),
     ],
 )
@@ -307,7 +309,7 @@ def test_a_file_has_one_writer_and_no_reader(
     Path("p.parquet/x.csv").touch()
     streams = {name: tuple(uri.format(here=tmp_path) for uri in uris) for name, uris in streams.items()}
     with pytest.raises(SettingsError) as caught:
-        paths.check(settings(source, **streams))
+        refuse_conflicts(settings(source, **streams))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert Path("in.jsonl").read_text() == "{}\n"
@@ -315,18 +317,16 @@ def test_a_file_has_one_writer_and_no_reader(
 
 def test_files_beside_each_other_are_fine() -> None:
     uris = ("out/a.jsonl", "out/.b.jsonl", "out/c.parquet", "out/c.parquet2", "stdout:")
-    paths.check(settings("out/a?.jsonl", scores=uris, late=("stdout:", "out/d.jsonl")))
-    paths.check(settings("**/*.csv", scores=uris))
+    refuse_conflicts(settings("out/a?.jsonl", scores=uris, late=("stdout:", "out/d.jsonl")))
+    refuse_conflicts(settings("**/*.csv", scores=uris))
 
 
 def test_a_sink_is_known_by_its_stream_and_uri(tmp_path: Path) -> None:
-    same = {
-        paths.step_id("scores", uri) for uri in ("a.jsonl", "file:./a.jsonl", f"file://{tmp_path}/a.jsonl")
-    }
+    same = {step_id("scores", uri) for uri in ("a.jsonl", "file:./a.jsonl", f"file://{tmp_path}/a.jsonl")}
     (step,) = same
     assert re.fullmatch("sink_scores_[0-9a-f]{12}", step)
-    others = {paths.step_id("scores", uri) for uri in ("b.jsonl", "stdout:", "stderr:", "a.parquet")}
-    assert len(same | others | {paths.step_id("late", "a.jsonl")}) == 6
+    others = {step_id("scores", uri) for uri in ("b.jsonl", "stdout:", "stderr:", "a.parquet")}
+    assert len(same | others | {step_id("late", "a.jsonl")}) == 6
 
 
 FILE_SINKS = ["a.jsonl", "a.parquet"]
@@ -356,16 +356,16 @@ def test_what_follows_a_snapshot_is_written_at_the_end_and_goes_at_a_resume(uri:
 @pytest.mark.parametrize("uri", FILE_SINKS)
 def test_another_thing_in_the_place_of_a_file_is_refused_at_once(uri: str) -> None:
     os.mkfifo(uri)
-    with pytest.raises(SourceError, match=rf"^{re.escape(uri)}: is a FIFO, no f"):
+    with pytest.raises(SourceError, match=rf"^{re.escape(uri)}: is a FIFO, not a f"):
         open_sink(uri, Settings(), stream="scores")
 
 
 @pytest.mark.parametrize(
     ("uri", "says"),
     [
-        ("/dev/stdout", "/dev/stdout: is no file; write sink.scores=stdout:"),
-        ("/dev/fd/2", "/dev/fd/2: is no file; write sink.scores=stderr:"),
-        ("/dev/full", "/dev/full: is a device, no file"),
+        ("/dev/stdout", "/dev/stdout: is not a file; write sink.scores=stdout:"),
+        ("/dev/fd/2", "/dev/fd/2: is not a file; write sink.scores=stderr:"),
+        ("/dev/full", "/dev/full: is a device, not a file"),
     ],
 )
 def test_a_device_is_no_file(uri: str, says: str) -> None:
@@ -399,7 +399,7 @@ def test_no_room_left_is_one_line(uri: str, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", FULL_DISK, uri]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    where = f"driftline: {tmp_path}/{uri}: cannot be written: File too large; make room or mend that"
+    where = f"driftline: {tmp_path}/{uri}: cannot be written: File too large; free space or fix the cause"
     assert done.stderr.startswith(where)
     assert (done.stderr.count("\n"), done.returncode) == (1, 1)
 

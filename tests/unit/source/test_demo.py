@@ -7,13 +7,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from dataflow.endpoints import uri as uris
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SettingsError
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.source import demo, demo_log
 from dataflow.source.demo_log import Plan, record
-from dataflow.source.idle import AT_ONCE, WAIT_S
+from dataflow.source.waiting import AT_ONCE, WAIT_S
 
 NAMES = ("partition", "offset", "raw")
 NOW = datetime(2026, 11, 1, tzinfo=timezone.utc)
@@ -45,7 +45,7 @@ def paced(watch: Watch, part: str = "0", given: int | None = None) -> demo.DemoP
 def source(text: str, **settings: int) -> demo.DemoSource:
     return demo.open_source(
         Settings(source=SourceSettings.model_validate({"uri": text, **settings})),
-        uris.parse(text),
+        parse_uri(text),
         clock,
         lambda *_: None,
     )

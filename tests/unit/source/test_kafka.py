@@ -11,13 +11,13 @@ import pytest
 from confluent_kafka import KafkaError
 
 from dataflow.endpoints import kafka
-from dataflow.endpoints.uri import parse
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import DriftlineError, OutageError, SettingsError, SourceError
 from dataflow.items import schemas
 from dataflow.settings import Kafka, Settings, Source
 from dataflow.sink.kafka import KafkaSink
-from dataflow.source.idle import AT_ONCE
 from dataflow.source.kafka import KafkaSource
+from dataflow.source.waiting import AT_ONCE
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 TOPIC = kafka.Topic("t", (0,), {})
@@ -122,7 +122,7 @@ def test_what_retention_took_is_said(
     with caplog.at_level(logging.WARNING):
         source = part(monkeypatch, FakeConsumer([], watermarks=(40, 100)), state=25)
     assert source.snapshot() == 40
-    assert "t:0: offsets 25 to 39 are lost to the topic's retention" in caplog.text
+    assert "t:0: retention deleted offsets 25 to 39 before they were read" in caplog.text
 
 
 class FakeProducer:
@@ -185,9 +185,9 @@ def test_what_is_not_delivered_is_not_passed_over(
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with pytest.raises(SettingsError, match=r"pip install 'driftline\[kafka\]'"):
-        kafka.reach(Settings(), parse("kafka://h:1/t"))
+        kafka.find_topic(Settings(), parse_uri("kafka://h:1/t"))
 
 
 def test_settings_go_to_librdkafka_under_its_names() -> None:
     settings = Settings(kafka=Kafka.model_validate({"sasl_username": "me", "sasl_password": "hunter2"}))
-    assert kafka._configured(settings) == {"sasl.username": "me", "sasl.password": "hunter2"}
+    assert kafka._librdkafka_config(settings) == {"sasl.username": "me", "sasl.password": "hunter2"}
