@@ -21,7 +21,7 @@ from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Kafka, Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sink import open_sink
-from dataflow.source import open_source
+from dataflow.source import lag, open_source
 from tests.support.kafka_broker import PATIENCE_S, QUIET, broker, make_topic
 from tests.support.kafka_messages import NOW, SENT_MS, build, opened, read, send
 
@@ -122,6 +122,7 @@ def test_mistakes_in_the_settings(uri: str, kafka_settings: dict[str, Any], says
 
 
 def test_what_was_not_read_yet_is_shown(mock: str) -> None:
+    lag.show()
     send(mock, "lag", range(10), 1)
     part = build(f"kafka://{mock}/lag?tail=false", "lag:0", batch_rows=4)
     left: list[float] = []
