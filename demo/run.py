@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dataflow.clock import utc_now
-from dataflow.endpoints.uri import parse
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import DriftlineError
 from dataflow.settings import Settings
 from dataflow.source.demo import open_source
@@ -91,7 +91,7 @@ def _demo(arguments: argparse.Namespace, interrupts: Interrupts) -> int:
 
 
 def _plan(uri: str) -> Plan:
-    return open_source(Settings(), parse(uri), utc_now, lambda *_: None).plan
+    return open_source(Settings(), parse_uri(uri), utc_now, lambda *_: None).plan
 
 
 def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, str]:

@@ -121,7 +121,7 @@ class WholeFlow:
         run_main(
             build_flow(
                 whole,
-                source=open_source(whole, clock=utc_now, check=partial(check_format, whole)),
+                source=open_source(whole, clock=utc_now, check_format=partial(check_format, whole)),
                 embedder=open_embedder(whole.embed),
                 sink=lambda stream, uri: open_sink(uri, whole, stream=stream),
             )

@@ -58,7 +58,7 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
     read = settings.load(env)
     flow = build(
         read,
-        source=open_source(read, clock=utc_now, check=partial(check_format, read)),
+        source=open_source(read, clock=utc_now, check_format=partial(check_format, read)),
         embedder=NullEmbedder(8),
         sink=lambda stream, uri: sink.open_sink(uri, read, stream=stream),
     )

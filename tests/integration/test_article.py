@@ -38,7 +38,7 @@ def stream(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
             pytest.skip(f"no {request.param}: real streams are not part of this repository")
         return SHARED / str(request.param)
     settings = Settings(source=Source(uri="demo:?seed=1&events=600"))
-    source: Any = open_source(settings, clock=utc_now, check=partial(check_format, settings))
+    source: Any = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
     lines = []
     for name in source.list_parts():
         partition = source.build_part("source", name, None)

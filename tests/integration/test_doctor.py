@@ -12,7 +12,7 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 from tritonclient.grpc import service_pb2_grpc
 
-from dataflow.sink import paths
+from dataflow.sink.step_ids import step_id
 from tests.support.doctor import Examine, examiner, statuses
 from tests.support.flows import TEXT, environment, recovery, run, write_stream
 from tests.support.kserve import Server
@@ -119,7 +119,7 @@ def test_recovery_stores(examine: Examine, tmp_path: Path) -> None:
     # The state of the sink that is gone stays in the store.
     code, status, says = look(store, SINK__SCORES="")
     assert (code, status) == (0, "warning")
-    assert f"driftline.{paths.step_id('scores', f'file:{tmp_path}/out/scores.jsonl')};" in says
+    assert f"driftline.{step_id('scores', f'file:{tmp_path}/out/scores.jsonl')};" in says
     (store / "part-1.sqlite3").rename(tmp_path / "kept")
     code, status, says = look(store)
     assert (code, "holds 1 of 2 partitions" in says) == (2, True)

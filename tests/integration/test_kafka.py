@@ -21,7 +21,7 @@ from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Kafka, Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sink import open_sink
-from dataflow.source import open_source
+from dataflow.source import lag, open_source
 from tests.support.kafka_broker import PATIENCE_S, QUIET, broker, make_topic
 from tests.support.kafka_messages import NOW, SENT_MS, build, opened, read, send
 
@@ -117,11 +117,12 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mistakes_in_the_settings(uri: str, kafka_settings: dict[str, Any], says: str) -> None:
     settings = Settings(source=SourceSettings(uri=uri), kafka=Kafka(**kafka_settings))
     with pytest.raises(SettingsError, match=says) as caught:
-        open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+        open_source(settings, clock=lambda: NOW, check_format=partial(check_format, settings))
     assert "\n" not in str(caught.value)
 
 
 def test_what_was_not_read_yet_is_shown(mock: str) -> None:
+    lag.show()
     send(mock, "lag", range(10), 1)
     part = build(f"kafka://{mock}/lag?tail=false", "lag:0", batch_rows=4)
     left: list[float] = []
@@ -160,7 +161,7 @@ def test_a_topic_made_anew_is_noticed(
         make_topic(address, "anew", 1)
     send(address, "anew", range(3), 1)
     with pytest.raises(
-        SourceError, match=r"anew:0: had been read up to offset 9, but .* the topic was made anew"
+        SourceError, match=r"anew:0: was read up to offset 9 before, .* deleted and created again"
     ):
         build(f"kafka://{address}/anew", "anew:0", 9)
     assert read(build(f"kafka://{address}/anew?tail=false", "anew:0", 3)) == []

@@ -49,7 +49,7 @@ def copy_flow(kafka: str, source: str, target: str, crash_after: int | None) -> 
         return "all", events
 
     flow = Dataflow("copy")
-    opened = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+    opened = open_source(settings, clock=lambda: NOW, check_format=partial(check_format, settings))
     rows = op.map("decode", op.input("source", flow, opened), step)
     op.output("sink", rows, open_sink(f"kafka://{kafka}/{target}", settings, stream="late"))
     return flow

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from dataflow.flow import flow
-from dataflow.sink import paths
+from dataflow.sink.step_ids import step_id
 from export.serve.sidecar import Sidecar
 from tests.support import faulty_model, flows
 from tests.support.flows import TEXT, environment, rows, write_mixed, write_stream
@@ -94,8 +94,8 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
     assert sum(int(attributes(span)["rows"]) for span in taken.named("embed")) == 300
     parents = Counter((attributes(s)["step"], by_id[s.parent_span_id].name) for s in taken.named("sink"))
     for uri in dead.split():
-        assert parents[f"driftline.{paths.step_id('dead_letters', uri)}", "decode"] == 1
-    to_scores = f"driftline.{paths.step_id('scores', scores.split(maxsplit=1)[0])}"
+        assert parents[f"driftline.{step_id('dead_letters', uri)}", "decode"] == 1
+    to_scores = f"driftline.{step_id('scores', scores.split(maxsplit=1)[0])}"
     assert parents[to_scores, "score"] > 0
     written = [span for span in taken.named("sink") if attributes(span)["step"] == to_scores]
     of = {each for span in written for each in (span.parent_span_id, *(link.span_id for link in span.links))}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow.items.schemas import EVENT, TIMESTAMP, embedded_schema, raw_schema
-from dataflow.source.framing import raw_batch
+from dataflow.source.batching import raw_batch
 
 #: When :func:`raw` records were read.
 ARRIVAL = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -34,7 +34,8 @@ def raw(
     arrival: datetime = ARRIVAL,
 ) -> pa.RecordBatch:
     """Undecoded records of partition ``p``; their offsets count from ``first``."""
-    return raw_batch(list(enumerate(records, first)), "p", arrival, raw_schema(format, header))
+    offsets = range(first, first + len(records))
+    return raw_batch(records, offsets, "p", arrival, raw_schema(format, header))
 
 
 def events(

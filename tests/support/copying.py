@@ -27,7 +27,7 @@ def copy_flow(
     """
     settings = Settings(source=SourceSettings(uri=uri, batch_rows=rows))
     flow = Dataflow("copy")
-    opened = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+    opened = open_source(settings, clock=lambda: NOW, check_format=partial(check_format, settings))
     raw = op.input("source", flow, opened)
 
     def step(batch: pa.RecordBatch) -> Decoded:

@@ -49,7 +49,7 @@ def settings_for(uri: str, **source: Any) -> Settings:
 
 def opened(uri: str, **source: Any) -> Any:
     settings = settings_for(uri, **source)
-    return open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+    return open_source(settings, clock=lambda: NOW, check_format=partial(check_format, settings))
 
 
 def build(uri: str, part: str, state: int | None = None, **source: Any) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dataflow import settings
-from dataflow.endpoints.uri import parse
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SettingsError
 from export.__main__ import _parser
 from tests.support import manifests
@@ -40,7 +40,7 @@ def test_the_network_policy_lets_the_dataflow_reach_kafka() -> None:
     objects = manifests.built("gpu")
     found = loaded(objects)
     used = [found.source.uri, *found.sink.scores, *found.sink.late, *found.sink.dead_letters]
-    hosts = {host for uri in used for host in parse(uri).authority.split(",")}
+    hosts = {host for uri in used for host in parse_uri(uri).authority.split(",")}
     allowed = {
         f"{to['namespaceSelector']['matchLabels']['kubernetes.io/metadata.name']}.svc:{port['port']}"
         for rule in one(objects, "NetworkPolicy")["spec"]["egress"]
