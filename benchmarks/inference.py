@@ -24,12 +24,12 @@ from benchmarks.kit.corpus import long_texts, short_texts
 from benchmarks.kit.measure import table
 from benchmarks.kit.processes import anonymous, cpu_seconds
 from dataflow import settings as config
+from dataflow.embed.repository import Layout
 from dataflow.embed.tokens import Tokens
 from dataflow.embed.triton.connect import connect
 from export.convert import weights
 from export.convert.precision import Precision
 from export.errors import ExportError
-from export.repository.install import Layout
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-_LEASH = Path(__file__).with_name("leash.py")
+_DIE_WITH_PARENT = Path(__file__).parents[1] / "export" / "serve" / "die_with_parent.py"
 #: Seconds between a polite request to end and a kill.
 _PATIENCE_S = 3.0
 
@@ -45,7 +45,7 @@ def running(
     """Run ``command`` in a session of its own, its output in ``log``. All of it is gone at the end."""
     with log.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, str(_LEASH), *command],
+            [sys.executable, str(_DIE_WITH_PARENT), str(os.getpid()), *command],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -10,7 +10,8 @@ import numpy as np
 from bytewax.testing import run_main
 
 from dataflow import settings as config
-from dataflow.embed.onnx import MAX_ROWS, MAX_TOKENS, Session
+from dataflow.embed.onnx import Session
+from dataflow.embed.repository import Layout
 from dataflow.embed.tokens import Batch, Tokens
 from dataflow.embed.triton.connect import connect
 from dataflow.flow import build as build_flow
@@ -20,7 +21,6 @@ from dataflow.source import open_source
 from export.convert import weights
 from export.convert.build import Target, build
 from export.convert.precision import Precision
-from export.repository.install import Layout
 from export.serve.sidecar import Sidecar
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ CACHE, OUT = ROOT / ".cache" / "driftline", ROOT / "out" / "benchmark"
 def exported(model: str, precision: Precision) -> Layout:
     """``model`` in ``precision`` in a repository of its own."""
     root = OUT / f"{model}-{precision}"
-    build(weights.source(model), root, cache=CACHE, force=False, log=lambda _: None, target=Target(precision))
+    build(weights.named(model), root, cache=CACHE, force=False, log=lambda _: None, target=Target(precision))
     return Layout(root)
 
 
@@ -52,7 +52,7 @@ def bare(layout: Layout, texts: list[str]) -> Callable[[], object]:
 
 
 def cut(layout: Layout, texts: list[str]) -> list[Batch]:
-    return list(Tokens(layout.tokenizer).batches(texts, max_tokens=MAX_TOKENS, max_rows=MAX_ROWS))
+    return list(Tokens(layout.tokenizer).batches(texts))
 
 
 def padding(layout: Layout, texts: list[str]) -> tuple[int, int]:
@@ -64,7 +64,7 @@ def padding(layout: Layout, texts: list[str]) -> tuple[int, int]:
 def torch(model: str, texts: list[str]) -> Callable[[], object]:
     from export.convert import graph  # noqa: PLC0415  seconds to import
 
-    reference = graph.load(weights.locate(weights.source(model), CACHE, print))
+    reference = graph.load(weights.locate(weights.named(model), CACHE, print))
     return lambda: reference.encode(texts, show_progress_bar=False)
 
 

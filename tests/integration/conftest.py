@@ -18,13 +18,13 @@ from tests.support.paths import CACHE, MODEL, ROOT, Encode
 @pytest.fixture(scope="session")
 def model_folder() -> Path:
     """The original model, a sentence-transformers folder."""
-    return weights.locate(weights.source(MODEL), CACHE, print)
+    return weights.locate(weights.named(MODEL), CACHE, print)
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout's model repository, exported now unless it is there."""
-    build(weights.source(MODEL), ROOT / "model_repo", cache=CACHE, force=False, log=print)
+    build(weights.named(MODEL), ROOT / "model_repo", cache=CACHE, force=False, log=print)
     return ROOT / "model_repo"
 
 

@@ -87,8 +87,8 @@ def test_a_server_that_crashed_is_started_again(sidecar_venv: Path, repository: 
         embedder = connect(settings.Embed(url=f"127.0.0.1:{ports[0]}", repository=repository), log=print)
         try:
             before = embedder.embed(TEXTS)
-            (keeper,) = children(running.pid)
-            (server,) = children(keeper)
+            (supervisor,) = children(running.pid)
+            (server,) = children(supervisor)
             os.kill(server, signal.SIGKILL)
             np.testing.assert_array_equal(embedder.embed(TEXTS).vectors, before.vectors)
         finally:

@@ -44,7 +44,7 @@ def test_the_newest_is_the_one_that_triton_would_answer_with(
 ) -> None:
     hold(tmp_path, 1, 9, 10, policy=policy)
     (tmp_path / "sbert_encoder" / "12").mkdir()  # not whole
-    assert repository.asked_for(tmp_path, "sbert") == asked
+    assert repository.versions_asked_for(tmp_path, "sbert") == asked
     assert repository.newest(tmp_path, "sbert") == newest
     assert repository.newest(tmp_path, "other") is None
 
@@ -67,10 +67,10 @@ def test_what_says_nothing_is_no_identity(text: str) -> None:
 
 
 def test_what_is_as_expected_passes() -> None:
-    repository.check(None, "it", sha256="", dim=384, held=MINE)
-    repository.check(MINE, "it", sha256="", dim=384, held=None)
-    repository.check(MINE, "it", sha256=SUM[:4], dim=384, held=MINE)
-    repository.check(MINE, "it", sha256=SUM, dim=384, held=MINE)
+    repository.require_same_model(None, "it", sha256="", dim=384, held=MINE)
+    repository.require_same_model(MINE, "it", sha256="", dim=384, held=None)
+    repository.require_same_model(MINE, "it", sha256=SUM[:4], dim=384, held=MINE)
+    repository.require_same_model(MINE, "it", sha256=SUM, dim=384, held=MINE)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_as_expected_passes() -> None:
             None,
             r"it is all-MiniLM-L6-v2 fp32 of sha256 d3f99dcf4bd8, .*VERSION asks for abcd",
         ),
-        (MINE, "", 768, None, "of dimension 384, and gives 768"),
+        (MINE, "", 768, None, "with 384 dimensions, but it returns 768"),
         (MINE, "", 384, OTHER, r"embed.repository holds all-MiniLM-L6-v2 bf16 .*DRIFTLINE_EMBED__REPOSITORY"),
     ],
 )
@@ -98,5 +98,5 @@ def test_what_is_not_is_refused_in_one_line(
     found: Identity | None, sha256: str, dim: int, held: Identity | None, said: str
 ) -> None:
     with pytest.raises(ContractError, match=said) as refused:
-        repository.check(found, "it", sha256=sha256, dim=dim, held=held)
+        repository.require_same_model(found, "it", sha256=sha256, dim=dim, held=held)
     assert "\n" not in str(refused.value)

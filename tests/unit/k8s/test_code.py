@@ -20,11 +20,11 @@ from bytewax import run
 
 import dataflow
 from dataflow import settings
+from dataflow.embed.repository import ENCODER, MODEL
 from dataflow.endpoints.uri import parse
 from dataflow.errors import SettingsError
 from export.__main__ import _parser
 from export.convert import precision, weights
-from export.repository.install import ENCODER, MODEL
 from export.serve.sidecar import Sidecar
 from tests.support import manifests
 from tests.support.manifests import OVERLAYS, Object, container, flags, one, pod
@@ -152,7 +152,7 @@ def test_on_a_gpu_it_is_the_large_model_in_fp16_and_on_a_laptop_the_small_one() 
         objects = manifests.built(overlay)
         parsed = _parser().parse_args(command(container(objects, "model")))
         made[overlay] = (parsed.model, parsed.device, parsed.precision)
-        precision.require(parsed.precision or "fp32", parsed.device or "auto", parsed.texts)
+        precision.require_available(parsed.precision or "fp32", parsed.device or "auto", parsed.texts)
         # What makes it has no GPU: the gate is passed on a CPU.
         assert "nvidia.com/gpu" not in container(objects, "model")["resources"]["limits"]
     assert made == {
