@@ -32,7 +32,7 @@ def stored_reference(layout: Layout) -> npt.NDArray[np.float32]:
     """What ``SentenceTransformer.encode`` gave for the difficult texts during the export, (n, dim)."""
     try:
         reference: npt.NDArray[np.float32] = np.load(layout.reference)
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         raise FailedError(f"{layout.reference}: cannot be read; export again with `build --force`") from None
     if len(reference) != len(parity.DIFFICULT_TEXTS):
         raise FailedError(f"{layout.reference}: belongs to another export; export again with `build --force`")
