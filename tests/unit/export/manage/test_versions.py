@@ -109,6 +109,15 @@ def test_a_failed_switch_serves_what_was_served(triton: Triton, where: str, erro
     assert versions_asked_for(triton.root) == [1]
 
 
+def test_a_failed_switch_of_a_server_without_versions_leaves_the_configs_alone(triton: Triton) -> None:
+    triton.served = {MODEL: [], ENCODER: []}
+    before = files(triton.root)
+    triton.failing = {(MODEL, 2): FailedError("broken")}
+    with pytest.raises(FailedError):
+        versions.switch(running(triton), OPTIONS, triton.root, {2}, print)
+    assert files(triton.root) == before
+
+
 @pytest.mark.parametrize(("keep", "served"), [(False, [3]), (True, [1, 3])])
 def test_a_promoted_version_takes_the_next_number(triton: Triton, keep: bool, served: list[int]) -> None:
     assert versions.promote(running(triton), OPTIONS, triton.root, make(), print, keep=keep) == 3

@@ -1,5 +1,6 @@
 """A command that dies with its parent, however the parent ends."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,9 +15,9 @@ SCRIPT = die_with_parent.__file__
 #: Starts itself a child that dies with it, prints the child's id, and waits.
 PARENT = (
     "import os, subprocess, sys, time\n"
-    "command = [sys.executable, '-I', sys.argv[1], str(os.getpid()), 'sleep', '60']\n"
+    "command = [sys.executable, '-I', sys.argv[1], str(os.getpid()), 'sleep', '3600']\n"
     "print(subprocess.Popen(command, start_new_session=True).pid, flush=True)\n"
-    "time.sleep(60)\n"
+    "time.sleep(3600)\n"
 )
 
 
@@ -29,7 +30,11 @@ def test_the_command_dies_when_its_parent_is_killed() -> None:
             assert parent.poll() is None
             time.sleep(0.01)
         parent.kill()
-    assert gone(child)
+    try:
+        assert gone(child)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def test_a_parent_that_died_before_is_noticed() -> None:

@@ -1,5 +1,7 @@
 """What is left of a server when the supervisor ends: nothing. A shell stands for the server."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +16,9 @@ from export.serve import supervisor
 from tests.support.children import gone
 
 #: A stand-in for a server with a stub that ignores all but SIGKILL; says when both are there.
-SERVER = "trap '' TERM; sh -c \"trap '' TERM HUP; echo \\$\\$ stub >&2; sleep 60 & wait\" & sleep 60 & wait"
+SERVER = (
+    "trap '' TERM; sh -c \"trap '' TERM HUP; echo \\$\\$ stub >&2; sleep 3600 & wait\" & sleep 3600 & wait"
+)
 
 
 @pytest.fixture
@@ -58,21 +62,29 @@ def test_when_its_parent_lets_go_the_server_and_its_stubs_are_stopped(folder: Pa
         else:
             process.send_signal(signal.Signals[end])
         process.wait()
-    assert gone(server)
-    assert gone(stub)
+    try:
+        assert gone(server)
+        assert gone(stub)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server, signal.SIGKILL)
     expect_nothing_left(folder)
     assert not (folder.parent / "key").exists()
 
 
 def test_when_the_supervisor_is_killed_the_server_dies(folder: Path) -> None:
-    with supervised(folder, "echo started >&2; exec sleep 60") as process:
+    with supervised(folder, "echo started >&2; exec sleep 3600") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         server = int(process.stdout.readline())
         assert process.stderr.readline() == "started\n"
         process.kill()
-    assert gone(server)
-    shared(folder).unlink()
+    try:
+        assert gone(server)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server, signal.SIGKILL)
+        shared(folder).unlink()
 
 
 def test_the_status_of_a_server_that_ends_is_passed_on(folder: Path) -> None:
