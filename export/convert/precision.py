@@ -48,7 +48,7 @@ class Agreement:
 
 
 def agreement(expected: Vectors, embed: parity.Embed) -> Agreement:
-    """Compare ``embed`` with ``expected``, what the reference gives: (len(DIFFICULT_TEXTS), dim)."""
+    """Compare ``embed`` with ``expected``, the vectors of the reference: (len(DIFFICULT_TEXTS), dim)."""
     found = embed(parity.DIFFICULT_TEXTS)
     cosines = np.einsum("ij,ij->i", _unit(expected), _unit(found))
     if not np.isfinite(cosines).all():
@@ -88,8 +88,8 @@ def anomalies_kept(expected: Sequence[Vectors], found: Sequence[Vectors]) -> flo
 
     ``expected`` and ``found`` hold one (n, dim) array for each set of texts. None if there are too few texts.
     Anomalies are the hundredth of the texts that is farthest from its fifth nearest neighbour. This distance
-    has no random starts. k-means moves between solutions: at a cosine of 0.9996, 8 to 75 % of its anomalies
-    in fp32 were still its anomalies.
+    has no random starts. k-means would not do: it moves between solutions, and at a cosine of 0.9996 it kept
+    only 8 to 75 % of its anomalies.
     """
     same = total = 0
     for before, after in zip(expected, found, strict=True):

@@ -1,4 +1,4 @@
-"""Makes a graph of another precision from the fp32 graph, requires that it agrees, and finds the fastest."""
+"""Makes graphs of other precisions from the fp32 graph, holds each to its gate, and finds the fastest."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -20,7 +20,7 @@ _LOAD_SECONDS = 900.0
 
 
 class State(NamedTuple):
-    """Of one version of one model: Triton's name of its state and, if it is not READY, the reason."""
+    """The state of one version of one model. ``reason``: why the version is not READY."""
 
     name: str
     reason: str
@@ -28,7 +28,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a version answered since it was loaded. ``mean_ms``: the time of a request, including its wait."""
+    """What a version answered since it was loaded. ``mean_ms``: of a request, with its wait in the queue."""
 
     requests: int
     texts: int
@@ -76,7 +76,7 @@ class RunningTriton:
 
     def traffic(self) -> dict[int, Traffic]:
         """Version -> what it answered."""
-        with self._failures("give statistics"):
+        with self._failures("return statistics"):
             answer = self._client.get_inference_statistics(
                 headers=self._headers, client_timeout=_QUICK_SECONDS
             )
@@ -100,7 +100,7 @@ class RunningTriton:
 
     @contextmanager
     def _failures(self, what: str) -> Iterator[None]:
-        """Turn the client's exception into a ``FailedError``: Triton does not do ``what``, and why."""
+        """Turn the client's exception into a ``FailedError``, which says what Triton does not do and why."""
         try:
             yield
         except InferenceServerException as error:

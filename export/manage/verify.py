@@ -47,7 +47,7 @@ def verify(options: settings.Embed, layout: Layout, reference: npt.NDArray[np.fl
     try:
         if reference.shape[1] != embedder.dim:
             raise FailedError(
-                f"the server gives {embedder.dim} dimensions, the reference {reference.shape[1]}"
+                f"the server returns {embedder.dim} dimensions, the reference has {reference.shape[1]}"
             )
         found = precision.agreement(reference, lambda texts: embedder.embed(texts).vectors)
     finally:

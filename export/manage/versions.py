@@ -46,7 +46,7 @@ def switch(triton: RunningTriton, options: settings.Embed, root: Path, to: Colle
         if new:
             version_policy.ask_for(root, {*to, *before} & set(on_disk(root)))
             log(f"loading version {_named(new)}" + (f" beside {_named(before)}" if before else ""))
-            # An encoder first: its model calls it.
+            # The encoder first: the model calls it.
             for model in (ENCODER, MODEL):
                 triton.load(model)
             for version in new:
@@ -66,7 +66,7 @@ def _serve_again(triton: RunningTriton, root: Path, versions: Collection[int], l
 
 
 def _unload_others(triton: RunningTriton) -> None:
-    """Unload the versions that the configs no longer ask for: a model before the encoder that it calls."""
+    """Unload the versions that the configs no longer ask for. The model is first: it calls the encoder."""
     for model in (MODEL, ENCODER):
         triton.load(model)
 
@@ -110,7 +110,7 @@ def _spec_that_fits(built: Layout, root: Path) -> Spec:
 
 
 def _move(built: Layout, layout: Layout) -> None:
-    """Move the version ``built`` to ``layout``, and its configs, which get the policy of the present ones."""
+    """Move the folders and configs of ``built`` to ``layout``. The version policy in ``layout`` stays."""
     for source, target in ((built.encoder, layout.encoder), (built.model, layout.model)):
         target.parent.mkdir(exist_ok=True)
         os.replace(source, target)

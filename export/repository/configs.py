@@ -1,4 +1,4 @@
-"""The text of each model's ``config.pbtxt``. The native ONNX Runtime backend and ours load the same text."""
+"""The text of each model's ``config.pbtxt``, for the native ONNX Runtime backend and for ours alike."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -32,7 +32,7 @@ output [
   {{ name: "EMBEDDING" data_type: TYPE_FP32 dims: [ {dim} ] }},
   # What the version is, as JSON. It is for requests that ask for SPEC alone; they embed no text.
   {{ name: "SPEC" data_type: TYPE_STRING dims: [ 1 ] }},
-  # The CRC-32 of each text, for requests that ask for it beside EMBEDDING: it shows whose answer this is.
+  # The CRC-32 of each text, for requests that ask for it beside EMBEDDING: it proves whose answer this is.
   {{ name: "CHECK" data_type: TYPE_UINT32 dims: [ 1 ] }}
 ]
 dynamic_batching {{ max_queue_delay_microseconds: 1000 }}

@@ -18,7 +18,7 @@ from export.repository import configs, version_policy
 FORMAT = 2
 
 _CHECKOUT = Path(__file__).parents[2]
-#: The files of a version that are copied into it: name -> where the original is.
+#: The code that is copied into each version: file name -> the original.
 _SERVED_CODE = {
     "model.py": Layout(_CHECKOUT / "model_repo").model / "model.py",
     "tokens.py": _CHECKOUT / "dataflow" / "embed" / "tokens.py",
@@ -27,10 +27,11 @@ _SERVED_CODE = {
 
 @dataclass(frozen=True)
 class Spec:
-    """The content of ``spec.json``: what a version is made from, and what it gives. Sums are SHA-256 in hex.
+    """The content of ``spec.json``: what a version is made from, and how well it agrees with the reference.
 
-    Measured against the reference: ``parity`` is the largest difference in any component, then the cosines,
-    and, for precisions whose gate asks for it, the share of anomalies ``kept``.
+    Sums are SHA-256 in hex. ``parity`` is the largest difference from the reference in any component; the
+    cosines are to the reference, their mean and the lowest one. ``kept`` is the share of anomalies that are
+    still anomalies, for precisions whose gate asks for it.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Spec:
 
     @property
     def sha256(self) -> str:
-        """A sum of all that determines the vectors: two versions with one sum give equal vectors."""
+        """A sum of all that determines the vectors: two versions with equal sums compute equal vectors."""
         parts = (self.graph_sha256, self.tokenizer_sha256, self.precision)
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
@@ -67,7 +68,7 @@ def read_spec(layout: Layout) -> Spec | None:
 
 
 def install(layout: Layout, built: Layout, spec: Spec) -> None:
-    """Move the files of ``built``, which is in the same file system, to the served version ``layout``."""
+    """Move the files of ``built`` to the served version ``layout``. Both are in one file system."""
     layout.spec.unlink(missing_ok=True)
     layout.encoder.mkdir(parents=True, exist_ok=True)
     layout.model.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Which versions a repository asks its server to serve: the ``version_policy`` line of both ``config.pbtxt``.
 
-The files are the source of truth, so that a restarted server serves the same versions. Without that line
-Triton serves the newest version. :func:`dataflow.embed.repository.versions_asked_for` reads the line.
+A restarted server reads the same files, and so serves the same versions. Without that line Triton serves the
+newest version. :func:`dataflow.embed.repository.versions_asked_for` reads the line.
 """
 
 import os
@@ -34,7 +34,7 @@ def config_files(root: Path) -> tuple[Path, Path]:
 
 
 def saved(root: Path) -> Callable[[], None]:
-    """Keep the text of both configs. The function that is returned writes both texts back."""
+    """Read the text of both configs, and return a function that writes both texts back."""
     texts = {path: path.read_text(encoding="utf-8") for path in config_files(root) if path.is_file()}
 
     def restore() -> None:

@@ -1,4 +1,4 @@
-"""Asks whether a Triton server on loopback is ready, and reads in its log why it is not."""
+"""Asks whether a Triton server on loopback is ready, and finds the errors in its log."""
 
 import socket
 from collections.abc import Iterable

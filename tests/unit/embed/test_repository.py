@@ -6,13 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from dataflow import settings
 from dataflow.embed import repository
-from dataflow.embed.repository import Identity
+from dataflow.embed.repository import ENCODER, MODEL, Identity, Layout
 from dataflow.errors import ContractError
 
 SUM = "d3f99dcf4bd8f7767fb352d18c73ef5883cb76ba06c5bf1bcf8c44f9e996a84e"
 MINE = Identity("all-MiniLM-L6-v2", "fp32", 384, SUM)
 OTHER = Identity("all-MiniLM-L6-v2", "bf16", 384, SUM[::-1])
+
+PATHS = {
+    "config": "r/m/config.pbtxt",
+    "model": "r/m/2",
+    "tokenizer": "r/m/2/tokenizer.json",
+    "served_spec": "r/m/2/spec.json",
+    "encoder_config": "r/m_encoder/config.pbtxt",
+    "encoder": "r/m_encoder/2",
+    "graph": "r/m_encoder/2/model.onnx",
+    "reference": "r/m_encoder/2/reference.npy",
+    "spec": "r/m_encoder/2/spec.json",
+}
 
 
 def hold(root: Path, *versions: int, policy: str = "") -> None:
@@ -23,6 +36,14 @@ def hold(root: Path, *versions: int, policy: str = "") -> None:
         (folder / "spec.json").write_text(json.dumps(spec))
     (root / "sbert").mkdir(exist_ok=True)
     (root / "sbert" / "config.pbtxt").write_text(f'name: "sbert"\n{policy}\nmax_batch_size: 8\n')
+
+
+def test_the_layout_is_the_one_that_triton_and_the_settings_expect() -> None:
+    assert settings.Embed().model == MODEL
+    layout = Layout(Path("r"), "2", "m")
+    found = {name: str(getattr(layout, name)) for name in PATHS}
+    assert found == PATHS
+    assert Layout(Path("r"), "2", MODEL).encoder_config == Path("r", ENCODER, "config.pbtxt")
 
 
 @pytest.mark.parametrize(

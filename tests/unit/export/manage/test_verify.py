@@ -65,7 +65,7 @@ def test_a_version_that_answers_otherwise_is_refused(layout: Layout, monkeypatch
 
 def test_a_version_of_another_dimension_is_refused(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     serve(monkeypatch, NullEmbedder(32))
-    with pytest.raises(FailedError, match="the server gives 32 dimensions, the reference 384"):
+    with pytest.raises(FailedError, match="the server returns 32 dimensions, the reference has 384"):
         verify.require_unchanged(settings.Embed(), layout)
 
 
