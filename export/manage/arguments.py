@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
                 type=_positive,
                 action="append",
                 default=[],
-                help="repeat it for several versions",
+                help="a version number; repeat it for several versions",
             )
         if name in ("list", "verify", "bench"):
             parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

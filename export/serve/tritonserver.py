@@ -25,13 +25,15 @@ _QUERY = """
 import ctypes, json, pathlib, sys, sysconfig
 version = "%d.%d" % sys.version_info[:2]
 name = f"libpython{version}.so.1.0"
-places = [sysconfig.get_config_var("LIBDIR") or "", sys.base_prefix + "/lib"]
-found = [place for place in places if pathlib.Path(place, name).is_file()]
+folders = [sysconfig.get_config_var("LIBDIR") or "", sys.base_prefix + "/lib"]
+found = [folder for folder in folders if pathlib.Path(folder, name).is_file()]
 try:
     ctypes.CDLL(found and str(pathlib.Path(found[0], name)) or name)
+    loads = True
 except OSError:
-    name = None
-print(json.dumps([version, sysconfig.get_path("purelib"), found[:1], name]))
+    loads = False
+site = sysconfig.get_path("purelib")
+print(json.dumps({"version": version, "site": site, "libraries": found[:1], "libpython_loads": loads}))
 """
 
 
@@ -59,18 +61,24 @@ def from_wheel(folder: Path) -> Server:
         raise SidecarError(f"{folder}: no virtual environment with a server; make it with `{INSTALL}`")
     answer = subprocess.run([python, "-c", _QUERY], capture_output=True, text=True, check=False)
     if answer.returncode:
-        raise SidecarError(f"{python} does not run: {answer.stderr.strip().splitlines()[-1:]}")
-    version, site, libraries, shared = json.loads(answer.stdout)
-    triton = Path(site) / "pytriton" / "tritonserver"
+        last = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
+        raise SidecarError(f"{python} does not run: {last}")
+    found = json.loads(answer.stdout)
+    version, site = found["version"], Path(found["site"])
+    triton = site / "pytriton" / "tritonserver"
     stub = triton / "python_backend_stubs" / version / "triton_python_backend_stub"
     if not stub.is_file():
         raise SidecarError(f"{folder}: holds no server for Python {version}; make it with `{INSTALL}`")
-    if shared is None:
+    if not found["libpython_loads"]:
         raise SidecarError(
             f"{folder}: its Python {version} has no libpython{version}.so.1.0, which the server's Python "
             "backend needs; install it (Debian: libpython3), or make the venv with another Python"
         )
-    libraries = [*libraries, str(Path(site) / "nvidia_pytriton.libs"), os.environ.get("LD_LIBRARY_PATH", "")]
+    libraries = [
+        *found["libraries"],
+        str(site / "nvidia_pytriton.libs"),
+        os.environ.get("LD_LIBRARY_PATH", ""),
+    ]
     environment = {
         **{name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")},
         # The stub embeds Python and finds its packages through the first python3 on PATH.

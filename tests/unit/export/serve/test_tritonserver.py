@@ -1,5 +1,6 @@
 """Which server is started, and with which backends."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,20 @@ def test_a_venv_without_a_server_says_how_to_make_one(tmp_path: Path) -> None:
         tritonserver.from_wheel(tmp_path)
     with pytest.raises(SidecarError, match="no such program"):
         tritonserver.external(tmp_path / "tritonserver")
+
+
+def test_a_python_without_a_server_or_that_does_not_run_is_refused(tmp_path: Path) -> None:
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.symlink_to(Path(sys.executable).resolve())  # the one that the venv was made from
+    with pytest.raises(SidecarError, match=r"holds no server for Python 3\.\d+; make it with"):
+        tritonserver.from_wheel(tmp_path)
+    for script, reason in (("echo first >&2; echo last >&2; exit 3", "last"), ("exit 3", "exit code 3")):
+        python.unlink()
+        python.write_text(f"#!/bin/sh\n{script}\n")
+        python.chmod(0o755)
+        with pytest.raises(SidecarError, match=rf"bin/python3 does not run: {reason}$"):
+            tritonserver.from_wheel(tmp_path)
 
 
 def test_the_backends_are_complete_and_leave_out_what_python_compiled(tmp_path: Path) -> None:
