@@ -108,8 +108,8 @@ class RunningTriton:
             if key.METADATA in message:
                 raise FailedError(
                     f"Triton at {self.url} does not {what} without its key, and {self._key_file}: "
-                    f"{self._no_key_because or 'holds the key of another server'}; use --key-file to name "
-                    "the file that the server wrote when it started"
+                    f"{self._no_key_because or 'holds the key of another server'}; name the file that the "
+                    "server wrote when it started: --key-file FILE"
                 ) from None
             why = "connection refused; is it running?" if "Connection refused" in message else message[:400]
             raise FailedError(f"Triton at {self.url} does not {what}: {why}") from None
