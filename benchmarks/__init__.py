@@ -1,1 +1,1 @@
-"""One script a question; each prints a table, against peers in the same run. See docs/benchmarks.md."""
+"""One script per question; each prints a table with peers of the same run: docs/explanation/benchmarks.md."""

@@ -183,7 +183,7 @@ MOST_WINDOWS = 5_000
 
 
 class Window(_Group):
-    """Event-time windows; see docs/time.md for what each setting does to a stream."""
+    """Event-time windows; see docs/explanation/time.md for what each setting does to a stream."""
 
     kind: Literal["sliding", "tumbling", "session"] = "sliding"
     length: Positive = timedelta(minutes=10)
@@ -244,7 +244,7 @@ class Sink(_Group):
 
 
 class Log(_Group):
-    """What the process says of itself on standard error; see docs/operations.md.
+    """What the process says of itself on standard error; see docs/reference/logs.md.
 
     ``texts``: whether events' texts may stand in it. ``interval``: how often counts are told.
     ``traces``: ``otlp`` sends spans to where OpenTelemetry's own variables (``OTEL_*``) say.

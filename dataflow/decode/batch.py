@@ -1,6 +1,6 @@
 """Raw records to events. Bad data raises nothing: each row is an event or a dead letter, in order.
 
-What the fields mean, and the reasons for dead letters: docs/sources.md.
+What the fields mean, and the reasons for dead letters: docs/guides/sources-and-sinks.md.
 """
 
 import csv

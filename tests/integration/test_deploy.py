@@ -1,4 +1,4 @@
-"""What the manifests start, started here, and the procedures of docs/deployment.md, without a cluster.
+"""What the manifests start, started here, and the procedures of docs/guides/deployment.md, without a cluster.
 
 Commands, environment and scripts are those of the manifests; only paths, ports and host names are local,
 and the null embedder stands in for Triton where Triton is not the matter.

@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 
 COMPONENT = ROOT / "k8s" / "components" / "monitoring"
 RULES = COMPONENT / "rules.yaml"
-DOCUMENT = (ROOT / "docs" / "metrics.md").read_text()
+DOCUMENT = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 
 
 def program(name: str) -> str:
