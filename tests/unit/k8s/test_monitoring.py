@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.support import monitoring
-from tests.support.monitoring import COMPONENT, DOCUMENT, declared
+from tests.support.monitoring import ALERTS, COMPONENT, declared
 from tests.support.paths import ROOT
 
 TESTS = ROOT / "tests" / "unit" / "k8s" / "alerts.yaml"
@@ -40,9 +40,9 @@ def test_the_dashboard_shows_every_metric() -> None:
 
 
 def test_every_alert_says_what_to_do() -> None:
-    headings = re.findall(r"^### (\w+)$", DOCUMENT, re.MULTILINE)
+    headings = re.findall(r"^### (\w+)$", ALERTS, re.MULTILINE)
     assert headings == [rule["alert"] for rule in monitoring.rules()]
-    assert set(re.findall(r"Driftline[A-Z]\w+", DOCUMENT)) <= set(headings)
+    assert set(re.findall(r"Driftline[A-Z]\w+", ALERTS)) <= set(headings)
 
 
 def test_alerts_fire_when_they_should() -> None:

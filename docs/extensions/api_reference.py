@@ -1,0 +1,69 @@
+"""Writes one page per package into docs/reference/api, and warns of each public name without documentation."""
+
+from pathlib import Path
+from typing import Any
+
+from public_names import PACKAGES, modules, protocols, undocumented
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+FOLDER = Path("reference") / "api"
+_log = logging.getLogger(__name__)
+
+
+def pages() -> dict[str, list[str]]:
+    """Package -> its modules, the package first. A module stands on the page of the package that holds the module."""
+    found: dict[str, list[str]] = {}
+    for package in PACKAGES:
+        for module in modules(package):
+            name = module.__name__
+            home = name if hasattr(module, "__path__") else name.rpartition(".")[0]
+            found.setdefault(home, []).append(name)
+    return {package: sorted(names) for package, names in sorted(found.items())}
+
+
+def page(package: str, names: list[str]) -> str:
+    """The page of one package, in reStructuredText."""
+    lines = [package, "=" * len(package), ""]
+    for name in names:
+        if name != package:
+            title = name.removeprefix(f"{package}.")
+            lines += [title, "-" * len(title), ""]
+        lines += [f".. automodule:: {name}", "   :ignore-module-all:", ""]
+    return "\n".join(lines)
+
+
+def _write(app: Sphinx) -> None:
+    folder = Path(app.srcdir) / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {folder / f"{package}.rst": page(package, names) for package, names in pages().items()}
+    for path in set(folder.glob("*.rst")) - set(written):
+        path.unlink()
+    for path, text in written.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def _check(_: Sphinx) -> None:
+    covered = [module for package in PACKAGES for module in modules(package)]
+    contracts = protocols(covered)
+    for module in covered:
+        for name in undocumented(module, contracts):
+            _log.warning("%s is public and has neither a docstring nor a `#:` comment", name)
+
+
+def _signature(  # noqa: PLR0913  Sphinx's event has these arguments
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str, str] | None:
+    """No signature for a group of settings: the settings reference has the fields."""
+    from pydantic import BaseModel  # noqa: PLC0415
+
+    return ("", "") if isinstance(obj, type) and issubclass(obj, BaseModel) else None
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Sphinx calls this when it loads the extension."""
+    app.connect("builder-inited", _write)
+    app.connect("builder-inited", _check)
+    app.connect("autodoc-process-signature", _signature)
+    return {"parallel_read_safe": True}
