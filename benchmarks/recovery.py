@@ -15,9 +15,9 @@ from bytewax.testing import run_main
 
 from benchmarks.kit.measure import Count, Memory, stream, table
 from benchmarks.windows import objects
-from dataflow.flow import utc_now
+from dataflow.clock import utc_now
 from dataflow.settings import Window
-from dataflow.window.step import windows
+from dataflow.window.step import gather_windows
 
 DIM = 768
 SECONDS, POLLS = 7.0, 140
@@ -31,7 +31,9 @@ def ours(batches: list[pa.RecordBatch]) -> Dataflow:
     flow = Dataflow("ours")
     paced = Memory([[b] for b in batches], timedelta(seconds=SECONDS / len(batches)))
     batched = op.input("source", flow, paced)
-    op.output("sink", windows("window", batched, WINDOW, utc_now).whole, Count(lambda item: len(item[1])))
+    op.output(
+        "sink", gather_windows("window", batched, WINDOW, utc_now).whole, Count(lambda item: len(item[1]))
+    )
     return flow
 
 

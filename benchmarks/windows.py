@@ -21,13 +21,15 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import run_main
 
 from benchmarks.kit.measure import Count, Memory, Took, race, stream, table
-from dataflow.flow import utc_now
+from dataflow.clock import micros, utc_now
 from dataflow.items.schemas import embeddings
+from dataflow.items.windows import WholeWindow
 from dataflow.settings import Window
-from dataflow.window.chunk import Keeper, WholeWindow
-from dataflow.window.machine import Append, Drop, Trim, Windows, micros
+from dataflow.window.chunk import Keeper
+from dataflow.window.machine import Windows
+from dataflow.window.messages import Append, Drop, Trim
 from dataflow.window.progress import Stamped
-from dataflow.window.step import windows
+from dataflow.window.step import gather_windows
 
 RUNS = 3
 PEER_ROWS, OVERLAP_ROWS, KEYS_ROWS, PIPELINE_ROWS = 400_000, 200_000, 50_000, 200_000
@@ -43,7 +45,7 @@ def ours(batches: list[pa.RecordBatch], window: Window, take: Taken) -> Count:
     """The window stage over the batches; what it emits goes to ``take``, which says how many rows it was."""
     flow = Dataflow("ours")
     batched = op.input("source", flow, Memory([[b] for b in batches]))
-    whole = windows("window", batched, window, utc_now).whole
+    whole = gather_windows("window", batched, window, utc_now).whole
     count = Count(lambda item: take(item[1]))
     op.output("sink", whole, count)
     run_main(flow)

@@ -9,14 +9,10 @@ The step ids below are a recovery format: a renamed step starts empty, a renamed
 
 import atexit
 import logging
-import platform
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timezone
-from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import bytewax.operators as op
@@ -25,45 +21,38 @@ from bytewax.dataflow import Dataflow, Stream
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
-import dataflow
 from dataflow import settings as config
 from dataflow import sink as sinks
+from dataflow.clock import Clock, utc_now
 from dataflow.decode.batch import decode
-from dataflow.embed.batch import Embedder, embed_batches, one_version
-from dataflow.embed.cache import CachedEmbedder
+from dataflow.embed import open_embedder
+from dataflow.embed.base import Embedder
+from dataflow.embed.batch import embed_batches, one_version
 from dataflow.errors import DriftlineError
-from dataflow.items.rows import Piece, of_strings
+from dataflow.items.rows import Rows, of_strings
 from dataflow.items.schemas import DEAD_LETTER, SAMPLE_SHARE, embedded_schema
-from dataflow.recovery import provenance, store
+from dataflow.items.windows import ScoredWindow, WholeWindow
 from dataflow.recovery.resume_log import ResumeLog
 from dataflow.score.scorers import open_scorer
-from dataflow.score.window import ScoredWindow, score_window
+from dataflow.score.window import score_window
 from dataflow.settings import Settings
 from dataflow.sink import paths
-from dataflow.source import open_source, speaking
+from dataflow.sink.watched import watched
+from dataflow.source import open_source, partitions_with_data
+from dataflow.source.watched import WatchedSource
+from dataflow.startup import _say_resume, _say_start, _say_stop, prepare_store
 from dataflow.stop import Signals, Stop
 from dataflow.telemetry import logs, traces
-from dataflow.telemetry.digest import Journal
-from dataflow.telemetry.guard import Step, WatchedSource, ending, last_line, watched
-from dataflow.telemetry.logs import Event
+from dataflow.telemetry.digest import Digest
+from dataflow.telemetry.guard import Step, exit_on_error, last_line
+from dataflow.telemetry.logs import Line
 from dataflow.window import gauges
-from dataflow.window.chunk import WholeWindow
-from dataflow.window.step import Clock, windows
+from dataflow.window.step import gather_windows
 
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
 
-#: embed.kind -> the module whose ``connect(settings.Embed)`` gives an embedder; imported when it is used.
-EMBEDDERS = {
-    "triton": "dataflow.embed.triton.connect",
-    "onnx": "dataflow.embed.onnx",
-    "null": "dataflow.embed.batch",
-}
 
 _log = logging.getLogger(__name__)
-
-
-def utc_now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def flow() -> Dataflow:
@@ -78,13 +67,13 @@ def flow() -> Dataflow:
     signals = Signals(stop)
     try:
         settings = config.load()
-        journal = Journal(settings.log, time.monotonic)
+        journal = Digest(settings.log, time.monotonic)
         traces.start(settings.log)
-        guard = ending(settings.log.texts)
+        guard = exit_on_error(settings.log.texts)
         resume = ResumeLog()
         source = WatchedSource(open_source(settings, clock=utc_now), guard, stop, resume.over)
         embedder = open_embedder(settings.embed)
-        prepared = prepare_store(config.bytewax(sys.argv[1:]), settings, source, embedder)
+        prepared = prepare_store(config.bytewax_run(sys.argv[1:]), settings, source, embedder)
         built = build(
             settings,
             source=source,
@@ -96,7 +85,7 @@ def flow() -> Dataflow:
         )
     except DriftlineError as error:
         signals.restore()
-        _log.critical(Event("error", str(error), exit_code=2))
+        _log.critical(Line("error", str(error), exit_code=2))
         raise SystemExit(2) from None
     _say_start(settings, embedder)
     if prepared:
@@ -110,65 +99,6 @@ def flow() -> Dataflow:
     return built
 
 
-def prepare_store(
-    run: config.BytewaxRun, settings: Settings, source: Any, embedder: Embedder
-) -> store.Prepared | None:
-    """The recovery store that Bytewax is to use, ready to resume from; ``None`` if it is to use none.
-
-    ``source``: a source with partitions. Raises ``SettingsError`` if the flow cannot go on from the store.
-    """
-    if run.recovery is None:
-        return None
-    made_with = provenance.made_with(settings, dim=embedder.dim, model=f"{embedder.model} {embedder.version}")
-    return store.prepare(
-        run.recovery,
-        made_with,
-        fixed=provenance.FIXED,
-        addresses=run.addresses,
-        source_step="driftline.source",
-        source_parts=source.list_parts(),
-    )
-
-
-def _say_resume(prepared: store.Prepared, embedder: Embedder) -> None:
-    fields = {"epoch": prepared.epoch, "states": prepared.states, "removed": prepared.removed}
-    sentence = f"the flow resumes at epoch {prepared.epoch} with {prepared.states} states of its store"
-    if not prepared.states:
-        sentence = "the recovery store is empty; the flow begins at the start of the source"
-    if prepared.removed:
-        sentence += f"; {prepared.removed} snapshots of epochs that did not finish are removed"
-    now = f"{embedder.model} {embedder.version}"
-    if (before := prepared.made_with.get("model", now)) != now:
-        sentence += f"; rows that model {before} embedded are embedded again when a window mixes models"
-    _log.info(Event("resume", sentence, **fields))
-
-
-def _say_start(settings: Settings, embedder: Embedder) -> None:
-    changed = config.changed(settings)
-    versions = {"driftline": dataflow.__version__, "bytewax": version("bytewax")}
-    versions["python"] = platform.python_version()
-    model = f"{embedder.model} version {embedder.version}, {embedder.dim} dimensions"
-    told = " ".join(f"{name}={value}" for name, value in changed.items()) or "all settings by default"
-    sentence = f"driftline {versions['driftline']} starts; model {model}; {told}"
-    fields = {"model": embedder.model, "model_version": embedder.version, "dim": embedder.dim}
-    _log.info(Event("start", sentence, versions=versions, settings=changed, **fields))
-
-
-def _say_stop(journal: Journal) -> None:
-    journal.tell()
-    traces.current().stop()
-    _log.info(Event("stop", "driftline stops"))
-
-
-def open_embedder(options: config.Embed) -> Embedder:
-    """The embedder that the settings ask for, with its cache."""
-    embedder: Embedder = import_module(EMBEDDERS[options.kind]).connect(options)
-    # What null computes costs less than to look it up.
-    if options.kind == "null" or not options.cache_rows:
-        return embedder
-    return CachedEmbedder(embedder, options.cache_rows)
-
-
 def build(
     settings: Settings,
     *,
@@ -177,7 +107,7 @@ def build(
     sink: OpenSink,
     clock: Clock = utc_now,
     guard: Callable[[Step], Step] = lambda step: step,
-    journal: Journal | None = None,
+    journal: Digest | None = None,
     stop: Stop | None = None,
 ) -> Dataflow:
     """The graph over given parts. ``sink(stream, uri)`` opens the sink of a stream: ``scores``,
@@ -188,7 +118,7 @@ def build(
     paths.check(settings)
     stop = stop or Stop()
     scorer = open_scorer(settings.score)
-    journal = journal or Journal(settings.log, time.monotonic)
+    journal = journal or Digest(settings.log, time.monotonic)
     tracer = traces.current()
 
     def decoded(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
@@ -211,7 +141,7 @@ def build(
         rows = window.rows
         with tracer.window(rows, *window.ref):
             rows, refused = one_version(embedder, rows)
-            kept = [(key, replace(window, pieces=[Piece(tracer.marked(rows))]))] if len(rows) else []
+            kept = [(key, replace(window, pieces=[Rows(tracer.marked(rows))]))] if len(rows) else []
             return [*kept, tracer.marked(gauges.dead(refused))] if len(refused) else kept
 
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
@@ -237,7 +167,9 @@ def build(
     raw = op.input("source", flow, source)
     events, unread = _split("decoded", op.flat_map_batch("decode", raw, guard(decoded)))
     vectors, unembedded = _split("embedded", op.flat_map_batch("embed", events, guard(embedded)))
-    windowed = windows("window", vectors, settings.window, clock, speaking(source), guard, stop.asked)
+    windowed = gather_windows(
+        "window", vectors, settings.window, clock, partitions_with_data(source), guard, stop.asked
+    )
     uniform = op.flat_map("one_version", windowed.whole, guard(of_one_version))
     scorable = op.branch("of_one_version", uniform, lambda item: isinstance(item, tuple))
     scores = op.map("score", scorable.trues, guard(scored))

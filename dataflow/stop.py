@@ -13,7 +13,7 @@ import threading
 from typing import Any
 
 from dataflow.telemetry import traces
-from dataflow.telemetry.logs import Event
+from dataflow.telemetry.logs import Line
 
 #: How long an orderly stop may take.
 PATIENCE_S = 10.0
@@ -74,11 +74,11 @@ class Signals:
         if number and self._running:
             self._stop.ask()
             name = signal.Signals(number).name
-            _log.info(Event("stopping", f"{name}: reads no more and ends what is begun", signal=name))
+            _log.info(Line("stopping", f"{name}: reads no more and ends what is begun", signal=name))
             again = self._next(PATIENCE_S)
             if again is None:
                 _log.warning(
-                    Event("stop_forced", f"{name}: not done after {PATIENCE_S:g} s; ends now", signal=name)
+                    Line("stop_forced", f"{name}: not done after {PATIENCE_S:g} s; ends now", signal=name)
                 )
             elif not again:
                 return

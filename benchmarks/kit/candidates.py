@@ -10,11 +10,12 @@ import numpy as np
 from bytewax.testing import run_main
 
 from dataflow import settings as config
+from dataflow.clock import utc_now
+from dataflow.embed import open_embedder
 from dataflow.embed.onnx import MAX_ROWS, MAX_TOKENS, Session
 from dataflow.embed.tokens import Batch, Tokens
 from dataflow.embed.triton.connect import connect
 from dataflow.flow import build as build_flow
-from dataflow.flow import open_embedder, utc_now
 from dataflow.sink import open_sink
 from dataflow.source import open_source
 from export.convert import weights

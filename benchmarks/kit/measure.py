@@ -12,7 +12,7 @@ import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from dataflow.flow import utc_now
+from dataflow.clock import utc_now
 from dataflow.items.schemas import TIMESTAMP, embedded_schema
 
 #: 2026-01-01T00:00:00Z

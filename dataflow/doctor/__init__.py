@@ -12,7 +12,7 @@ from typing import Literal
 
 from dataflow.errors import DriftlineError, OutageError, UnreachableError
 from dataflow.settings import Settings
-from dataflow.telemetry.logs import places
+from dataflow.telemetry.logs import call_sites
 
 #: ``away``: may pass by itself; ``wrong``: only a person can mend it; ``warning``: worth a look, no more.
 Status = Literal["ok", "warning", "away", "wrong", "skipped"]
@@ -46,7 +46,7 @@ def found(check: str, look: Callable[[], Finding]) -> Finding:
     except DriftlineError as error:
         return Finding(check, "wrong", str(error))
     except Exception as error:  # its message may quote an event, and the other checks are still to come
-        where = places(error.__traceback__)[-1]
+        where = call_sites(error.__traceback__)[-1]
         return Finding(
             check, "wrong", f"the check itself failed: {type(error).__name__} at {where}; report it"
         )

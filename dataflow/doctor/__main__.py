@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from dataflow import settings as config
+from dataflow.clock import utc_now
 from dataflow.doctor import Case, Finding, embedder, exit_code, found, recovery, sink, source
-from dataflow.flow import utc_now
 from dataflow.score.scorers import open_scorer
 from dataflow.settings import Settings
 from dataflow.telemetry import logs, traces
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # What is wrong is said below.
     logs.start(config.load_log().model_copy(update={"level": "error"}))
-    run = config.bytewax()
+    run = config.bytewax_run()
     settings: list[Settings] = []
     first = found("settings", lambda: _settings(settings))
     if not settings:

@@ -5,10 +5,9 @@ import time
 from datetime import timedelta
 
 from dataflow.doctor import Case, Finding, found
-from dataflow.embed import repository
-from dataflow.embed.batch import Embedder
+from dataflow.embed import open_embedder, repository
+from dataflow.embed.base import Embedder
 from dataflow.errors import OutageError, SettingsError
-from dataflow.flow import open_embedder
 from dataflow.settings import Embed
 
 _TEXT = "Is anybody there?"

@@ -10,7 +10,7 @@ from bytewax.inputs import DynamicSource
 from bytewax.outputs import DynamicSink
 
 from dataflow.doctor import Case, Finding, found
-from dataflow.embed.batch import NullEmbedder
+from dataflow.embed.null import NullEmbedder
 from dataflow.errors import SettingsError
 from dataflow.flow import build
 from dataflow.recovery import provenance, store

@@ -7,7 +7,8 @@ from threading import Lock
 
 import numpy as np
 
-from dataflow.embed.batch import Embedded, Embedder, Vectors
+from dataflow.embed.base import Embedded, Embedder
+from dataflow.items.arrays import Vectors
 from dataflow.telemetry import metrics
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from threading import Lock
 
-from dataflow.embed.batch import Embedded, Embedder
+from dataflow.embed.base import Embedded, Embedder
 from dataflow.errors import ContractError, VersionGoneError
-from dataflow.telemetry.logs import Event
+from dataflow.telemetry.logs import Line
 
 #: From the version in use to an embedder of the newest, if that is another one and answers, else None.
 #: Raises ``ContractError`` if it does not fit.
@@ -79,7 +79,7 @@ class FollowingEmbedder:
             if self._unfit != str(error):
                 self._unfit = str(error)
                 sentence = f"{self.model}: staying with version {self.version}: {error}"
-                self._log(Event("version_unfit", sentence, model=self.model, version=self.version))
+                self._log(Line("version_unfit", sentence, model=self.model, version=self.version))
 
     def _move(self, current: Embedder) -> bool:
         """Change to the newest version, unless it is ``current``. Whether it is another now."""
@@ -87,6 +87,6 @@ class FollowingEmbedder:
             if self._current is current and (newer := self._look(current.version)):
                 sentence = f"{self.model}: version {newer.version} from now on, it was {current.version}"
                 fields = {"model": self.model, "version": newer.version, "version_before": current.version}
-                self._log(Event("version_followed", sentence, **fields))
+                self._log(Line("version_followed", sentence, **fields))
                 self._current = newer
             return self._current is not current

@@ -13,9 +13,10 @@ import numpy as np
 
 from dataflow import settings
 from dataflow.embed import repository
-from dataflow.embed.batch import Embedded, Embedder, Vectors, unsound
+from dataflow.embed.base import Embedded, Embedder, unsound
 from dataflow.embed.follow import FollowingEmbedder
 from dataflow.errors import ContractError, SettingsError
+from dataflow.items.arrays import Vectors
 from dataflow.telemetry import metrics
 
 _LOGGER = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from threading import Lock
 
 from dataflow.errors import OutageError
 from dataflow.telemetry import metrics
-from dataflow.telemetry.logs import Event
+from dataflow.telemetry.logs import Line
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
 
@@ -46,7 +46,7 @@ class Outage:
                 self._since, self._retries = now, 0
                 metrics.OUTAGE.set(1)
                 sentence = f"{self._who}: {cause}; holding back until it answers"
-                self._log(Event("server_away", sentence, server=self._who, cause=cause))
+                self._log(Line("server_away", sentence, server=self._who, cause=cause))
             self._retries += 1
             lasted = now - self._since
         if lasted >= self._longest_seconds:
@@ -65,7 +65,7 @@ class Outage:
                 seconds = round(self._clock() - self._since, 1)
                 sentence = f"{self._who} answers again after {seconds} s and {self._retries} retries"
                 fields = {"server": self._who, "seconds": seconds, "retries": self._retries}
-                self._log(Event("server_back", sentence, **fields))
+                self._log(Line("server_back", sentence, **fields))
                 self._since = None
                 metrics.OUTAGE.set(0)
                 self.ended += 1

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataflow.items.arrays import Int64s
 from dataflow.items.schemas import embeddings
-from dataflow.window.watermark import Int64s
 
 Places = npt.NDArray[np.intp]
 
@@ -26,7 +26,7 @@ STRING_BYTES = 2**31 - 1
 SINK_BYTES = 2**28
 
 
-def times(rows: pa.RecordBatch) -> Int64s:
+def event_times(rows: pa.RecordBatch) -> Int64s:
     """``(n,)`` the event times, microseconds since the Unix epoch; a view."""
     ts: Int64s = rows.column("ts").view(pa.int64()).to_numpy()
     return ts
@@ -41,7 +41,7 @@ def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Piece:
+class Rows:
     """The rows of ``batch`` at ``places``, ``(n,)``; all of them if that is ``None``."""
 
     batch: pa.RecordBatch
@@ -50,35 +50,35 @@ class Piece:
     def __len__(self) -> int:
         return len(self.batch if self.places is None else self.places)
 
-    def __reduce__(self) -> tuple[type["Piece"], tuple[pa.RecordBatch]]:
+    def __reduce__(self) -> tuple[type["Rows"], tuple[pa.RecordBatch]]:
         """What goes to another process are the rows alone."""
-        return Piece, (self.rows(),)
+        return Rows, (self.rows(),)
 
     def rows(self) -> pa.RecordBatch:
         """The rows as they are placed; copied, unless they are the whole batch."""
         return self.batch if self.places is None else self.batch.take(pa.array(self.places))
 
 
-class Timed:
+class SortedBatch:
     """A batch and its event times, sorted when a part of them is first asked for."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
-        self._all = Piece(batch)
+        self._all = Rows(batch)
 
     @cached_property
     def _span(self) -> tuple[int, int]:
-        ts = times(self._all.batch)
+        ts = event_times(self._all.batch)
         return int(ts.min()), int(ts.max())
 
     @cached_property
     def _by_time(self) -> tuple[Int64s, Places | None]:
-        ts = times(self._all.batch)
+        ts = event_times(self._all.batch)
         if len(ts) < 2 or (ts[1:] >= ts[:-1]).all():
             return ts, None
         order = np.argsort(ts, kind="stable")
         return ts[order], order
 
-    def between(self, start: int, end: int) -> Piece:
+    def between(self, start: int, end: int) -> Rows:
         """The rows with event times in ``[start, end)``, in any order; nothing is copied."""
         first, last = self._span
         if start <= first and last < end:
@@ -86,17 +86,17 @@ class Timed:
         ts, order = self._by_time
         low, high = ts.searchsorted((start, end)).tolist()
         batch = self._all.batch
-        return Piece(batch.slice(low, high - low)) if order is None else Piece(batch, order[low:high])
+        return Rows(batch.slice(low, high - low)) if order is None else Rows(batch, order[low:high])
 
 
-def in_order(pieces: Sequence[Piece]) -> pa.RecordBatch:
+def in_order(pieces: Sequence[Rows]) -> pa.RecordBatch:
     """The rows of all the pieces (of which there is at least one), by (``ts``, ``id``).
 
     They are copied, unless they are one whole batch that is in order.
     """
     # Arrived in about this order, so that the sort below finds few runs to merge.
     pieces = sorted(pieces, key=_first)
-    ts = np.concatenate([_chosen(times(piece.batch), piece) for piece in pieces])
+    ts = np.concatenate([_chosen(event_times(piece.batch), piece) for piece in pieces])
     order = np.argsort(ts, kind="stable")
     if (ts[order][1:] == ts[order][:-1]).any():
         ids = _joined([_chosen(piece.batch.column("id"), piece) for piece in pieces])
@@ -107,19 +107,19 @@ def in_order(pieces: Sequence[Piece]) -> pa.RecordBatch:
     return _gather(pieces, order)
 
 
-def _first(piece: Piece) -> int:
+def _first(piece: Rows) -> int:
     first: int = piece.batch.column("ts")[0 if piece.places is None else int(piece.places[0])].value
     return first
 
 
-def _chosen(values: Any, piece: Piece) -> Any:
+def _chosen(values: Any, piece: Rows) -> Any:
     """The piece's part of a column of its batch, Arrow's or NumPy's."""
     if piece.places is None:
         return values
     return values.take(pa.array(piece.places)) if isinstance(values, pa.Array) else values[piece.places]
 
 
-def _gather(pieces: Sequence[Piece], order: Places) -> pa.RecordBatch:
+def _gather(pieces: Sequence[Rows], order: Places) -> pa.RecordBatch:
     """The rows of the pieces, one piece after the other, at ``order``."""
     schema, at = pieces[0].batch.schema, pa.array(order)
     columns = []
@@ -157,7 +157,7 @@ def of_strings(rows: pa.RecordBatch) -> list[pa.RecordBatch]:
     ]
 
 
-def _vectors(pieces: Sequence[Piece], order: Places, type: pa.DataType) -> pa.Array:
+def _vectors(pieces: Sequence[Rows], order: Places, type: pa.DataType) -> pa.Array:
     """Nearly all of a row's bytes: each goes straight to its place."""
     size = len(order) * type.list_size
     # Arrow's allocator hands out memory that was used before; for so much, NumPy's asks the system each time.

@@ -35,7 +35,7 @@ class ResumeLog:
         if self._states:
             seconds = round(time.monotonic() - self._began, 1)
             sentence = f"the state is loaded after {seconds} s: {self._states} states"
-            _log.info(logs.Event("resumed", sentence, seconds=seconds, states=self._states))
+            _log.info(logs.Line("resumed", sentence, seconds=seconds, states=self._states))
 
     def _run(self) -> None:
         while not self._over.wait(self._interval_seconds):
@@ -45,4 +45,4 @@ class ResumeLog:
                 f"loading {self._states} states from the recovery store for {seconds:.0f} s: "
                 f"{keys} keys and {chunks} chunks of rows are there"
             )
-            _log.info(logs.Event("resuming", sentence, seconds=seconds, keys=keys, chunks=chunks))
+            _log.info(logs.Line("resuming", sentence, seconds=seconds, keys=keys, chunks=chunks))

@@ -1,25 +1,14 @@
 """Score: one whole window in, one row an event out, and one about the window."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow.items.schemas import SAMPLE_SHARE, SCORED, TIMESTAMP, WINDOW_SUMMARY
+from dataflow.items.windows import ScoredWindow, WholeWindow
 from dataflow.score.scorers import Scorer
-from dataflow.window.chunk import WholeWindow
-
-
-@dataclass(frozen=True)
-class ScoredWindow:
-    """``rows``: schema ``SCORED`` and the extra fields asked for, with ``large_string`` for texts that are
-    too many for ``string``. ``summary``: one ``WINDOW_SUMMARY`` row.
-    """
-
-    rows: pa.RecordBatch
-    summary: pa.RecordBatch
 
 
 def score_window(

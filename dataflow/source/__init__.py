@@ -8,7 +8,7 @@
   is a batch of its own. How rows are cut into batches means nothing.
 - ``partition`` and ``offset`` of a record are its identity: the same record has the same after a
   restart. A partition's ``snapshot()`` is the position after the last record that it gave out.
-- A source may have ``speaking() -> list[str]``: the partitions that have records to give now. The
+- A source may have ``partitions_with_data() -> list[str]``: the partitions that have records to give now. The
   watermark waits until each of them has given an event.
 - Bytewax's workers are cooperative: a partition waits for records only as :mod:`dataflow.source.idle`
   says. ``clock`` is the only wall clock, and stamps arrivals; nothing waits by a wall clock.
@@ -16,20 +16,15 @@
 - A module may import an optional dependency only inside ``open_source``.
 """
 
-from collections.abc import Callable
-from datetime import datetime
 from importlib import import_module
-from typing import TypeAlias
 
 import pyarrow as pa
 from bytewax.inputs import Source
 
+from dataflow.clock import Clock
 from dataflow.endpoints import uri as uris
 from dataflow.errors import SettingsError
 from dataflow.settings import Settings
-
-#: The wall clock: the time now, aware, in UTC.
-Clock: TypeAlias = Callable[[], datetime]
 
 #: URI scheme -> module with ``open_source``, imported when it is used.
 SOURCES = {
@@ -53,7 +48,7 @@ def open_uri(settings: Settings, uri: uris.Uri, *, clock: Clock) -> "Source[pa.R
     return source
 
 
-def speaking(source: "Source[pa.RecordBatch]") -> list[str]:
+def partitions_with_data(source: "Source[pa.RecordBatch]") -> list[str]:
     """The source's partitions that have records to give now; none if it does not say."""
-    names: list[str] = source.speaking() if hasattr(source, "speaking") else []
+    names: list[str] = source.partitions_with_data() if hasattr(source, "partitions_with_data") else []
     return names

@@ -17,12 +17,12 @@ import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from dataflow.clock import Clock
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SettingsError
 from dataflow.items.schemas import raw_schema
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.source import Clock
 from dataflow.source.demo_log import Plan, record
 from dataflow.source.framing import fitting, raw_batch
 from dataflow.source.idle import AT_ONCE, Idle
@@ -131,7 +131,7 @@ class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
     def list_parts(self) -> list[str]:
         return [str(number) for number in range(min(PARTITIONS, self.plan.events))]
 
-    def speaking(self) -> list[str]:
+    def partitions_with_data(self) -> list[str]:
         return self.list_parts()
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> DemoPartition:

@@ -15,15 +15,15 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from dataflow.clock import Clock
 from dataflow.decode import batch
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SourceError
 from dataflow.items import schemas
 from dataflow.settings import Settings
-from dataflow.source import Clock
 from dataflow.source.framing import Backlog, Framer, raw_batch
+from dataflow.source.lag import PARTITIONS, PartitionLag
 from dataflow.source.on_demand import OnDemandFile, shrunk
-from dataflow.window.gauges import PARTITIONS, PartitionLag
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv"}
 _BLOCK_BYTES = 1 << 18
@@ -134,7 +134,7 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
     def list_parts(self) -> list[str]:
         return list(self._formats)
 
-    def speaking(self) -> list[str]:
+    def partitions_with_data(self) -> list[str]:
         return [path for path in self._formats if _holds_something(path)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from dataflow.clock import Clock
 from dataflow.decode import batch
 from dataflow.endpoints import kafka
 from dataflow.endpoints.uri import Uri
@@ -24,11 +25,10 @@ from dataflow.errors import SourceError
 from dataflow.items import schemas
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.source import Clock
 from dataflow.source.framing import Backlog, raw_batch
 from dataflow.source.idle import AT_ONCE, Idle
-from dataflow.telemetry.logs import Event
-from dataflow.window.gauges import PARTITIONS, PartitionLag
+from dataflow.source.lag import PARTITIONS, PartitionLag
+from dataflow.telemetry.logs import Line
 
 _LAST_MESSAGE_TIMEOUT_S = 5.0
 #: The largest value that librdkafka takes for ``queued.max.messages.kbytes``.
@@ -72,7 +72,7 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
     def list_parts(self) -> list[str]:
         return [f"{self._topic.name}:{partition}" for partition in self._topic.partitions]
 
-    def speaking(self) -> list[str]:
+    def partitions_with_data(self) -> list[str]:
         return [] if self._latest else [p for p in self.list_parts() if self._holds_messages(p)]
 
     def _holds_messages(self, part: str) -> bool:
@@ -147,7 +147,7 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
         if resume_state < low:
             sentence = f"{where}: offsets {resume_state} to {low - 1} are lost to the topic's retention"
             fields = {"partition": where, "first": resume_state, "last": low - 1}
-            _log.warning(Event("offsets_lost", sentence, **fields))
+            _log.warning(Line("offsets_lost", sentence, **fields))
         return max(resume_state, low)
 
 
@@ -209,7 +209,7 @@ class _KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
             raise SourceError(f"{self._name}: {error.str()}")
         else:
             sentence = f"{self._name}: {error.str()}; going on"
-            _log.warning(Event("source_trouble", sentence, partition=self._name, cause=error.name()))
+            _log.warning(Line("source_trouble", sentence, partition=self._name, cause=error.name()))
         return False
 
     def next_awake(self) -> datetime:

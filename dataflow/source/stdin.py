@@ -11,11 +11,11 @@ from datetime import datetime
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from dataflow.clock import Clock
 from dataflow.decode import batch
 from dataflow.endpoints.uri import Uri
 from dataflow.items import schemas
 from dataflow.settings import Settings
-from dataflow.source import Clock
 from dataflow.source.framing import Backlog, Framer, raw_batch
 from dataflow.source.idle import AT_ONCE, Idle
 

@@ -10,12 +10,12 @@ from threading import Lock
 import pyarrow as pa
 
 from dataflow import settings
-from dataflow.telemetry.logs import Event
+from dataflow.telemetry.logs import Line
 
 _log = logging.getLogger(__name__)
 
 
-class Journal:
+class Digest:
     """Of one process. The first dead letter of each reason is told at once, and of all, and of late events,
     how many there were in each ``log.interval`` that had any. The clock is monotonic seconds.
     """
@@ -51,7 +51,7 @@ class Journal:
             fields["problem"] = letter["message"]
         of = "" if "problem" not in fields else f": {fields['problem']}"
         sentence = f"first dead letter of its kind: {letter['reason']} at {where}{of}"
-        _log.warning(Event("dead_letter", sentence, **fields))
+        _log.warning(Line("dead_letter", sentence, **fields))
 
     def late(self, rows: pa.RecordBatch) -> None:
         """Take in a ``LATE`` batch."""
@@ -70,7 +70,7 @@ class Journal:
         rows = summary.column("rows")[0].as_py()
         sentence = f"window {start} to {end} of {key!r}: {rows} rows"
         fields = {"key": key, "window_start": start, "window_end": end, "rows": rows}
-        _log.debug(Event("window_closed", sentence, **fields))
+        _log.debug(Line("window_closed", sentence, **fields))
 
     def tell_when_due(self) -> None:
         """To be called now and then: tells what was counted, if the interval is over."""
@@ -87,7 +87,7 @@ class Journal:
         if dead:
             reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(dead.items()))
             sentence = f"{dead.total()} dead letters in {seconds:.0f} s: {reasons}"
-            _log.warning(Event("dead_letters", sentence, seconds=seconds, reasons=dict(dead)))
+            _log.warning(Line("dead_letters", sentence, seconds=seconds, reasons=dict(dead)))
         if late:
             sentence = f"{late} late events in {seconds:.0f} s"
-            _log.warning(Event("late_events", sentence, seconds=seconds, rows=late))
+            _log.warning(Line("late_events", sentence, seconds=seconds, rows=late))

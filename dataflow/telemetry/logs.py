@@ -24,16 +24,16 @@ _OTHERS = logging.WARNING
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-class Event(str):
+class Line(str):
     """A sentence for a reader, with a ``name`` and ``fields`` (JSON values) for a machine."""
 
     name: str
     fields: Mapping[str, object]
 
-    def __new__(cls, name: str, sentence: str, **fields: object) -> "Event":
-        event = super().__new__(cls, sentence)
-        event.name, event.fields = name, fields
-        return event
+    def __new__(cls, name: str, sentence: str, **fields: object) -> "Line":
+        line = super().__new__(cls, sentence)
+        line.name, line.fields = name, fields
+        return line
 
 
 class _Stderr(logging.Handler):
@@ -61,7 +61,7 @@ class _Json(logging.Formatter):
     """One JSON object a line: ``time``, ``level``, ``event``, ``message``, and the event's fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        event = record.msg if isinstance(record.msg, Event) else Event("log", "", logger=record.name)
+        event = record.msg if isinstance(record.msg, Line) else Line("log", "", logger=record.name)
         row = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -99,7 +99,7 @@ def _escaped(code: int) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
-def places(trace: TracebackType | None) -> list[str]:
+def call_sites(trace: TracebackType | None) -> list[str]:
     """The calls that led to an exception, that which raised it last, each as ``file:line in function``."""
     return [f"{f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(trace)]
 

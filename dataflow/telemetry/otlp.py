@@ -23,7 +23,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import dataflow
 from dataflow.items.schemas import TIMESTAMP
-from dataflow.telemetry.traces import Attribute, Request, Span
+from dataflow.telemetry.tracer import Attribute, Request, Span
 
 _LONGEST_STOP_SECONDS = 3.0
 _LONGEST_SILENCE_SECONDS = 60.0

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dataflow.clock import rfc3339
 from dataflow.errors import LostRowsError
 from dataflow.items.ipc import pack_embedded, unpack_embedded
-from dataflow.items.rows import Piece, Timed, in_order, times
-from dataflow.window.assigner import WindowRef
-from dataflow.window.machine import Append, Drop, Gather, Order, Trim, rfc3339
+from dataflow.items.rows import Rows, SortedBatch, event_times
+from dataflow.items.windows import WholeWindow
+from dataflow.window.messages import Append, Drop, Gather, Gone, Order, Part, Replace, Trim
 from dataflow.window.sample import levels
 
 FORMAT = 2
@@ -32,60 +33,6 @@ _REMEDY = "restore a backup of the recovery store, or start with an empty one; p
 TIER = 32
 #: Batches of more bytes in all are not: they are not small, and their texts may be more than a column holds.
 COMPACT_BYTES = 2**30
-
-
-@dataclass(frozen=True)
-class Recall:
-    """To a keeper: its reader has been built from a snapshot, without the rows."""
-
-    chunk: int
-
-
-@dataclass(frozen=True)
-class Replace:
-    """From a keeper to its reader: ``rows`` are what the chunk holds after its first ``changes``."""
-
-    rows: list[pa.RecordBatch]
-    changes: int
-
-
-@dataclass(frozen=True)
-class Gone:
-    """From a keeper to its reader: no ``Replace`` will follow, the chunk has been dropped."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A chunk's rows of one window; the window is whole when all ``parts`` have come."""
-
-    window: WindowRef
-    parts: int
-    seen: int
-    pieces: list[Piece]
-    arrival: int | None
-
-
-@dataclass(frozen=True)
-class WholeWindow:
-    """One emission of one window. Its ``pieces`` point into the chunks' rows: a row that is in sixty windows
-    is copied only when one of them is looked at, and windows that close together are never all in memory.
-
-    ``seen``: how many events came in time; the rows are a sample of them where there are fewer. ``arrival``:
-    see ``Gather``.
-    """
-
-    ref: WindowRef
-    pieces: list[Piece]
-    seen: int
-    arrival: int | None = None
-
-    def __len__(self) -> int:
-        return sum(map(len, self.pieces))
-
-    @property
-    def rows(self) -> pa.RecordBatch:
-        """All rows in (``ts``, ``id``) order, schema of an embedded batch; made anew at each call."""
-        return in_order(self.pieces)
 
 
 class Keeper:
@@ -144,7 +91,7 @@ class Reader:
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
         self._lacks_replay = state is not None
-        self._rows: list[tuple[int, Timed]] = []
+        self._rows: list[tuple[int, SortedBatch]] = []
         self._replaces: list[Replace] = []
         self._held: list[Order | Gone] = []
         self._ends: set[type] = set()
@@ -178,7 +125,7 @@ class Reader:
             case Append() | Trim():
                 self._changes += 1
                 if isinstance(order, Append):
-                    self._rows.append((self._changes, Timed(order.rows)))
+                    self._rows.append((self._changes, SortedBatch(order.rows)))
                 self._apply()
             case Drop() | Gone():
                 # One comes with the orders and one with the replaces; none of either may come after.
@@ -189,7 +136,7 @@ class Reader:
         while self._replaces and self._replaces[0].changes <= self._changes:
             replace = self._replaces.pop(0)
             newer = [(n, rows) for n, rows in self._rows if n > replace.changes]
-            self._rows = [(replace.changes, Timed(rows)) for rows in replace.rows] + newer
+            self._rows = [(replace.changes, SortedBatch(rows)) for rows in replace.rows] + newer
             self._lacks_replay = False
 
     def _part(self, order: Gather) -> Part:
@@ -229,15 +176,15 @@ class Assembly:
             )
 
 
-def _thinned(piece: Piece, level: int) -> Piece:
+def _thinned(piece: Rows, level: int) -> Rows:
     """The rows of a piece from a sampling level up."""
     rows = piece.rows()
-    return Piece(rows.filter(pa.array(levels(rows.column("id")) >= level)))
+    return Rows(rows.filter(pa.array(levels(rows.column("id")) >= level)))
 
 
 def _needed(rows: pa.RecordBatch, order: Trim) -> pa.RecordBatch:
     """The rows that ``order`` leaves; a copy if some go, as a view would keep them all in memory."""
-    ts = times(rows)
+    ts = event_times(rows)
     needed = ts >= order.before
     if order.thinned:
         at = levels(rows.column("id"))

@@ -17,7 +17,7 @@ SEAL_ROWS = 256
 SLACK = 0.15
 
 
-class Ledger:
+class RowCounts:
     """Chunks by number, and the rows in each. One chunk at most is open: it takes the next rows."""
 
     __slots__ = ("_chunks", "_next", "_open")

@@ -5,79 +5,45 @@ is loaded from snapshots, and is spread over workers. So whoever holds some is k
 (:class:`Living`), and is asked when Prometheus asks, in a thread of its own.
 """
 
-import math
 import shutil
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataflow.items.rows import times
+from dataflow.clock import NEVER, micros
+from dataflow.items.rows import event_times
 from dataflow.items.schemas import Decoded
+from dataflow.items.windows import ScoredWindow, WholeWindow
 from dataflow.recovery.store import size
-from dataflow.score.window import ScoredWindow
+from dataflow.source.lag import PARTITIONS
 from dataflow.telemetry import metrics
-from dataflow.window.chunk import Keeper, WholeWindow
-from dataflow.window.machine import Gather, Output, Windows, micros
+from dataflow.telemetry.live_objects import LiveObjects, known
+from dataflow.window.chunk import Keeper
+from dataflow.window.machine import Windows
+from dataflow.window.messages import Gather, Output
 from dataflow.window.progress import Stamped
-from dataflow.window.watermark import NEVER
 
 #: Where a batch between decode and window says when its records were read, in the metadata of its schema:
 #: a column would be in the state and in the late events, too.
 _ARRIVAL = b"arrival"
 
-T = TypeVar("T")
-
-
-class Living(Generic[T]):
-    """The objects of a kind that somebody still holds. Safe to share between threads."""
-
-    def __init__(self) -> None:
-        self._references: set[weakref.ref[T]] = set()
-        # One for all: a bound method is made anew each time that it is asked for.
-        self._forget = self._references.discard
-
-    def add(self, member: T) -> T:
-        self._references.add(weakref.ref(member, self._forget))
-        return member
-
-    def __iter__(self) -> Iterator[T]:
-        # list() copies the set in one go, so that other threads may change it meanwhile.
-        return (member for reference in list(self._references) if (member := reference()) is not None)
-
-
-@dataclass(eq=False)
-class PartitionLag:
-    """What a partition of a source shows: how much it has that was not read yet; ``None``: unknown."""
-
-    messages: int | None = None
-    bytes: int | None = None
-
 
 #: The keys that hold rows, and the chunks of rows.
-KEYS: Living[Windows] = Living()
-CHUNKS: Living[Keeper] = Living()
-PARTITIONS: Living[PartitionLag] = Living()
-
-
-def _known(values: Iterable[int | None], put_together: Callable[[list[int]], int] = sum) -> float:
-    """NaN if none is known."""
-    known = [value for value in values if value is not None]
-    return put_together(known) if known else math.nan
+KEYS: LiveObjects[Windows] = LiveObjects()
+CHUNKS: LiveObjects[Keeper] = LiveObjects()
 
 
 def _watermark(choose: Callable[[list[int]], int]) -> Callable[[], float]:
-    return lambda: _known((key.watermark for key in KEYS if key.watermark != NEVER), choose) / 1e6
+    return lambda: known((key.watermark for key in KEYS if key.watermark != NEVER), choose) / 1e6
 
 
 def _skew() -> float:
-    return _known((key.highest - key.watermark for key in KEYS if key.watermark != NEVER), max) / 1e6
+    return known((key.highest - key.watermark for key in KEYS if key.watermark != NEVER), max) / 1e6
 
 
 def _bytes() -> int:
@@ -92,8 +58,8 @@ metrics.WINDOWS_OPEN.set_function(lambda: sum(key.open for key in KEYS))
 metrics.WATERMARK.labels("lowest").set_function(_watermark(min))
 metrics.WATERMARK.labels("highest").set_function(_watermark(max))
 metrics.SKEW.set_function(_skew)
-metrics.SOURCE_LAG_MESSAGES.set_function(lambda: _known(part.messages for part in PARTITIONS))
-metrics.SOURCE_LAG_BYTES.set_function(lambda: _known(part.bytes for part in PARTITIONS))
+metrics.SOURCE_LAG_MESSAGES.set_function(lambda: known(part.messages for part in PARTITIONS))
+metrics.SOURCE_LAG_BYTES.set_function(lambda: known(part.bytes for part in PARTITIONS))
 
 
 def store(folder: Path) -> None:
@@ -134,7 +100,7 @@ def unmarked(rows: pa.RecordBatch) -> pa.RecordBatch:
 def passed(stamped: Stamped) -> Stamped:
     """Events have passed the one point that all pass. Returns them."""
     if stamped.moves is not None:
-        metrics.JUMPS.inc(int(np.count_nonzero(stamped.moves < times(stamped.rows))))
+        metrics.JUMPS.inc(int(np.count_nonzero(stamped.moves < event_times(stamped.rows))))
     return stamped
 
 
@@ -161,7 +127,7 @@ def scored(window: WholeWindow, result: ScoredWindow, now: datetime) -> ScoredWi
     metrics.SCORED_ROWS.inc(len(rows))
     (metrics.WINDOW_REVISIONS if window.ref.revision else metrics.WINDOWS_CLOSED).inc()
     metrics.SCORES.observe(rows.column("score").to_numpy())
-    metrics.EVENT_LATENCY.observe((now_us - times(rows)) / 1e6)
+    metrics.EVENT_LATENCY.observe((now_us - event_times(rows)) / 1e6)
     if window.arrival is not None:
         metrics.ARRIVAL_LATENCY.observe((now_us - window.arrival) / 1e6)
     return result

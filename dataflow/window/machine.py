@@ -10,8 +10,6 @@ into batches. Times are integers: microseconds since the Unix epoch, UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -19,76 +17,20 @@ import orjson
 import pyarrow as pa
 
 from dataflow import settings
-from dataflow.items.rows import owned, times
+from dataflow.clock import FOREVER, NEVER, micros, rfc3339
+from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.rows import event_times, owned
 from dataflow.items.schemas import EVENT, LATE
-from dataflow.window.assigner import FOREVER, Aligned, Assigner, Bools, Sessions, WindowRef
-from dataflow.window.counts import Ledger
+from dataflow.window.aligned import Aligned
+from dataflow.window.assigner import Assigner
+from dataflow.window.counts import RowCounts
+from dataflow.window.messages import Append, Drop, Gather, Output, Trim
 from dataflow.window.progress import Stamped
 from dataflow.window.sample import Sample
-from dataflow.window.watermark import NEVER, Int64s, Watermark
+from dataflow.window.session import Sessions
+from dataflow.window.watermark import Watermark
 
 FORMAT = 1
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-def micros(value: datetime | timedelta) -> int:
-    """A time as microseconds since the Unix epoch, or a duration as microseconds."""
-    delta = value - _EPOCH if isinstance(value, datetime) else value
-    return delta // timedelta(microseconds=1)
-
-
-@dataclass(frozen=True)
-class Append:
-    """Add ``rows`` (embedded events) to a chunk."""
-
-    chunk: int
-    rows: pa.RecordBatch
-
-
-@dataclass(frozen=True)
-class Gather:
-    """Hand over a chunk's ``rows`` rows in ``[window.start, window.end)`` from sampling level ``level`` up:
-    one of ``parts`` of the window, for which ``seen`` events came in time. ``arrival``: when the records that
-    closed it were read, in microseconds since the Unix epoch; ``None``: no records did.
-    """
-
-    chunk: int
-    window: WindowRef
-    parts: int
-    rows: int
-    seen: int
-    level: int = 0
-    arrival: int | None = None
-
-
-@dataclass(frozen=True)
-class Trim:
-    """Forget a chunk's rows from before ``before``, and those in ``[start, end)`` below a sampling level,
-    for each ``(start, end, level)`` of ``thinned``.
-    """
-
-    chunk: int
-    before: int
-    thinned: tuple[tuple[int, int, int], ...] = ()
-
-
-@dataclass(frozen=True)
-class Drop:
-    """Forget a chunk."""
-
-    chunk: int
-
-
-Order = Append | Gather | Trim | Drop
-
-
-@dataclass
-class Output:
-    """What one call makes: ``orders``, in order, and ``late`` rows (schema ``LATE``)."""
-
-    orders: list[Order] = field(default_factory=list)
-    late: list[pa.RecordBatch] = field(default_factory=list)
 
 
 #: What a key without rows must remember: ``Watermark.value`` and ``highest``, ``Assigner.gone_until``, and
@@ -121,7 +63,7 @@ class Windows:
         )
         self._settled: int = state.get("settled", watermark)
         self._due: int | None = None
-        self._ledger = Ledger(state.get("ledger"), following)
+        self._ledger = RowCounts(state.get("ledger"), following)
         self._sample = Sample(spec.max_window_rows, self._assigner, self._ledger, state.get("sample"))
         if rest:
             self._watermark.resume(watermark, highest)
@@ -175,7 +117,7 @@ class Windows:
         if not len(rows):
             return output
         partition: str = rows.column("partition")[0].as_py()
-        ts = times(rows)
+        ts = event_times(rows)
         moves = ts if stamped.moves is None else stamped.moves
         self._watermark.hear(partition, stamped.progress, now_us)
         if self._calm(rows, ts, moves, partition, output):
@@ -326,9 +268,3 @@ def _assigner(spec: settings.Window, state: Mapping[str, Any] | None) -> Assigne
         return Sessions(micros(spec.gap), lateness, state)
     slide = spec.length if spec.kind == "tumbling" else spec.slide
     return Aligned(micros(spec.length), micros(slide), micros(spec.align_to), lateness, state)
-
-
-def rfc3339(us: int) -> str:
-    """A time in microseconds since the Unix epoch, as RFC 3339 in UTC."""
-    # Not through Python's datetime: a window may start before the year 1.
-    return f"{np.datetime64(us, 'us')}Z"

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dataflow.items.rows import times
-from dataflow.window.watermark import NEVER, Int64s
+from dataflow.clock import NEVER
+from dataflow.items.arrays import Int64s
+from dataflow.items.rows import event_times
 
 FORMAT = 1
 
@@ -151,7 +152,7 @@ class Progress:
 
     def _take(self, rows: pa.RecordBatch, name: str) -> Stamped:
         self._heard[name] = self._listened
-        moves = self._partitions.setdefault(name, _Partition()).take(times(rows), self._jump)
+        moves = self._partitions.setdefault(name, _Partition()).take(event_times(rows), self._jump)
         active = [
             (partition.newest, name)
             for name, partition in self._partitions.items()

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from dataflow.items.arrays import Int64s
 from dataflow.window.assigner import Assigner, Pane
-from dataflow.window.counts import Kind, Ledger
-from dataflow.window.watermark import Int64s
+from dataflow.window.counts import Kind, RowCounts
 
 #: Levels are at most this, so that one byte would do.
 HIGHEST = 63
@@ -36,7 +36,7 @@ class Sample:
     __slots__ = ("_assigner", "_ledger", "_levels", "_limit", "_seen")
 
     def __init__(
-        self, limit: int | None, assigner: Assigner, ledger: Ledger, state: Mapping[str, Any] | None = None
+        self, limit: int | None, assigner: Assigner, ledger: RowCounts, state: Mapping[str, Any] | None = None
     ) -> None:
         self._limit, self._assigner, self._ledger = limit, assigner, ledger
         self._levels: dict[int, int] = dict(state["levels"]) if state else {}

@@ -13,12 +13,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Int64s = npt.NDArray[np.int64]
-
-#: Before any event. Far from the ends of int64, so that sums with durations cannot overflow.
-NEVER = -(1 << 62)
+from dataflow.clock import NEVER
+from dataflow.items.arrays import Int64s
 
 
 class Watermark:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataflow import settings
-from dataflow.embed.batch import Embedder
+from dataflow.embed.base import Embedder
 from dataflow.embed.triton.connect import connect
 
 _WORDS = (

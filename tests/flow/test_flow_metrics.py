@@ -10,8 +10,9 @@ from bytewax.testing import cluster_main
 from prometheus_client import REGISTRY
 
 from dataflow import settings, sink
-from dataflow.embed.batch import NullEmbedder
-from dataflow.flow import build, utc_now
+from dataflow.clock import utc_now
+from dataflow.embed.null import NullEmbedder
+from dataflow.flow import build
 from dataflow.source import open_source
 from tests.support.flows import START, rows
 

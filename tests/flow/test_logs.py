@@ -16,7 +16,7 @@ from dataflow.doctor import Finding
 from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
 from dataflow.telemetry import logs
-from dataflow.telemetry.logs import Event
+from dataflow.telemetry.logs import Line
 from tests.support.flows import TEXT, environment, recovery, write_mixed
 
 SECRET = "hunter2"
@@ -122,9 +122,9 @@ def test_a_mistake_is_one_line(
 def test_for_a_reader(capsys: pytest.CaptureFixture[str]) -> None:
     logs.start(settings.Log())
     logger = logging.getLogger("dataflow.test")
-    logger.info(Event("one", "100 % of\nit", n=1))
-    logger.debug(Event("two", "not shown"))
-    logger.critical(Event("error", "it ends"))
+    logger.info(Line("one", "100 % of\nit", n=1))
+    logger.debug(Line("two", "not shown"))
+    logger.critical(Line("error", "it ends"))
     one, end = capsys.readouterr().err.splitlines()
     assert one.endswith("Z info    100 % of it")
     assert end == "driftline: it ends"
@@ -132,7 +132,7 @@ def test_for_a_reader(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_others_say_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     logs.start(settings.Log())
-    logging.getLogger("dataflow.test").warning(Event("one", "k\x1b[2J\x07\x7f\x9b1m\u202e\ud800é"))
+    logging.getLogger("dataflow.test").warning(Line("one", "k\x1b[2J\x07\x7f\x9b1m\u202e\ud800é"))
     said = capsys.readouterr().err
     assert said.endswith("k\\x1b[2J\\x07\\x7f\\x9b1m\\u202e\\ud800é\n")
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
 
-from dataflow.flow import utc_now
+from dataflow.clock import utc_now
 from dataflow.settings import Settings, Source
 from dataflow.source import open_source
 from export.serve.sidecar import Sidecar

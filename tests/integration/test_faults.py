@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from dataflow import settings
-from dataflow.embed.batch import Embedder
+from dataflow.embed.base import Embedder
 from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError, OutageError
 from export.serve.sidecar import Sidecar, free_port

@@ -24,8 +24,9 @@ from tritonclient.utils import InferenceServerException
 
 from dataflow import settings
 from dataflow.embed import onnx
-from dataflow.embed.batch import Embedder, NullEmbedder
+from dataflow.embed.base import Embedder
 from dataflow.embed.cache import CachedEmbedder
+from dataflow.embed.null import NullEmbedder
 from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError, OutageError, SettingsError
 from export import key

@@ -11,7 +11,7 @@ import grpc  # type: ignore[import-untyped]
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from dataflow.embed.batch import NullEmbedder
+from dataflow.embed.null import NullEmbedder
 
 Code = grpc.StatusCode
 Fault = Callable[[list[str]], tuple[grpc.StatusCode, str] | None]

@@ -13,12 +13,15 @@ import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from dataflow.flow import build, open_embedder, prepare_store, utc_now
-from dataflow.settings import BytewaxRun, bytewax, load
+from dataflow.clock import utc_now
+from dataflow.embed import open_embedder
+from dataflow.flow import build
+from dataflow.settings import BytewaxRun, bytewax_run, load
 from dataflow.sink import open_sink
-from dataflow.source import open_source, speaking
+from dataflow.source import open_source, partitions_with_data
+from dataflow.startup import prepare_store
 from dataflow.telemetry import logs
-from dataflow.telemetry.guard import ending
+from dataflow.telemetry.guard import exit_on_error
 
 
 class _Paced(StatefulSourcePartition[pa.RecordBatch, Any]):
@@ -46,8 +49,8 @@ class _PacedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
     def list_parts(self) -> list[str]:
         return list(self._inner.list_parts())
 
-    def speaking(self) -> list[str]:
-        return speaking(self._inner)
+    def partitions_with_data(self) -> list[str]:
+        return partitions_with_data(self._inner)
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> _Paced:
         return _Paced(self._inner.build_part(step_id, for_part, resume_state), self._pace)
@@ -59,12 +62,12 @@ def flow(run: BytewaxRun | None = None) -> Dataflow:
     logs.start(settings.log)
     source = _PacedSource(open_source(settings, clock=utc_now), timedelta(seconds=float(os.environ["PACE"])))
     embedder = open_embedder(settings.embed)
-    if prepared := prepare_store(run or bytewax(sys.argv[1:]), settings, source, embedder):
+    if prepared := prepare_store(run or bytewax_run(sys.argv[1:]), settings, source, embedder):
         atexit.register(prepared.lock.close)
     return build(
         settings,
         source=source,
         embedder=embedder,
         sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
-        guard=ending(texts=False),
+        guard=exit_on_error(texts=False),
     )

@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow import settings
+from dataflow.clock import micros
 from dataflow.items.schemas import embedded_schema
-from dataflow.window.assigner import WindowRef
-from dataflow.window.chunk import Assembly, Gone, Keeper, Reader, WholeWindow
-from dataflow.window.machine import Append, Drop, Output, Trim, Windows, micros
+from dataflow.items.windows import WholeWindow, WindowRef
+from dataflow.window.chunk import Assembly, Keeper, Reader
+from dataflow.window.machine import Windows
+from dataflow.window.messages import Append, Drop, Gone, Output, Trim
 from dataflow.window.progress import Progress, Stamped
 from dataflow.window.step import by_key
 

@@ -10,13 +10,13 @@ import grpc  # type: ignore[import-untyped]
 
 from dataflow import settings
 from dataflow.embed import repository
-from dataflow.embed.batch import Embedder
+from dataflow.embed.base import Embedder
 from dataflow.embed.follow import FollowingEmbedder
 from dataflow.embed.triton.client import Connection, details, refuses
 from dataflow.embed.triton.embedder import TritonEmbedder
 from dataflow.endpoints.outage import Outage
 from dataflow.errors import ContractError, OutageError
-from dataflow.telemetry.logs import Event
+from dataflow.telemetry.logs import Line
 
 Log = Callable[[str], None]
 
@@ -59,7 +59,7 @@ def connect(
                     ) from None
                 if not waiting:
                     sentence = f"waiting for Triton at {options.url}: {details(error)}"
-                    log(Event("server_awaited", sentence, server=options.url, cause=details(error)))
+                    log(Line("server_awaited", sentence, server=options.url, cause=details(error)))
                 waiting = True
                 sleep(_STARTUP_POLL_SECONDS)
     except BaseException:

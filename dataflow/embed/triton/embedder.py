@@ -19,12 +19,13 @@ import grpc  # type: ignore[import-untyped]
 import numpy as np
 
 from dataflow import settings
-from dataflow.embed.batch import Embedded, Vectors, unsound
+from dataflow.embed.base import Embedded, unsound
 from dataflow.embed.repository import Identity, label
 from dataflow.embed.triton.client import CONTRACT, PASSING, Connection, details, refuses, sums
-from dataflow.embed.triton.requests import Int64s, requests
+from dataflow.embed.triton.requests import by_length
 from dataflow.endpoints.outage import Outage
 from dataflow.errors import ContractError, VersionGoneError
+from dataflow.items.arrays import Int64s, Vectors
 from dataflow.telemetry import metrics
 
 #: Texts that every model embeds. Two, to tell whether its embeddings all have length 1.
@@ -90,7 +91,7 @@ class TritonEmbedder:
             failed.update({int(places[row]): why for row, why in answer.failed.items()})
 
         try:
-            for places in requests(texts, max_rows=rows, max_chars=self._chars):
+            for places in by_length(texts, max_rows=rows, max_chars=self._chars):
                 if len(pending) == self._in_flight:
                     finish()
                 pending.append((places, self._begin([texts[place] for place in places])))

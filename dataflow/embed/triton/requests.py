@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-Int64s = npt.NDArray[np.int64]
+from dataflow.items.arrays import Int64s
 
 
-def requests(texts: Sequence[str], *, max_rows: int, max_chars: int) -> Iterator[Int64s]:
+def by_length(texts: Sequence[str], *, max_rows: int, max_chars: int) -> Iterator[Int64s]:
     """Cut ``texts`` into requests, longest first; each is the places of its texts, (b,) int64.
 
     Length is in characters: near enough to tokens to keep short texts from waiting for long ones, for a

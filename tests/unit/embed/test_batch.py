@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import settings
-from dataflow.embed.batch import Embedded, NullEmbedder, connect, embed_batch, embed_batches, unsound
+from dataflow.embed.base import Embedded, unsound
+from dataflow.embed.batch import embed_batch, embed_batches
+from dataflow.embed.null import NullEmbedder, connect
 from dataflow.items.schemas import DEAD_LETTER, EVENT, embedded_schema, embeddings
 from tests.support.batches import events
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.embed.batch import Embedded, NullEmbedder
+from dataflow.embed.base import Embedded
 from dataflow.embed.cache import Cache, CachedEmbedder
+from dataflow.embed.null import NullEmbedder
 
 KEYS = st.lists(st.integers(0, 12).map(lambda n: bytes([n])), max_size=8, unique=True)
 

@@ -7,8 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataflow.embed.batch import Embedded, Embedder, NullEmbedder, embed_batch, one_version
+from dataflow.embed.base import Embedded, Embedder
+from dataflow.embed.batch import embed_batch, one_version
 from dataflow.embed.follow import FollowingEmbedder
+from dataflow.embed.null import NullEmbedder
 from dataflow.errors import ContractError, OutageError, VersionGoneError
 from dataflow.items.schemas import DEAD_LETTER, embeddings
 from tests.support.batches import events

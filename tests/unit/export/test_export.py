@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from dataflow.embed import repository as repositories
-from dataflow.embed.batch import NullEmbedder
+from dataflow.embed.null import NullEmbedder
 from export.__main__ import main
 from export.convert import architecture, build, parity, weights
 from export.errors import ModelError, ParityError, SidecarError

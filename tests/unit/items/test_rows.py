@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.items.rows import Piece, Timed, in_order, of_strings, owned
+from dataflow.items.rows import Rows, SortedBatch, in_order, of_strings, owned
 from dataflow.items.schemas import embeddings
+from dataflow.items.windows import WholeWindow, WindowRef
 from dataflow.score.scorers.distance import MeanScorer
 from dataflow.score.window import score_window
 from dataflow.settings import Score
-from dataflow.window.assigner import WindowRef
-from dataflow.window.chunk import TIER, Keeper, WholeWindow
-from dataflow.window.machine import Append
+from dataflow.window.chunk import TIER, Keeper
+from dataflow.window.messages import Append
 from dataflow.window.progress import Stamped
 from dataflow.window.step import by_key
 from tests.support.windowing import Arrival, batch
@@ -34,7 +34,7 @@ def test_pieces_come_together_by_time_and_id(batches: list[list[int]], data: st.
     for number, times in enumerate(batches):
         whole = rows(times, first=100 * number)
         places = data.draw(st.none() | st.permutations(range(len(times))))
-        pieces.append(Piece(whole, None if places is None else np.array(places)))
+        pieces.append(Rows(whole, None if places is None else np.array(places)))
         expected += whole.to_pylist()
     together = in_order(pieces)
     assert together.to_pylist() == sorted(expected, key=itemgetter("ts", "id"))
@@ -44,7 +44,7 @@ def test_pieces_come_together_by_time_and_id(batches: list[list[int]], data: st.
 @given(seconds, st.integers(-25, 25), st.integers(0, 30))
 def test_between_two_times_there_are_all_the_rows_of_then(times: list[int], start: int, length: int) -> None:
     whole = rows(times)
-    piece = Timed(whole).between(start * 1_000_000, (start + length) * 1_000_000)
+    piece = SortedBatch(whole).between(start * 1_000_000, (start + length) * 1_000_000)
     expected = [row for row in whole.to_pylist() if start <= row["ts"].timestamp() < start + length]
     assert len(piece) == len(expected)
     key = itemgetter("ts", "id")
@@ -53,12 +53,12 @@ def test_between_two_times_there_are_all_the_rows_of_then(times: list[int], star
 
 def test_rows_in_order_are_not_copied() -> None:
     whole = rows([1, 2, 2, 3])
-    assert in_order([Piece(whole)]) is whole
-    assert Timed(whole).between(0, 4_000_000).batch is whole
+    assert in_order([Rows(whole)]) is whole
+    assert SortedBatch(whole).between(0, 4_000_000).batch is whole
 
 
 def test_a_piece_travels_without_the_rest_of_its_batch() -> None:
-    piece = Piece(rows([i * 7919 % 10_000 for i in range(10_000)]), np.array([5000, 3]))
+    piece = Rows(rows([i * 7919 % 10_000 for i in range(10_000)]), np.array([5000, 3]))
     packed = pickle.dumps(piece)
     assert len(packed) < 10_000
     assert pickle.loads(packed).rows().equals(piece.rows())
@@ -80,7 +80,7 @@ def test_more_text_than_a_string_column_holds_is_gathered_and_comes_out_in_parts
     batches: list[list[int]], sink_bytes: int
 ) -> None:
     whole = [rows(times, first=100 * number) for number, times in enumerate(batches)]
-    pieces = [Piece(batch) for batch in whole]
+    pieces = [Rows(batch) for batch in whole]
     expected = in_order(pieces)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dataflow.items.rows.STRING_BYTES", 7)
@@ -96,7 +96,7 @@ def test_more_text_than_a_string_column_holds_is_gathered_and_comes_out_in_parts
 
 def test_a_window_of_large_strings_is_scored() -> None:
     whole = [rows([1, 2, 3, 4]), rows([1, 5], first=4)]
-    window = WholeWindow(WindowRef(0, 10_000_000, 0), [Piece(batch) for batch in whole], 6)
+    window = WholeWindow(WindowRef(0, 10_000_000, 0), [Rows(batch) for batch in whole], 6)
     plain = score_window(MeanScorer(Score()), "k", window)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dataflow.items.rows.STRING_BYTES", 7)

@@ -8,13 +8,12 @@ import pytest
 from sklearn.cluster import KMeans
 
 from dataflow.errors import SettingsError
-from dataflow.items.rows import Piece
+from dataflow.items.rows import Rows
 from dataflow.items.schemas import SAMPLE_SHARE, SCORED, embedded_schema
+from dataflow.items.windows import WholeWindow, WindowRef
 from dataflow.score.scorers import SCORERS, Scorer, open_scorer
 from dataflow.score.window import score_window
 from dataflow.settings import Score
-from dataflow.window.assigner import WindowRef
-from dataflow.window.chunk import WholeWindow
 
 Matrix = npt.NDArray[np.float32]
 
@@ -140,7 +139,7 @@ def test_a_function_that_answers_wrongly_is_named(function: str) -> None:
 
 
 def test_a_scored_row_says_all_there_is_to_say() -> None:
-    window = WholeWindow(WindowRef(0, 600_000_000, 2), [Piece(rows(unit_vectors(12)))], seen=24)
+    window = WholeWindow(WindowRef(0, 600_000_000, 2), [Rows(rows(unit_vectors(12)))], seen=24)
     embedding = window.rows.schema.field("embedding")
     plain = score_window(scorer("kmeans"), "tenant", window)
     full = score_window(scorer("kmeans"), "tenant", window, [SAMPLE_SHARE, embedding])

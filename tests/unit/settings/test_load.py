@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.errors import SettingsError
-from dataflow.settings import Settings, bytewax, duration, load
+from dataflow.settings import Settings, bytewax_run, duration, load
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -107,7 +107,7 @@ def test_durations_are_read_as_they_are_written(value: timedelta) -> None:
 def test_what_bytewax_is_asked_to_do(
     arguments: list[str], environ: dict[str, str], store: str | None, addresses: tuple[str, ...]
 ) -> None:
-    run = bytewax(arguments, environ)
+    run = bytewax_run(arguments, environ)
     assert run.recovery == (Path(store) if store else None)
     assert run.addresses == addresses
     assert run.cluster == (len(addresses) > 1)
@@ -115,4 +115,4 @@ def test_what_bytewax_is_asked_to_do(
 
 def test_the_hostfile_has_the_addresses(tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text("a:1\nb:1\n")
-    assert bytewax([], {"BYTEWAX_HOSTFILE_PATH": str(tmp_path / "hosts")}).addresses == ("a:1", "b:1")
+    assert bytewax_run([], {"BYTEWAX_HOSTFILE_PATH": str(tmp_path / "hosts")}).addresses == ("a:1", "b:1")

@@ -245,7 +245,11 @@ def test_a_folder_that_goes_before_the_reading_begins(tmp_path: Path) -> None:
     source: Any = opened("sub/*.log")
     part = source.build_part("s", "sub/a.log", None)
     (tmp_path / "sub").rename(tmp_path / "gone")
-    for read in (source.speaking, part.next_batch, lambda: source.build_part("s", "sub/a.log", 2)):
+    for read in (
+        source.partitions_with_data,
+        part.next_batch,
+        lambda: source.build_part("s", "sub/a.log", 2),
+    ):
         with pytest.raises(SourceError, match=r"^sub/a\.log: No such file or directory$"):
             read()
 
@@ -398,4 +402,4 @@ def test_a_file_that_holds_nothing_is_not_waited_for(tmp_path: Path) -> None:
         (tmp_path / f"{name}.log").write_bytes(content)
         (tmp_path / f"{name}.log.gz").write_bytes(gzip.compress(content))
     source: Any = opened("*.log*")
-    assert source.speaking() == ["full.log", "full.log.gz"]
+    assert source.partitions_with_data() == ["full.log", "full.log.gz"]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from dataflow import settings
 from dataflow.items import schemas
 from dataflow.items.schemas import REASONS
-from dataflow.telemetry.digest import Journal
-from dataflow.telemetry.logs import Event
+from dataflow.telemetry.digest import Digest
+from dataflow.telemetry.logs import Line
 
 BATCHES = st.lists(st.tuples(st.floats(0, 30), st.lists(st.sampled_from(REASONS))), max_size=30)
 
@@ -21,10 +21,10 @@ BATCHES = st.lists(st.tuples(st.floats(0, 30), st.lists(st.sampled_from(REASONS)
 class Heard(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
-        self.events: list[Event] = []
+        self.events: list[Line] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        assert isinstance(record.msg, Event)
+        assert isinstance(record.msg, Line)
         self.events.append(record.msg)
 
 
@@ -33,7 +33,7 @@ def test_every_dead_letter_is_counted_once_in_few_lines(batches: list[tuple[floa
     now, heard, logger = 0.0, Heard(), logging.getLogger("dataflow.telemetry.digest")
     logger.addHandler(heard)
     try:
-        journal = Journal(settings.Log(interval=timedelta(seconds=10)), lambda: now)
+        journal = Digest(settings.Log(interval=timedelta(seconds=10)), lambda: now)
         for seconds, reasons in batches:
             now += seconds
             journal.dead_letters(schemas.dead_letters([(r, "message", "p", 1, b"raw") for r in reasons]))
@@ -58,10 +58,10 @@ def test_what_is_wrong_with_a_record_is_told_on_request(
     caplog: pytest.LogCaptureFixture, texts: bool
 ) -> None:
     letters = schemas.dead_letters([("bad_time", "ts: 'a text' is no time", "p", 7, b"a text")])
-    Journal(settings.Log(texts=texts), lambda: 0.0).dead_letters(letters)
+    Digest(settings.Log(texts=texts), lambda: 0.0).dead_letters(letters)
     assert "bad_time at p:7" in caplog.text
     (event,) = (record.msg for record in caplog.records)
-    assert isinstance(event, Event)
+    assert isinstance(event, Line)
     assert ("a text" in caplog.text) == ("problem" in event.fields) == texts
 
 
@@ -72,7 +72,7 @@ def test_windows_are_told_at_debug_only(caplog: pytest.LogCaptureFixture) -> Non
         [pa.array([v], f.type) for v, f in zip(values, schemas.WINDOW_SUMMARY, strict=True)],
         schema=schemas.WINDOW_SUMMARY,
     )
-    journal = Journal(settings.Log(), lambda: 0.0)
+    journal = Digest(settings.Log(), lambda: 0.0)
     with caplog.at_level(logging.INFO, "dataflow"):
         journal.window("k", summary)
         assert not caplog.records

@@ -14,20 +14,23 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dataflow.clock import micros
 from dataflow.decode.batch import decode
-from dataflow.items.rows import Piece
+from dataflow.items.rows import Rows
 from dataflow.items.schemas import REASONS, dead_letters, raw_schema
+from dataflow.items.windows import WholeWindow, WindowRef
 from dataflow.score.scorers import open_scorer
 from dataflow.score.window import score_window
 from dataflow.settings import Score, Settings, Source
 from dataflow.source.framing import raw_batch
+from dataflow.source.lag import PartitionLag
 from dataflow.telemetry import metrics
+from dataflow.telemetry.live_objects import LiveObjects
 from dataflow.window import gauges
-from dataflow.window.assigner import WindowRef
-from dataflow.window.chunk import Recall, WholeWindow
-from dataflow.window.machine import Append, Drop, Gather, Trim, Windows, micros
+from dataflow.window.logics import _Common, _KeepLogic, _Loads, _WindowLogic
+from dataflow.window.machine import Windows
+from dataflow.window.messages import Append, Drop, Gather, Recall, Trim
 from dataflow.window.progress import Stamped
-from dataflow.window.step import _Common, _KeepLogic, _Loads, _WindowLogic
 from tests.support.monitoring import declared
 from tests.support.paths import ROOT
 from tests.support.windowing import Arrival, Harness, at, batch, spec
@@ -124,7 +127,7 @@ def test_the_gauges_show_what_is_held_through_a_restart_until_it_is_let_go(
     window: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for kind in ("KEYS", "CHUNKS"):
-        monkeypatch.setattr(gauges, kind, gauges.Living())
+        monkeypatch.setattr(gauges, kind, LiveObjects())
     assert state() == pytest.approx(NOTHING, nan_ok=True)
     rows = batch([Arrival(1), Arrival(12), Arrival(11), Arrival(9)])
     first, second = Key(window), Key(window)
@@ -165,12 +168,12 @@ def test_windows_are_open_until_they_end(times: list[int], window: Any) -> None:
 
 
 def test_who_asks_meets_no_change_halfway() -> None:
-    living: gauges.Living[gauges.PartitionLag] = gauges.Living()
-    kept = [living.add(gauges.PartitionLag(bytes=1)) for _ in range(1000)]
+    living: LiveObjects[PartitionLag] = LiveObjects()
+    kept = [living.add(PartitionLag(bytes=1)) for _ in range(1000)]
 
     def come_and_go() -> None:
         for _ in range(5000):
-            living.add(gauges.PartitionLag(bytes=0))
+            living.add(PartitionLag(bytes=0))
 
     threads = [Thread(target=come_and_go) for _ in range(3)]
     for thread in threads:
@@ -238,7 +241,7 @@ def test_latencies_are_of_event_time_and_of_arrival() -> None:
     ref = WindowRef(0, 30 * SECOND, 0)
     scorer = open_scorer(Score(kind="mean"))
     for arrival in (95 * SECOND, None):
-        window = WholeWindow(ref, [Piece(rows)], 2, arrival)
+        window = WholeWindow(ref, [Rows(rows)], 2, arrival)
         gauges.scored(window, score_window(scorer, "k", window), at(0) + timedelta(seconds=100))
     after = [value(name) for name in read]
     assert [new - old for new, old in zip(after, before, strict=True)] == [4, 2 * (90 + 80), 1, 5]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from dataflow.errors import LostRowsError
 from dataflow.items.schemas import embeddings
-from dataflow.window.assigner import WindowRef
+from dataflow.items.windows import WindowRef
 from dataflow.window.chunk import Assembly, Keeper, Reader
-from dataflow.window.machine import Append, Gather
+from dataflow.window.messages import Append, Gather
 from tests.support.windowing import DIM, Arrival, batch
 
 

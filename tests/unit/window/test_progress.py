@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dataflow.clock import NEVER
 from dataflow.window.progress import CONFIRMATIONS, MOST_CONFIRMATIONS, Progress
-from dataflow.window.watermark import NEVER
 from tests.support.windowing import Arrival, Harness, batch, pieces, progress, spec
 
 S = 1_000_000

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dataflow.window.watermark import NEVER, Watermark
+from dataflow.clock import NEVER
+from dataflow.window.watermark import Watermark
 from tests.support.windowing import Arrival, Harness, spec
 
 S = 1_000_000

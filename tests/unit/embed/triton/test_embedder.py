@@ -14,10 +14,11 @@ import pytest
 from tritonclient.grpc import service_pb2_grpc
 
 from dataflow import settings
-from dataflow.embed.batch import Embedder, NullEmbedder
+from dataflow.embed.base import Embedder
+from dataflow.embed.null import NullEmbedder
 from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError, OutageError
-from dataflow.telemetry.logs import Event
+from dataflow.telemetry.logs import Line
 from tests.support.kserve import Code, Server, Time, embedded
 
 
@@ -100,8 +101,8 @@ def test_an_outage_is_waited_out_and_told_twice(server: Server, connected: Make)
     assert it.said[0] == f"Triton at {server.url}: unavailable: away; holding back until it answers"
     assert it.said[1].startswith(f"Triton at {server.url} answers again after")
     away, back = it.said
-    assert isinstance(away, Event)
-    assert isinstance(back, Event)
+    assert isinstance(away, Line)
+    assert isinstance(back, Line)
     assert (away.name, back.name) == ("server_away", "server_back")
     assert away.fields["cause"] == "unavailable: away"
     assert isinstance(back.fields["retries"], int)
