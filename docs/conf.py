@@ -1,4 +1,4 @@
-"""The documentation site: `make docs` builds docs/ and the docstrings into out/docs, and fails on each warning."""
+"""The documentation site: `make docs` builds docs/ and the docstrings into out/docs."""
 
 import sys
 from pathlib import Path

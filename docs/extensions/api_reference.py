@@ -1,4 +1,4 @@
-"""Writes one page per package into docs/reference/api, and warns of each public name without documentation."""
+"""Writes one page per package into docs/reference/api, and warns of public names without documentation."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 def pages() -> dict[str, list[str]]:
-    """Package -> its modules, the package first. A module stands on the page of the package that holds the module."""
+    """Package -> its modules, the package first."""
     found: dict[str, list[str]] = {}
     for package in PACKAGES:
         for module in modules(package):
@@ -52,7 +52,7 @@ def _check(_: Sphinx) -> None:
             _log.warning("%s is public and has neither a docstring nor a `#:` comment", name)
 
 
-def _signature(  # noqa: PLR0913  Sphinx's event has these arguments
+def _signature(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str, str] | None:
     """No signature for a group of settings: the settings reference has the fields."""

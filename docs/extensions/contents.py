@@ -1,4 +1,4 @@
-"""The order of the pages. It stands here so that the documents stay plain Markdown, which reads well on GitHub too."""
+"""The order of the pages. It is not in the documents, so that they are plain Markdown, also on GitHub."""
 
 from sphinx.application import Sphinx
 

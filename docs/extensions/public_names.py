@@ -1,7 +1,8 @@
 """Which modules the API reference covers, and which of their public names have no documentation.
 
-A docstring documents a module, class, function or method, and a ``#:`` comment documents a constant. A method needs no
-docstring of its own where a base class documents the method, or a protocol whose methods the class all has.
+A docstring documents a module, class, function or method. A ``#:`` comment documents a constant; a metric has
+a help text instead, and a type alias says what it is. A method needs no docstring of its own if a base class
+documents the method, or a protocol does whose methods the class all has.
 """
 
 import ast
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import TypeVar, get_origin
 
 from sphinx.pycode import ModuleAnalyzer
 
@@ -22,7 +23,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def modules(package: str) -> Iterator[ModuleType]:
-    """The package and all modules below the package, but no ``__main__``: its commands have a page of their own."""
+    """The package and all modules below it, but no ``__main__``: the command lines have a page of their own."""
     root = import_module(package)
     yield root
     for found in pkgutil.walk_packages(root.__path__, f"{package}."):
@@ -41,7 +42,10 @@ def protocols(covered: Iterable[ModuleType]) -> list[type]:
 
 
 def undocumented(module: ModuleType, contracts: Iterable[type]) -> Iterator[str]:
-    """The full names in ``module`` that have no documentation. ``contracts``: the protocols that document methods."""
+    """The full names in ``module`` that have no documentation.
+
+    ``contracts``: the protocols, which document the methods of the classes that have them.
+    """
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     if not ast.get_docstring(tree):
         yield module.__name__
@@ -83,7 +87,11 @@ def _comments(module: ModuleType) -> set[str]:
 
 
 def _assigned(node: ast.stmt) -> Iterator[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
     for target in targets:
         for each in target.elts if isinstance(target, ast.Tuple) else [target]:
             if isinstance(each, ast.Name):
@@ -91,8 +99,9 @@ def _assigned(node: ast.stmt) -> Iterator[str]:
 
 
 def _says_what_it_is(value: object) -> bool:
-    """A metric has a help text, a variable of a type has only its name."""
-    return bool(getattr(value, "_documentation", "")) or isinstance(value, TypeVar)
+    """Whether ``value`` is a metric, a type alias or a type variable."""
+    metric = bool(getattr(value, "_documentation", ""))
+    return metric or isinstance(value, TypeVar | type) or get_origin(value) is not None
 
 
 def _public(name: str) -> bool:
