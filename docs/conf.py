@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-sys.path[:0] = [str(DOCS.parent), str(DOCS / "extensions")]
+sys.path.insert(0, str(DOCS.parent))
 
 import dataflow  # noqa: E402
 
@@ -12,29 +12,30 @@ project = "Driftline"
 author = "The Driftline authors"
 release = version = dataflow.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "api_reference", "contents"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "docs.extensions.api_reference",
+    "docs.extensions.contents",
+]
 root_doc = "index"
 exclude_patterns = ["extensions"]
 nitpicky = True
-# There is no network, so names of other packages cannot be looked up.
-nitpick_ignore_regex = [
-    (
-        "py:.*",
-        r"(argparse|bytewax|collections|concurrent|contextlib|datetime|enum|grpc|http|io|json|logging|numpy|np|onnx|"
-        r"onnxruntime|opentelemetry|os|pandas|pathlib|pd|pa|prometheus_client|pyarrow|pydantic|pydantic_core|queue|"
-        r"random|re|rich|sentence_transformers|socket|subprocess|sys|threading|time|tokenizers|torch|tritonclient|"
-        r"types|typing|annotated_types|abc)(\..+)?",
-    ),
-]
-suppress_warnings: list[str] = []
+# The names of other packages cannot be looked up, because there is no network. Private names and type
+# variables have no entry in the reference.
+_OTHERS = (
+    "argparse|bytewax|collections|concurrent|contextlib|datetime|enum|json|logging|numpy|onnx|onnxruntime|"
+    "grpc|io|opentelemetry|pandas|pathlib|pd|prometheus_client|pyarrow|pydantic|re|sentence_transformers|"
+    "subprocess|threading|tokenizers|torch|tritonclient|types|typing"
+)
+nitpick_ignore_regex = [("py:.*", rf"({_OTHERS})(\..+)?"), ("py:.*", r"(.+\.)?(_\w+|[A-Z])")]
 
-myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "show-inheritance": True}
-autodoc_mock_imports: list[str] = []
+autodoc_inherit_docstrings = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 90
 add_module_names = False

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from public_names import PACKAGES, modules, protocols, undocumented
+from pydantic import BaseModel
 from sphinx.application import Sphinx
 from sphinx.util import logging
+
+from dataflow.settings import groups
+from docs.extensions.public_names import PACKAGES, modules, protocols, undocumented
 
 FOLDER = Path("reference") / "api"
 _log = logging.getLogger(__name__)
@@ -52,13 +55,14 @@ def _check(_: Sphinx) -> None:
             _log.warning("%s is public and has neither a docstring nor a `#:` comment", name)
 
 
-def _signature(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
-) -> tuple[str, str] | None:
+def _signature(app: Sphinx, what: str, name: str, value: Any, *_: Any) -> tuple[str, str] | None:
     """No signature for a group of settings: the settings reference has the fields."""
-    from pydantic import BaseModel  # noqa: PLC0415
+    return ("", "") if isinstance(value, type) and issubclass(value, BaseModel) else None
 
-    return ("", "") if isinstance(obj, type) and issubclass(obj, BaseModel) else None
+
+def _skip(app: Sphinx, what: str, *_: Any) -> bool | None:
+    """No fields of the settings: the settings reference has them."""
+    return True if what == "class" and app.env.temp_data.get("autodoc:module") == groups.__name__ else None
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -66,4 +70,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", _write)
     app.connect("builder-inited", _check)
     app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-skip-member", _skip)
     return {"parallel_read_safe": True}

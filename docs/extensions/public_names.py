@@ -23,7 +23,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def modules(package: str) -> Iterator[ModuleType]:
-    """The package and all modules below it, but no ``__main__``: the command lines have a page of their own."""
+    """The package and all modules below it, but no ``__main__``."""
     root = import_module(package)
     yield root
     for found in pkgutil.walk_packages(root.__path__, f"{package}."):

@@ -1,4 +1,4 @@
-"""What every scorer must do. A new scorer is tested because it is in ``SCORERS``: this file stays unchanged."""
+"""What every scorer must do. A new scorer in ``SCORERS`` is tested without a change of this file."""
 
 import numpy as np
 import numpy.typing as npt

@@ -117,7 +117,7 @@ def kafka(folder: Path) -> Iterator[Example]:
                 found += [message] if message.error() is None else []
         consumer.close()
         ordered = sorted(found, key=lambda message: (message.timestamp()[1], message.offset()))
-        return [json.loads(message.value()) for message in ordered if message.key()]
+        return [json.loads(message.value() or b"") for message in ordered if message.key()]
 
     yield Example(f"kafka://{address}/rows", rows)
 
