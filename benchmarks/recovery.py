@@ -16,6 +16,7 @@ from bytewax.testing import run_main
 from benchmarks.kit.measure import Count, Memory, stream, table
 from benchmarks.windows import objects
 from dataflow.clock import utc_now
+from dataflow.items.marks import Marked
 from dataflow.settings import Window
 from dataflow.window.step import gather_windows
 
@@ -29,7 +30,7 @@ WINDOW = Window(
 
 def ours(batches: list[pa.RecordBatch]) -> Dataflow:
     flow = Dataflow("ours")
-    paced = Memory([[b] for b in batches], timedelta(seconds=SECONDS / len(batches)))
+    paced = Memory([[Marked(b)] for b in batches], timedelta(seconds=SECONDS / len(batches)))
     batched = op.input("source", flow, paced)
     op.output(
         "sink", gather_windows("window", batched, WINDOW, utc_now).whole, Count(lambda item: len(item[1]))

@@ -22,10 +22,11 @@ from bytewax.testing import run_main
 
 from benchmarks.kit.measure import Count, Memory, Took, race, stream, table
 from dataflow.clock import micros, utc_now
+from dataflow.items.marks import Marked
 from dataflow.items.schemas import embeddings
 from dataflow.items.windows import WholeWindow
 from dataflow.settings import Window
-from dataflow.window.chunk import Keeper
+from dataflow.window.chunk import StoredChunk
 from dataflow.window.machine import Windows
 from dataflow.window.messages import Append, Drop, Trim
 from dataflow.window.progress import Stamped
@@ -44,7 +45,7 @@ Taken = Callable[[Any], int]
 def ours(batches: list[pa.RecordBatch], window: Window, take: Taken) -> Count:
     """The window stage over the batches; what it emits goes to ``take``, which says how many rows it was."""
     flow = Dataflow("ours")
-    batched = op.input("source", flow, Memory([[b] for b in batches]))
+    batched = op.input("source", flow, Memory([[Marked(b)] for b in batches]))
     whole = gather_windows("window", batched, window, utc_now).whole
     count = Count(lambda item: take(item[1]))
     op.output("sink", whole, count)
@@ -88,7 +89,7 @@ def sliding(overlap: int) -> Window:
 
 
 def matrix_of(window: WholeWindow) -> int:
-    return len(embeddings(window.rows))
+    return len(embeddings(window.gather()))
 
 
 def stacked(events: list[Any]) -> int:
@@ -174,19 +175,19 @@ def _kept(counts: dict[str, Count], run: Callable[[], Count], name: str) -> Call
 
 
 def state() -> None:
-    """What the keepers hold for each byte of rows that a window still needs."""
+    """What the stored chunks hold for each byte of rows that a window still needs."""
     rows = []
     for a_window in (1_000, 10_000, 50_000, 200_000):
         window, held, needed = sliding(2), 0, 0
         machine = Windows(window, 0)
-        keepers: dict[int, Keeper] = {}
+        chunks: dict[int, StoredChunk] = {}
         for batch in stream(3 * a_window, dim=64, a_second=a_window / LENGTH.total_seconds(), jitter_s=20):
             for order in machine.push(Stamped(batch, ()), 0).orders:
                 if isinstance(order, Append | Trim):
-                    keepers.setdefault(order.chunk, Keeper()).take(order)
+                    chunks.setdefault(order.chunk, StoredChunk()).apply(order)
                 elif isinstance(order, Drop):
-                    del keepers[order.chunk]
-            pieces = [piece for keeper in keepers.values() for piece in keeper.rows]
+                    del chunks[order.chunk]
+            pieces = [piece for chunk in chunks.values() for piece in chunk.batches]
             buffers = [b for piece in pieces for column in piece.columns for b in column.buffers() if b]
             held = sum({b.address: b.size for b in buffers}.values())
             mark = machine.watermark - micros(window.length)

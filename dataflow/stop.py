@@ -10,9 +10,9 @@ import select
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from dataflow.telemetry import traces
 from dataflow.telemetry.logs import Line
 
 #: How long an orderly stop may take.
@@ -44,6 +44,7 @@ class Signals:
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
         self._running = False
+        self._before_exit: Callable[[], None] = lambda: None
         self._before: dict[signal.Signals, Any] = {}
         self._wakeup: int | None = None
         if threading.current_thread() is not threading.main_thread():
@@ -56,9 +57,12 @@ class Signals:
         self._before = {number: signal.signal(number, lambda *_: None) for number in heard}
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
-    def running(self) -> None:
-        """From now on the flow can drain."""
-        self._running = True
+    def running(self, before_exit: Callable[[], None] = lambda: None) -> None:
+        """From now on the flow can drain.
+
+        ``before_exit`` is called before a signal ends the process at once.
+        """
+        self._running, self._before_exit = True, before_exit
 
     def restore(self) -> None:
         """The handlers of before."""
@@ -84,7 +88,7 @@ class Signals:
                 return
             number = again or number
         if number:
-            traces.current().stop()
+            self._before_exit()
             os._exit(128 + number)
 
     def _next(self, timeout_s: float | None) -> int | None:

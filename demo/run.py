@@ -7,11 +7,11 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 
 from rich.console import Console
 
+from dataflow.clock import utc_now
 from dataflow.endpoints import uri as uris
 from dataflow.errors import DriftlineError
 from dataflow.settings import Settings
@@ -80,7 +80,7 @@ def _demo(options: argparse.Namespace, interrupts: Interrupts) -> int:
 
 def _plan(text: str) -> Plan:
     uri = uris.parse(text)
-    return source.open_source(Settings(), uri, lambda: datetime.now(timezone.utc)).plan
+    return source.open_source(Settings(), uri, utc_now, lambda *_: None).plan
 
 
 def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from bytewax.testing import run_main
 
 from dataflow import settings as config
 from dataflow.clock import utc_now
+from dataflow.decode.batch import check_format
 from dataflow.embed import open_embedder
 from dataflow.embed.onnx import MAX_ROWS, MAX_TOKENS, Session
 from dataflow.embed.tokens import Batch, Tokens
@@ -104,7 +106,7 @@ class Flow:
         run_main(
             build_flow(
                 settings,
-                source=open_source(settings, clock=utc_now),
+                source=open_source(settings, clock=utc_now, check=partial(check_format, settings)),
                 embedder=open_embedder(settings.embed),
                 sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
             )

@@ -22,7 +22,7 @@ from dataflow.settings import Settings
 KEPT_BYTES = 1 << 16
 
 
-def check(settings: Settings, format: str, header: bytes | None = None) -> None:
+def check_format(settings: Settings, format: str, header: bytes | None = None) -> None:
     """Raise ``SettingsError`` if no record of this format, or under this CSV header, could be an event."""
     source = settings.source
     times.time_format(source)
@@ -43,7 +43,7 @@ def check(settings: Settings, format: str, header: bytes | None = None) -> None:
                 )
 
 
-def decode(raw: pa.RecordBatch, settings: Settings, *, now: datetime) -> Decoded:
+def decode_batch(raw: pa.RecordBatch, settings: Settings, *, now: datetime) -> Decoded:
     """Decode a ``RAW`` batch. Pure; ``now`` (aware) is the wall clock of the future guard."""
     problems = Problems()
     limit = now + settings.window.max_future

@@ -14,7 +14,8 @@ from dataflow.clock import utc_now
 from dataflow.doctor import Case, Finding, embedder, exit_code, found, recovery, sink, source
 from dataflow.score.scorers import open_scorer
 from dataflow.settings import Settings
-from dataflow.telemetry import logs, traces
+from dataflow.telemetry import logs
+from dataflow.telemetry.traces import open_tracer
 
 CHECKS: dict[str, Callable[[Case], list[Finding]]] = {
     "source": source.look,
@@ -58,8 +59,7 @@ def examine(case: Case, wait: timedelta) -> list[Finding]:
 def _settings(loaded: list[Settings]) -> Finding:
     settings = config.load()
     open_scorer(settings.score)
-    traces.start(settings.log)  # is what that needs here? Then off again.
-    traces.start(config.Log())
+    open_tracer(settings.log).stop()  # raises if what the tracer needs is not installed
     loaded.append(settings)
     names = ", ".join(config.changed(settings))
     return Finding("settings", "ok", f"not at their default: {names}" if names else "all at their default")

@@ -6,15 +6,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bytewax.inputs import DynamicSource
-from bytewax.outputs import DynamicSink
-
+from dataflow.clock import utc_now
 from dataflow.doctor import Case, Finding, found
 from dataflow.embed.null import NullEmbedder
 from dataflow.errors import SettingsError
 from dataflow.flow import build
 from dataflow.recovery import provenance, store
 from dataflow.settings import Settings
+from dataflow.sink.stdio import StdioSink
+from dataflow.source.demo import DemoSource, Options
 
 _LEAST_FREE_BYTES = 1 << 30
 
@@ -72,8 +72,9 @@ def _told(case: Case, folder: Path, paths: list[Path], epoch: int, steps: set[st
 
 
 def step_ids(settings: Settings) -> set[str]:
-    """The ids of all steps of the flow that ``settings`` ask for."""
-    flow = build(settings, source=_NoSource(), embedder=NullEmbedder(8), sink=lambda *_: _NoSink())
+    """The ids of all steps of the flow that ``settings`` ask for. The source and the sinks here never run."""
+    source = DemoSource(Options(), settings.source, utc_now)
+    flow = build(settings, source=source, embedder=NullEmbedder(8), sink=lambda *_: StdioSink("stdout"))
 
     def ids(steps: Any) -> Iterator[str]:
         for step in steps:
@@ -81,15 +82,3 @@ def step_ids(settings: Settings) -> set[str]:
             yield from ids(step.substeps)
 
     return set(ids(flow.substeps))
-
-
-class _NoSource(DynamicSource[Any]):
-    """For a flow whose steps are named and which never runs; so is the sink."""
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> Any:
-        raise NotImplementedError
-
-
-class _NoSink(DynamicSink[Any]):
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> Any:
-        raise NotImplementedError

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 
 from dataflow import settings as config
 from dataflow import source
-from dataflow.decode.batch import decode
+from dataflow.decode.batch import check_format, decode_batch
 from dataflow.doctor import Case, Finding, found
 from dataflow.endpoints import uri
 from dataflow.settings import Settings
@@ -45,7 +46,8 @@ def _source(case: Case, samples: list[_Sample]) -> Finding:
         where = replace(where, options={**where.options, "start": "earliest", "tail": "false"})
     few = case.settings.source.model_copy(update={"batch_rows": _ROWS, "uri": where.text})
     settings = case.settings.model_copy(update={"source": few})
-    opened: Any = source.open_uri(settings, where, clock=lambda: case.now)
+    check = partial(check_format, settings)
+    opened: Any = source.open_uri(settings, where, clock=lambda: case.now, check=check)
     parts = opened.list_parts()
     there = f"{len(parts)} partition{'s' * (len(parts) != 1)} in {where}"
     if where.scheme not in ("file", "kafka"):
@@ -74,7 +76,7 @@ def _read(source: Any, parts: list[str], settings: Settings, now: datetime) -> _
     fields, events, newest = _fields(settings.source), 0, []
     problems: Counter[str] = Counter()
     for batch in raw:
-        decoded = decode(batch, settings, now=now)
+        decoded = decode_batch(batch, settings, now=now)
         events += len(decoded.events)
         if len(decoded.events):
             newest.append(pc.max(decoded.events.column("ts")).as_py())

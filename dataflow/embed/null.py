@@ -9,6 +9,7 @@ import numpy.typing as npt
 from dataflow import settings
 from dataflow.embed.base import Embedded
 from dataflow.items.arrays import Vectors
+from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
 
 class NullEmbedder:
@@ -40,7 +41,7 @@ class NullEmbedder:
         pass
 
 
-def connect(options: settings.Embed) -> NullEmbedder:
+def connect(options: settings.Embed, tracer: Tracer = NO_TRACER) -> NullEmbedder:
     """The embedder of ``embed.kind = null``."""
     return NullEmbedder(options.dim or 384)
 

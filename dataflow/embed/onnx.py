@@ -18,6 +18,7 @@ from dataflow.embed.follow import FollowingEmbedder
 from dataflow.errors import ContractError, SettingsError
 from dataflow.items.arrays import Vectors
 from dataflow.telemetry import metrics
+from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class OnnxEmbedder:
 def connect(
     options: settings.Embed,
     *,
+    tracer: Tracer = NO_TRACER,
     clock: Callable[[], float] = time.monotonic,
     log: Callable[[str], None] = _LOGGER.warning,
 ) -> Embedder:

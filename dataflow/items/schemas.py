@@ -129,12 +129,17 @@ def raw_schema(format: str, header: bytes | None = None) -> pa.Schema:
     return RAW.with_metadata(metadata)
 
 
+def embedding_field(dim: int) -> pa.Field:
+    """The column ``embedding``: ``fixed_size_list<float32>[dim]``."""
+    return pa.field("embedding", pa.list_(pa.float32(), dim), nullable=False)
+
+
 def embedded_schema(dim: int) -> pa.Schema:
-    """``EVENT`` plus ``embedding`` (``fixed_size_list<float32>[dim]``), ``model``, ``model_version``."""
+    """``EVENT`` plus ``embedding`` (``embedding_field``), ``model`` and ``model_version``."""
     return pa.schema(
         [
             *EVENT,
-            pa.field("embedding", pa.list_(pa.float32(), dim), nullable=False),
+            embedding_field(dim),
             pa.field("model", pa.string(), nullable=False),
             pa.field("model_version", pa.string(), nullable=False),
         ]

@@ -9,7 +9,10 @@ from dataflow.items.rows import Rows, in_order
 
 
 class WindowRef(NamedTuple):
-    """One emission of one window, ``[start, end)``; ``revision`` 0 is the first."""
+    """One emission of the window ``[start, end)``, in microseconds since the Unix epoch.
+
+    ``revision`` is 0 for the first emission, and counts up.
+    """
 
     start: int
     end: int
@@ -18,31 +21,33 @@ class WindowRef(NamedTuple):
 
 @dataclass(frozen=True)
 class WholeWindow:
-    """One emission of one window. Its ``pieces`` point into the chunks' rows: a row that is in sixty windows
-    is copied only when one of them is looked at, and windows that close together are never all in memory.
+    """One emission of one window.
 
-    ``seen``: how many events came in time; the rows are a sample of them where there are fewer. ``arrival``:
+    ``parts`` point into the rows of the chunks. So a row that is in sixty windows is copied only when one of
+    these windows is gathered, and the rows of windows that close together are never all in memory.
+    ``seen``: how many events came in time; there are fewer rows where the rows are a sample. ``arrival_us``:
     see ``Gather``.
     """
 
     ref: WindowRef
-    pieces: list[Rows]
+    parts: list[Rows]
     seen: int
-    arrival: int | None = None
+    arrival_us: int | None = None
 
     def __len__(self) -> int:
-        return sum(map(len, self.pieces))
+        return sum(map(len, self.parts))
 
-    @property
-    def rows(self) -> pa.RecordBatch:
-        """All rows in (``ts``, ``id``) order, schema of an embedded batch; made anew at each call."""
-        return in_order(self.pieces)
+    def gather(self) -> pa.RecordBatch:
+        """All rows as one batch of ``embedded_schema``, in (``ts``, ``id``) order; each call copies them."""
+        return in_order(self.parts)
 
 
 @dataclass(frozen=True)
 class ScoredWindow:
-    """``rows``: schema ``SCORED`` and the extra fields asked for, with ``large_string`` for texts that are
-    too many for ``string``. ``summary``: one ``WINDOW_SUMMARY`` row.
+    """The scores of one emission of one window.
+
+    ``rows``: schema ``SCORED`` and the extra fields asked for, with ``large_string`` where ``string`` has no
+    room for all the texts. ``summary``: one ``WINDOW_SUMMARY`` row.
     """
 
     rows: pa.RecordBatch

@@ -2,19 +2,25 @@
 
 import logging
 import time
+from collections.abc import Callable
 from threading import Event, Thread
 
 from dataflow.telemetry import logs
-from dataflow.window.gauges import CHUNKS, KEYS
 
 _INTERVAL_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
 class ResumeLog:
-    """Logs a line now and then, from :meth:`start` until :meth:`over`."""
+    """Logs a line now and then, from :meth:`start` until :meth:`over`.
 
-    def __init__(self, interval_seconds: float = _INTERVAL_SECONDS) -> None:
+    ``loaded()`` returns how many keys and how many chunks are loaded.
+    """
+
+    def __init__(
+        self, loaded: Callable[[], tuple[int, int]], interval_seconds: float = _INTERVAL_SECONDS
+    ) -> None:
+        self._loaded = loaded
         self._interval_seconds = interval_seconds
         self._over = Event()
         self._states, self._began = 0, 0.0
@@ -40,7 +46,7 @@ class ResumeLog:
     def _run(self) -> None:
         while not self._over.wait(self._interval_seconds):
             seconds = round(time.monotonic() - self._began, 1)
-            keys, chunks = sum(1 for _ in KEYS), sum(1 for _ in CHUNKS)
+            keys, chunks = self._loaded()
             sentence = (
                 f"loading {self._states} states from the recovery store for {seconds:.0f} s: "
                 f"{keys} keys and {chunks} chunks of rows are there"

@@ -15,6 +15,7 @@ import fcntl
 import io
 import os
 import pickle
+import shutil
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from dataflow.errors import SettingsError
+from dataflow.telemetry import metrics
 
 LOCK = "driftline.lock"
 #: The epoch in which Bytewax begins on an empty store.
@@ -131,6 +133,12 @@ def size(folder: Path) -> int:
         with suppress(FileNotFoundError):  # a log of changes, merged meanwhile
             total += path.stat().st_size
     return total
+
+
+def show_size(folder: Path) -> None:
+    """From now on, gauges show the size of the store in ``folder``, and the free space of its disk."""
+    metrics.RECOVERY_BYTES.set_function(lambda: size(folder))
+    metrics.RECOVERY_FREE.set_function(lambda: shutil.disk_usage(folder).free)
 
 
 def read_partition(path: Path) -> Partition:

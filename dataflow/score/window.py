@@ -1,4 +1,4 @@
-"""Score: one whole window in, one row an event out, and one about the window."""
+"""One whole window in; one row for each event, and one row about the window, out."""
 
 from collections.abc import Collection
 
@@ -12,11 +12,13 @@ from dataflow.score.scorers import Scorer
 
 
 def score_window(
-    scorer: Scorer, key: str, window: WholeWindow, extra: Collection[pa.Field] = ()
+    scorer: Scorer, key: str, window: WholeWindow, rows: pa.RecordBatch, extra: Collection[pa.Field] = ()
 ) -> ScoredWindow:
-    """Score a window. ``extra``: fields behind those of ``SCORED``: ``SAMPLE_SHARE``, columns of the rows."""
-    events = window.rows
-    scores, n = scorer.score(events), len(events)
+    """Score ``rows``, the gathered rows of ``window``: embedded events, at least one.
+
+    ``extra``: fields of the result behind the fields of ``SCORED``: ``SAMPLE_SHARE``, or columns of ``rows``.
+    """
+    scores, n = scorer.score(rows), len(rows)
     columns = {
         "key": pa.repeat(key, n),
         "window_start": pa.repeat(pa.scalar(window.ref.start, TIMESTAMP), n),
@@ -27,10 +29,10 @@ def score_window(
         SAMPLE_SHARE.name: pa.repeat(n / window.seen, n),
     }
     schema = pa.schema([*SCORED, *extra])
-    rows = [columns[name] if name in columns else events.column(name) for name in schema.names]
-    fields = [field.with_type(column.type) for field, column in zip(schema, rows, strict=True)]
+    arrays = [columns[name] if name in columns else rows.column(name) for name in schema.names]
+    fields = [field.with_type(array.type) for field, array in zip(schema, arrays, strict=True)]
     return ScoredWindow(
-        pa.RecordBatch.from_arrays(rows, schema=pa.schema(fields)), _summary(key, window, scores.values)
+        pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields)), _summary(key, window, scores.values)
     )
 
 

@@ -1,4 +1,4 @@
-"""A sink whose writes have spans, and whose errors end the process with one line."""
+"""A sink whose writes have spans, and whose errors end the process."""
 
 from typing import Any
 
@@ -11,43 +11,43 @@ from bytewax.outputs import (
     StatelessSinkPartition,
 )
 
-from dataflow.telemetry import traces
-from dataflow.telemetry.guard import Guard
+from dataflow.items.marks import Marked
+from dataflow.telemetry.watch import Watch
 
 
-def watched(sink: Sink[Any], guard: Guard) -> Sink[Any]:
-    """``sink``, with the same partitions and states."""
-    return _WatchedDynamic(sink, guard) if isinstance(sink, DynamicSink) else _WatchedFixed(sink, guard)
+def watched(sink: Sink[tuple[str, pa.RecordBatch]], watch: Watch) -> Sink[tuple[str, Marked]]:
+    """``sink``, with the same partitions and states. ``sink`` receives the rows without their marks."""
+    return _WatchedDynamic(sink, watch) if isinstance(sink, DynamicSink) else _WatchedFixed(sink, watch)
 
 
 class _WatchedDynamic(DynamicSink[Any]):
-    def __init__(self, inner: DynamicSink[Any], guard: Guard) -> None:
-        self._inner, self._guard = inner, guard
+    def __init__(self, inner: DynamicSink[Any], watch: Watch) -> None:
+        self._inner, self._watch = inner, watch
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_WatchedStateless":
-        part = self._guard(self._inner.build)(step_id, worker_index, worker_count)
-        return _WatchedStateless(part, step_id, self._guard)
+        part = self._watch.guard(self._inner.build)(step_id, worker_index, worker_count)
+        return _WatchedStateless(part, step_id, self._watch)
 
 
 class _WatchedStateless(StatelessSinkPartition[Any]):
-    def __init__(self, inner: StatelessSinkPartition[Any], step_id: str, guard: Guard) -> None:
-        self._inner, self._step_id, self._guarded = inner, step_id, guard(self._write)
+    def __init__(self, inner: StatelessSinkPartition[Any], step_id: str, watch: Watch) -> None:
+        self._inner, self._step_id, self._tracer = inner, step_id, watch.tracer
+        self._guarded = watch.guard(self._write)
 
-    def write_batch(self, items: list[tuple[str, pa.RecordBatch]]) -> None:
+    def write_batch(self, items: list[tuple[str, Marked]]) -> None:
         self._guarded(items)
 
-    def _write(self, items: list[tuple[str, pa.RecordBatch]]) -> None:
-        tracer = traces.current()
-        with tracer.span("sink", [batch for _, batch in items], step=self._step_id):
-            self._inner.write_batch([(key, tracer.unmarked(batch)) for key, batch in items])
+    def _write(self, items: list[tuple[str, Marked]]) -> None:
+        with self._tracer.span("sink", [marked for _, marked in items], step=self._step_id):
+            self._inner.write_batch([(key, marked.rows) for key, marked in items])
 
     def close(self) -> None:
         self._inner.close()
 
 
 class _WatchedFixed(FixedPartitionedSink[Any, Any]):
-    def __init__(self, inner: Any, guard: Guard) -> None:
-        self._inner, self._guard = inner, guard
+    def __init__(self, inner: Any, watch: Watch) -> None:
+        self._inner, self._watch = inner, watch
 
     def list_parts(self) -> list[str]:
         return list(self._inner.list_parts())
@@ -57,26 +57,22 @@ class _WatchedFixed(FixedPartitionedSink[Any, Any]):
         return number
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "_WatchedStateful":
-        part = self._guard(self._inner.build_part)(step_id, for_part, resume_state)
-        return _WatchedStateful(part, step_id, self._guard)
+        part = self._watch.guard(self._inner.build_part)(step_id, for_part, resume_state)
+        return _WatchedStateful(part, step_id, self._watch)
 
 
 class _WatchedStateful(StatefulSinkPartition[Any, Any]):
-    def __init__(self, inner: StatefulSinkPartition[Any, Any], step_id: str, guard: Guard) -> None:
-        self._inner, self._step_id = inner, step_id
-        self._guarded, self._snapshot, self._close = (
-            guard(self._write),
-            guard(inner.snapshot),
-            guard(inner.close),
-        )
+    def __init__(self, inner: StatefulSinkPartition[Any, Any], step_id: str, watch: Watch) -> None:
+        self._inner, self._step_id, self._tracer = inner, step_id, watch.tracer
+        self._guarded = watch.guard(self._write)
+        self._snapshot, self._close = watch.guard(inner.snapshot), watch.guard(inner.close)
 
-    def write_batch(self, values: list[pa.RecordBatch]) -> None:
+    def write_batch(self, values: list[Marked]) -> None:
         self._guarded(values)
 
-    def _write(self, values: list[pa.RecordBatch]) -> None:
-        tracer = traces.current()
-        with tracer.span("sink", values, step=self._step_id):
-            self._inner.write_batch([tracer.unmarked(batch) for batch in values])
+    def _write(self, values: list[Marked]) -> None:
+        with self._tracer.span("sink", values, step=self._step_id):
+            self._inner.write_batch([marked.rows for marked in values])
 
     def snapshot(self) -> Any:
         return self._snapshot()

@@ -1,6 +1,6 @@
 """Where records come from. A source is a module with one function, and a line in ``SOURCES``::
 
-    def open_source(settings: Settings, uri: Uri, clock: Clock) -> Source[pa.RecordBatch]: ...
+    def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> Source[pa.RecordBatch]: ...
 
 - It raises ``SettingsError`` or ``SourceError``, each one line for a user, if it cannot be opened.
 - The items are record batches of ``events.raw_schema(format, header)``, up to
@@ -16,7 +16,9 @@
 - A module may import an optional dependency only inside ``open_source``.
 """
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import TypeAlias
 
 import pyarrow as pa
 from bytewax.inputs import Source
@@ -25,6 +27,10 @@ from dataflow.clock import Clock
 from dataflow.endpoints import uri as uris
 from dataflow.errors import SettingsError
 from dataflow.settings import Settings
+
+#: Takes a record format and, for CSV, the header record. Raises ``SettingsError`` if no record of this format
+#: can be an event with the settings.
+Check: TypeAlias = Callable[[str, bytes | None], None]
 
 #: URI scheme -> module with ``open_source``, imported when it is used.
 SOURCES = {
@@ -35,16 +41,17 @@ SOURCES = {
 }
 
 
-def open_source(settings: Settings, *, clock: Clock) -> "Source[pa.RecordBatch]":
+def open_source(settings: Settings, *, clock: Clock, check: Check) -> "Source[pa.RecordBatch]":
     """The source that ``settings.source.uri`` names. Raises ``SettingsError``, ``SourceError``."""
-    return open_uri(settings, uris.parse(settings.source.uri), clock=clock)
+    return open_uri(settings, uris.parse(settings.source.uri), clock=clock, check=check)
 
 
-def open_uri(settings: Settings, uri: uris.Uri, *, clock: Clock) -> "Source[pa.RecordBatch]":
+def open_uri(settings: Settings, uri: uris.Uri, *, clock: Clock, check: Check) -> "Source[pa.RecordBatch]":
     """The source that ``uri`` names, its records read as ``settings`` say."""
     if uri.scheme not in SOURCES:
         raise SettingsError(f"source.uri={uri}: no source {uri.scheme!r}; there are {', '.join(SOURCES)}")
-    source: Source[pa.RecordBatch] = import_module(SOURCES[uri.scheme]).open_source(settings, uri, clock)
+    module = import_module(SOURCES[uri.scheme])
+    source: Source[pa.RecordBatch] = module.open_source(settings, uri, clock, check)
     return source
 
 

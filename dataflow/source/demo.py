@@ -23,6 +23,7 @@ from dataflow.errors import SettingsError
 from dataflow.items.schemas import raw_schema
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
+from dataflow.source import Check
 from dataflow.source.demo_log import Plan, record
 from dataflow.source.framing import fitting, raw_batch
 from dataflow.source.idle import AT_ONCE, Idle
@@ -146,7 +147,7 @@ class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
         )
 
 
-def open_source(settings: Settings, uri: Uri, clock: Clock) -> DemoSource:
+def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> DemoSource:
     """The source that ``demo:`` names. Raises ``SettingsError`` for an option it does not know."""
     uri.allow(*Options.model_fields)
     try:

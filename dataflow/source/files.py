@@ -16,11 +16,11 @@ import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflow.clock import Clock
-from dataflow.decode import batch
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SourceError
 from dataflow.items import schemas
 from dataflow.settings import Settings
+from dataflow.source import Check
 from dataflow.source.framing import Backlog, Framer, raw_batch
 from dataflow.source.lag import PARTITIONS, PartitionLag
 from dataflow.source.on_demand import OnDemandFile, shrunk
@@ -31,14 +31,14 @@ _BLOCK_BYTES = 1 << 18
 _UNREADABLE = (OSError, EOFError, zlib.error)
 
 
-def open_source(settings: Settings, uri: Uri, clock: Clock) -> "FileSource":
+def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> "FileSource":
     """Raises ``SourceError`` if nothing is there, or something is that cannot be read."""
     uri.allow("format")
     if uri.authority not in ("", "localhost"):
         raise SourceError(f"{uri}: files are local; write file:PATH or file:///PATH")
     formats = {path: file_format(path, uri) for path in _paths(uri.path)}
     for path, format in formats.items():
-        batch.check(settings, format, header=_header(path, settings)[0] if format == "csv" else None)
+        check(format, _header(path, settings)[0] if format == "csv" else None)
     return FileSource(settings, formats, clock)
 
 

@@ -18,13 +18,13 @@ import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflow.clock import Clock
-from dataflow.decode import batch
 from dataflow.endpoints import kafka
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SourceError
 from dataflow.items import schemas
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
+from dataflow.source import Check
 from dataflow.source.framing import Backlog, raw_batch
 from dataflow.source.idle import AT_ONCE, Idle
 from dataflow.source.lag import PARTITIONS, PartitionLag
@@ -48,13 +48,13 @@ _PERMANENT = (
 )
 
 
-def open_source(settings: Settings, uri: Uri, clock: Clock) -> "KafkaSource":
+def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> "KafkaSource":
     """Raises ``SourceError`` if no broker answers or there is no such topic."""
     uri.allow("start", "tail", "format")
     start = uri.choice("start", "earliest", "latest")
     tail = uri.choice("tail", "true", "false") == "true"
     format = uri.choice("format", "jsonl", "text")
-    batch.check(settings, format)
+    check(format, None)
     topic = kafka.reach(settings, uri)
     return KafkaSource(settings, topic, clock, format=format, latest=start == "latest", tail=tail)
 

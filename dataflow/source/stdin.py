@@ -12,10 +12,10 @@ import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflow.clock import Clock
-from dataflow.decode import batch
 from dataflow.endpoints.uri import Uri
 from dataflow.items import schemas
 from dataflow.settings import Settings
+from dataflow.source import Check
 from dataflow.source.framing import Backlog, Framer, raw_batch
 from dataflow.source.idle import AT_ONCE, Idle
 
@@ -23,30 +23,34 @@ PARTITION = "stdin"
 _BLOCK_BYTES = 1 << 16
 
 
-def open_source(settings: Settings, uri: Uri, clock: Clock) -> "StdinSource":
+def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> "StdinSource":
     uri.allow("format")
     format = uri.choice("format", "jsonl", "csv", "text")
     if format != "csv":  # a CSV header is not here yet, and waiting for it would block
-        batch.check(settings, format)
-    return StdinSource(settings, format, clock)
+        check(format, None)
+    return StdinSource(settings, format, clock, check)
 
 
 class StdinSource(FixedPartitionedSource[pa.RecordBatch, int]):
     """One partition, so one worker of all reads; ``fd`` is standard input's file descriptor."""
 
-    def __init__(self, settings: Settings, format: str, clock: Clock, fd: int = 0) -> None:
-        self._settings, self._format, self._clock, self._fd = settings, format, clock, fd
+    def __init__(self, settings: Settings, format: str, clock: Clock, check: Check, fd: int = 0) -> None:
+        self._settings, self._format, self._clock, self._check, self._fd = settings, format, clock, check, fd
 
     def list_parts(self) -> list[str]:
         return [PARTITION]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_StdinPartition":
-        return _StdinPartition(self._settings, self._format, self._clock, self._fd, resume_state or 0)
+        return _StdinPartition(
+            self._settings, self._format, self._clock, self._check, self._fd, resume_state or 0
+        )
 
 
 class _StdinPartition(StatefulSourcePartition[pa.RecordBatch, int]):
-    def __init__(self, settings: Settings, format: str, clock: Clock, fd: int, number: int) -> None:
-        self._settings, self._format, self._clock, self._fd = settings, format, clock, fd
+    def __init__(
+        self, settings: Settings, format: str, clock: Clock, check: Check, fd: int, number: int
+    ) -> None:
+        self._format, self._clock, self._check, self._fd = format, clock, check, fd
         self._number = number
         self._framer = Framer(format, settings.source.max_record_bytes)
         self._schema = None if format == "csv" else schemas.raw_schema(format)
@@ -62,7 +66,7 @@ class _StdinPartition(StatefulSourcePartition[pa.RecordBatch, int]):
         records = self._backlog.take()
         if self._schema is None:
             header = records.pop(0)
-            batch.check(self._settings, self._format, header=header)
+            self._check(self._format, header)
             self._schema = schemas.raw_schema(self._format, header)
         numbered = list(enumerate(records, self._number))
         self._number += len(numbered)

@@ -1,4 +1,4 @@
-"""A source that logs which partitions it reads, and whose errors end the process with one line."""
+"""A source that logs which partitions it reads, stops on request, and ends the process on an error."""
 
 import logging
 from collections.abc import Callable
@@ -8,8 +8,7 @@ from typing import Any
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from dataflow.source import partitions_with_data
-from dataflow.stop import Stop
+from dataflow.source import lag, partitions_with_data
 from dataflow.telemetry.guard import Guard
 from dataflow.telemetry.logs import Line
 
@@ -17,19 +16,26 @@ _log = logging.getLogger(__name__)
 
 
 class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
-    """``inner``, with the same partitions and states. When ``stop`` is asked for, all partitions end;
-    ``polled`` is called at each poll.
+    """The partitions and states of ``inner``.
+
+    All partitions end as soon as ``stopping`` returns true. ``polled`` is called at each poll of a partition.
     """
 
     def __init__(
-        self, inner: Any, guard: Guard, stop: Stop, polled: Callable[[], None] = lambda: None
+        self,
+        inner: Any,
+        guard: Guard,
+        stopping: Callable[[], bool],
+        polled: Callable[[], None] = lambda: None,
     ) -> None:
-        self._inner, self._guard, self._stop, self._polled = inner, guard, stop, polled
+        self._inner, self._guard, self._stopping, self._polled = inner, guard, stopping, polled
+        lag.show()
 
     def list_parts(self) -> list[str]:
         return list(self._inner.list_parts())
 
     def partitions_with_data(self) -> list[str]:
+        """See :func:`dataflow.source.partitions_with_data`."""
         return partitions_with_data(self._inner)
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "_WatchedPart":
@@ -38,26 +44,28 @@ class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
         how = "opened" if resume_state is None else "resumed"
         fields = {"partition": for_part, "position": at, "resumed": resume_state is not None}
         _log.info(Line("partition_opened", f"{for_part}: {how} at {at}", **fields))
-        return _WatchedPart(part, for_part, self._guard, self._stop, self._polled)
+        return _WatchedPart(part, for_part, self._guard, self._stopping, self._polled)
 
 
 class _WatchedPart(StatefulSourcePartition[pa.RecordBatch, Any]):
-    def __init__(self, inner: Any, name: str, guard: Guard, stop: Stop, polled: Callable[[], None]) -> None:
-        self._inner, self._name, self._stop, self._polled = inner, name, stop, polled
+    def __init__(
+        self, inner: Any, name: str, guard: Guard, stopping: Callable[[], bool], polled: Callable[[], None]
+    ) -> None:
+        self._inner, self._name, self._stopping, self._polled = inner, name, stopping, polled
         self._next_batch = guard(inner.next_batch)
 
     def next_batch(self) -> Any:
         self._polled()
-        if self._stop.asked():
-            self._say("partition_left", "stops")
+        if self._stopping():
+            self._log_position("partition_left", "stops reading")
             raise StopIteration
         try:
             return self._next_batch()
         except StopIteration:
-            self._say("partition_ended", "the end,")
+            self._log_position("partition_ended", "ends")
             raise
 
-    def _say(self, event: str, what: str) -> None:
+    def _log_position(self, event: str, what: str) -> None:
         at = self._inner.snapshot()
         _log.info(Line(event, f"{self._name}: {what} at {at}", partition=self._name, position=at))
 

@@ -1,6 +1,4 @@
-"""Somebody who watches: the source says which partitions it reads, sinks have their spans, and what any of
-them raises, or a step between them, ends the process with one line.
-"""
+"""Errors while the flow runs: each one ends the process with one line on the log and exit code 1."""
 
 import logging
 import os
@@ -11,21 +9,28 @@ from types import TracebackType
 from typing import Any
 
 from dataflow.errors import DriftlineError
-from dataflow.telemetry import logs, traces
+from dataflow.telemetry import logs
 from dataflow.telemetry.logs import Line
 
 _log = logging.getLogger(__name__)
 
-#: How Bytewax's error quotes SQLite's.
+#: How Bytewax's error quotes SQLite's error.
 _STORE_FAILED = re.compile(r'SqliteFailure\(.*?Some\("(.*?)"\)', re.DOTALL)
 
 Step = Callable[..., Any]
+#: Wraps a function of a step.
 Guard = Callable[[Step], Step]
 
 
-def exit_on_error(texts: bool) -> Guard:
-    """Makes one line and the end of the process, with code 1, of whatever a step raises; ``texts``: see
-    ``settings.Log``.
+def unguarded(step: Step) -> Step:
+    """A ``Guard`` that changes nothing: errors go to the caller."""
+    return step
+
+
+def exit_on_error(texts: bool, before_exit: Callable[[], None] = lambda: None) -> Guard:
+    """A ``Guard`` that logs an error of the step as one line and ends the process with code 1.
+
+    ``texts``: see ``settings.Log``. ``before_exit`` is called between the line and the end.
     """
 
     def guard(step: Step) -> Step:
@@ -35,10 +40,12 @@ def exit_on_error(texts: bool) -> Guard:
                 return step(*arguments)
             except StopIteration:
                 raise
-            except DriftlineError as error:
-                _end(Line("error", str(error), exit_code=1))
             except Exception as error:
-                _end(_event(error, texts))
+                # Raised, the error would pass through Bytewax as a panic with three tracebacks. Recovery is
+                # made for processes that end at once.
+                _log.critical(_line(error, texts))
+                before_exit()
+                os._exit(1)
 
         return guarded
 
@@ -46,37 +53,31 @@ def exit_on_error(texts: bool) -> Guard:
 
 
 def last_line(texts: bool) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
-    """A ``sys.excepthook`` that logs one line for what ends Bytewax; ``texts``: see ``settings.Log``."""
+    """A ``sys.excepthook`` that logs an error of Bytewax as one line; ``texts``: see ``settings.Log``."""
 
     def log(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if found := _STORE_FAILED.search(str(error)):
             sentence = (
-                f"the recovery store cannot be written: {found[1]}; make room or mend its disk, and start "
-                "again with the same store"
+                f"the recovery store cannot be written: {found[1]}; make room on its disk or repair "
+                "the disk, and start again with the same store"
             )
             _log.critical(Line("error", sentence, exit_code=1))
         else:
-            _log.critical(_event(error, texts))
+            _log.critical(_line(error, texts))
 
     return log
 
 
-def _event(error: BaseException, texts: bool) -> Line:
-    places = logs.call_sites(error.__traceback__)
+def _line(error: BaseException, texts: bool) -> Line:
+    if isinstance(error, DriftlineError):
+        return Line("error", str(error), exit_code=1)
+    calls = logs.call_sites(error.__traceback__)
     if isinstance(error, OSError):
-        # The system's words for the number: those in the error may be anybody's.
+        # The system's words for the error number: the words in the error may quote an event.
         why = os.strerror(error.errno) if error.errno else type(error).__name__
-        sentence = f"{error.filename or type(error).__name__}: {why}; at {places[-1]}"
+        sentence = f"{error.filename or type(error).__name__}: {why}; at {calls[-1]}"
     else:
-        # Its message may quote an event: a scorer of the user's own that chokes on a text.
-        said = error if texts else "(DRIFTLINE_LOG__TEXTS=true shows what it says)"
-        sentence = f"{type(error).__name__} at {', from '.join(reversed(places[-3:]))}: {said}"
-    return Line("error", sentence, exit_code=1, traceback=places)
-
-
-def _end(event: Line) -> None:
-    # Raised, it would pass through bytewax as a panic with three tracebacks. To end at once is what recovery
-    # is made for.
-    _log.critical(event)
-    traces.current().stop()
-    os._exit(1)
+        # The error's message may quote an event, as when a user's scorer fails on a text.
+        message = error if texts else "(set DRIFTLINE_LOG__TEXTS=true to see the message)"
+        sentence = f"{type(error).__name__} at {', from '.join(reversed(calls[-3:]))}: {message}"
+    return Line("error", sentence, exit_code=1, traceback=calls)

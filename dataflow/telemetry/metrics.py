@@ -126,3 +126,4 @@ for _reason in REASONS:
 LATE_CLOSED, LATE_SESSION = (LATE_EVENTS.labels(reason) for reason in ("closed", "session"))
 CACHE_HITS, CACHE_MISSES = (CACHE_LOOKUPS.labels(result) for result in ("hit", "miss"))
 TOKENS_REAL, TOKENS_COMPUTED = (TOKENS.labels(kind) for kind in ("real", "computed"))
+WATERMARK_LOWEST, WATERMARK_HIGHEST = (WATERMARK.labels(bound) for bound in ("lowest", "highest"))

@@ -1,5 +1,6 @@
-"""Spans over OTLP (gRPC), as OpenTelemetry's own variables say where to and which: ``OTEL_EXPORTER_OTLP_*``,
-``OTEL_SERVICE_NAME``, ``OTEL_TRACES_SAMPLER``, ``OTEL_BSP_*``. The only import of opentelemetry.
+"""Spans over OTLP (gRPC). OpenTelemetry's own variables set the destination and the sampling:
+``OTEL_EXPORTER_OTLP_*``, ``OTEL_SERVICE_NAME``, ``OTEL_TRACES_SAMPLER``, ``OTEL_BSP_*``. Only this module
+imports opentelemetry.
 """
 
 import logging
@@ -22,19 +23,20 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import dataflow
-from dataflow.items.schemas import TIMESTAMP
+from dataflow.clock import rfc3339
+from dataflow.items.marks import Marked
 from dataflow.telemetry.tracer import Attribute, Request, Span
 
 _LONGEST_STOP_SECONDS = 3.0
 _LONGEST_SILENCE_SECONDS = 60.0
-#: Micro-batches of a partition that are remembered.
+#: How many micro-batches of each partition are remembered.
 _REMEMBERED = 1024
-_PARENT = b"traceparent"
+_PARENT = "traceparent"
 _W3C = TraceContextTextMapPropagator()
 
 
 class OtlpTracer:
-    """A ``Tracer`` that exports. Raises ``ValueError`` if a variable is wrong."""
+    """A ``Tracer`` that exports spans. Raises ``ValueError`` if one of OpenTelemetry's variables is wrong."""
 
     def __init__(self) -> None:
         named = {"service.name": "driftline", **OTELResourceDetector().detect().attributes}
@@ -42,7 +44,7 @@ class OtlpTracer:
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("driftline", dataflow.__version__)
         self._recent = _Recent()
-        # Begun now: at its end, CPython 3.12 begins no thread any more.
+        # The thread starts now: CPython 3.12 starts no threads while the interpreter shuts down.
         self._stopping = Event()
         self._stopper = Thread(target=self._shut_down, daemon=True)
         self._stopper.start()
@@ -59,17 +61,20 @@ class OtlpTracer:
         self._recent.note(partition, first, span.get_span_context())
         return _open(span)
 
-    def span(self, name: str, of: Sequence[pa.RecordBatch], **attributes: Attribute) -> Span:
-        parents = list({m: None for batch in of if (m := (batch.schema.metadata or {}).get(_PARENT))})
+    def span(self, name: str, of: Sequence[Marked], **attributes: Attribute) -> Span:
+        parents = list({marked.trace: None for marked in of if marked.trace})
         if not parents:
             return nullcontext()
-        first, *others = (_W3C.extract({_PARENT.decode(): parent.decode()}) for parent in parents)
+        first, *others = (_W3C.extract({_PARENT: parent}) for parent in parents)
         links = [trace.get_current_span(other).get_span_context() for other in others]
         return _open(self._begin(name, first, links, attributes, sum(map(len, of))))
 
     def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
-        start, end = (str(pa.scalar(us, TIMESTAMP).cast(pa.string())) for us in (start_us, end_us))
-        own: dict[str, Attribute] = {"window.start": start, "window.end": end, "window.revision": revision}
+        own: dict[str, Attribute] = {
+            "window.start": rfc3339(start_us),
+            "window.end": rfc3339(end_us),
+            "window.revision": revision,
+        }
         return _open(self._begin("window", None, self._recent.of(rows), own, len(rows)))
 
     def _begin(
@@ -80,7 +85,7 @@ class OtlpTracer:
         attributes: dict[str, Attribute],
         rows: int,
     ) -> trace.Span:
-        """A span within ``parent``, or a trace of its own."""
+        """Start a span within ``parent``; ``None``: start a new trace."""
         return self._tracer.start_span(
             name,
             parent or context.Context(),
@@ -94,21 +99,17 @@ class OtlpTracer:
         span = self._tracer.start_span(f"{service}/{method}", kind=kind, attributes=rpc | _ours(attributes))
         return _Request(span)
 
-    def marked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def mark(self) -> str | None:
         carrier: dict[str, str] = {}
         _W3C.inject(carrier)
-        return batch.replace_schema_metadata({**(batch.schema.metadata or {}), **carrier})
-
-    def unmarked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        metadata = dict(batch.schema.metadata or {})
-        return batch.replace_schema_metadata(metadata) if metadata.pop(_PARENT, None) else batch
+        return carrier.get(_PARENT)
 
     def stop(self) -> None:
         self._stopping.set()
         self._stopper.join(_LONGEST_STOP_SECONDS)
 
     def _shut_down(self) -> None:
-        # In a thread: with nobody at the other end it takes as long as OpenTelemetry likes.
+        # In a thread, because OpenTelemetry may take minutes when no collector answers.
         self._stopping.wait()
         self._provider.shutdown()
 
@@ -143,7 +144,7 @@ class _Request:
 
 
 class _Recent:
-    """Which micro-batch a row came in, of the last so many of each partition."""
+    """The spans of the last micro-batches of each partition, to find the one that read a row."""
 
     def __init__(self) -> None:
         self._of: defaultdict[str, deque[tuple[int, trace.SpanContext]]]
@@ -155,7 +156,9 @@ class _Recent:
             self._of[partition].append((first, span))
 
     def of(self, rows: pa.RecordBatch) -> Iterable[trace.SpanContext]:
-        """The micro-batches of ``rows`` (columns ``partition`` and ``offset``), each once."""
+        """The spans of the micro-batches that ``rows`` came in (columns ``partition`` and ``offset``), each
+        once.
+        """
         for partition in pc.unique(rows.column("partition")).to_pylist():
             with self._lock:
                 batches = list(self._of.get(partition, ()))
@@ -172,14 +175,14 @@ def _ours(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
 
 
 def _seldom() -> Any:
-    """A log filter: that a collector is away is told once a minute, not with each batch of spans."""
-    told = -_LONGEST_SILENCE_SECONDS
+    """A log filter: an unreachable collector is logged once a minute, not with each batch of spans."""
+    logged = -_LONGEST_SILENCE_SECONDS
 
     def passes(record: logging.LogRecord) -> bool:
-        nonlocal told
+        nonlocal logged
         now = time.monotonic()
-        due = now - told >= _LONGEST_SILENCE_SECONDS
-        told = now if due else told
+        due = now - logged >= _LONGEST_SILENCE_SECONDS
+        logged = now if due else logged
         return due
 
     return passes

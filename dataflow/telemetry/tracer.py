@@ -1,4 +1,4 @@
-"""What a tracer is."""
+"""What the stages ask of a tracer, and the tracer that makes no spans."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -6,53 +6,54 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from dataflow.items.marks import Marked
+
 Attribute = str | int
 Span = AbstractContextManager[object]
 
 
 class Request(Protocol):
-    """A call to another server. ``metadata`` goes with it; it lasts until the answer."""
+    """A call to another server. ``metadata`` goes with the call; the span ends when the answer comes."""
 
     @property
-    def metadata(self) -> Sequence[tuple[str, str]] | None: ...
+    def metadata(self) -> Sequence[tuple[str, str]] | None:
+        """Pairs of name and value for the call's gRPC metadata."""
 
-    def until(self, future: Any) -> None: ...
+    def until(self, future: Any) -> None:
+        """End the span when ``future``, a gRPC future, is done."""
 
 
 class Tracer(Protocol):
-    """All spans of a process; :class:`dataflow.telemetry.otlp.OtlpTracer` is the one that makes some."""
+    """Makes the spans of a process; :class:`dataflow.telemetry.otlp.OtlpTracer` exports them."""
 
     def read(self, raw: pa.RecordBatch) -> Span:
         """The first span of a ``RAW`` batch."""
 
-    def span(self, name: str, of: Sequence[pa.RecordBatch], **attributes: Attribute) -> Span:
-        """The next span of batches that were marked; none if none of them was."""
+    def span(self, name: str, of: Sequence[Marked], **attributes: Attribute) -> Span:
+        """A span that follows the spans in the marks of ``of``; no span if no mark names one."""
 
     def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
         """The first span of a window; times in microseconds since the Unix epoch."""
 
     def request(self, service: str, method: str, **attributes: Attribute) -> Request:
-        """A span within the one that is open."""
+        """A span within the open span."""
 
-    def marked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The batch with the span that is open."""
-
-    def unmarked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The batch as it was before."""
+    def mark(self) -> str | None:
+        """The open span, for ``Marked.trace``; ``None`` if no span is open."""
 
     def stop(self) -> None:
-        """Send what has not been sent, for some seconds at most."""
+        """Send the spans that were not sent yet; takes some seconds at most."""
 
 
 class NoTracer:
-    """A ``Tracer`` without spans."""
+    """A ``Tracer`` that makes no spans."""
 
     metadata = None
 
     def read(self, raw: pa.RecordBatch) -> Span:
         return nullcontext()
 
-    def span(self, name: str, of: Sequence[pa.RecordBatch], **attributes: Attribute) -> Span:
+    def span(self, name: str, of: Sequence[Marked], **attributes: Attribute) -> Span:
         return nullcontext()
 
     def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
@@ -64,10 +65,12 @@ class NoTracer:
     def until(self, future: Any) -> None:
         pass
 
-    def marked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return batch
-
-    unmarked = marked
+    def mark(self) -> str | None:
+        return None
 
     def stop(self) -> None:
         pass
+
+
+#: Shared by all that make no spans.
+NO_TRACER = NoTracer()

@@ -1,35 +1,23 @@
-"""Spans of the stages, if ``log.traces`` asks for them: who waited for what, batch by batch. Off, it is free.
+"""Spans of the stages, if ``log.traces`` asks for them. A span shows how long a step worked on a batch.
 
 ::
 
-    decode -> embed -> requests to the model server        a trace a micro-batch
-    window -> score -> sink                                a trace a window
+    decode -> embed -> requests to the model server        a trace for each micro-batch
+    window -> score -> sink                                a trace for each window
 
-A micro-batch ends where its rows are split over windows; so a window's span has links to the micro-batches
-that its rows came in, as far as this process has read them and remembers. Between two steps a record batch
-carries its span in its schema's metadata, which no state and no sink ever sees.
+The trace of a micro-batch ends where its rows are split over windows. The span of a window therefore links to
+the micro-batches that its rows came in, as far as this process has read them and still remembers them.
 """
 
-from dataflow import settings
 from dataflow.errors import SettingsError
-from dataflow.telemetry.tracer import NoTracer, Tracer
-
-_tracer: Tracer = NoTracer()
-
-
-def current() -> Tracer:
-    """The tracer of this process: one for all, as the log is."""
-    return _tracer
+from dataflow.settings import Log
+from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
 
-def start(options: settings.Log) -> None:
-    """Trace from now on, or no longer, as ``options`` say. Raises ``SettingsError`` if that cannot be."""
-    global _tracer  # noqa: PLW0603
-    _tracer.stop()
-    _tracer = NoTracer() if options.traces == "off" else _otlp()
-
-
-def _otlp() -> Tracer:
+def open_tracer(options: Log) -> Tracer:
+    """The tracer that ``options`` ask for. Raises ``SettingsError`` if the tracer cannot be made."""
+    if options.traces == "off":
+        return NO_TRACER
     try:
         from dataflow.telemetry.otlp import OtlpTracer  # noqa: PLC0415  an optional dependency
     except ImportError as error:

@@ -1,11 +1,11 @@
 """Where a key's rows are kept: append-only chunks, each in two halves that share the rows.
 
 A snapshot writes the whole state of what was awake. So the half that is awake whenever a window ends
-(:class:`Reader`) writes a number, and the half that writes rows (:class:`Keeper`) is awake only while
-its chunk changes. Both are told of each change, and count them. When the keeper has rewritten its rows
-(trimmed or compacted them, or read them from a snapshot) it gives them to the reader as a
-:class:`Replace`. The two hear of a change at different times, so the reader takes a ``Replace`` only
-once it has itself come to the change that it includes: orders in between still find their rows.
+(:class:`ChunkReader`) writes a number, and the half that writes rows (:class:`StoredChunk`) is awake only
+while its chunk changes. Both are told of each change, and count them. When the keeper has rewritten its rows
+(trimmed or compacted them, or read them from a snapshot) it gives them to the reader as a :class:`Replace`.
+The two hear of a change at different times, so the reader takes a ``Replace`` only once it has itself come to
+the change that it includes: orders in between still find their rows.
 
 :class:`Assembly` puts the parts of one window together. No bytewax here.
 """
@@ -35,7 +35,7 @@ TIER = 32
 COMPACT_BYTES = 2**30
 
 
-class Keeper:
+class StoredChunk:
     """The half of a chunk that recovery writes: all its rows, until it is dropped."""
 
     __slots__ = ("__weakref__", "_appended", "_changes", "_rows")
@@ -46,15 +46,16 @@ class Keeper:
         self._appended = 0
 
     @property
-    def rows(self) -> list[pa.RecordBatch]:
-        """The rows, in pieces."""
+    def batches(self) -> list[pa.RecordBatch]:
+        """The rows, as several batches."""
+        # Copied, because gauges read the list in another thread.
         return list(self._rows)
 
     def snapshot(self) -> dict[str, Any]:
         return {"format": FORMAT, "changes": self._changes, **pack_embedded(self._rows)}
 
-    def take(self, change: Append | Trim) -> list[Replace]:
-        """Carry out a change; what the reader must be told."""
+    def apply(self, change: Append | Trim) -> list[Replace]:
+        """Carry out a change; the messages for the reading half."""
         self._changes += 1
         if isinstance(change, Append):
             self._rows.append(change.rows)
@@ -65,7 +66,7 @@ class Keeper:
         else:
             self._rows = [kept for rows in self._rows if len(kept := _needed(rows, change))]
             self._appended = 0
-        return self.replay()
+        return [self.replace()]
 
     def _compact(self) -> None:
         """The last ``TIER`` batches become one, then the last ``TIER`` of such, and so on: a row is copied a
@@ -78,12 +79,12 @@ class Keeper:
             self._rows[-TIER:] = [pa.concat_batches(self._rows[-TIER:])]
             appended //= TIER
 
-    def replay(self) -> list[Replace]:
-        """All the rows."""
-        return [Replace(self.rows, self._changes)]
+    def replace(self) -> Replace:
+        """All the rows, for the reading half."""
+        return Replace(list(self._rows), self._changes)
 
 
-class Reader:
+class ChunkReader:
     """The half of a chunk that hands over the rows of windows; its snapshot is one number."""
 
     __slots__ = ("_changes", "_ends", "_held", "_lacks_replay", "_replaces", "_rows")
@@ -149,7 +150,7 @@ class Reader:
                 f"the state has lost rows: {held} of {order.rows} rows of a part of the window from "
                 f"{rfc3339(start)} to {rfc3339(end)} are there; {_REMEDY}"
             )
-        return Part(order.window, order.parts, order.seen, pieces, order.arrival)
+        return Part(order.window, order.parts, order.seen, pieces, order.arrival_us)
 
 
 @dataclass
@@ -163,8 +164,8 @@ class Assembly:
         self._parts.append(part)
         if len(self._parts) < part.parts:
             return None
-        pieces = [piece for part in self._parts for piece in part.pieces]
-        return WholeWindow(part.window, pieces, part.seen, part.arrival)
+        rows = [rows for part in self._parts for rows in part.rows]
+        return WholeWindow(part.window, rows, part.seen, part.arrival_us)
 
     def snapshot(self) -> None:
         """Nothing to write: all parts come in one epoch. Raises ``LostRowsError`` if they did not."""

@@ -1,46 +1,82 @@
-"""The state machines of the window stage as Bytewax logics, one object a key."""
+"""The logics of the window stage: one Bytewax logic for each of its stateful steps."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, TypeAlias
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from bytewax.operators import StatefulBatchLogic
 
-from dataflow import settings
 from dataflow.clock import Clock, micros
+from dataflow.items.marks import Marked
+from dataflow.items.rows import event_times
 from dataflow.items.windows import WholeWindow
+from dataflow.settings import Window
 from dataflow.telemetry import metrics
-from dataflow.telemetry.guard import Guard
+from dataflow.telemetry.watch import Watch
 from dataflow.window import gauges
-from dataflow.window.chunk import Assembly, Keeper, Reader
-from dataflow.window.machine import Rest, Windows
+from dataflow.window.chunk import Assembly, ChunkReader, StoredChunk
+from dataflow.window.machine import Idle, Windows
 from dataflow.window.messages import Append, Drop, Gone, Order, Output, Part, Recall, Replace, Trim
 from dataflow.window.progress import Progress, Stamped
 
-#: A timer that fires later than this has found the process standing still, not the source.
+#: If a timer fires later than this, the process stood still, and the source was not silent.
 _STALL = timedelta(seconds=1)
-#: Bytewax fires timers while it still loads snapshots. It loads each key in the epoch of its snapshot, over
-#: whatever messages of earlier epochs have made of it: what a timer sends then is lost. So none has a say
-#: until no snapshot has been loaded for this long.
+#: Bytewax fires timers while it still loads snapshots. It loads each key in the epoch of the key's snapshot,
+#: and overwrites what messages of earlier epochs have made of the key. What a timer sends in that time is
+#: lost, so no timer acts until no snapshot has been loaded for this long.
 _LOADING = timedelta(seconds=10)
-_Item: TypeAlias = Order | Recall | pa.RecordBatch
 
 
-class _ProgressLogic(StatefulBatchLogic[pa.RecordBatch, Stamped, dict[str, Any]]):
-    """All batches pass here, on one worker: whatever the keys and workers are, they see the same order."""
+class Loading:
+    """Guesses when Bytewax has loaded all snapshots."""
 
-    def __init__(self, common: "_Common", state: dict[str, Any] | None) -> None:
-        spec, self._clock, self._listens = common.spec, common.clock, bool(common.spec.idle_timeout)
-        common.loads.note(state)
-        jump = spec.delay if spec.max_jump is None else spec.max_jump
-        idle = micros(spec.idle_timeout) if spec.idle_timeout else None
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.over = datetime.min.replace(tzinfo=timezone.utc)
+
+    def note(self, state: Any) -> None:
+        """Note that a logic is built; ``state``: the logic's snapshot, ``None`` if there is none."""
+        if state is not None:
+            self.over = self._clock() + _LOADING
+
+
+@dataclass(frozen=True)
+class Common:
+    """What the logics of all keys share; see :func:`dataflow.window.step.gather_windows`."""
+
+    options: Window
+    clock: Clock
+    watch: Watch
+    partitions: Collection[str]
+    loading: Loading
+    stopping: Callable[[], bool] = lambda: False
+
+
+class ProgressLogic(StatefulBatchLogic[Marked, Stamped, dict[str, Any]]):
+    """All batches pass this logic on one worker, so that all keys see the same order of partitions."""
+
+    def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
+        options, self._clock = common.options, common.clock
+        self._listens = bool(options.idle_timeout)
+        common.loading.note(state)
+        jump = options.delay if options.max_jump is None else options.max_jump
+        idle = micros(options.idle_timeout) if options.idle_timeout else None
         self._progress = Progress(micros(jump), idle, common.partitions, micros(common.clock()), state)
 
-    def on_batch(self, values: list[pa.RecordBatch]) -> tuple[Iterable[Stamped], bool]:
+    def on_batch(self, values: list[Marked]) -> tuple[Iterable[Stamped], bool]:
         now = micros(self._clock())
-        return [gauges.passed(part) for rows in values for part in self._progress.take(rows, now)], False
+        stamped = [
+            part._replace(arrival_us=marked.arrival_us)
+            for marked in values
+            for part in self._progress.take(marked.rows, now)
+        ]
+        for part in stamped:
+            if part.moves is not None:
+                metrics.JUMPS.inc(int(np.count_nonzero(part.moves < event_times(part.rows))))
+        return stamped, False
 
     def on_notify(self) -> tuple[Iterable[Stamped], bool]:
         self._progress.listen(micros(self._clock()))
@@ -53,58 +89,64 @@ class _ProgressLogic(StatefulBatchLogic[pa.RecordBatch, Stamped, dict[str, Any]]
         return self._progress.snapshot()
 
 
-class _WindowLogic(StatefulBatchLogic[Stamped, _Item, dict[str, Any]]):
-    """One key. While it holds no rows, all that is kept of it is a few numbers, for ``window.remember``."""
+class WindowLogic(StatefulBatchLogic[Stamped, Output, dict[str, Any]]):
+    """The windows of one key. A key without rows keeps only a few numbers, for ``window.remember``."""
 
-    # A million keys may come and go.
-    __slots__ = ("_common", "_recalls", "_rest", "_wake", "_windows")
+    # Slots, because there may be a million keys.
+    __slots__ = ("_common", "_idle", "_recalls", "_wake", "_windows")
 
-    def __init__(self, common: "_Common", state: dict[str, Any] | None) -> None:
+    def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
         self._common = common
-        common.loads.note(state)
+        common.loading.note(state)
         self._wake: datetime | None = None
-        self._rest: Rest | None = None
+        self._idle: Idle | None = None
         self._windows: Windows | None = None
         self._recalls: tuple[Recall, ...] = ()
         if state and "rest" in state:
-            self._rest = tuple(state["rest"])
+            self._idle = Idle(*state["rest"])
         else:
-            now = micros(common.clock())
-            self._windows = gauges.KEYS.add(Windows(common.spec, now, state))
-            # Not by a timer of the keepers' own: see _LOADING.
+            self._windows = gauges.KEYS.add(Windows(common.options, micros(common.clock()), state))
+            # The stored chunks cannot send their rows by timers of their own: see _LOADING.
             self._recalls = tuple(map(Recall, self._windows.chunks)) if state else ()
 
-    def on_batch(self, values: list[Stamped]) -> tuple[Iterable[_Item], bool]:
+    def on_batch(self, values: list[Stamped]) -> tuple[Iterable[Output], bool]:
         now = micros(self._common.clock())
-        windows = self._windows or gauges.KEYS.add(Windows(self._common.spec, now, rest=self._rest))
-        outputs = [
-            gauges.windowed(part.rows, windows.push(part._replace(rows=gauges.unmarked(part.rows)), now))
-            for part in values
-        ]
-        return self._after(windows, outputs), False
+        windows = self._windows or gauges.KEYS.add(Windows(self._common.options, now, idle=self._idle))
+        return self._after(windows, [windows.push(part, now) for part in values]), False
 
-    def on_notify(self) -> tuple[Iterable[_Item], bool]:
+    def on_notify(self) -> tuple[Iterable[Output], bool]:
         now = self._common.clock()
         overdue = now - (self._wake or now)
-        if now < self._common.loads.over or self._common.stopping():
+        if now < self._common.loading.over or self._common.stopping():
             return [], False
         if not self._windows:
             return [], overdue >= timedelta(0)
         stalled = micros(overdue) if overdue > _STALL else 0
         return self._after(self._windows, [self._windows.tick(micros(now), stalled)]), False
 
-    def on_eof(self) -> tuple[Iterable[_Item], bool]:
-        if not self._windows or self._common.spec.on_eof == "keep" or self._common.stopping():
+    def on_eof(self) -> tuple[Iterable[Output], bool]:
+        if not self._windows or self._common.options.on_eof == "keep" or self._common.stopping():
             return [], False
         return self._after(self._windows, [self._windows.finish()]), False
 
-    def _after(self, windows: Windows, outputs: list[Output]) -> list[_Item]:
-        self._rest = windows.rest()
-        self._windows = None if self._rest else windows
-        items = [item for output in outputs for item in (*output.orders, *output.late)]
-        if any(output.orders for output in outputs):
-            items, self._recalls = [*self._recalls, *items], ()
-        return items
+    def _after(self, windows: Windows, outputs: list[Output]) -> list[Output]:
+        self._idle = windows.idle()
+        self._windows = None if self._idle else windows
+        for output in outputs:
+            for late in output.late:
+                self._observe_late(late)
+        if self._recalls and (first := next((output for output in outputs if output.orders), None)):
+            first.orders[:0], self._recalls = self._recalls, ()
+        return [output for output in outputs if output.orders or output.late]
+
+    def _observe_late(self, late: pa.RecordBatch) -> None:
+        by_seconds = late.column("late_by_us").to_numpy() / 1e6
+        # Negative: the event falls inside a session that is gone.
+        in_session = int(np.count_nonzero(by_seconds < 0))
+        metrics.LATE_SESSION.inc(in_session)
+        metrics.LATE_CLOSED.inc(len(late) - in_session)
+        metrics.LATE_BY.observe(np.maximum(by_seconds, 0))
+        self._common.watch.digest.late(late)
 
     def notify_at(self) -> datetime | None:
         now = self._common.clock()
@@ -112,67 +154,49 @@ class _WindowLogic(StatefulBatchLogic[Stamped, _Item, dict[str, Any]]):
             at = self._windows.wake_at(micros(now))
             self._wake = None if at is None else datetime.fromtimestamp(at / 1e6, timezone.utc)
         else:
-            self._wake = now + self._common.spec.remember
-        return self._wake and max(self._wake, self._common.loads.over)
+            self._wake = now + self._common.options.remember
+        return self._wake and max(self._wake, self._common.loading.over)
 
     def snapshot(self) -> dict[str, Any]:
         metrics.SNAPSHOT_TIMESTAMP.set_to_current_time()
-        return self._windows.snapshot() if self._windows else {"rest": self._rest}
+        # A plain tuple, because a snapshot names no class.
+        return self._windows.snapshot() if self._windows else {"rest": tuple(self._idle or ())}
 
 
-class _Loads:
-    """When the loading of snapshots is over, as far as one can tell."""
+class KeepLogic(StatefulBatchLogic[Order, "Replace | Gone", dict[str, Any]]):
+    """The half of a chunk that snapshots write."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.over = datetime.min.replace(tzinfo=timezone.utc)
+    __slots__ = ("_chunk",)
 
-    def note(self, state: Any) -> None:
-        """A logic is being built, from a snapshot if there is a state."""
-        if state is not None:
-            self.over = self._clock() + _LOADING
+    def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
+        common.loading.note(state)
+        self._chunk = gauges.CHUNKS.add(StoredChunk(state))
 
-
-@dataclass(frozen=True)
-class _Common:
-    """What the window logics of all keys share."""
-
-    spec: settings.Window
-    clock: Clock
-    partitions: Collection[str]
-    loads: _Loads
-    stopping: Callable[[], bool] = lambda: False
-
-
-class _KeepLogic(StatefulBatchLogic[Order | Recall, "Replace | Gone", dict[str, Any]]):
-    __slots__ = ("_keeper",)
-
-    def __init__(self, loads: _Loads, state: dict[str, Any] | None) -> None:
-        loads.note(state)
-        self._keeper = gauges.CHUNKS.add(Keeper(state))
-
-    def on_batch(self, values: list[Order | Recall]) -> tuple[Iterable[Replace | Gone], bool]:
-        told: list[Replace | Gone] = []
+    def on_batch(self, values: list[Order]) -> tuple[Iterable[Replace | Gone], bool]:
+        replaces: list[Replace | Gone] = []
         for order in values:
-            if isinstance(order, Append | Trim):
-                told.extend(self._keeper.take(order))
-            elif isinstance(order, Recall):
-                told.extend(self._keeper.replay())
-            elif isinstance(order, Drop):
-                return [*told, Gone()], True
-        return told, False
+            match order:
+                case Append() | Trim():
+                    replaces.extend(self._chunk.apply(order))
+                case Recall():
+                    replaces.append(self._chunk.replace())
+                case Drop():
+                    return [*replaces, Gone()], True
+        return replaces, False
 
     def snapshot(self) -> dict[str, Any]:
-        state = self._keeper.snapshot()
+        state = self._chunk.snapshot()
         metrics.SNAPSHOT_BYTES.inc(len(state["rows"]) + len(state["vectors"]))
         return state
 
 
-class _ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any]]):
+class ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any]]):
+    """The half of a chunk that hands over the rows of windows."""
+
     __slots__ = ("_guard", "_reader")
 
-    def __init__(self, guard: Guard, state: dict[str, Any] | None) -> None:
-        self._guard, self._reader = guard, Reader(state)
+    def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
+        self._guard, self._reader = common.watch.guard, ChunkReader(state)
 
     def on_batch(self, values: list[Order | Replace | Gone]) -> tuple[Iterable[Part], bool]:
         parts: list[Part] = []
@@ -188,11 +212,13 @@ class _ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, An
         return state
 
 
-class _AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
+class AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
+    """One window, until all its parts have come."""
+
     __slots__ = ("_assembly", "_guard")
 
-    def __init__(self, guard: Guard, state: None) -> None:
-        self._guard, self._assembly = guard, Assembly()
+    def __init__(self, common: Common, state: None) -> None:
+        self._guard, self._assembly = common.watch.guard, Assembly()
 
     def on_batch(self, values: list[Part]) -> tuple[Iterable[WholeWindow], bool]:
         for part in values:

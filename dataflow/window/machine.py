@@ -10,7 +10,7 @@ into batches. Times are integers: microseconds since the Unix epoch, UTC.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -33,27 +33,33 @@ from dataflow.window.watermark import Watermark
 FORMAT = 1
 
 
-#: What a key without rows must remember: ``Watermark.value`` and ``highest``, ``Assigner.gone_until``, and
-#: the number of the next chunk.
-Rest = tuple[int, int, int, int]
+class Idle(NamedTuple):
+    """What a key without rows remembers: the watermark, the largest event time seen, ``Assigner.gone_until``,
+    and the number of the next chunk.
+    """
+
+    watermark: int = NEVER
+    highest: int = NEVER
+    gone_until: int = NEVER
+    next_chunk: int = 0
 
 
 class Windows:
-    """The windows of one key. ``state`` is what :meth:`snapshot` gave, ``rest`` what :meth:`rest` gave."""
+    """The windows of one key. ``state`` is what :meth:`snapshot` gave, ``idle`` what :meth:`idle` gave."""
 
-    __slots__ = ("__weakref__", "_assigner", "_due", "_ledger", "_sample", "_settled", "_watermark")
+    __slots__ = ("__weakref__", "_assigner", "_counts", "_due", "_sample", "_settled", "_watermark")
 
     def __init__(
         self,
         spec: settings.Window,
         now_us: int,
         state: Mapping[str, Any] | None = None,
-        rest: Rest | None = None,
+        idle: Idle | None = None,
     ) -> None:
         if state and state["format"] != FORMAT:
             raise ValueError(f"window state has format {state['format']}, this version reads {FORMAT}")
         state = state or {}
-        watermark, highest, gone_until, following = rest or (NEVER, NEVER, NEVER, 0)
+        before = idle or Idle()
         self._assigner = _assigner(spec, state.get("assigner"))
         self._watermark = Watermark(
             micros(spec.delay),
@@ -61,13 +67,13 @@ class Windows:
             now_us,
             state.get("watermark"),
         )
-        self._settled: int = state.get("settled", watermark)
+        self._settled: int = state.get("settled", before.watermark)
         self._due: int | None = None
-        self._ledger = RowCounts(state.get("ledger"), following)
-        self._sample = Sample(spec.max_window_rows, self._assigner, self._ledger, state.get("sample"))
-        if rest:
-            self._watermark.resume(watermark, highest)
-            self._assigner.resume(watermark, gone_until)
+        self._counts = RowCounts(state.get("ledger"), before.next_chunk)
+        self._sample = Sample(spec.max_window_rows, self._assigner, self._counts, state.get("sample"))
+        if idle:
+            self._watermark.resume(idle.watermark, idle.highest)
+            self._assigner.resume(idle.watermark, idle.gone_until)
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
@@ -76,16 +82,16 @@ class Windows:
             "assigner": self._assigner.snapshot(),
             "watermark": self._watermark.snapshot(),
             "settled": self._settled,
-            "ledger": self._ledger.snapshot(),
+            "ledger": self._counts.snapshot(),
             "sample": self._sample.snapshot(),
         }
 
-    def rest(self) -> Rest | None:
-        """What is left to remember, if there are no rows; a few numbers instead of all this."""
-        if self._ledger:
+    def idle(self) -> Idle | None:
+        """What the key must remember if it has no rows; ``None`` if it has some."""
+        if self._counts:
             return None
         mark = self._watermark
-        return mark.value, mark.highest, self._assigner.gone_until, self._ledger.following
+        return Idle(mark.value, mark.highest, self._assigner.gone_until, self._counts.following)
 
     @property
     def watermark(self) -> int:
@@ -99,21 +105,21 @@ class Windows:
     @property
     def open(self) -> int:
         """The number of windows that hold events and have not ended."""
-        return self._assigner.open(self._ledger.panes())
+        return self._assigner.open(self._counts.panes())
 
     @property
     def chunks(self) -> list[int]:
         """The numbers of the chunks that hold rows."""
-        return self._ledger.chunks()
+        return self._counts.chunks()
 
     @property
     def rows(self) -> int:
         """The number of rows that the chunks hold."""
-        return len(self._ledger)
+        return len(self._counts)
 
     def push(self, stamped: Stamped, now_us: int) -> Output:
         """Take in embedded events of this key and of one partition, in their order of arrival."""
-        output, rows = Output(), stamped.rows
+        output, rows = Output(arrival_us=stamped.arrival_us), stamped.rows
         if not len(rows):
             return output
         partition: str = rows.column("partition")[0].as_py()
@@ -161,7 +167,7 @@ class Windows:
     def finish(self) -> Output:
         """The input has ended: every window ends, too."""
         output = Output()
-        self._watermark.advance_to(self._assigner.last_end(self._ledger.panes()))
+        self._watermark.advance_to(self._assigner.last_end(self._counts.panes()))
         self._settle(self._watermark.value, output)
         if self._assigner.revised():
             self._watermark.advance_to(self._settled + 1)
@@ -178,12 +184,12 @@ class Windows:
     def _quiet_until(self) -> int:
         """Nothing comes of a watermark below this, unless of a window that has been revised."""
         if self._due is None:
-            panes = self._ledger.panes()
+            panes = self._counts.panes()
             self._due = NEVER if self._assigner.revised() else self._assigner.next_change(panes)
         return self._due
 
     def _next_end(self) -> int:
-        return self._assigner.next_end(self._ledger.panes())
+        return self._assigner.next_end(self._counts.panes())
 
     def _stretch(self, ts: Int64s, marks: Int64s, after: Int64s, behind: Bools, start: int) -> int:
         """The end of the longest run of events from ``start`` that nothing comes between: no window ends
@@ -216,11 +222,11 @@ class Windows:
     def _enter(self, rows: pa.RecordBatch, ts: Int64s, output: Output) -> None:
         self._due = None
         for gone, into in self._assigner.add(ts, self._settled).items():
-            self._ledger.merge(gone, into)
+            self._counts.merge(gone, into)
             self._sample.merge(gone, into)
         rows, kinds = self._sample.admit(rows, ts)
         if len(rows):
-            output.orders.append(Append(self._ledger.append(kinds), owned(rows)))
+            output.orders.append(Append(self._counts.append(kinds), owned(rows)))
             if self._sample.tighten():
                 self._reclaim(output)
 
@@ -243,20 +249,21 @@ class Windows:
         if watermark <= self._settled:
             return
         self._settled, self._due = watermark, None
-        for window, ref in self._assigner.ripe(watermark, self._ledger.panes()):
+        for window, ref in self._assigner.ripe(watermark, self._counts.panes()):
             level = self._sample.level(window)
-            holders = self._ledger.holders(window, level)
+            holders = self._counts.holders(window, level)
             seen = self._sample.seen(window) or sum(holders.values())
             output.orders.extend(
-                Gather(chunk, ref, len(holders), rows, seen, level) for chunk, rows in holders.items()
+                Gather(chunk, ref, len(holders), rows, seen, level, output.arrival_us)
+                for chunk, rows in holders.items()
             )
         self._assigner.forget(watermark)
         self._sample.forget()
-        if not all(self._assigner.kept(pane) for pane in self._ledger.panes()):
+        if not all(self._assigner.kept(pane) for pane in self._counts.panes()):
             self._reclaim(output)
 
     def _reclaim(self, output: Output) -> None:
-        dropped, trimmed = self._ledger.reclaim(self._sample.needs)
+        dropped, trimmed = self._counts.reclaim(self._sample.needs)
         output.orders.extend(Drop(chunk) for chunk in dropped)
         thinned = self._sample.thinned() if trimmed else ()
         output.orders.extend(Trim(chunk, self._assigner.needed_since, thinned) for chunk in trimmed)

@@ -1,4 +1,9 @@
-"""What the steps of the window stage send each other."""
+"""The messages between the steps of the window stage.
+
+The step ``window`` sends the orders ``Append``, ``Gather``, ``Trim``, ``Drop`` and ``Recall`` to a chunk. The
+stored half of the chunk sends ``Replace`` and ``Gone`` to the reading half, which sends ``Part`` to
+``assemble``.
+"""
 
 from dataclasses import dataclass, field
 
@@ -18,9 +23,12 @@ class Append:
 
 @dataclass(frozen=True)
 class Gather:
-    """Hand over a chunk's ``rows`` rows in ``[window.start, window.end)`` from sampling level ``level`` up:
-    one of ``parts`` of the window, for which ``seen`` events came in time. ``arrival``: when the records that
-    closed it were read, in microseconds since the Unix epoch; ``None``: no records did.
+    """Hand over the ``rows`` rows of a chunk in ``[window.start, window.end)`` from sampling level ``level``
+    up.
+
+    They are one of ``parts`` parts of the window, for which ``seen`` events came in time. ``arrival_us``:
+    when the records that closed the window were read, in microseconds since the Unix epoch; ``None`` if no
+    records closed it.
     """
 
     chunk: int
@@ -29,13 +37,15 @@ class Gather:
     rows: int
     seen: int
     level: int = 0
-    arrival: int | None = None
+    arrival_us: int | None = None
 
 
 @dataclass(frozen=True)
 class Trim:
-    """Forget a chunk's rows from before ``before``, and those in ``[start, end)`` below a sampling level,
-    for each ``(start, end, level)`` of ``thinned``.
+    """Remove the rows of a chunk from before ``before``.
+
+    Remove also the rows in ``[start, end)`` below the sampling level ``level``, for each ``(start, end,
+    level)`` of ``thinned``. Times are microseconds since the Unix epoch.
     """
 
     chunk: int
@@ -45,32 +55,36 @@ class Trim:
 
 @dataclass(frozen=True)
 class Drop:
-    """Forget a chunk."""
+    """Remove a chunk."""
 
     chunk: int
-
-
-Order = Append | Gather | Trim | Drop
-
-
-@dataclass
-class Output:
-    """What one call makes: ``orders``, in order, and ``late`` rows (schema ``LATE``)."""
-
-    orders: list[Order] = field(default_factory=list)
-    late: list[pa.RecordBatch] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Recall:
-    """To a keeper: its reader has been built from a snapshot, without the rows."""
+    """Send all rows of a chunk to its reading half, which was built from a snapshot without the rows."""
 
     chunk: int
 
 
+Order = Append | Gather | Trim | Drop | Recall
+
+
+@dataclass
+class Output:
+    """What one call of the window machine makes: ``orders`` in order, and ``late`` rows (schema ``LATE``).
+
+    ``arrival_us``: when the records of the call were read; ``None`` for a call without records.
+    """
+
+    orders: list[Order] = field(default_factory=list)
+    late: list[pa.RecordBatch] = field(default_factory=list)
+    arrival_us: int | None = None
+
+
 @dataclass(frozen=True)
 class Replace:
-    """From a keeper to its reader: ``rows`` are what the chunk holds after its first ``changes``."""
+    """``rows`` are all rows that a chunk holds after its first ``changes`` changes."""
 
     rows: list[pa.RecordBatch]
     changes: int
@@ -78,15 +92,15 @@ class Replace:
 
 @dataclass(frozen=True)
 class Gone:
-    """From a keeper to its reader: no ``Replace`` will follow, the chunk has been dropped."""
+    """The chunk is dropped; no ``Replace`` follows."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A chunk's rows of one window; the window is whole when all ``parts`` have come."""
+    """The rows of one chunk in one window. The window is whole when all ``parts`` parts have come."""
 
     window: WindowRef
     parts: int
     seen: int
-    pieces: list[Rows]
-    arrival: int | None
+    rows: list[Rows]
+    arrival_us: int | None

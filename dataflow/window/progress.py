@@ -35,12 +35,13 @@ class Stamped(NamedTuple):
 
     ``progress``: event times that partitions have come to, with their names, the lowest first; ``NEVER`` for
     one that is expected but not heard yet. ``moves``: ``(n,)`` the times that may move a watermark; ``None``:
-    the rows' own.
+    the rows' own. ``arrival_us``: see ``Marked``.
     """
 
     rows: pa.RecordBatch
     progress: tuple[tuple[int, str], ...]
     moves: Int64s | None = None
+    arrival_us: int | None = None
 
 
 class _Partition:
@@ -159,3 +160,26 @@ class Progress:
             if self._idle is None or self._listened - self._heard[name] < self._idle
         ]
         return Stamped(rows, tuple(sorted(active)), moves)
+
+
+def by_key(stamped: Stamped) -> list[tuple[str, Stamped]]:
+    """The rows of each ``key``, in their order of arrival."""
+    keys = stamped.rows.column("key")
+    names = keys.unique().to_pylist()
+    if len(names) == 1:
+        return [(names[0], stamped)]
+    # unique() and dictionary_encode() number the keys alike: in the order of their first rows.
+    codes = keys.dictionary_encode().indices.to_numpy()
+    order = codes.argsort(kind="stable")
+    bounds = [*(codes[order].searchsorted(range(len(names)))).tolist(), len(codes)]
+    rows = stamped.rows.take(pa.array(order))
+    moves = None if stamped.moves is None else stamped.moves[order]
+    return [
+        (
+            name,
+            stamped._replace(
+                rows=rows.slice(start, stop - start), moves=None if moves is None else moves[start:stop]
+            ),
+        )
+        for name, start, stop in zip(names, bounds[:-1], bounds[1:], strict=True)
+    ]

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -11,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from dataflow import settings, sink
 from dataflow.clock import utc_now
+from dataflow.decode.batch import check_format
 from dataflow.embed.null import NullEmbedder
 from dataflow.flow import build
 from dataflow.source import open_source
@@ -56,7 +58,7 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
     read = settings.load(env)
     flow = build(
         read,
-        source=open_source(read, clock=utc_now),
+        source=open_source(read, clock=utc_now, check=partial(check_format, read)),
         embedder=NullEmbedder(8),
         sink=lambda stream, uri: sink.open_sink(uri, read, stream=stream),
     )

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main, run_main
 
-from dataflow.decode.batch import decode
+from dataflow.decode.batch import check_format, decode_batch
 from dataflow.items.schemas import Decoded
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
@@ -35,10 +36,11 @@ def copy_flow(
     """From ``uri`` to ``out``, with dead letters beside it in ``out`` + ``.dead.jsonl``."""
     settings = Settings(source=SourceSettings(uri=uri, batch_rows=rows))
     flow = Dataflow("copy")
-    raw = op.input("source", flow, open_source(settings, clock=lambda: NOW))
+    opened = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+    raw = op.input("source", flow, opened)
 
     def step(batch: pa.RecordBatch) -> Decoded:
-        decoded = decode(batch, settings, now=NOW)
+        decoded = decode_batch(batch, settings, now=NOW)
         if watch:
             watch(decoded)
         return decoded

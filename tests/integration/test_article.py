@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 from dataflow.clock import utc_now
+from dataflow.decode.batch import check_format
 from dataflow.settings import Settings, Source
 from dataflow.source import open_source
 from export.serve.sidecar import Sidecar
@@ -33,7 +35,7 @@ def stream(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
             pytest.skip(f"no {request.param}: real streams are not part of this repository")
         return SHARED / str(request.param)
     settings = Settings(source=Source(uri="demo:?seed=1&events=600"))
-    source: Any = open_source(settings, clock=utc_now)
+    source: Any = open_source(settings, clock=utc_now, check=partial(check_format, settings))
     lines = []
     for name in source.list_parts():
         partition = source.build_part("source", name, None)

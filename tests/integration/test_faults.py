@@ -122,7 +122,7 @@ def test_out_of_memory_for_a_while(fault: Path, open_embedder: Connect, said: li
     timer.start()
     expect_all(embedder, TEXTS)
     timer.join()
-    assert "out of memory; holding back" in said[0]
+    assert "out of memory; the flow waits" in said[0]
 
 
 def test_out_of_memory_for_good(fault: Path, open_embedder: Connect) -> None:

@@ -6,6 +6,7 @@ import math
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bytewax.testing import cluster_main
 from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client import REGISTRY
 
-from dataflow.decode.batch import decode
+from dataflow.decode.batch import check_format, decode_batch
 from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Kafka, Settings
 from dataflow.settings import Source as SourceSettings
@@ -76,7 +77,8 @@ def settings_for(uri: str, **source: Any) -> Settings:
 
 
 def opened(uri: str, **source: Any) -> Any:
-    return open_source(settings_for(uri, **source), clock=lambda: NOW)
+    settings = settings_for(uri, **source)
+    return open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
 
 
 def build(uri: str, part: str, state: int | None = None, **source: Any) -> Any:
@@ -147,7 +149,7 @@ def copy_flow(kafka: str, source: str, target: str, crash_after: int | None) -> 
         seen += 1
         if seen == crash_after:
             raise CrashError
-        events = decode(batch, settings, now=NOW).events
+        events = decode_batch(batch, settings, now=NOW).events
         n = events.num_rows
         late = {"watermark": events["ts"], "late_by_us": pa.array([0] * n), "missed": pa.array(["[]"] * n)}
         for name, column in late.items():
@@ -155,7 +157,8 @@ def copy_flow(kafka: str, source: str, target: str, crash_after: int | None) -> 
         return "all", events
 
     flow = Dataflow("copy")
-    rows = op.map("decode", op.input("source", flow, open_source(settings, clock=lambda: NOW)), step)
+    opened = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+    rows = op.map("decode", op.input("source", flow, opened), step)
     op.output("sink", rows, open_sink(f"kafka://{kafka}/{target}", settings, stream="late"))
     return flow
 
@@ -228,7 +231,7 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mistakes_in_the_settings(uri: str, kafka_settings: dict[str, Any], says: str) -> None:
     settings = Settings(source=SourceSettings(uri=uri), kafka=Kafka(**kafka_settings))
     with pytest.raises(SettingsError, match=says) as caught:
-        open_source(settings, clock=lambda: NOW)
+        open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
     assert "\n" not in str(caught.value)
 
 

@@ -230,7 +230,7 @@ def test_a_server_killed_and_restarted_mid_stream_costs_nothing_but_time(
     for answer in during:
         assert answer.failed == {}
         np.testing.assert_allclose(answer.vectors, before, atol=TOLERANCE)
-    assert sum("holding back" in line for line in said) == 1
+    assert sum("the flow waits" in line for line in said) == 1
     assert sum("answers again" in line for line in said) == 1
 
 

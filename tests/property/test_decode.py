@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.decode.batch import decode
+from dataflow.decode.batch import decode_batch
 from dataflow.items import schemas
 from dataflow.items.schemas import Decoded
 from dataflow.settings import Settings
@@ -57,7 +57,7 @@ def raw(batch: list[bytes], format: str, first: int = 0) -> pa.RecordBatch:
 
 
 def run(batch: list[bytes], format: str, first: int = 0) -> Decoded:
-    return decode(raw(batch, format, first), SETTINGS, now=NOW)
+    return decode_batch(raw(batch, format, first), SETTINGS, now=NOW)
 
 
 formats = st.sampled_from(["jsonl", "csv", "text"])
@@ -107,7 +107,7 @@ def test_valid_records_are_what_a_plain_reader_sees(batch: list[dict[str, Any]],
     settings = SETTINGS.model_copy(
         update={"source": SETTINGS.source.model_copy(update={"max_record_bytes": 1 << 20})}
     )
-    decoded = decode(raw(encoded, "jsonl"), settings, now=NOW)
+    decoded = decode_batch(raw(encoded, "jsonl"), settings, now=NOW)
     assert decoded.dead_letters.to_pylist() == []
     found = [row | {"attributes": json.loads(row["attributes"])} for row in decoded.events.to_pylist()]
     assert found == [plainly(record, offset) for offset, record in enumerate(batch)]
@@ -122,7 +122,7 @@ def test_patterns_read_what_strftime_writes(moment: datetime, pattern: str) -> N
     text = moment.strftime(pattern)
     source = SourceSettings(ts_format=pattern)
     line = json.dumps({"ts": text, "text": ""}).encode()
-    decoded = decode(raw([line], "jsonl"), Settings(source=source), now=NOW)
+    decoded = decode_batch(raw([line], "jsonl"), Settings(source=source), now=NOW)
     expected = datetime.strptime(text, pattern).replace(tzinfo=UTC)
     assert decoded.events["ts"].to_pylist() == [expected]
 
@@ -154,7 +154,7 @@ def test_a_time_without_offset_is_one_that_the_zone_had(
     found = []
     for ambiguous in ("earlier", "later", "reject"):
         source = SourceSettings.model_validate({"ts_zone": zone, "ts_ambiguous": ambiguous})
-        decoded = decode(raw([line], "jsonl"), Settings(source=source), now=NOW)
+        decoded = decode_batch(raw([line], "jsonl"), Settings(source=source), now=NOW)
         found.append(decoded.events["ts"].to_pylist())
         assert decoded.ambiguous_times == (len(shown) > 1 and ambiguous != "reject")
     assert found == [shown[:1], shown[-1:], shown if len(shown) == 1 else []]

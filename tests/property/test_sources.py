@@ -4,6 +4,7 @@ import gzip
 import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow.decode.batch import check_format
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.source import open_source
@@ -37,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def reader(name: str, state: int | None = None, **bounds: int) -> Any:
     settings = Settings(source=SourceSettings.model_validate({"uri": name, **bounds}))
-    source: Any = open_source(settings, clock=lambda: NOW)
+    source: Any = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
     return source.build_part("s", name, state)
 
 
@@ -90,7 +92,8 @@ def test_standard_input_gives_the_same_records_however_it_is_cut(data: bytes, bo
         os.write(write, data)
         os.close(write)
         settings = Settings(source=SourceSettings.model_validate(bound))
-        found.append(batches(StdinSource(settings, "text", lambda: NOW, read).build_part("s", "stdin", None)))
+        source = StdinSource(settings, "text", lambda: NOW, lambda *_: None, read)
+        found.append(batches(source.build_part("s", "stdin", None)))
         os.close(read)
     whole, cut = found
     assert [record for batch in cut for record in batch] == [record for batch in whole for record in batch]

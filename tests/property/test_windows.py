@@ -196,8 +196,8 @@ def test_a_restart_anywhere_changes_nothing(
     harness.crash()
     harness.finish()
     assert harness.emitted() == run(window, arrivals)
-    assert not harness.keepers or window.allowed_lateness
-    assert harness.keepers.keys() == harness.readers.keys()
+    assert not harness.stored or window.allowed_lateness
+    assert harness.stored.keys() == harness.readers.keys()
 
 
 @given(aligned | sessions, streams, cuts)
@@ -206,7 +206,7 @@ def test_no_more_is_kept_than_is_needed(window: Window, arrivals: list[Arrival],
     harness = Harness(window)
     for start, stop in pieces(len(arrivals), at):
         harness.push(arrivals[start:stop], start)
-        kept = sum(len(rows) for k in harness.keepers.values() for rows in k.rows)
+        kept = sum(len(rows) for k in harness.stored.values() for rows in k.batches)
         assert kept == harness.machine.rows
         mark = watermarks(window, [*arrivals[:stop], Arrival(0)])[-1]
         if window.kind != "session":
@@ -238,7 +238,7 @@ def test_a_limited_window_is_a_sample_by_id_alone(
             harness.crash()
         harness.push(arrivals[start:stop], start)
         windows = {
-            w for pane in harness.machine._ledger.panes() for w in harness.machine._assigner.kept(pane)
+            w for pane in harness.machine._counts.panes() for w in harness.machine._assigner.kept(pane)
         }
         assert harness.machine.rows <= (1 + SLACK) * limit * len(windows)
     harness.finish()
@@ -278,7 +278,7 @@ def test_a_key_at_rest_remembers_what_it_must(
             harness.push([Arrival(ts)], number)
             now += silence * 1_000_000
             harness.tick(now)
-            if resting and number in rests and harness.machine.rest():
+            if resting and number in rests and harness.machine.idle():
                 harness.crash()
         harness.finish()
         return harness.emitted()
@@ -292,7 +292,7 @@ def test_a_key_that_comes_back_does_not_open_a_closed_window_again() -> None:
     harness.push([Arrival(50)], 0)
     harness.tick(200_000_000)
     assert [ref for ref, _ in harness.emitted().windows] == [(0, 100_000_000, 0)]
-    assert harness.machine.rest() is not None
+    assert harness.machine.idle() is not None
     harness.crash()
     harness.push([Arrival(60)], 1)
     harness.finish()
@@ -406,7 +406,7 @@ def test_a_key_at_rest_waits_for_a_partition_that_is_behind() -> None:
     stream.push([Arrival(5, "p0", "own"), Arrival(5, "p1", "own")], 1)
     own = stream.keys["own"]
     own.tick(200_000_000)
-    assert own.machine.rest() is not None
+    assert own.machine.idle() is not None
     stream.crash()
     stream.push([Arrival(second, "p0", "own") for second in range(300, 400)], 3)
     stream.push([Arrival(second, "p1", "own") for second in range(300, 400)], 103)

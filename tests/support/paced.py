@@ -7,6 +7,7 @@ import atexit
 import os
 import sys
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflow.clock import utc_now
+from dataflow.decode.batch import check_format
 from dataflow.embed import open_embedder
 from dataflow.flow import build
 from dataflow.settings import BytewaxRun, bytewax_run, load
@@ -22,6 +24,7 @@ from dataflow.source import open_source, partitions_with_data
 from dataflow.startup import prepare_store
 from dataflow.telemetry import logs
 from dataflow.telemetry.guard import exit_on_error
+from dataflow.telemetry.watch import Watch
 
 
 class _Paced(StatefulSourcePartition[pa.RecordBatch, Any]):
@@ -60,7 +63,8 @@ def flow(run: BytewaxRun | None = None) -> Dataflow:
     """``run``: what Bytewax is asked to do, if not by the command line."""
     settings = load({k: v for k, v in os.environ.items() if k.startswith("DRIFTLINE_")})
     logs.start(settings.log)
-    source = _PacedSource(open_source(settings, clock=utc_now), timedelta(seconds=float(os.environ["PACE"])))
+    opened = open_source(settings, clock=utc_now, check=partial(check_format, settings))
+    source = _PacedSource(opened, timedelta(seconds=float(os.environ["PACE"])))
     embedder = open_embedder(settings.embed)
     if prepared := prepare_store(run or bytewax_run(sys.argv[1:]), settings, source, embedder):
         atexit.register(prepared.lock.close)
@@ -69,5 +73,5 @@ def flow(run: BytewaxRun | None = None) -> Dataflow:
         source=source,
         embedder=embedder,
         sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
-        guard=exit_on_error(texts=False),
+        watch=Watch(guard=exit_on_error(texts=False)),
     )

@@ -14,11 +14,10 @@ from dataflow import settings
 from dataflow.clock import micros
 from dataflow.items.schemas import embedded_schema
 from dataflow.items.windows import WholeWindow, WindowRef
-from dataflow.window.chunk import Assembly, Keeper, Reader
+from dataflow.window.chunk import Assembly, ChunkReader, StoredChunk
 from dataflow.window.machine import Windows
 from dataflow.window.messages import Append, Drop, Gone, Output, Trim
-from dataflow.window.progress import Progress, Stamped
-from dataflow.window.step import by_key
+from dataflow.window.progress import Progress, Stamped, by_key
 
 DIM = 4
 
@@ -81,16 +80,16 @@ def progress(
 
 
 class Harness:
-    """Runs one key. ``shuffle`` makes keepers' messages to readers late by a random number of steps;
-    :meth:`crash` rebuilds everything from snapshots, as a restart does.
+    """Runs one key. ``shuffle`` delays the messages from stored chunks to readers by a random number of
+    steps; :meth:`crash` rebuilds everything from snapshots, as a restart does.
     """
 
     def __init__(self, window: settings.Window, shuffle: random.Random | None = None, now: int = 0) -> None:
         self.spec, self._shuffle, self.now = window, shuffle, now
         self.progress = progress(window)
         self.machine = Windows(window, now)
-        self.keepers: dict[int, Keeper] = {}
-        self.readers: dict[int, Reader] = {}
+        self.stored: dict[int, StoredChunk] = {}
+        self.readers: dict[int, ChunkReader] = {}
         self._mail: deque[tuple[int, Any]] = deque()
         self._assemblies: dict[WindowRef, Assembly] = {}
         self.windows: list[WholeWindow] = []
@@ -112,13 +111,13 @@ class Harness:
 
     def crash(self) -> None:
         self.progress = progress(self.spec, (), self.now, self.progress.snapshot())
-        rest = self.machine.rest()
-        state = None if rest else self.machine.snapshot()
-        self.machine = Windows(self.spec, self.now, state, rest)
-        self.keepers = {c: Keeper(k.snapshot()) for c, k in self.keepers.items()}
-        self.readers = {c: Reader(r.snapshot()) for c, r in self.readers.items()}
+        idle = self.machine.idle()
+        state = None if idle else self.machine.snapshot()
+        self.machine = Windows(self.spec, self.now, state, idle)
+        self.stored = {c: StoredChunk(k.snapshot()) for c, k in self.stored.items()}
+        self.readers = {c: ChunkReader(r.snapshot()) for c, r in self.readers.items()}
         assert not self._assemblies
-        self._mail.extend((c, message) for c, k in self.keepers.items() for message in k.replay())
+        self._mail.extend((c, k.replace()) for c, k in self.stored.items())
         if not self._shuffle:
             self._deliver(len(self._mail))
 
@@ -127,10 +126,10 @@ class Harness:
         for order in output.orders:
             chunk = order.chunk
             if isinstance(order, Append | Trim):
-                keeper = self.keepers.setdefault(chunk, Keeper())
-                self._mail.extend((chunk, message) for message in keeper.take(order))
+                chunk_rows = self.stored.setdefault(chunk, StoredChunk())
+                self._mail.extend((chunk, message) for message in chunk_rows.apply(order))
             elif isinstance(order, Drop):
-                del self.keepers[chunk]
+                del self.stored[chunk]
                 self._mail.append((chunk, Gone()))
             early = self._shuffle.randint(0, len(self._mail)) if self._shuffle else len(self._mail)
             self._deliver(early)
@@ -143,7 +142,7 @@ class Harness:
             self._read(*self._mail.popleft())
 
     def _read(self, chunk: int, item: Any) -> None:
-        parts, gone = self.readers.setdefault(chunk, Reader()).take(item)
+        parts, gone = self.readers.setdefault(chunk, ChunkReader()).take(item)
         for part in parts:
             assembly = self._assemblies.setdefault(part.window, Assembly())
             if whole := assembly.take(part):
@@ -153,7 +152,7 @@ class Harness:
             del self.readers[chunk]
 
     def emitted(self) -> Emitted:
-        windows = [(w.ref, tuple(int(i) for i in w.rows.column("id").to_pylist())) for w in self.windows]
+        windows = [(w.ref, tuple(int(i) for i in w.gather().column("id").to_pylist())) for w in self.windows]
         late = [row for rows in self.late for row in rows.select(["id", "late_by_us"]).to_pylist()]
         return Emitted(windows, {int(row["id"]): row["late_by_us"] for row in late})
 

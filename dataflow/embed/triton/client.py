@@ -16,7 +16,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from dataflow import settings
 from dataflow.embed import repository
 from dataflow.errors import SettingsError
-from dataflow.telemetry import traces
+from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
 #: Causes that pass without anything being done about them.
 PASSING = {
@@ -51,7 +51,8 @@ _CHANNEL = [
 class Connection:
     """Channels to one server, for one model; safe to share between threads. Raises ``grpc.RpcError``."""
 
-    def __init__(self, options: settings.Embed) -> None:
+    def __init__(self, options: settings.Embed, tracer: Tracer = NO_TRACER) -> None:
+        self._tracer = tracer
         self._model = options.model
         self._timeout = options.request_timeout.total_seconds()
         self._startup_timeout = min(self._timeout, options.startup_timeout.total_seconds())
@@ -86,7 +87,7 @@ class Connection:
         request = self._request(texts, version, *["EMBEDDING", "CHECK"][: 1 + check])
         if sha256:
             request.parameters["sha256"].string_param = sha256
-        span = traces.current().request(
+        span = self._tracer.request(
             "inference.GRPCInferenceService",
             "ModelInfer",
             model=self._model,

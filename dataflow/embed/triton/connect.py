@@ -16,7 +16,9 @@ from dataflow.embed.triton.client import Connection, details, refuses
 from dataflow.embed.triton.embedder import TritonEmbedder
 from dataflow.endpoints.outage import Outage
 from dataflow.errors import ContractError, OutageError
+from dataflow.telemetry import metrics
 from dataflow.telemetry.logs import Line
+from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
 Log = Callable[[str], None]
 
@@ -28,6 +30,7 @@ _STARTUP_POLL_SECONDS = 0.2
 def connect(
     options: settings.Embed,
     *,
+    tracer: Tracer = NO_TRACER,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
     log: Log = _LOGGER.warning,
@@ -37,8 +40,8 @@ def connect(
     Waits ``startup_timeout`` for it. Raises ``OutageError`` if it does not answer by then, and
     ``ContractError`` if it has no such model, or one with other inputs, outputs or dimensions.
     """
-    connection = Connection(options)
-    outage = Outage(f"Triton at {options.url}", options.max_outage, sleep=sleep, clock=clock, log=log)
+    connection = Connection(options, tracer)
+    outage = _outage(options, sleep, clock, log)
     until = clock() + options.startup_timeout.total_seconds()
     waiting = False
     try:
@@ -76,6 +79,26 @@ def connect(
         clock=clock,
         log=log,
     )
+
+
+def _outage(
+    options: settings.Embed, sleep: Callable[[float], None], clock: Callable[[], float], log: Log
+) -> Outage:
+    """The outages of the server, logged and as a gauge."""
+    server = f"Triton at {options.url}"
+
+    def began(cause: str) -> None:
+        metrics.OUTAGE.set(1)
+        sentence = f"{server}: {cause}; the flow waits until the server answers"
+        log(Line("server_away", sentence, server=server, cause=cause))
+
+    def ended(seconds: float, retries: int) -> None:
+        metrics.OUTAGE.set(0)
+        sentence = f"{server} answers again after {seconds} s and {retries} retries"
+        log(Line("server_back", sentence, server=server, seconds=seconds, retries=retries))
+
+    remedy = "start the flow again when the server is back, or raise DRIFTLINE_EMBED__MAX_OUTAGE"
+    return Outage(server, options.max_outage, remedy, sleep=sleep, clock=clock, began=began, ended=ended)
 
 
 def _another(

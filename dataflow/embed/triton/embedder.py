@@ -108,7 +108,7 @@ class TritonEmbedder:
         future = self._infer(texts)
         # When it is done, not when somebody comes to see: several are out at a time.
         future.add_done_callback(lambda _: metrics.REQUEST_SECONDS.observe(time.perf_counter() - began))
-        return _Request(texts, future, self._outage.ended)
+        return _Request(texts, future, self._outage.count)
 
     def _infer(self, texts: Sequence[str]) -> Any:
         return self._connection.infer(texts, self._number, self._sha256, check=self._checks)
@@ -120,7 +120,7 @@ class TritonEmbedder:
             answer = self._answer(request)
             if not answer.why:
                 return Embedded(answer.vectors, self.version)
-            if request.outages < self._outage.ended:
+            if request.outages < self._outage.count:
                 pass  # it failed in an outage that is over
             elif answer.passing or not self._answers_others():
                 self._check_version(answer.why)

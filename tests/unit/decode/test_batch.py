@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from dataflow.decode.batch import KEPT_BYTES, check, decode
+from dataflow.decode.batch import KEPT_BYTES, check_format, decode_batch
 from dataflow.errors import SettingsError
 from dataflow.items import schemas
 from dataflow.items.schemas import Decoded
@@ -24,7 +24,7 @@ def run(
     *lines: bytes, format: str = "jsonl", header: bytes | None = None, now: datetime = NOW, **source: Any
 ) -> Decoded:
     raw = raw_batch(list(enumerate(lines)), "p", ARRIVAL, schemas.raw_schema(format, header))
-    return decode(raw, Settings(source=SourceSettings(**source)), now=now)
+    return decode_batch(raw, Settings(source=SourceSettings(**source)), now=now)
 
 
 def line(**fields: Any) -> bytes:
@@ -398,14 +398,14 @@ def test_future_guard(beyond: timedelta) -> None:
 def test_no_ts_field_takes_the_transport_time() -> None:
     assert event(run(line(), ts_field=""))["ts"] == ARRIVAL
     raw = raw_batch([(0, line())], "p", ARRIVAL, schemas.raw_schema("jsonl"), message_ts_ms=[1795431600123])
-    stamped = decode(raw, Settings(source=SourceSettings(ts_field="")), now=NOW)
+    stamped = decode_batch(raw, Settings(source=SourceSettings(ts_field="")), now=NOW)
     assert event(stamped)["ts"] == at("2026-11-23T11:00:00.123000")
 
 
 def test_message_keys() -> None:
     records = [(i, line()) for i in range(3)]
     raw = raw_batch(records, "p", ARRIVAL, schemas.raw_schema("jsonl"), message_keys=[b"k", None, b"\xff"])
-    assert decode(raw, Settings(), now=NOW).events["key"].to_pylist() == ["k", "all", "\\xff"]
+    assert decode_batch(raw, Settings(), now=NOW).events["key"].to_pylist() == ["k", "all", "\\xff"]
 
 
 # --- CSV and text
@@ -493,7 +493,7 @@ def test_text_without_ts_field_is_never_searched_for_a_time() -> None:
 )
 def test_check(format: str, header: bytes | None, source: dict[str, Any], says: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        check(Settings(source=SourceSettings(**source)), format, header)
+        check_format(Settings(source=SourceSettings(**source)), format, header)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -15,10 +15,9 @@ from dataflow.items.windows import WholeWindow, WindowRef
 from dataflow.score.scorers.distance import MeanScorer
 from dataflow.score.window import score_window
 from dataflow.settings import Score
-from dataflow.window.chunk import TIER, Keeper
+from dataflow.window.chunk import TIER, StoredChunk
 from dataflow.window.messages import Append
-from dataflow.window.progress import Stamped
-from dataflow.window.step import by_key
+from dataflow.window.progress import Stamped, by_key
 from tests.support.windowing import Arrival, batch
 
 seconds = st.lists(st.integers(-20, 20), min_size=1, max_size=20)
@@ -97,24 +96,24 @@ def test_more_text_than_a_string_column_holds_is_gathered_and_comes_out_in_parts
 def test_a_window_of_large_strings_is_scored() -> None:
     whole = [rows([1, 2, 3, 4]), rows([1, 5], first=4)]
     window = WholeWindow(WindowRef(0, 10_000_000, 0), [Rows(batch) for batch in whole], 6)
-    plain = score_window(MeanScorer(Score()), "k", window)
+    plain = score_window(MeanScorer(Score()), "k", window, window.gather())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dataflow.items.rows.STRING_BYTES", 7)
         patch.setattr("dataflow.items.rows.SINK_BYTES", 40)
-        scored = score_window(MeanScorer(Score()), "k", window)
+        scored = score_window(MeanScorer(Score()), "k", window, window.gather())
         parts = of_strings(scored.rows)
     assert len(parts) > 1
     assert pa.Table.from_batches(parts).to_pylist() == plain.rows.to_pylist()
 
 
 def test_batches_of_much_text_are_not_made_one() -> None:
-    keeper = Keeper()
+    chunk = StoredChunk()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dataflow.window.chunk.COMPACT_BYTES", 100)
         for number in range(TIER):
-            keeper.take(Append(0, rows([number], first=number)))
-    assert len(keeper.rows) == TIER
-    small = Keeper()
+            chunk.apply(Append(0, rows([number], first=number)))
+    assert len(chunk.batches) == TIER
+    small = StoredChunk()
     for number in range(TIER):
-        small.take(Append(0, rows([number], first=number)))
-    assert len(small.rows) == 1
+        small.apply(Append(0, rows([number], first=number)))
+    assert len(small.batches) == 1

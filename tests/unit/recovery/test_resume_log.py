@@ -12,7 +12,7 @@ def test_lines_come_until_the_state_is_loaded(caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.INFO, "dataflow")
     seen = threading.Event()
     caplog.handler.addFilter(lambda record: seen.set() or True)  # type: ignore[func-returns-value]
-    resume = ResumeLog(interval_seconds=0.001)
+    resume = ResumeLog(lambda: (1, 2), interval_seconds=0.001)
     resume.start(900)
     assert seen.wait(60)
     resume.over()
@@ -25,7 +25,7 @@ def test_lines_come_until_the_state_is_loaded(caplog: pytest.LogCaptureFixture) 
 
 def test_a_new_store_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "dataflow")
-    resume = ResumeLog(interval_seconds=0.001)
+    resume = ResumeLog(lambda: (1, 2), interval_seconds=0.001)
     resume.start(0)
     resume.over()
     assert not caplog.messages

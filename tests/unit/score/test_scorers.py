@@ -102,9 +102,10 @@ def test_a_function_that_answers_wrongly_is_named(function: str) -> None:
 
 def test_a_scored_row_says_all_there_is_to_say() -> None:
     window = WholeWindow(WindowRef(0, 600_000_000, 2), [Rows(rows(unit_vectors(12)))], seen=24)
-    embedding = window.rows.schema.field("embedding")
-    plain = score_window(scorer("kmeans"), "tenant", window)
-    full = score_window(scorer("kmeans"), "tenant", window, [SAMPLE_SHARE, embedding])
+    gathered = window.gather()
+    embedding = gathered.schema.field("embedding")
+    plain = score_window(scorer("kmeans"), "tenant", window, gathered)
+    full = score_window(scorer("kmeans"), "tenant", window, gathered, [SAMPLE_SHARE, embedding])
     assert plain.rows.schema == SCORED
     assert full.rows.schema.names == [*SCORED.names, "sample_share", "embedding"]
     row = full.rows.to_pylist()[3]

@@ -389,13 +389,16 @@ FULL_DISK = """
 import resource, signal, sys
 from tests.unit.sink.test_sinks import *
 from dataflow.telemetry import logs
-from dataflow.telemetry.guard import ending, watched
+from dataflow.items.marks import Marked
+from dataflow.sink.watched import watched
+from dataflow.telemetry.guard import exit_on_error
+from dataflow.telemetry.watch import Watch
 logs.start(Settings().log)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-sink = watched(open_sink(sys.argv[1], Settings(), stream="scores"), ending(False))
+sink = watched(open_sink(sys.argv[1], Settings(), stream="scores"), Watch(guard=exit_on_error(False)))
 part = sink.build_part("s", sink.list_parts()[0], None)
-part.write_batch([batch(SCORED, 1000)])
+part.write_batch([Marked(batch(SCORED, 1000))])
 part.snapshot()
 """
 

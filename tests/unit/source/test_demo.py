@@ -44,7 +44,10 @@ def paced(watch: Watch, part: str = "0", given: int | None = None) -> demo.DemoP
 
 def source(text: str, **settings: int) -> demo.DemoSource:
     return demo.open_source(
-        Settings(source=SourceSettings.model_validate({"uri": text, **settings})), uris.parse(text), clock
+        Settings(source=SourceSettings.model_validate({"uri": text, **settings})),
+        uris.parse(text),
+        clock,
+        lambda *_: None,
     )
 
 

@@ -5,6 +5,7 @@ import os
 import resource
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -15,6 +16,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow.decode.batch import check_format
 from dataflow.errors import DriftlineError, SettingsError, SourceError
 from dataflow.items import schemas
 from dataflow.settings import Settings
@@ -52,7 +54,7 @@ def build(uri: str, part: str, state: int | None = None, **source: Any) -> Any:
 
 def opened(uri: str, **source: Any) -> FixedPartitionedSource[pa.RecordBatch, int]:
     settings = Settings(source=SourceSettings(uri=uri, **source))
-    found = open_source(settings, clock=lambda: NOW)
+    found = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
     assert isinstance(found, FixedPartitionedSource)
     return found
 
@@ -355,7 +357,9 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def reader(fd: int, format: str = "text", number: int | None = None, **source: Any) -> Any:
     settings = Settings(source=SourceSettings(**source))
-    return StdinSource(settings, format, lambda: NOW, fd).build_part("s", "stdin", number)
+    return StdinSource(settings, format, lambda: NOW, partial(check_format, settings), fd).build_part(
+        "s", "stdin", number
+    )
 
 
 def test_stdin_gives_what_is_there_without_waiting(pipe: tuple[int, int]) -> None:

@@ -2,7 +2,6 @@
 
 import math
 import re
-from datetime import datetime, timedelta, timezone
 from threading import Thread
 from typing import Any
 
@@ -14,22 +13,14 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dataflow.clock import micros
-from dataflow.decode.batch import decode
-from dataflow.items.rows import Rows
-from dataflow.items.schemas import REASONS, dead_letters, raw_schema
-from dataflow.items.windows import WholeWindow, WindowRef
-from dataflow.score.scorers import open_scorer
-from dataflow.score.window import score_window
-from dataflow.settings import Score, Settings, Source
-from dataflow.source.framing import raw_batch
+from dataflow.items.schemas import REASONS, dead_letters
 from dataflow.source.lag import PartitionLag
 from dataflow.telemetry import metrics
 from dataflow.telemetry.live_objects import LiveObjects
+from dataflow.telemetry.watch import UNWATCHED
 from dataflow.window import gauges
-from dataflow.window.logics import _Common, _KeepLogic, _Loads, _WindowLogic
-from dataflow.window.machine import Windows
-from dataflow.window.messages import Append, Drop, Gather, Recall, Trim
+from dataflow.window.logics import Common, KeepLogic, Loading, WindowLogic
+from dataflow.window.messages import Gather
 from dataflow.window.progress import Stamped
 from tests.support.monitoring import declared
 from tests.support.paths import ROOT
@@ -88,25 +79,24 @@ def test_arrays_are_counted_as_their_values_one_by_one(batches: list[list[float]
 
 
 class Key:
-    """A key's window logic and its chunks' keepers, as bytewax runs them."""
+    """The window logic of a key and the logics of its chunks, as Bytewax runs them."""
 
     def __init__(self, window: Any, state: tuple[Any, dict[int, Any]] | None = None) -> None:
         mine, chunks = state or (None, {})
-        self._loads = _Loads(lambda: at(0))
-        self._logic = _WindowLogic(_Common(window, lambda: at(0), (), self._loads), mine)
-        self._keepers = {chunk: _KeepLogic(self._loads, kept) for chunk, kept in chunks.items()}
+        self._common = Common(window, lambda: at(0), UNWATCHED, (), Loading(lambda: at(0)))
+        self._logic = WindowLogic(self._common, mine)
+        self._chunks = {chunk: KeepLogic(self._common, kept) for chunk, kept in chunks.items()}
 
     def push(self, rows: pa.RecordBatch) -> None:
-        items, _ = self._logic.on_batch([Stamped(rows, ())])
-        for item in items:
-            if isinstance(item, Append | Trim | Drop | Recall):
-                keeper = self._keepers.get(item.chunk) or _KeepLogic(self._loads, None)
-                self._keepers[item.chunk] = keeper
-                if keeper.on_batch([item])[1]:
-                    del self._keepers[item.chunk], keeper
+        outputs, _ = self._logic.on_batch([Stamped(rows, ())])
+        for order in (order for output in outputs for order in output.orders):
+            if not isinstance(order, Gather):
+                chunk = self._chunks.setdefault(order.chunk, KeepLogic(self._common, None))
+                if chunk.on_batch([order])[1]:
+                    del self._chunks[order.chunk], chunk
 
     def snapshot(self) -> tuple[Any, dict[int, Any]]:
-        return self._logic.snapshot(), {chunk: k.snapshot() for chunk, k in self._keepers.items()}
+        return self._logic.snapshot(), {chunk: k.snapshot() for chunk, k in self._chunks.items()}
 
 
 def state() -> list[float]:
@@ -128,6 +118,7 @@ def test_the_gauges_show_what_is_held_through_a_restart_until_it_is_let_go(
 ) -> None:
     for kind in ("KEYS", "CHUNKS"):
         monkeypatch.setattr(gauges, kind, LiveObjects())
+    gauges.show()
     assert state() == pytest.approx(NOTHING, nan_ok=True)
     rows = batch([Arrival(1), Arrival(12), Arrival(11), Arrival(9)])
     first, second = Key(window), Key(window)
@@ -186,8 +177,8 @@ def test_who_asks_meets_no_change_halfway() -> None:
 def test_dead_letters_count_by_reason() -> None:
     before = {reason: value("dead_letters_total", reason=reason) for reason in REASONS}
     letters = dead_letters([(reason, "", "p", 0, b"") for reason in ("bad_time", "future", "bad_time")])
-    assert gauges.dead(letters) is letters
-    assert gauges.dead(dead_letters([])).num_rows == 0
+    UNWATCHED.dead_letters(letters)
+    UNWATCHED.dead_letters(dead_letters([]))
     after = {reason: value("dead_letters_total", reason=reason) - before[reason] for reason in REASONS}
     assert after == dict.fromkeys(REASONS, 0) | {"bad_time": 2, "future": 1}
 
@@ -197,51 +188,9 @@ def test_late_events_count_by_reason() -> None:
         return [value("late_events_total", reason=reason) for reason in ("closed", "session")]
 
     before = late()
-    window = Windows(spec(kind="session", gap=10, delay=0), 0)
+    key = Key(spec(kind="session", gap=10, delay=0))
     # 5 lies in [0, 10), which is over; a session of 75 would be over, too. At 119, [100, 119) is over: 112
     # lies in it, though a session of its own would be open until 122.
     for ts in (0, 100, 5, 75, 109, 119, 112):
-        rows = batch([Arrival(ts)])
-        gauges.windowed(rows, window.push(Stamped(rows, ()), 0))
+        key.push(batch([Arrival(ts)]))
     assert [new - old for new, old in zip(late(), before, strict=True)] == [2, 1]
-
-
-def test_times_that_a_clock_showed_twice_are_counted() -> None:
-    now = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-    lines = [f"2026-10-25 0{hour}:30:00 text".encode() for hour in (1, 2, 2, 3)]
-    raw = raw_batch(list(enumerate(lines)), "p", now, raw_schema("text"))
-    before = value("ambiguous_times_total")
-    gauges.decoded(raw, decode(raw, Settings(source=Source(ts_zone="Europe/Zurich")), now=now))
-    assert value("ambiguous_times_total") - before == 2
-
-
-def test_a_window_knows_the_arrival_of_the_batch_that_closed_it_and_only_that() -> None:
-    now = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-    raw = raw_batch([(0, b"one"), (1, b"two")], "p", now, raw_schema("text"))
-    events, dead = gauges.decoded(raw, decode(raw, Settings(), now=now))
-    assert len(dead) == 0
-    (embedded,) = gauges.embedded([events], [batch([Arrival(0), Arrival(50)])])
-    window = Windows(spec(length=10, slide=5, delay=0), 0)
-    plain = gauges.unmarked(embedded)
-    assert plain.schema.metadata is None
-    gathers = [
-        order
-        for order in gauges.windowed(embedded, window.push(Stamped(plain, ()), 0)).orders
-        if isinstance(order, Gather)
-    ]
-    assert {order.arrival for order in gathers} == {micros(now)}
-    assert {order.arrival for order in window.finish().orders if isinstance(order, Gather)} == {None}
-
-
-def test_latencies_are_of_event_time_and_of_arrival() -> None:
-    names = ("event_latency_seconds", "arrival_latency_seconds")
-    read = [f"{name}_{what}" for name in names for what in ("count", "sum")]
-    before = [value(name) for name in read]
-    rows = batch([Arrival(10), Arrival(20)])
-    ref = WindowRef(0, 30 * SECOND, 0)
-    scorer = open_scorer(Score(kind="mean"))
-    for arrival in (95 * SECOND, None):
-        window = WholeWindow(ref, [Rows(rows)], 2, arrival)
-        gauges.scored(window, score_window(scorer, "k", window), at(0) + timedelta(seconds=100))
-    after = [value(name) for name in read]
-    assert [new - old for new, old in zip(after, before, strict=True)] == [4, 2 * (90 + 80), 1, 5]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataflow.errors import LostRowsError
 from dataflow.items.schemas import embeddings
 from dataflow.items.windows import WindowRef
-from dataflow.window.chunk import Assembly, Keeper, Reader
+from dataflow.window.chunk import Assembly, ChunkReader, StoredChunk
 from dataflow.window.messages import Append, Gather
 from tests.support.windowing import DIM, Arrival, batch
 
@@ -27,22 +27,25 @@ def with_vectors(rows: pa.RecordBatch, texts: list[int]) -> pa.RecordBatch:
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=12), max_size=5))
 def test_a_chunk_comes_back_from_its_snapshot_to_the_bit(batches: list[list[int]]) -> None:
-    keeper = Keeper()
+    chunk = StoredChunk()
     for texts in batches:
-        keeper.take(Append(0, with_vectors(batch([Arrival(t) for t in texts]), texts)))
-    state = pickle.loads(pickle.dumps(keeper.snapshot()))
-    assert Keeper(state).rows == keeper.rows
-    assert Keeper(state).snapshot() == keeper.snapshot()
+        chunk.apply(Append(0, with_vectors(batch([Arrival(t) for t in texts]), texts)))
+    state = pickle.loads(pickle.dumps(chunk.snapshot()))
+    assert StoredChunk(state).batches == chunk.batches
+    assert StoredChunk(state).snapshot() == chunk.snapshot()
 
 
 def test_an_embedding_that_many_rows_have_is_written_once() -> None:
     rows = batch([Arrival(t) for t in range(400)])
 
     def written(texts: list[int]) -> int:
-        keeper = Keeper()
-        keeper.take(Append(0, with_vectors(rows, texts)))
-        assert embeddings(Keeper(keeper.snapshot()).rows[0]).tobytes() == embeddings(keeper.rows[0]).tobytes()
-        return len(keeper.snapshot()["vectors"])
+        chunk = StoredChunk()
+        chunk.apply(Append(0, with_vectors(rows, texts)))
+        assert (
+            embeddings(StoredChunk(chunk.snapshot()).batches[0]).tobytes()
+            == embeddings(chunk.batches[0]).tobytes()
+        )
+        return len(chunk.snapshot()["vectors"])
 
     assert written([t % 10 for t in range(400)]) == 10 * DIM * 4
     assert written([0] * 400) == DIM * 4
@@ -52,7 +55,7 @@ GATHER = Gather(0, WindowRef(0, 100_000_000, 0), parts=2, rows=3, seen=3)
 
 
 def test_a_reader_that_holds_other_rows_than_were_counted_says_so() -> None:
-    reader = Reader()
+    reader = ChunkReader()
     reader.take(Append(0, batch([Arrival(1), Arrival(2)])))
     with pytest.raises(LostRowsError, match="2 of 3 rows of a part of the window from 1970-01-01T00:00:00"):
         reader.take(GATHER)
@@ -61,7 +64,7 @@ def test_a_reader_that_holds_other_rows_than_were_counted_says_so() -> None:
 
 
 def test_a_reader_whose_rows_do_not_come_says_so_at_the_next_snapshot() -> None:
-    reader = Reader({"format": 1, "changes": 1})
+    reader = ChunkReader({"format": 1, "changes": 1})
     assert reader.snapshot()["changes"] == 1
     reader.take(GATHER)
     with pytest.raises(LostRowsError, match="did not come within its epoch"):
@@ -69,7 +72,7 @@ def test_a_reader_whose_rows_do_not_come_says_so_at_the_next_snapshot() -> None:
 
 
 def test_a_window_whose_parts_do_not_come_says_so_at_the_next_snapshot() -> None:
-    reader, assembly = Reader(), Assembly()
+    reader, assembly = ChunkReader(), Assembly()
     reader.take(Append(0, batch([Arrival(1), Arrival(2), Arrival(3)])))
     assembly.snapshot()
     assert assembly.take(reader.take(GATHER)[0][0]) is None

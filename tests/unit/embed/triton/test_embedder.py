@@ -98,7 +98,7 @@ def test_an_outage_is_waited_out_and_told_twice(server: Server, connected: Make)
     failures = iter([(Code.UNAVAILABLE, "away")] * 6)
     server.fault = lambda _: next(failures, None)
     assert it.embedder.embed(TEXTS).vectors.tolist() == expected(TEXTS)
-    assert it.said[0] == f"Triton at {server.url}: unavailable: away; holding back until it answers"
+    assert it.said[0] == f"Triton at {server.url}: unavailable: away; the flow waits until the server answers"
     assert it.said[1].startswith(f"Triton at {server.url} answers again after")
     away, back = it.said
     assert isinstance(away, Line)

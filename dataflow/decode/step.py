@@ -1,0 +1,58 @@
+"""The decode step: raw records in, events and dead letters out."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import bytewax.operators as op
+import pyarrow as pa
+from bytewax.dataflow import Stream, operator
+from bytewax.operators import KeyedStream
+
+from dataflow.clock import Clock
+from dataflow.decode.batch import decode_batch
+from dataflow.items.marks import Marked
+from dataflow.settings import Settings
+from dataflow.telemetry import metrics
+from dataflow.telemetry.watch import Watch
+
+
+@dataclass(frozen=True)
+class DecodeOut:
+    """``events``: schema ``EVENT``. ``dead_letters``: schema ``DEAD_LETTER``. No item is empty."""
+
+    events: Stream[Marked]
+    dead_letters: KeyedStream[Marked]
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    events: Marked
+    dead_letters: Marked
+
+
+@operator
+def decode(
+    step_id: str, up: Stream[pa.RecordBatch], settings: Settings, clock: Clock, watch: Watch
+) -> DecodeOut:
+    """Decode batches of ``raw_schema``. ``clock``: no event may be stamped too far ahead of this clock."""
+    decoded = op.flat_map_batch("records", up, watch.guard(partial(_decode, settings, clock, watch)))
+    events = op.filter("events", op.map("event_batches", decoded, lambda item: item.events), bool)
+    letters = op.map("letter_batches", decoded, lambda item: item.dead_letters)
+    full = op.filter("dead_letters", letters, bool)
+    return DecodeOut(events, op.key_on("keyed", full, lambda _: "dead_letters"))
+
+
+def _decode(settings: Settings, clock: Clock, watch: Watch, batches: list[pa.RecordBatch]) -> list[_Decoded]:
+    watch.digest.report_when_due()
+    return [_decode_one(settings, clock, watch, raw) for raw in batches if len(raw)]
+
+
+def _decode_one(settings: Settings, clock: Clock, watch: Watch, raw: pa.RecordBatch) -> _Decoded:
+    with watch.tracer.read(raw):
+        result = decode_batch(raw, settings, now=clock())
+        metrics.RECORDS.inc(len(raw))
+        metrics.BATCH_RECORDS.observe(len(raw))
+        metrics.AMBIGUOUS_TIMES.inc(result.ambiguous_times)
+        watch.dead_letters(result.dead_letters)
+        arrival_us, trace = raw.column("arrival")[0].value, watch.tracer.mark()
+        return _Decoded(Marked(result.events, arrival_us, trace), Marked(result.dead_letters, trace=trace))
