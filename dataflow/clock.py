@@ -9,6 +9,7 @@ import numpy as np
 #: The wall clock: the time now, aware, in UTC.
 Clock: TypeAlias = Callable[[], datetime]
 
+#: The Unix epoch.
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 #: Before any event. Far from the ends of int64, so that sums with durations cannot overflow.

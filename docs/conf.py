@@ -28,7 +28,11 @@ _OTHERS = (
     "grpc|io|opentelemetry|pandas|pathlib|pd|prometheus_client|pyarrow|pydantic|re|sentence_transformers|"
     "subprocess|threading|tokenizers|torch|tritonclient|types|typing"
 )
-nitpick_ignore_regex = [("py:.*", rf"({_OTHERS})(\..+)?"), ("py:.*", r"(.+\.)?(_\w+|[A-Z])")]
+nitpick_ignore_regex = [
+    ("py:.*", rf"({_OTHERS})(\..+)?"),
+    ("py:.*", r"(.+\.)?(_\w+|[A-Z])"),
+    ("py:.*", r".+ \| .+"),
+]
 
 myst_heading_anchors = 4
 

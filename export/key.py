@@ -9,6 +9,7 @@ from pathlib import Path
 
 from export.errors import SidecarError
 
+#: The HTTP header with the key.
 HEADER = "driftline-key"
 #: The same for gRPC.
 METADATA = f"triton-grpc-protocol-{HEADER}"

@@ -48,6 +48,7 @@ class Lines(NamedTuple):
 
 
 def from_jsonl(base: Columns, lines: Lines, problems: Problems) -> Columns:
+    """Decode JSON lines: ``base`` with a column for each field of ``EVENT`` that the records hold."""
     records: list[Record] = []
     for row, line in enumerate(lines.raws):
         try:
@@ -100,6 +101,7 @@ def _constant(line: bytes) -> str | None:
 
 
 def from_csv(base: Columns, lines: Lines, problems: Problems) -> Columns:
+    """Decode CSV records, as :func:`from_jsonl` does JSON lines."""
     names = columns_of(lines.header or b"")
     if csv.field_size_limit() < lines.source.max_record_bytes:
         csv.field_size_limit(lines.source.max_record_bytes)

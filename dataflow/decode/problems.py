@@ -26,12 +26,15 @@ class Problems(dict[int, Problem]):
         self.setdefault(row, Problem(reason, message))
 
     def missing(self, row: int, field: str) -> None:
+        """Note that a field is absent or null."""
         self.add(row, "missing_field", f"{field}: absent or null; send it, or name another field")
 
     def bad_value(self, row: int, field: str, value: object, error: ValueError) -> None:
+        """Note that a field has a value that cannot be used."""
         self.add(row, "bad_value", f"{field}: {shown(value)} {error}")
 
     def bad_time(self, row: int, field: str, value: object, error: ValueError) -> None:
+        """Note that a time cannot be read."""
         message = f"{field}: {shown(value)} {error}; correct it, or set source.ts_format or ts_zone"
         self.add(row, "bad_time", message)
 

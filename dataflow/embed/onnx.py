@@ -24,6 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 
 #: Tokens in one run of the graph, padding included: enough to fill the cores, few enough for their caches.
 MAX_TOKENS = 1024
+#: The most texts in a batch.
 MAX_ROWS = 256
 
 

@@ -12,6 +12,7 @@ from dataflow.endpoints.uri import Uri
 from dataflow.errors import SettingsError, SourceError, UnreachableError
 from dataflow.settings import Settings
 
+#: How long to wait for a broker, in seconds.
 TIMEOUT_S = 10.0
 _TOPIC = re.compile(r"/([A-Za-z0-9._-]{1,249})")
 _log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ import pyarrow as pa
 #: The key of events for which the settings and the source name none: all are compared with all.
 DEFAULT_KEY = "all"
 
+#: The type of all times.
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 #: What a source emits: one row a record, undecoded. ``arrival`` is the wall clock at reading;

@@ -19,6 +19,7 @@ from dataflow.sink.encoding import json_rows
 
 
 def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "StdioSink":
+    """The sink that ``stdout:`` or ``stderr:`` names. Raises ``SettingsError``."""
     uri.allow()
     return StdioSink(uri.scheme)
 

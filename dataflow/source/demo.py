@@ -28,12 +28,15 @@ from dataflow.source.demo_log import Plan, record
 from dataflow.source.framing import fitting, raw_batch
 from dataflow.source.idle import AT_ONCE, Idle
 
+#: How many partitions the stream has.
 PARTITIONS = 3
 #: Rows a batch at most: enough for the model to work in, few enough that windows close as it runs.
 BATCH_ROWS = 256
 #: With a rate, a partition looks this often for what is due, in seconds.
 TICK_S = 0.05
+#: The schema of the batches.
 SCHEMA = raw_schema("jsonl")
+#: The stream without options.
 PLAN = Plan()
 
 
@@ -133,6 +136,7 @@ class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return [str(number) for number in range(min(PARTITIONS, self.plan.events))]
 
     def partitions_with_data(self) -> list[str]:
+        """All partitions: each has events."""
         return self.list_parts()
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> DemoPartition:

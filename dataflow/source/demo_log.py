@@ -91,7 +91,9 @@ def _one_of(words: str) -> Callable[[Random], str]:
     return lambda rng: rng.choice(choices)
 
 
+#: The services that write the log.
 APIS = ("checkout-api", "payments-api", "refunds-api", "merchant-portal", "payout-worker")
+#: Placeholder in a text -> what makes a value.
 PARAMETERS: dict[str, Callable[[Random], str]] = {
     "api": lambda rng: rng.choice(APIS),
     "amount": lambda rng: f"{rng.lognormvariate(3.6, 1):.2f}",

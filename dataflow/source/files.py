@@ -25,6 +25,7 @@ from dataflow.source.framing import Backlog, Framer, raw_batch
 from dataflow.source.lag import PARTITIONS, PartitionLag
 from dataflow.source.on_demand import OnDemandFile, shrunk
 
+#: Suffix of a file's name -> format; any other is text.
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv"}
 _BLOCK_BYTES = 1 << 18
 #: What reading a file may raise, gzipped or not.
@@ -135,6 +136,7 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return list(self._formats)
 
     def partitions_with_data(self) -> list[str]:
+        """The files that are not empty."""
         return [path for path in self._formats if _holds_something(path)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":

@@ -118,9 +118,11 @@ class Backlog(Generic[T]):
 
     @property
     def first(self) -> T | None:
+        """The oldest record, or ``None``."""
         return self._records[0] if self._records else None
 
     def extend(self, records: Iterable[T]) -> None:
+        """Append records."""
         for record in records:
             self._records.append(record)
             self._bytes += self._size(record)

@@ -73,6 +73,7 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return [f"{self._topic.name}:{partition}" for partition in self._topic.partitions]
 
     def partitions_with_data(self) -> list[str]:
+        """The partitions with messages that were not read."""
         return [] if self._latest else [p for p in self.list_parts() if self._holds_messages(p)]
 
     def _holds_messages(self, part: str) -> bool:

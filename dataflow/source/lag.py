@@ -14,6 +14,7 @@ class PartitionLag:
     bytes: int | None = None
 
 
+#: The partitions that this process reads.
 PARTITIONS: LiveObjects[PartitionLag] = LiveObjects()
 
 

@@ -19,11 +19,13 @@ from dataflow.source import Check
 from dataflow.source.framing import Backlog, Framer, raw_batch
 from dataflow.source.idle import AT_ONCE, Idle
 
+#: The name of the one partition.
 PARTITION = "stdin"
 _BLOCK_BYTES = 1 << 16
 
 
 def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> "StdinSource":
+    """The source that ``stdin:`` names. Raises ``SettingsError``."""
     uri.allow("format")
     format = uri.choice("format", "jsonl", "csv", "text")
     if format != "csv":  # a CSV header is not here yet, and waiting for it would block

@@ -47,6 +47,7 @@ class ArrayHistogram(Collector):
         yield family
 
     def describe(self) -> list[HistogramMetricFamily]:
+        """The metric without its values, as ``prometheus_client`` asks for it."""
         return [HistogramMetricFamily(self._name, self._documentation)]
 
 

@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from docutils.nodes import Element
 from pydantic import BaseModel
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from dataflow.settings import groups
@@ -65,10 +68,23 @@ def _skip(app: Sphinx, what: str, *_: Any) -> bool | None:
     return True if what == "class" and app.env.temp_data.get("autodoc:module") == groups.__name__ else None
 
 
+def _find(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Element) -> Element | None:
+    """The target of a short name such as ``Scorer``, where exactly one full name ends in it."""
+    if node.get("refdomain") != "py" or node.get("refspecific"):
+        return None
+    short = node.deepcopy()
+    short["refspecific"] = True
+    domain = env.get_domain("py")
+    return domain.resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], node["reftarget"], short, text
+    )
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Sphinx calls this when it loads the extension."""
     app.connect("builder-inited", _write)
     app.connect("builder-inited", _check)
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("missing-reference", _find)
     return {"parallel_read_safe": True}

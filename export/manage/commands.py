@@ -47,6 +47,7 @@ def embed_settings(options: argparse.Namespace) -> settings.Embed:
 
 
 def list_versions(options: argparse.Namespace) -> int:
+    """``list``: print the versions in the repository and on the server."""
     root = options.repository
     wanted = version_policy.read(root)
     with _control(options) as control:
@@ -83,6 +84,7 @@ def _state(states: dict[tuple[str, int], tuple[str, str]], version: int) -> tupl
 
 
 def load(options: argparse.Namespace) -> int:
+    """``load``: load versions beside those that are served."""
     root = options.repository
     wanted = options.version or version_policy.read(root) or versions.on_disk(root)[-1:]
     if not wanted:
@@ -93,6 +95,7 @@ def load(options: argparse.Namespace) -> int:
 
 
 def unload(options: argparse.Namespace) -> int:
+    """``unload``: unload versions."""
     with _control(options) as control, steps() as log:
         ready = control.ready()
         left = set(ready) - set(options.version or ready)
@@ -108,6 +111,7 @@ def unload(options: argparse.Namespace) -> int:
 
 
 def promote(options: argparse.Namespace) -> int:
+    """``promote``: make a new version, load and check it, then unload the old one."""
     if (options.model is None) == (options.source is None):
         raise UsageError("say MODEL, to export it, or --from REPOSITORY, to copy what was exported there")
     with _control(options) as control, steps() as log:
@@ -124,12 +128,14 @@ def promote(options: argparse.Namespace) -> int:
 
 
 def rollback(options: argparse.Namespace) -> int:
+    """``rollback``: serve an older version."""
     with _control(options) as control, steps() as log:
         versions.rollback(control, embed_settings(options), options.repository, log, to=options.to)
     return 0
 
 
 def verify_versions(options: argparse.Namespace) -> int:
+    """``verify``: compare the answers of the server with the reference."""
     with _control(options) as control, steps() as log:
         asked = options.version or control.ready()
         if not asked:
@@ -152,6 +158,7 @@ def _encode(folder: Path) -> Any:
 
 
 def bench_server(options: argparse.Namespace) -> int:
+    """``bench``: print latency and throughput."""
     texts = bench.made_up_texts(4096)
     if options.texts:
         try:

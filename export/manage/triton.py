@@ -48,6 +48,7 @@ class Control:
         self._client: Any = client.InferenceServerClient(options.url, **tls)
 
     def close(self) -> None:
+        """Close the connection."""
         self._client.close()
 
     def states(self) -> dict[tuple[str, int], tuple[str, str]]:
@@ -87,6 +88,7 @@ class Control:
             self._client.load_model(model, self._headers, client_timeout=_LOAD_SECONDS)
 
     def unload(self, model: str) -> None:
+        """Unload a version of a model."""
         with self._told(f"unload {model}"):
             self._client.unload_model(model, self._headers, client_timeout=_QUICK_SECONDS)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
+#: The model that takes texts, and the model that takes tokens.
 MODEL, ENCODER = "sbert", "sbert_encoder"
 
 #: Where a model is meant to run. ``auto``: on each GPU where there are any, else on the CPU; ``gpu``: on
@@ -13,6 +14,7 @@ Device = Literal["auto", "gpu", "tensorrt"]
 GPU_BUCKETS = (*range(8, 65, 8), *range(80, 129, 16), *range(160, 257, 32), *range(320, 513, 64))
 #: Tokens in one call of the encoder, padding included.
 MAX_TOKENS = {"cpu": 1024, "gpu": 16384}
+#: The most texts in a request.
 MAX_ROWS = {"cpu": 256, "gpu": 1024}
 #: What the CUDA arena of one instance may take, in bytes: 16,384 tokens of MPNet need a fifth of it.
 GPU_MEMORY = 8 << 30

@@ -21,7 +21,9 @@ from pathlib import Path
 from export.errors import ExportError
 from export.repository import configs, version_policy
 
+#: The model that takes texts, and the model that takes tokens.
 MODEL, ENCODER = configs.MODEL, configs.ENCODER
+#: The first version.
 VERSION = "1"
 
 #: Counts up when the export itself changes, so that older exports are made again.
@@ -74,18 +76,22 @@ class Layout:
 
     @property
     def model(self) -> Path:
+        """The folder of the model that takes texts."""
         return self.root / MODEL / self.version
 
     @property
     def encoder(self) -> Path:
+        """The folder of the model that takes tokens."""
         return self.root / ENCODER / self.version
 
     @property
     def graph(self) -> Path:
+        """The ONNX graph."""
         return self.encoder / "model.onnx"
 
     @property
     def tokenizer(self) -> Path:
+        """The tokenizer."""
         return self.model / "tokenizer.json"
 
     @property
@@ -95,6 +101,7 @@ class Layout:
 
     @property
     def spec(self) -> Path:
+        """What the model is, and what was measured."""
         return self.encoder / "spec.json"
 
 

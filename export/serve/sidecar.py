@@ -20,6 +20,7 @@ from export.errors import SidecarError
 from export.repository.install import ENCODER, MODEL
 from export.serve import tritonserver
 
+#: The address that the server listens on.
 HOST = "127.0.0.1"
 
 _SUPERVISOR = Path(__file__).parent / "supervisor.py"

@@ -15,6 +15,7 @@ from dataflow.score.scorers.neighbours import KnnScorer, LofScorer
 
 __all__ = ["SCORERS", "Scorer", "Scores", "open_scorer"]
 
+#: score.kind -> what makes the scorer from the options.
 SCORERS: dict[str, Callable[[settings.Score], Scorer]] = {
     "kmeans": KMeansScorer,
     "mean": MeanScorer,
