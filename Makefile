@@ -73,6 +73,11 @@ test: $(DEV) $(SIDECAR) model ## all tests, those with real servers last
 test-unit: $(DEV) ## the tests that start no server
 	$(VENV)/bin/python -m pytest $(FAST_TESTS) $(ARGS)
 
+.PHONY: docs
+docs: $(DEV) ## build the documentation site into out/docs; a broken link or an undocumented public name fails
+	rm -rf out/docs
+	$(VENV)/bin/python -m sphinx -q -W --keep-going --fresh-env --doctree-dir out/docs-cache docs out/docs
+
 .PHONY: manifests
 manifests: $(CHECKOV) ## out/k8s/*.yaml as `kubectl apply -k` takes them, and a security lint of them and of the images
 	@command -v kubectl >/dev/null || { echo 'skipped: there is no kubectl' >&2; exit 0; }; \

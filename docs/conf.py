@@ -17,6 +17,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "docs.extensions.api_reference",
     "docs.extensions.contents",
+    "docs.extensions.offline",
 ]
 root_doc = "index"
 exclude_patterns = ["extensions"]
@@ -25,7 +26,7 @@ nitpicky = True
 # variables have no entry in the reference.
 _OTHERS = (
     "argparse|bytewax|collections|concurrent|contextlib|datetime|enum|json|logging|numpy|onnx|onnxruntime|"
-    "grpc|io|opentelemetry|pandas|pathlib|pd|prometheus_client|pyarrow|pydantic|re|sentence_transformers|"
+    "grpc|io|opentelemetry|pandas|pathlib|pd|prometheus_client|pyarrow|pydantic|random|re|sentence_transformers|"
     "subprocess|threading|tokenizers|torch|tritonclient|types|typing"
 )
 nitpick_ignore_regex = [

@@ -213,7 +213,7 @@ class Log(_Group):
 
 
 class Settings(_Group):
-    """All settings. Build it with :func:`load`, or directly in tests."""
+    """All settings. Build it with :func:`dataflow.settings.load.load`, or directly in tests."""
 
     source: Source = Source()
     kafka: Kafka = Kafka()
