@@ -1,5 +1,6 @@
 """Writes one page per package into docs/reference/api, and warns of public names without documentation."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from dataflow.settings import groups
 from docs.extensions.public_names import PACKAGES, modules, protocols, undocumented
 
 FOLDER = Path("reference") / "api"
+#: How autodoc writes ``NDArray[X]``.
+_ARRAY = re.compile(r"~numpy\.ndarray\[tuple\[(?:~typing\.)?Any, \.\.\.\], ~numpy\.dtype\[([\w.~]+)\]\]")
 _log = logging.getLogger(__name__)
 
 
@@ -58,9 +61,14 @@ def _check(_: Sphinx) -> None:
             _log.warning("%s is public and has neither a docstring nor a `#:` comment", name)
 
 
-def _signature(app: Sphinx, what: str, name: str, value: Any, *_: Any) -> tuple[str, str] | None:
-    """No signature for a group of settings: the settings reference has the fields."""
-    return ("", "") if isinstance(value, type) and issubclass(value, BaseModel) else None
+def _signature(
+    app: Sphinx, what: str, name: str, value: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Arrays by their short name; no signature for a protocol and for a group of settings."""
+    if isinstance(value, type) and (issubclass(value, BaseModel) or getattr(value, "_is_protocol", False)):
+        return "", ""
+    short = [text and _ARRAY.sub(r"~numpy.typing.NDArray[\1]", text) for text in (signature, returns)]
+    return short[0], short[1]
 
 
 def _skip(app: Sphinx, what: str, *_: Any) -> bool | None:

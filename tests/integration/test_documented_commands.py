@@ -1,7 +1,7 @@
 """Every command that a document fences as ``bash`` runs, in order, as a reader would paste it.
 
-If a ``text`` block follows, it is what the command prints. Commands that are fenced as ``sh`` are what CI runs
-(``make demo``, ``make test``), or need a cluster, or export a model.
+If a ``text`` block follows, it is what the command prints. Commands that are fenced as ``sh`` are what CI
+runs (``make demo``, ``make test``), or need a cluster, or export a model.
 """
 
 import json
