@@ -1,1 +1,1 @@
-"""One script per question; each prints a table with peers of the same run: docs/explanation/benchmarks.md."""
+"""One script for each question. A script measures its peers in the same run: see docs/explanation/benchmarks.md."""

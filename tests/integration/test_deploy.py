@@ -262,7 +262,7 @@ def test_a_backup_taken_under_way_is_restored(tmp_path: Path) -> None:
     with running(processes):
         wait_until(lambda: bool(scored_until_now(tmp_path)))
         backup = [sys.executable, str(SCRIPTS / "backup.py"), str(store), str(copy)]
-        assert subprocess.run(backup, check=True, capture_output=True).stdout == b"4 partitions\n"
+        assert subprocess.run(backup, check=True, capture_output=True).stdout == b"4 partitions copied\n"
         at_backup = len(scored_until_now(tmp_path))
         wait_until(lambda: len(scored_until_now(tmp_path)) > at_backup)
         stop(processes)

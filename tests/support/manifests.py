@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from dataflow import settings
 from tests.support.paths import ROOT
 
 OVERLAYS = ("cpu", "gpu")
 COMPONENTS = ("kafka-credentials", "monitoring")
+SECRETS = {"username": "driftline", "password": "not a secret"}
 
 Object = dict[str, Any]
 
@@ -122,3 +124,15 @@ def secret() -> Object:
     example = ROOT / "k8s" / "components" / "kafka-credentials" / "secret.example.yaml"
     found: Object = yaml.safe_load(example.read_text())
     return found
+
+
+def loaded(objects: list[Object]) -> settings.Settings:
+    """The settings that the dataflow's container loads."""
+    return settings.load(environment(objects, pod_name="driftline-0", secrets=SECRETS))
+
+
+def export_arguments(objects: list[Object]) -> list[str]:
+    """The arguments that the container ``model`` gives to ``python -m export``."""
+    spec = container(objects, "model")
+    assert spec["command"][:3] == ["python", "-m", "export"]
+    return [*spec["command"][3:], *spec["args"]]
