@@ -23,6 +23,7 @@ BATCH_ROWS, BATCH_BYTES = 3, 60
 RECORDS = [b'{"text": "%d"}' % number for number in range(20)]
 LONG = b'{"text": "%s"}' % (b"x" * 2 * BATCH_BYTES)
 Record = tuple[str, int, bytes]
+Opened = FixedPartitionedSource[pa.RecordBatch, Any]
 Partitions = dict[str, tuple[list[pa.RecordBatch], Any]]
 
 
@@ -76,18 +77,25 @@ EXAMPLES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
 }
 #: These cannot be read a second time; their documents say so.
 READ_ONCE = {"stdin"}
+#: These make their records, and know the format.
+GENERATED = {"demo"}
 
 
-def opened(uri: str, **options: Any) -> FixedPartitionedSource[pa.RecordBatch, Any]:
+def opened(uri: str, checked: list[str] | None = None, **options: Any) -> Opened:
+    """The source that ``uri`` names. ``checked``: takes the formats that the source asks about."""
+
+    def check(format: str, header: bytes | None) -> None:
+        if checked is not None:
+            checked.append(format)
+
     bounds = {"batch_rows": BATCH_ROWS, "batch_bytes": BATCH_BYTES} | options
-    source = open_source(Settings(source=SourceSettings(uri=uri, **bounds)), clock=lambda: NOW)
+    settings = Settings(source=SourceSettings(uri=uri, **bounds))
+    source = open_source(settings, clock=lambda: NOW, check=check)
     assert isinstance(source, FixedPartitionedSource)  # recovery needs partitions with a position
     return source
 
 
-def read(
-    source: FixedPartitionedSource[pa.RecordBatch, Any], state: Any = None, most: int = 10_000
-) -> Partitions:
+def read(source: Opened, state: Any = None, most: int = 10_000) -> Partitions:
     """(batches, state) of each partition: up to ``most`` batches after ``state``."""
     found: Partitions = {}
     for name in source.list_parts():
@@ -121,14 +129,16 @@ class Example(NamedTuple):
     scheme: str
     uri: str
     with_data: list[str]
+    checked: list[str]
     whole: Partitions
 
 
 @pytest.fixture(scope="module", params=list(EXAMPLES))
 def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     with EXAMPLES[request.param](tmp_path_factory.mktemp(request.param)) as uri:
-        source = opened(uri)
-        yield Example(request.param, uri, partitions_with_data(source), read(source))
+        checked: list[str] = []
+        source = opened(uri, checked)
+        yield Example(request.param, uri, partitions_with_data(source), checked, read(source))
 
 
 def test_batches_hold_undecoded_records_within_their_bounds(example: Example) -> None:
@@ -141,6 +151,15 @@ def test_batches_hold_undecoded_records_within_their_bounds(example: Example) ->
             assert len(batch) == 1 or sum(map(len, batch["raw"].to_pylist())) <= BATCH_BYTES
             assert set(batch["partition"].to_pylist()) == {name}
             assert set(batch["arrival"].to_pylist()) == {NOW}
+
+
+def test_a_source_asks_whether_events_can_be_read_from_its_format(example: Example) -> None:
+    given = {
+        batch.schema.metadata[b"format"].decode()
+        for batches, _ in example.whole.values()
+        for batch in batches
+    }
+    assert set(example.checked) == (set() if example.scheme in GENERATED else given)
 
 
 def test_partition_and_offset_identify_a_record(example: Example) -> None:
