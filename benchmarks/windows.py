@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument(
         "questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)}; default: all"
     )
-    parser.add_argument("--events", type=int, help="default: as many as docs/explanation/benchmarks.md was measured with")
+    parser.add_argument("--events", type=int, help="default: as in docs/explanation/benchmarks.md")
     parser.add_argument("--runs", type=int, default=3, help="runs of each candidate; default: %(default)s")
     arguments = parser.parse_args()
     for name in arguments.questions or QUESTIONS:
