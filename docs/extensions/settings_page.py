@@ -8,8 +8,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from sphinx.pycode import ModuleAnalyzer
 
-from dataflow.score.scorers import SCORERS
-from dataflow.settings import PREFIX, Settings
+from dataflow.score.scorers import SCORERS, open_scorer
+from dataflow.settings import PREFIX, Score, Settings
 from docs.extensions.markdown import duration, markdown, table
 
 SETTINGS = f"""\
@@ -96,5 +96,5 @@ def _default(value: Any) -> str:
 
 
 def _scorers() -> str:
-    rows = [(f"`{name}`", markdown(scorer.__doc__ or "")) for name, scorer in SCORERS.items()]
+    rows = [(f"`{name}`", markdown(type(open_scorer(Score(kind=name))).__doc__ or "")) for name in SCORERS]
     return SCORERS_INTRODUCTION + table(("name", "score"), rows)
