@@ -28,6 +28,7 @@ class Known:
     sha256: dict[str, str]
 
 
+#: Name -> where the weights of the model are, and their sums.
 KNOWN = {
     "all-MiniLM-L6-v2": Known(
         hub="sentence-transformers/all-MiniLM-L6-v2",
