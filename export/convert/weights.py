@@ -15,7 +15,9 @@ from export.errors import ModelError
 
 Log = Callable[[str], None]
 
+#: The file of the weights in the folder of a model.
 WEIGHTS_FILE = "model.safetensors"
+#: The file of the tokenizer in the folder of a model.
 TOKENIZER_FILE = "tokenizer.json"
 
 
