@@ -81,7 +81,7 @@ def state_of_both(states: dict[tuple[str, int], State], version: int) -> State:
 
 
 def load(arguments: argparse.Namespace) -> int:
-    """Load the versions that are named, and no others. Without names: those that the repository asks for."""
+    """Serve more versions: the named ones, or those that the repository asks for."""
     root = arguments.repository
     wanted = arguments.version or versions_asked_for(root) or versions.on_disk(root)[-1:]
     if not wanted:
@@ -92,7 +92,7 @@ def load(arguments: argparse.Namespace) -> int:
 
 
 def unload(arguments: argparse.Namespace) -> int:
-    """Unload versions; at least one stays loaded."""
+    """Stop serving the named versions; without names, all versions."""
     with _running_triton(arguments) as triton, steps() as log:
         ready = triton.ready()
         left = set(ready) - set(arguments.version or ready)
