@@ -14,9 +14,9 @@ from benchmarks.kit.corpus import short_texts
 from benchmarks.kit.measure import table
 from benchmarks.kit.processes import anonymous_bytes
 from dataflow import settings
+from dataflow.embed.repository import Layout
 from dataflow.embed.triton.connect import connect
 from export.convert import weights
-from export.repository.install import Layout
 
 REPORTS = 12
 TEXTS_PER_CALL = 256

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-_LEASH = Path(__file__).with_name("leash.py")
+_DIE_WITH_PARENT = Path(__file__).parents[1] / "export" / "serve" / "die_with_parent.py"
 #: Seconds from SIGTERM to SIGKILL.
 _PATIENCE_S = 3.0
 
@@ -47,7 +47,7 @@ def running(
     """Runs ``command`` in its own session and writes its output to ``log``. Ends its whole process group."""
     with log.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, str(_LEASH), *command],
+            [sys.executable, str(_DIE_WITH_PARENT), str(os.getpid()), *command],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,

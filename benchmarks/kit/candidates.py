@@ -15,7 +15,8 @@ from dataflow import settings
 from dataflow.clock import utc_now
 from dataflow.decode.batch import check_format
 from dataflow.embed import open_embedder
-from dataflow.embed.onnx import MAX_ROWS, MAX_TOKENS, Session
+from dataflow.embed.onnx import Session
+from dataflow.embed.repository import Layout
 from dataflow.embed.tokens import Batch, Tokens
 from dataflow.embed.triton.connect import connect
 from dataflow.flow import build as build_flow
@@ -24,7 +25,6 @@ from dataflow.source import open_source
 from export.convert import weights
 from export.convert.build import Target, build
 from export.convert.precision import Precision
-from export.repository.install import Layout
 from export.serve.sidecar import Sidecar
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ class TokenCount(NamedTuple):
 def exported(model: str, precision: Precision) -> Layout:
     """A model repository that holds only ``model`` in ``precision``; exports the model if it is not there."""
     root = OUT / f"{model}-{precision}"
-    build(weights.source(model), root, cache=CACHE, force=False, log=lambda _: None, target=Target(precision))
+    build(weights.named(model), root, cache=CACHE, force=False, log=lambda _: None, target=Target(precision))
     return Layout(root)
 
 
@@ -65,7 +65,7 @@ def bare_graph(layout: Layout, texts: list[str]) -> Callable[[], object]:
 
 def cut(layout: Layout, texts: list[str]) -> list[Batch]:
     """``texts`` as padded batches of tokens."""
-    return list(Tokens(layout.tokenizer).batches(texts, max_tokens=MAX_TOKENS, max_rows=MAX_ROWS))
+    return list(Tokens(layout.tokenizer).batches(texts))
 
 
 def padding(layout: Layout, texts: list[str]) -> TokenCount:
@@ -81,7 +81,7 @@ def sentence_transformer(model: str, texts: list[str]) -> Callable[[], object]:
     """``SentenceTransformer.encode`` on the same weights, with torch."""
     from export.convert import graph  # noqa: PLC0415  the import takes seconds
 
-    reference = graph.load(weights.locate(weights.source(model), CACHE, print))
+    reference = graph.load(weights.locate(weights.named(model), CACHE, print))
     return lambda: reference.encode(texts, show_progress_bar=False)
 
 

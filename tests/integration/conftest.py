@@ -19,13 +19,13 @@ from tests.support.ports import free_port
 @pytest.fixture(scope="session")
 def model_folder() -> Path:
     """The original model, a sentence-transformers folder."""
-    return weights.locate(weights.source(MODEL), CACHE, print)
+    return weights.locate(weights.named(MODEL), CACHE, print)
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The model repository of the checkout, exported now unless it exists."""
-    build(weights.source(MODEL), ROOT / "model_repo", cache=CACHE, force=False, log=print)
+    build(weights.named(MODEL), ROOT / "model_repo", cache=CACHE, force=False, log=print)
     return ROOT / "model_repo"
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from dataflow.embed.onnx import Session
+from dataflow.embed.repository import Layout
 from export.__main__ import main
 from export.convert import graph, parity, weights
 from export.convert.architecture import Architecture, Pooling
 from export.convert.build import build
 from export.errors import ParityError, SidecarError
-from export.repository.install import Layout, Spec
+from export.repository.install import Spec
 from export.serve.sidecar import HOST, Sidecar
 
 pytestmark = pytest.mark.integration
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.integration
 def exported(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Spec]:
     """The model of a local folder, exported to a new repository."""
     root = tmp_path_factory.mktemp("repository")
-    spec = build(weights.source(str(model_folder)), root, cache=root, force=False, log=print)
+    spec = build(weights.named(str(model_folder)), root, cache=root, force=False, log=print)
     return root, spec
 
 
@@ -74,7 +75,7 @@ def test_a_graph_that_differs_leaves_the_repository_as_it_was(
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
     monkeypatch.setattr("export.convert.architecture.read", lambda _: Architecture("cls", True))
     with pytest.raises(ParityError, match=r"differs from SentenceTransformer.encode by 0\.\d+"):
-        build(weights.source(str(model_folder)), root, cache=root, force=True, log=print)
+        build(weights.named(str(model_folder)), root, cache=root, force=True, log=print)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
     assert not list(root.glob(".build-*"))
 
@@ -118,7 +119,7 @@ def test_attention_of_other_families_agrees(family: str, tmp_path: Path, model_f
         made = SentenceTransformer(modules=[transformer, modules.Pooling(64), dense, modules.Normalize()])
         made.save(str(tmp_path / "model"))
     spec = build(
-        weights.source(str(tmp_path / "model")),
+        weights.named(str(tmp_path / "model")),
         tmp_path / "repository",
         cache=tmp_path,
         force=True,

@@ -17,13 +17,12 @@ import pytest
 
 from dataflow import settings
 from dataflow.embed import onnx
+from dataflow.embed.repository import Layout, versions_asked_for
 from dataflow.embed.triton import connect
 from dataflow.errors import ContractError
 from export.__main__ import main
-from export.manage.triton import Control
+from export.manage.triton import RunningTriton
 from export.repository import install as repositories
-from export.repository import version_policy
-from export.repository.install import Layout
 from export.serve.sidecar import HOST, Sidecar
 from tests.support.ports import free_port
 
@@ -66,8 +65,8 @@ def reaching(server: Sidecar, **more: Any) -> settings.Embed:
 
 
 def served(server: Sidecar) -> list[int]:
-    with closing(Control(reaching(server), server.key_file)) as control:
-        return control.ready()
+    with closing(RunningTriton(reaching(server), server.key_file)) as triton:
+        return triton.ready()
 
 
 def listed(manage: Manage, capsys: pytest.CaptureFixture[str]) -> dict[int, dict[str, Any]]:
@@ -98,7 +97,7 @@ def test_a_new_version_takes_over_and_is_rolled_back(
     assert after[2]["state"] == "READY"
     assert after[2]["texts"] > 0
     assert after[1]["state"] != "READY"
-    assert version_policy.read(server.repository) == [2]
+    assert versions_asked_for(server.repository) == [2]
 
     assert manage("rollback") == 0
     assert served(server) == [1]
@@ -109,7 +108,7 @@ def test_a_new_version_takes_over_and_is_rolled_back(
     assert first.version.startswith("1+")
     np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
     assert manage("load", "--version", "2") == 0
-    assert served(server) == version_policy.read(server.repository) == [1, 2]
+    assert served(server) == versions_asked_for(server.repository) == [1, 2]
     capsys.readouterr()
     assert manage("verify") == 0
     assert "fp32" in capsys.readouterr().out
@@ -213,7 +212,7 @@ def test_a_version_that_fails_leaves_the_old_one_serving(
     assert re.search(said, lines[0])
     assert served(server) == [1]
     assert files(server.repository) == before
-    assert version_policy.read(server.repository) in ([1], None)
+    assert versions_asked_for(server.repository) in ([1], None)
     assert manage("verify") == 0
 
 
@@ -221,11 +220,11 @@ def test_what_does_not_exist_is_a_mistake_of_the_user(
     server: Sidecar, manage: Manage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command, said in (
-        ("load --version 7", "no whole version 7, only 1"),
+        ("load --version 7", "no complete version 7, only 1"),
         ("unload --version 7", "version 7 is not served"),
         ("rollback", "no version before 1"),
-        ("promote", "say MODEL, to export it, or --from"),
-        (f"promote --from {tmp_path}", "holds no whole version"),
+        ("promote", "name either MODEL, to export it, or --from"),
+        (f"promote --from {tmp_path}", "holds no complete version"),
         (f"bench --texts {tmp_path}/none", "none"),
     ):
         assert manage(*command.split()) == 2

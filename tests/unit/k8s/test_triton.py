@@ -6,9 +6,9 @@ import stat
 import subprocess
 from pathlib import Path
 
+from dataflow.embed.repository import ENCODER, MODEL
 from export.__main__ import _parser
 from export.convert import precision, weights
-from export.repository.install import ENCODER, MODEL
 from export.serve.sidecar import Sidecar
 from tests.support import manifests
 from tests.support.manifests import OVERLAYS, Object, container, export_arguments, flags, loaded
@@ -58,7 +58,7 @@ def test_the_gpu_overlay_has_the_large_model_in_fp16_and_the_cpu_overlay_the_sma
         objects = manifests.built(name)
         parsed = _parser().parse_args(export_arguments(objects))
         made[name] = (parsed.model, parsed.device, parsed.precision)
-        precision.require(parsed.precision or "fp32", parsed.device or "auto", parsed.texts)
+        precision.require_available(parsed.precision or "fp32", parsed.device or "auto", parsed.texts)
         # The container that exports the model has no GPU: the gate is passed on a CPU.
         assert "nvidia.com/gpu" not in container(objects, "model")["resources"]["limits"]
     assert made == {
