@@ -114,7 +114,7 @@ def ask(url: str) -> Any:
         if error.code == 503:
             return {}
         raise AssertionError(f"{url}: {error.read().decode()}") from None
-    except urllib.error.URLError:
+    except OSError:  # also a timeout
         return {}
 
 

@@ -77,8 +77,6 @@ EXAMPLES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
 }
 #: These cannot be read a second time; their documents say so.
 READ_ONCE = {"stdin"}
-#: These make their records, and know the format.
-GENERATED = {"demo"}
 
 
 def opened(uri: str, checked: list[str] | None = None, **options: Any) -> Opened:
@@ -159,7 +157,7 @@ def test_a_source_asks_whether_events_can_be_read_from_its_format(example: Examp
         for batches, _ in example.whole.values()
         for batch in batches
     }
-    assert set(example.checked) == (set() if example.scheme in GENERATED else given)
+    assert set(example.checked) == given
 
 
 def test_partition_and_offset_identify_a_record(example: Example) -> None:
