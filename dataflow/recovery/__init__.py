@@ -1,0 +1,1 @@
+"""Prepares the recovery store before the flow starts, and reports how far a resume has come."""

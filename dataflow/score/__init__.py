@@ -1,0 +1,1 @@
+"""The score stage: scores the events of each window."""

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 
 import pyarrow as pa
+from hypothesis import strategies as st
 
 from dataflow.items.schemas import EVENT
+
+#: Texts that UTF-8 can express.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 def events(texts: Sequence[str], first: int = 0) -> pa.RecordBatch:

@@ -1,0 +1,1 @@
+"""The embedder that calls a model server (``embed.kind = triton``)."""
