@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from dataflow.items.schemas import EVENT
+from dataflow.items.arrays import Vectors
+from dataflow.items.schemas import EVENT, embedded_schema
 
 #: Texts that UTF-8 can express.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -25,3 +27,18 @@ def events(texts: Sequence[str], first: int = 0) -> pa.RecordBatch:
         },
         schema=EVENT,
     )
+
+
+def unit_vectors(n: int, dim: int = 16, seed: int = 0) -> Vectors:
+    """Random vectors of length 1."""
+    vectors = np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def embedded(vectors: Vectors) -> pa.RecordBatch:
+    """Embedded events, one for each row of ``vectors``."""
+    n, dim = vectors.shape
+    embedding = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim)
+    columns = [*events([f"text {i}" for i in range(n)]).columns, embedding, *[pa.array(["m"] * n)] * 2]
+    return pa.RecordBatch.from_arrays(columns, schema=embedded_schema(dim))
