@@ -1,7 +1,7 @@
-"""``python -m dataflow.doctor`` checks whether all that the dataflow needs is there, and says what to do if not.
+"""``python -m dataflow.doctor`` checks what the dataflow needs, and says what to do if something is missing.
 
-The doctor only reads: it writes no topic, table or file, joins no consumer group, and commits no offset. Its messages
-name fields, files and servers, never the text of an event.
+The doctor only reads: it writes no topic, table or file, joins no consumer group, and commits no offset. Its
+messages name fields, files and servers, never the text of an event.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from dataflow.errors import DriftlineError, OutageError, UnreachableError
 from dataflow.settings import Settings
 from dataflow.telemetry.logs import call_sites
 
-#: ``unreachable``: a server does not answer, which may pass; ``wrong``: somebody must fix it; ``warning``: somebody
-#: should look at it.
+#: ``unreachable``: a server does not answer, which may pass; ``wrong``: somebody must fix it; ``warning``:
+#: somebody should look at it.
 Status = Literal["ok", "warning", "unreachable", "wrong", "skipped"]
 
 

@@ -1,4 +1,4 @@
-"""The command line of the doctor: one line for each check, and an exit code that an init container can act on."""
+"""The command line of the doctor: a line for each check, and an exit code for an init container."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ _PAUSE_S = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: all is well; 1: a server is unreachable, which may pass; 2: something is wrong, and somebody must fix it."""
+    """0: all is well; 1: a server is unreachable, which may pass; 2: somebody must fix something."""
     parsed = _parser().parse_args(arguments)
     # The findings are printed below, so the log holds errors only.
     logs.start(load_log().model_copy(update={"level": "error"}))
@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dataflow.doctor", description=main.__doc__)
     parser.add_argument("--json", action="store_true", help="print a JSON object for each check")
     parser.add_argument(
-        "--wait", type=_duration, default=timedelta(0), help="how long to wait for unreachable servers, as in 2m"
+        "--wait",
+        type=_duration,
+        default=timedelta(0),
+        help="how long to wait for servers, as in 2m",
     )
     parser.add_argument(
         "--recovery",

@@ -65,8 +65,8 @@ def _model(options: Embed, served: str) -> Finding:
         return Finding(
             "model",
             "warning",
-            f"version {number} of the server cannot be compared with {options.repository}: one of them does not "
-            "say what it is; see `python -m export list`, or set DRIFTLINE_EMBED__REPOSITORY",
+            f"version {number} of the server cannot be compared with {options.repository}: one of them does "
+            "not say what it is; see `python -m export list`, or set DRIFTLINE_EMBED__REPOSITORY",
         )
     if not options.version and newest != number:
         return Finding(

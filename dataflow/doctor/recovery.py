@@ -60,8 +60,8 @@ def _usable(case: Case, folder: Path, contents: store.Contents) -> Finding:
         return Finding(
             "recovery",
             "warning",
-            f"{count}, with state of steps that this flow does not have: {', '.join(sorted(unknown))}; the flow "
-            "does not use this state, and a renamed step starts empty: see the release notes, or take a new store",
+            f"{count}, with state of steps that this flow does not have: {', '.join(sorted(unknown))}; "
+            "it stays unused, and a renamed step starts empty: see the release notes, or take a new store",
         )
     if not contents.steps:
         return Finding("recovery", "ok", f"{count}, new; the flow begins at the start of the source")

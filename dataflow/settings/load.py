@@ -58,7 +58,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if path := environ.get(CONFIG_VARIABLE):
         for stage, fields in _toml(Path(path)).items():
             if stage not in Settings.model_fields:
-                raise SettingsError(f"{path}: [{stage}]: no such table; the tables are {_stages()}")
+                raise SettingsError(f"{path}: [{stage}]: no such table; there are {_stages()}")
             if not isinstance(fields, dict):
                 raise SettingsError(f"{path}: {stage!r} is not a table; write [{stage}]")
             values[stage] = dict(fields)
@@ -120,7 +120,7 @@ def _explain(error: ValidationError, origin: Mapping[tuple[str, ...], str]) -> s
     if first["type"] == "extra_forbidden":
         group = Settings.model_fields[where[0]].annotation if where[0] in Settings.model_fields else None
         known = ", ".join(getattr(group, "model_fields", Settings.model_fields))
-        return f"{name}: no such setting; the settings are {known}"
+        return f"{name}: no such setting; there are {known}"
     message = first["msg"].removeprefix("Value error, ")
     shown = "" if "password" in name.lower() or len(where) < 2 else f"={first['input']!r}"
     return f"{name}{shown}: {message}"

@@ -28,7 +28,7 @@ def fine(_: list[str]) -> None:
 
 @dataclass
 class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """KServe v2 over the null embedder. ``fault`` decides which requests the server refuses, and how."""
+    """KServe v2 with the null embedder. ``fault`` decides which requests fail, and with which error."""
 
     dim: int = 4
     datatype: str = "FP32"
@@ -36,7 +36,7 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     fault: Fault = fine
     nan: str | None = None
     sha256: str = ""
-    #: Each request gets the answer to the previous request.
+    #: Each request gets the answer to the request before it.
     late: bool = False
     answers: list[Any] = field(default_factory=list)
     requests: list[list[str]] = field(default_factory=list)
@@ -116,7 +116,7 @@ def decode(raw: bytes) -> list[str]:
 
 
 class Time:
-    """A clock that moves only when ``sleep`` is called."""
+    """A clock that moves only when :meth:`sleep` is called."""
 
     def __init__(self) -> None:
         self.now = 0.0

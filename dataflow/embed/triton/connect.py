@@ -101,7 +101,7 @@ class _Server:
         identity = connection.identity(number) if "SPEC" in outputs else None
         where = f"{options.model} version {number} at {options.url}"
         held = repository.identity(options.repository, options.model, number)
-        repository.check(identity, where, sha256=sha256, dim=dim, held=held)
+        repository.require_same_model(identity, where, sha256=sha256, dim=dim, held=held)
         most_rows = connection.max_batch_size(number) or options.max_request_rows
         version = ServedVersion(
             number, identity, dim, min(options.max_request_rows, most_rows), "CHECK" in outputs

@@ -12,6 +12,7 @@ import pyarrow as pa
 from dataflow.errors import SettingsError
 from dataflow.items.schemas import embeddings
 from dataflow.score.scorers.base import Scores
+from dataflow.settings import Score
 
 #: Takes a window as a DataFrame, and returns a number for each row.
 FrameFunction = Callable[[pd.DataFrame], "pd.Series[float]"]
@@ -57,3 +58,8 @@ class FrameScorer:
                 f"got shape {values.shape} with {int((~np.isfinite(values)).sum())} not finite"
             )
         return Scores.of(values)
+
+
+def open_frame_scorer(options: Score) -> FrameScorer:
+    """The scorer of ``score.kind = module:function``."""
+    return FrameScorer.load(options.kind)

@@ -37,7 +37,7 @@ def test_several_sinks_are_separated_by_blanks() -> None:
     [
         (
             {"DRIFTLINE_WINDOW__LENGHT": "10m"},
-            "WINDOW__LENGHT: no such setting; the settings are kind, length",
+            "WINDOW__LENGHT: no such setting; there are kind, length",
         ),
         ({"DRIFTLINE_WINDW__LENGTH": "10m"}, "DRIFTLINE_WINDW__LENGTH: no such setting"),
         ({"DRIFTLINE_WINDOW": "10m"}, "DRIFTLINE_WINDOW: no such setting"),

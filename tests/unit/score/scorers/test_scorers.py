@@ -52,7 +52,7 @@ def test_the_order_of_the_rows_decides_the_order_of_the_scores_alone() -> None:
 
 
 def test_an_unknown_scorer_is_one_line() -> None:
-    said = "score.kind='kmean': .* the scorers are kmeans, mean, cosine, knn, lof, and module:function"
+    said = "score.kind='kmean': .* there are kmeans, mean, cosine, knn, lof, or module:function"
     with pytest.raises(SettingsError, match=said) as caught:
         open_scorer(Score(kind="kmean"))
     assert "\n" not in str(caught.value)
