@@ -34,8 +34,6 @@ def _sink(settings: Settings, stream: sink.Stream, text: str) -> Finding:
 def _check_writable(path: Path) -> None:
     """Raise ``SourceError`` if the flow could not write ``path``."""
     nearest = next(part for part in (path, *path.absolute().parents) if part.exists())
-    if nearest == path and path.is_dir() != path.name.endswith(".parquet"):
-        raise SourceError(f"{path}: is {'a' if path.is_dir() else 'not a'} folder; name another")
     if nearest != path and not nearest.is_dir():
         raise SourceError(f"{path}: {nearest} is not a folder; name another")
     try:
