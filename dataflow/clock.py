@@ -13,6 +13,7 @@ class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
 
+#: The Unix epoch.
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 #: Earlier than any event. It is far from the ends of int64, so that a sum with a duration cannot overflow.

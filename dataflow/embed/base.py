@@ -31,7 +31,9 @@ class Embedder(Protocol):
     model: str
 
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """The version of the model that answers now."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> Embedded:
         """Embed ``texts``: one vector for each text, in order.

@@ -1,4 +1,4 @@
-"""Every setting, in one group for each stage. The docstring below a field is the description of the field.
+"""Every setting, in one group for each stage. The docstring below a field is its entry in the reference.
 
 All groups are frozen, and unknown names are refused. Durations are ``timedelta``; see
 :func:`dataflow.settings.duration` for how to write them.
@@ -205,7 +205,7 @@ MOST_WINDOWS = 5_000
 
 
 class Window(_Group):
-    """Event-time windows. docs/time.md explains what each setting does to a stream."""
+    """Event-time windows. docs/explanation/time.md explains what each setting does to a stream."""
 
     kind: Literal["sliding", "tumbling", "session"] = "sliding"
     """Kind of the windows: ``sliding`` windows overlap, ``tumbling`` windows do not, a ``session`` ends where
@@ -327,7 +327,7 @@ class Sink(_Group):
 
 
 class Log(_Group):
-    """Logs, on standard error, and traces. docs/operations.md lists the log events."""
+    """Logs, on standard error, and traces. docs/reference/logs.md lists the log events."""
 
     format: Literal["text", "json"] = "text"
     """Form of a log line: ``text`` for a reader, ``json`` for a machine."""

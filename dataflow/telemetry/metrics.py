@@ -1,4 +1,4 @@
-"""Every Prometheus metric of the dataflow. docs/metrics.md says what each metric means.
+"""Every Prometheus metric of the dataflow. docs/reference/metrics.md says what each metric means.
 
 Bytewax serves these metrics and its own metrics at ``/metrics`` of its API
 (``BYTEWAX_DATAFLOW_API_ENABLED=1``). A metric changes once for each batch, window or request, never once for
@@ -48,6 +48,7 @@ class ArrayHistogram(Collector):
         yield family
 
     def describe(self) -> list[HistogramMetricFamily]:
+        """The metric without its values, as ``prometheus_client`` asks for it."""
         return [HistogramMetricFamily(self._name, self._documentation)]
 
 

@@ -25,6 +25,7 @@ from dataflow.items.windows import WholeWindow
 from dataflow.window.messages import Append, Drop, Gather, Gone, Order, Part, Replace, Trim
 from dataflow.window.sample import levels
 
+#: The format of the state.
 FORMAT = 2
 
 _REMEDY = "restore a backup of the recovery store, or start with an empty one; please report it"
@@ -52,6 +53,7 @@ class StoredChunk:
         return list(self._rows)
 
     def snapshot(self) -> dict[str, Any]:
+        """The rows and the number of changes, as plain data."""
         return {"format": FORMAT, "changes": self._changes, **pack_embedded(self._rows)}
 
     def apply(self, change: Append | Trim) -> list[Replace]:

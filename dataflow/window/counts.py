@@ -55,9 +55,11 @@ class RowCounts:
         return self._next
 
     def chunks(self) -> list[int]:
+        """The numbers of the chunks that hold rows."""
         return list(self._chunks)
 
     def panes(self) -> set[Pane]:
+        """The panes that hold rows."""
         # Copied first: metrics are read in another thread.
         return {pane for rows in list(self._chunks.values()) for pane, _ in list(rows)}
 

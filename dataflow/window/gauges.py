@@ -12,6 +12,7 @@ from dataflow.window.machine import Windows
 
 #: The keys that hold rows.
 KEYS: LiveObjects[Windows] = LiveObjects()
+#: The chunks that this process holds.
 CHUNKS: LiveObjects[StoredChunk] = LiveObjects()
 
 

@@ -30,6 +30,7 @@ from dataflow.window.sample import Sample
 from dataflow.window.session import Sessions
 from dataflow.window.watermark import Watermark
 
+#: The format of the state.
 FORMAT = 1
 
 
@@ -95,6 +96,7 @@ class Windows:
 
     @property
     def watermark(self) -> int:
+        """The watermark of the key, in microseconds."""
         return self._watermark.value
 
     @property

@@ -20,6 +20,7 @@ from dataflow.clock import NEVER
 from dataflow.items.arrays import Int64s
 from dataflow.items.rows import event_times
 
+#: The format of the state.
 FORMAT = 1
 
 #: So many more events beyond a jump than before it confirm it. Each jump that was refuted doubles the number
@@ -129,6 +130,7 @@ class Progress:
         self._heard = dict.fromkeys(self._partitions, 0)
 
     def snapshot(self) -> dict[str, Any]:
+        """The state, as plain data."""
         partitions = [(name, partition.state()) for name, partition in self._partitions.items()]
         return {"format": FORMAT, "partitions": partitions}
 

@@ -44,6 +44,7 @@ class Sample:
         self._seen: dict[Pane, int] = {(a, b): n for a, b, n in state["seen"]} if state else {}
 
     def snapshot(self) -> dict[str, Any]:
+        """The state, as plain data."""
         return {"levels": dict(self._levels), "seen": [(*pane, n) for pane, n in self._seen.items()]}
 
     def level(self, window: int) -> int:

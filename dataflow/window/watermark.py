@@ -42,6 +42,7 @@ class Watermark:
         self._arrived = dict.fromkeys(self._newest, now_us)
 
     def snapshot(self) -> dict[str, Any]:
+        """The state, as plain data."""
         return {
             "value": self.value,
             "newest": dict(self._newest),
@@ -63,7 +64,7 @@ class Watermark:
     def observe(self, ts: Int64s, partition: str) -> Int64s:
         """Take in events of the partition just heard, in their order; the watermark right after each.
 
-        ``ts``: ``(n,)`` event times. Returns ``(n,)``, never decreasing, at least :attr:`value` as it was
+        ``ts``: ``(n,)`` event times. Returns ``(n,)``, never decreasing, at least ``value`` as it was
         before.
         """
         newest = np.maximum(np.maximum.accumulate(ts), self._newest[partition])

@@ -1,4 +1,4 @@
-"""Metrics are what docs/metrics.md says, and count arrays as they count single values."""
+"""Metrics are what docs/reference/metrics.md says, and count arrays as they count single values."""
 
 import re
 
@@ -14,7 +14,7 @@ from dataflow.telemetry import metrics
 from tests.support.monitoring import declared
 from tests.support.paths import ROOT
 
-DOCUMENT = (ROOT / "docs" / "metrics.md").read_text()
+DOCUMENT = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 TABLE = re.findall(r"^\| `(driftline_\w+)` \| (\w+) \|(.*?)\|", DOCUMENT, re.MULTILINE)
 
 

@@ -1,0 +1,77 @@
+"""What every scorer must do. A new scorer in ``SCORERS`` is tested without a change of this file."""
+
+import numpy as np
+import pytest
+
+from dataflow.score.scorers import SCORERS, Scorer, Scores, open_scorer
+from dataflow.settings import Score
+from tests.support import scorers
+from tests.support.batches import embedded, unit_vectors
+
+#: All kinds of ``score.kind``: the named scorers, and a function of the user.
+KINDS = [*SCORERS, f"{scorers.__name__}:norm_from_first"]
+
+
+def scorer(kind: str, **options: int) -> Scorer:
+    return open_scorer(Score(kind=kind, **options))
+
+
+def same(first: Scores, second: Scores) -> bool:
+    return np.array_equal(first.values, second.values) and np.array_equal(first.cluster, second.cluster)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 9, 200])
+@pytest.mark.parametrize("equal", [False, True], ids=["distinct", "equal"])
+def test_one_finite_score_a_row_whatever_the_window(kind: str, n: int, equal: bool) -> None:
+    vectors = np.repeat(unit_vectors(1), n, axis=0) if equal else unit_vectors(n)
+    scores = scorer(kind).score(embedded(vectors))
+    assert scores.values.shape == scores.cluster.shape == (n,)
+    assert scores.values.dtype == np.float64
+    assert scores.cluster.dtype == np.int32
+    assert np.isfinite(scores.values).all()
+    assert (scores.cluster >= -1).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_window_scores_the_same_again(kind: str) -> None:
+    window = embedded(unit_vectors(100))
+    used = scorer(kind)
+    first, again, by_another = used.score(window), used.score(window), scorer(kind).score(window)
+    assert same(first, again)
+    assert same(first, by_another)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_score_does_not_depend_on_other_windows(kind: str) -> None:
+    window, used = embedded(unit_vectors(60)), scorer(kind)
+    used.score(embedded(unit_vectors(80, seed=1)))
+    assert same(used.score(window), scorer(kind).score(window))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("first", "n"), [(0, 30), (7, 1), (20, 2), (13, 47)])
+def test_a_slice_scores_as_a_copy_of_its_embedded(kind: str, first: int, n: int) -> None:
+    vectors = unit_vectors(60)
+    sliced = scorer(kind).score(embedded(vectors).slice(first, n))
+    copied = scorer(kind).score(embedded(vectors[first : first + n]))
+    assert same(sliced, copied)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rows_are_left_as_they_are(kind: str) -> None:
+    vectors = unit_vectors(50)
+    window = embedded(vectors)
+    scorer(kind).score(window)
+    assert window.equals(embedded(unit_vectors(50)))
+
+
+@pytest.mark.parametrize("kind", list(SCORERS))
+def test_an_event_that_does_not_belong_scores_highest(kind: str) -> None:
+    usual = unit_vectors(1) + 0.05 * unit_vectors(60, seed=1)
+    # Two loose groups and one stranger to both: it must not get a cluster of its own for being alone.
+    other = unit_vectors(1, seed=2) + 0.05 * unit_vectors(60, seed=3)
+    stranger = -(usual[:1] + other[:1]) / 2
+    vectors = np.vstack([usual, other, stranger]).astype(np.float32)
+    scores = scorer(kind, clusters=1).score(embedded(vectors))
+    assert scores.values.argmax() == len(vectors) - 1
