@@ -1,7 +1,7 @@
 """The wall clock, and event times as integers: microseconds since the Unix epoch, UTC."""
 
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -16,28 +16,36 @@ class Clock(Protocol):
 #: The Unix epoch.
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-#: Before any event. Far from the ends of int64, so that sums with durations cannot overflow.
+#: Earlier than any event. It is far from the ends of int64, so that a sum with a duration cannot overflow.
 NEVER = -(1 << 62)
 #: Later than any event.
 FOREVER = -NEVER
 
 
 def utc_now() -> datetime:
-    """The time of the system's clock."""
+    """The time of the system's clock, aware, in UTC."""
     return datetime.now(timezone.utc)
 
 
 def micros(value: datetime | timedelta) -> int:
-    """A time as microseconds since the Unix epoch, or a duration as microseconds."""
+    """A time as microseconds since the Unix epoch, or a duration as microseconds.
+
+    >>> micros(timedelta(seconds=1.5))
+    1500000
+    >>> micros(datetime(1970, 1, 2, tzinfo=timezone.utc))
+    86400000000
+    """
     delta = value - EPOCH if isinstance(value, datetime) else value
     return delta // timedelta(microseconds=1)
 
 
-def rfc3339(us: int) -> str:
-    """A time in microseconds since the Unix epoch, as RFC 3339 in UTC with microseconds.
+def rfc3339(us: int, unit: Literal["us", "ms", "s"] = "us") -> str:
+    """A time in microseconds since the Unix epoch, as RFC 3339 in UTC, cut to ``unit``.
 
     >>> rfc3339(1_500_000)
     '1970-01-01T00:00:01.500000Z'
+    >>> rfc3339(1_500_000, "ms")
+    '1970-01-01T00:00:01.500Z'
     """
-    # Python's datetime ends at the year 1, and a window may start before that.
-    return f"{np.datetime64(us, 'us')}Z"
+    # datetime has no years before 1, and a window may start before that year.
+    return f"{np.datetime64(us, 'us').astype(f'M8[{unit}]')}Z"

@@ -2,25 +2,25 @@
 
 ::
 
-    DriftlineError            every error this package raises on purpose; its text is one line for a user
-    ├── SettingsError         a setting is unknown, malformed or contradicts another
-    ├── SourceError           a source or sink cannot be opened: no such file, topic, permission
-    │   └── UnreachableError  nobody answers there; somebody may, by and by
-    ├── ContractError         the model server answers, but not as agreed: model, dimension, type
-    │   └── VersionGoneError  the version of the model that was agreed is no longer served
-    ├── OutageError           a dependency stayed unreachable longer than allowed; a restart resumes
-    └── LostRowsError         the state holds other rows than were counted; the flow must not go on
+    DriftlineError            any error that this package raises on purpose; its text is one line for a user
+    ├── SettingsError         a setting is unknown, malformed or contradicts another setting
+    ├── SourceError           a source or sink cannot be opened: no such file or topic, no permission
+    │   └── UnreachableError  the server of a source or sink does not answer; it may answer later
+    ├── ContractError         the model server answers with another model, dimension or type than agreed
+    │   └── VersionGoneError  the model server no longer serves the version that was agreed
+    ├── OutageError           a server stayed unreachable for longer than allowed; a restart resumes
+    └── LostRowsError         the state of a window does not hold the rows that were counted; the flow stops
 
-Bad *data* raises nothing: it becomes a dead letter (see :mod:`dataflow.decode`).
+Bad *data* raises no error: the record becomes a dead letter (see :mod:`dataflow.decode`).
 """
 
 
 class DriftlineError(Exception):
-    """Base of all errors raised on purpose. ``str(error)`` is one line, fit for a terminal."""
+    """Base of all errors that this package raises on purpose. ``str(error)`` is one line for a terminal."""
 
 
 class SettingsError(DriftlineError):
-    """A setting is unknown, malformed, or contradicts another."""
+    """A setting is unknown, malformed, or contradicts another setting."""
 
 
 class SourceError(DriftlineError):
@@ -28,20 +28,22 @@ class SourceError(DriftlineError):
 
 
 class UnreachableError(SourceError):
-    """Nobody answers where a source or a sink should be; that may pass."""
+    """The server of a source or a sink does not answer; it may answer later."""
 
 
 class ContractError(DriftlineError):
-    """The model server answers, but not as agreed (unknown model, wrong dimension or type)."""
+    """The model server does not answer as agreed: it has no such model, or another dimension or type."""
 
 
 class VersionGoneError(ContractError):
-    """The model, or the version of it that was agreed, is no longer served; another may be."""
+    """The model server no longer serves the version that was agreed; it may serve another version."""
 
 
 class OutageError(DriftlineError):
-    """A dependency stayed unreachable for longer than the settings allow."""
+    """A server stayed unreachable for longer than the settings allow."""
 
 
 class LostRowsError(DriftlineError):
-    """The state holds other rows than were counted: a window would be scored without some of its events."""
+    """The state does not hold the rows that were counted: a window would be scored without some of its
+    events.
+    """

@@ -1,4 +1,4 @@
-"""What happens before the flow runs, and the log lines about its start, its resume and its end."""
+"""Prepares the recovery store before the flow runs, and logs the start, the resume and the stop."""
 
 import atexit
 import logging
@@ -7,11 +7,10 @@ from importlib.metadata import version
 from typing import Any
 
 import dataflow
-from dataflow import settings as config
 from dataflow.embed.base import Embedder
 from dataflow.recovery import provenance, store
 from dataflow.recovery.resume_log import ResumeLog
-from dataflow.settings import Settings
+from dataflow.settings import BytewaxRun, Settings, changed
 from dataflow.telemetry.logs import Line
 from dataflow.telemetry.watch import Watch
 
@@ -19,9 +18,9 @@ _log = logging.getLogger(__name__)
 
 
 def prepare_store(
-    run: config.BytewaxRun, settings: Settings, source: Any, embedder: Embedder
+    run: BytewaxRun, settings: Settings, source: Any, embedder: Embedder
 ) -> store.Prepared | None:
-    """Make the recovery store ready to resume from; ``None`` if Bytewax is to use no store.
+    """Prepare the recovery store of ``run`` for a resume; ``None`` if the flow runs without a store.
 
     ``source``: a source with partitions. Raises ``SettingsError`` if the flow cannot resume from the store.
     """
@@ -40,24 +39,26 @@ def prepare_store(
 
 def log_start(settings: Settings, embedder: Embedder) -> None:
     """Log the versions, the model, and the settings that are not at their default."""
-    changed = config.changed(settings)
+    options = changed(settings)
     versions = {"driftline": dataflow.__version__, "bytewax": version("bytewax")}
     versions["python"] = platform.python_version()
     model = f"{embedder.model} version {embedder.version}, {embedder.dim} dimensions"
-    shown = " ".join(f"{name}={value}" for name, value in changed.items()) or "all settings by default"
+    shown = " ".join(f"{name}={value}" for name, value in options.items()) or "all settings at their default"
     sentence = f"driftline {versions['driftline']} starts; model {model}; {shown}"
     fields = {"model": embedder.model, "model_version": embedder.version, "dim": embedder.dim}
-    _log.info(Line("start", sentence, versions=versions, settings=changed, **fields))
+    _log.info(Line("start", sentence, versions=versions, settings=options, **fields))
 
 
 def resume(prepared: store.Prepared, embedder: Embedder, resume_log: ResumeLog) -> None:
-    """Log that the flow resumes from a store, and how far; hold the store's lock while the process lives."""
+    """Log that the flow resumes from a store. Hold the lock of the store until the process ends."""
     fields = {"epoch": prepared.epoch, "states": prepared.states, "removed": prepared.removed}
-    sentence = f"the flow resumes at epoch {prepared.epoch} with {prepared.states} states of its store"
+    sentence = (
+        f"the flow resumes at epoch {prepared.epoch} with {prepared.states} states of its recovery store"
+    )
     if not prepared.states:
         sentence = "the recovery store is empty; the flow begins at the start of the source"
     if prepared.removed:
-        sentence += f"; {prepared.removed} snapshots of epochs that did not finish are removed"
+        sentence += f"; {prepared.removed} snapshots of epochs that did not finish were removed"
     now = f"{embedder.model} {embedder.version}"
     if (before := prepared.made_with.get("model", now)) != now:
         sentence += f"; rows that model {before} embedded are embedded again when a window mixes models"
@@ -68,7 +69,7 @@ def resume(prepared: store.Prepared, embedder: Embedder, resume_log: ResumeLog) 
 
 
 def log_stop(watch: Watch) -> None:
-    """Send and log what is still counted, and that the process stops."""
+    """Log the last counts, send the last spans, and log that the process stops."""
     watch.digest.report()
     watch.tracer.stop()
     _log.info(Line("stop", "driftline stops"))

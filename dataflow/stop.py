@@ -1,7 +1,8 @@
-"""An orderly stop: SIGTERM or SIGINT ends the input, the flow drains, sinks and recovery are written.
+"""An orderly stop: SIGTERM or SIGINT ends the input, the flow drains, sinks and the recovery store are
+written.
 
-Python runs a signal's handler in the main thread, between two steps of its own. That thread may stand in
-Bytewax, which waits for other processes, so a thread listens beside it.
+Python runs a signal handler in the main thread, between two bytecode instructions. The main thread may be in
+Bytewax, which waits for other processes. So another thread reads the signals.
 """
 
 import logging
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Stop:
-    """Whether the process is to stop."""
+    """Whether the process was asked to stop. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._asked = threading.Event()
@@ -37,54 +38,66 @@ class Stop:
 
 
 class Signals:
-    """Makes a ``Stop`` of SIGTERM and SIGINT, from now on; in another thread than the main one, nothing.
+    """Asks ``stop`` to stop at SIGTERM or SIGINT, from now on.
 
-    Before ``running`` is called, a signal ends the process at once, and so does a second one, or a stop
-    that takes longer than ``PATIENCE_S``: with code 143 or 130.
+    A signal ends the process at once, with code 143 or 130, if ``running`` was not called before. A second
+    signal does too, and so does a stop that takes longer than ``PATIENCE_S``. Outside the main thread, where
+    Python allows no signal handlers, this object does nothing.
     """
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
         self._running = False
         self._before_exit: Callable[[], None] = lambda: None
-        self._before: dict[signal.Signals, Any] = {}
+        self._handlers_before: dict[signal.Signals, Any] = {}
         self._wakeup: int | None = None
         if threading.current_thread() is not threading.main_thread():
             return
-        self._heard, self._told = socket.socketpair()
-        self._told.setblocking(False)
-        self._wakeup = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
-        # A shell lets what it runs in the background ignore SIGINT.
-        heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        self._before = {number: signal.signal(number, lambda *_: None) for number in heard}
+        # Python writes the number of each signal to one end; the thread reads it at the other end.
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        # A process that a shell starts in the background ignores SIGINT, and keeps ignoring it.
+        handled = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._handlers_before = {number: signal.signal(number, lambda *_: None) for number in handled}
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
     def running(self, before_exit: Callable[[], None] = lambda: None) -> None:
-        """From now on the flow can drain.
+        """Note that the flow runs, so that a signal lets it drain.
 
         ``before_exit`` is called before a signal ends the process at once.
         """
         self._running, self._before_exit = True, before_exit
 
     def restore(self) -> None:
-        """The handlers of before."""
+        """Restore the signal handlers that were there before."""
         if self._wakeup is not None:
-            for number, handler in self._before.items():
+            for number, handler in self._handlers_before.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(self._wakeup)
             self._wakeup = None
-            self._told.close()
+            self._writer.close()
 
     def _listen(self) -> None:
         number = self._next(None)
         if number and self._running:
             self._stop.ask()
             name = signal.Signals(number).name
-            _log.info(Line("stopping", f"{name}: reads no more and ends what is begun", signal=name))
+            _log.info(
+                Line(
+                    "stopping",
+                    f"{name}: the flow reads no more, and finishes the rows that it has read",
+                    signal=name,
+                )
+            )
             again = self._next(PATIENCE_S)
             if again is None:
                 _log.warning(
-                    Line("stop_forced", f"{name}: not done after {PATIENCE_S:g} s; ends now", signal=name)
+                    Line(
+                        "stop_forced",
+                        f"{name}: the flow has not finished after {PATIENCE_S:g} s; the process ends now",
+                        signal=name,
+                    )
                 )
             elif not again:
                 return
@@ -94,11 +107,11 @@ class Signals:
             os._exit(128 + number)
 
     def _next(self, timeout_s: float | None) -> int | None:
-        """The number of the next signal of ours; 0 after ``restore``, None if none comes in time."""
-        while select.select([self._heard], [], [], timeout_s)[0]:
-            byte = self._heard.recv(1)
+        """The number of the next SIGTERM or SIGINT; 0 after ``restore``; ``None`` if none comes in time."""
+        while select.select([self._reader], [], [], timeout_s)[0]:
+            byte = self._reader.recv(1)
             if not byte:
-                self._heard.close()
+                self._reader.close()
                 return 0
             if byte[0] in _SIGNALS:
                 return byte[0]

@@ -1,7 +1,7 @@
-"""``python -m dataflow.doctor``: is all there that the dataflow needs, and if not, what to do about it.
+"""``python -m dataflow.doctor`` checks what the dataflow needs, and says what to do if something is missing.
 
-It looks and touches nothing: no topic, table or file is written, no consumer group joined, no offset
-committed. What it says names fields, files and servers, never an event's text.
+The doctor only reads: it writes no topic, table or file, joins no consumer group, and commits no offset. Its
+messages name fields, files and servers, never the text of an event.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,14 @@ from dataflow.errors import DriftlineError, OutageError, UnreachableError
 from dataflow.settings import Settings
 from dataflow.telemetry.logs import call_sites
 
-#: ``away``: may pass by itself; ``wrong``: only a person can mend it; ``warning``: worth a look, no more.
-Status = Literal["ok", "warning", "away", "wrong", "skipped"]
+#: ``unreachable``: a server does not answer, which may pass; ``wrong``: somebody must fix it; ``warning``:
+#: somebody should look at it.
+Status = Literal["ok", "warning", "unreachable", "wrong", "skipped"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found, in one line that says what to do."""
+    """What one check found. ``message`` is one line that says what to do."""
 
     check: str
     status: Status
@@ -29,30 +30,41 @@ class Finding:
 
 @dataclass(frozen=True)
 class Case:
-    """What is examined. ``cluster``: the process is one of several, so others may hold the recovery store."""
+    """What the doctor examines."""
 
     settings: Settings
+    #: The folder of the recovery store; ``None``: the flow runs without a store.
     recovery: Path | None
+    #: Whether the process is one of several: then another process may have the recovery store.
     cluster: bool
     now: datetime
 
 
-def found(check: str, look: Callable[[], Finding]) -> Finding:
-    """What ``look`` finds, or the error that it raises as a finding."""
+def found(check: str, examine: Callable[[], Finding]) -> Finding:
+    """What ``examine`` finds, or the finding about the error that it raises."""
     try:
-        return look()
-    except (OutageError, UnreachableError) as error:
-        return Finding(check, "away", str(error))
-    except DriftlineError as error:
+        return examine()
+    except Exception as error:
+        return failed(check, error)
+
+
+def failed(check: str, error: Exception) -> Finding:
+    """The finding about an error that a check raised."""
+    if isinstance(error, OutageError | UnreachableError):
+        return Finding(check, "unreachable", str(error))
+    if isinstance(error, DriftlineError):
         return Finding(check, "wrong", str(error))
-    except Exception as error:  # its message may quote an event, and the other checks are still to come
-        where = call_sites(error.__traceback__)[-1]
-        return Finding(
-            check, "wrong", f"the check itself failed: {type(error).__name__} at {where}; report it"
-        )
+    # The message of the error may quote an event.
+    where = call_sites(error.__traceback__)[-1]
+    message = f"the check itself failed: {type(error).__name__} at {where}; report it"
+    return Finding(check, "wrong", message)
 
 
 def exit_code(findings: list[Finding]) -> int:
-    """2 if something is wrong, 1 if something is away, else 0."""
+    """2 if something is wrong, else 1 if a server is unreachable, else 0.
+
+    >>> exit_code([Finding("source", "ok", ""), Finding("embedder", "unreachable", "")])
+    1
+    """
     statuses = {finding.status for finding in findings}
-    return 2 if "wrong" in statuses else int("away" in statuses)
+    return 2 if "wrong" in statuses else int("unreachable" in statuses)

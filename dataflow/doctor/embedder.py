@@ -1,72 +1,72 @@
-"""Does the model answer as agreed, and is it the model that the repository here describes?"""
+"""Checks whether the model answers as agreed, and whether it is the model in the repository here."""
 
 import re
 import time
+from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
-from dataflow.doctor import Case, Finding, found
+from dataflow.doctor import Case, Finding, failed, found
 from dataflow.embed import open_embedder, repository
 from dataflow.embed.base import Embedder
 from dataflow.errors import OutageError, SettingsError
 from dataflow.settings import Embed
 
 _TEXT = "Is anybody there?"
-#: In what gRPC says of a server that is there, but not to be talked to.
+#: Words in gRPC's message about a server that answers, but with which TLS fails.
 _TLS = re.compile("certificate|handshake|SSL_ERROR", re.IGNORECASE)
+_LONGEST_WAIT = timedelta(seconds=3)
 
 
-def look(case: Case) -> list[Finding]:
-    """Check the model server, or the model in this process."""
+def findings(case: Case) -> list[Finding]:
+    """What the doctor finds about the embedder and its model."""
     options = case.settings.embed
-    opened: list[Embedder] = []
+    triton = options.kind == "triton"
     try:
-        finding = found("embedder", lambda: _embedder(options, opened))
-        if options.kind != "triton":
-            return [finding]
-        return [finding, found("model", lambda: _model(options, opened))]
-    finally:
-        for embedder in opened:
-            embedder.close()
+        embedder = _open(options)
+    except Exception as error:
+        skipped = Finding("model", "skipped", "no answer from the server to compare with")
+        return [failed("embedder", error), *[skipped] * triton]
+    with closing(embedder):
+        finding = found("embedder", partial(_embedder, options, embedder))
+        return [finding, *[found("model", partial(_model, options, embedder.version))] * triton]
 
 
-def _embedder(options: Embed, opened: list[Embedder]) -> Finding:
-    quick = {
-        "startup_timeout": min(options.startup_timeout, timedelta(seconds=3)),
-        "follow": False,
-        "cache_rows": 0,
-    }
+def _open(options: Embed) -> Embedder:
+    wait = min(options.startup_timeout, _LONGEST_WAIT)
+    quick = {"startup_timeout": wait, "follow": False, "cache_rows": 0}
     try:
-        embedder = open_embedder(options.model_copy(update=quick))
+        return open_embedder(options.model_copy(update=quick))
     except OutageError as error:
         if _TLS.search(str(error)):
             raise SettingsError(
                 f"{error}; it is TLS that fails: see DRIFTLINE_EMBED__TLS_CA, __TLS_CERTIFICATE"
             ) from None
         raise
-    opened.append(embedder)
-    began = time.monotonic()
+
+
+def _embedder(options: Embed, embedder: Embedder) -> Finding:
+    start = time.monotonic()
     embedder.embed([_TEXT])
-    took_ms = (time.monotonic() - began) * 1e3
+    took_ms = (time.monotonic() - start) * 1e3
     where = f" at {options.url}" if options.kind == "triton" else ""
     what = f"{embedder.model} version {embedder.version}, {embedder.dim} dimensions"
     return Finding("embedder", "ok", f"{options.kind}{where}: {what}; one text took {took_ms:.0f} ms")
 
 
-def _model(options: Embed, opened: list[Embedder]) -> Finding:
-    if not opened:
-        return Finding("model", "skipped", "no answer from the server to compare with")
-    number, said = repository.pinned(opened[0].version)
+def _model(options: Embed, served: str) -> Finding:
+    """Compare the ``served`` version with the repository. The embedder refuses a version with another sum."""
+    number, sha256 = repository.pinned(served)
     newest = repository.newest(options.repository, options.model)
     if not newest:
         return Finding("model", "skipped", f"{options.repository}: no model here to compare the server with")
-    # One with another sum is refused by the embedder.
     held = repository.identity(options.repository, options.model, number)
-    if not held or not said:
+    if not held or not sha256:
         return Finding(
             "model",
             "warning",
-            f"version {number} at the server cannot be told to be that of {options.repository}: one of them "
-            "does not say what it is; see `python -m export list`, or set DRIFTLINE_EMBED__REPOSITORY",
+            f"version {number} of the server cannot be compared with {options.repository}: one of them does "
+            "not say what it is; see `python -m export list`, or set DRIFTLINE_EMBED__REPOSITORY",
         )
     if not options.version and newest != number:
         return Finding(

@@ -1,6 +1,7 @@
-"""Can every sink be written to? Nothing is written to find out."""
+"""Checks whether every sink can be written, without writing to a sink."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -12,33 +13,33 @@ from dataflow.settings import Settings
 from dataflow.sink import files
 
 
-def look(case: Case) -> list[Finding]:
-    """Check each sink of each stream."""
+def findings(case: Case) -> list[Finding]:
+    """What the doctor finds about each sink."""
     return [
-        found(f"sink.{stream}", lambda stream=stream, text=text: _sink(case.settings, stream, text))  # type: ignore[misc]
+        found(f"sink.{stream}", partial(_sink, case.settings, stream, text))
         for stream in get_args(sink.Stream)
         for text in getattr(case.settings.sink, stream)
     ]
 
 
 def _sink(settings: Settings, stream: sink.Stream, text: str) -> Finding:
-    where = parse_uri(text)
-    if where.scheme == "file":  # to open it would make it
-        _writable(Path(files.output_path(settings, where, stream)))
+    uri = parse_uri(text)
+    if uri.scheme == "file":  # opening the sink would make the file
+        _check_writable(Path(files.output_path(settings, uri, stream)))
     else:
         sink.open_sink(text, settings, stream=stream)
     return Finding(f"sink.{stream}", "ok", f"{text} can be written")
 
 
-def _writable(path: Path) -> None:
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if there == path and path.is_dir() != path.name.endswith(".parquet"):
-        raise SourceError(f"{path}: is {'a' if path.is_dir() else 'no'} folder; name another")
-    if there != path and not there.is_dir():
-        raise SourceError(f"{path}: {there} is no folder; name another")
+def _check_writable(path: Path) -> None:
+    """Raise ``SourceError`` if the flow could not write ``path``."""
+    nearest = next(part for part in (path, *path.absolute().parents) if part.exists())
+    if nearest != path and not nearest.is_dir():
+        raise SourceError(f"{path}: {nearest} is not a folder; name another")
     try:
-        with tempfile.TemporaryFile(dir=there) if there.is_dir() else there.open("ab"):
-            pass  # has no name in the folder, or is as it was
+        # A temporary file has no name in the folder, and opening a file to append changes nothing.
+        with tempfile.TemporaryFile(dir=nearest) if nearest.is_dir() else nearest.open("ab"):
+            pass
     except OSError as error:
-        why = error.strerror
-        raise SourceError(f"{path}: {there} cannot be written: {why}; change that, or name another") from None
+        problem = f"{nearest} cannot be written: {error.strerror}"
+        raise SourceError(f"{path}: {problem}; change that, or name another") from None

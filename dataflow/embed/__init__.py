@@ -1,14 +1,14 @@
-"""Texts to embeddings."""
+"""The embed stage: turns the texts of events into vectors."""
 
 from importlib import import_module
 
-from dataflow import settings
 from dataflow.embed.base import Embedder
 from dataflow.embed.cache import CachedEmbedder
+from dataflow.settings import Embed
 from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
-#: embed.kind -> the module whose ``connect(options, tracer=...)`` opens an embedder; imported when it is
-#: used.
+#: embed.kind -> the module whose ``connect(options, tracer=...)`` opens an embedder. A module is imported
+#: only when its embedder is opened.
 EMBEDDERS = {
     "triton": "dataflow.embed.triton.connect",
     "onnx": "dataflow.embed.onnx",
@@ -16,10 +16,14 @@ EMBEDDERS = {
 }
 
 
-def open_embedder(options: settings.Embed, tracer: Tracer = NO_TRACER) -> Embedder:
-    """The embedder that ``options`` ask for, with its cache. ``tracer`` makes a span for each request.
+def open_embedder(options: Embed, tracer: Tracer = NO_TRACER) -> Embedder:
+    """Open the embedder that ``options`` name, with its cache. ``tracer`` makes a span for each request.
 
     Raises ``SettingsError``, ``ContractError`` or ``OutageError`` if the embedder cannot be opened.
+
+    >>> embedder = open_embedder(Embed(kind="null", dim=8))
+    >>> embedder.embed(["a text", "another text"]).vectors.shape
+    (2, 8)
     """
     embedder: Embedder = import_module(EMBEDDERS[options.kind]).connect(options, tracer=tracer)
     # The null embedder computes an embedding faster than the cache finds it.

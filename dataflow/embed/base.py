@@ -1,4 +1,4 @@
-"""What an embedder is."""
+"""The interface of an embedder, and the check of its vectors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,22 +11,20 @@ from dataflow.items.arrays import Vectors
 
 @dataclass(frozen=True)
 class Embedded:
-    """One row a text: ``vectors`` is (n, dim) float32, all made by one ``version`` of the model.
+    """The embeddings of some texts, all made by one version of one model."""
 
-    ``failed``: row -> why, for texts that the model refused or answered with something not finite;
-    their vectors are undefined.
-    """
-
+    #: ``(n, dim)`` float32: one row for each text. The rows of failed texts are undefined.
     vectors: Vectors
     version: str
+    #: Row -> reason, for the texts that the model refused or that got an invalid vector.
     failed: Mapping[int, str] = field(default_factory=dict)
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors. Equal texts get equal vectors, to float rounding, in any company.
+    """Turns texts into vectors.
 
-    ``version`` is the one that answers now; an embedder that follows the newest may change it between
-    two calls, and within none.
+    Equal texts get equal vectors, up to float rounding, whatever texts are embedded with them. ``version`` is
+    the version that embeds now; it may change between two calls of ``embed``, but not within a call.
     """
 
     dim: int
@@ -38,24 +36,31 @@ class Embedder(Protocol):
         ...
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        """One vector a text, in order.
+        """Embed ``texts``: one vector for each text, in order.
 
-        Bad texts are reported in ``failed``. Raises ``OutageError`` when whoever computes stays
-        unreachable for too long, ``ContractError`` when it answers in another shape than agreed.
+        Texts that cannot be embedded are in ``failed``. Raises ``OutageError`` if the model server stays
+        unreachable for too long, ``ContractError`` if its answer has another shape than agreed.
         """
 
     def close(self) -> None:
-        """Let go of connections and threads. May be called twice."""
+        """Close connections and end threads. A second call does nothing."""
 
 
-def unsound(vectors: Vectors, *, unit: bool) -> dict[int, str]:
-    """Row -> why, of those that are no embedding: not finite, or not of length 1 where all are (``unit``)."""
+def invalid_vectors(vectors: Vectors, *, unit: bool) -> dict[int, str]:
+    """Row -> reason, for the rows of ``vectors`` ((n, dim) float32) that are not embeddings.
+
+    An embedding is finite and not zero. ``unit``: the model makes vectors of length 1, so each row must have
+    length 1.
+
+    >>> invalid_vectors(np.array([[0.6, 0.8], [3, 4], [np.nan, 0]], np.float32), unit=True)
+    {1: "the model's answer has length 5", 2: "the model's answer is not finite"}
+    """
     squares = np.einsum("ij,ij->i", vectors, vectors)
-    # As wide as half precision needs; a broken answer is far off.
-    bad = ~(np.abs(squares - 1) < 0.02) if unit else ~(np.isfinite(squares) & (squares > 0))
+    # The tolerance that half precision needs. A broken answer is much further off.
+    invalid = ~(np.abs(squares - 1) < 0.02) if unit else ~(np.isfinite(squares) & (squares > 0))
     return {
         int(row): "the model's answer is not finite"
         if not np.isfinite(squares[row])
         else f"the model's answer has length {np.sqrt(squares[row]):.3g}"
-        for row in np.flatnonzero(bad)
+        for row in np.flatnonzero(invalid)
     }

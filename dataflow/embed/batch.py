@@ -1,7 +1,4 @@
-"""Texts to vectors: the ``Embedder`` protocol, and what a micro-batch of events becomes.
-
-Pure: the embedder that computes the vectors is passed in.
-"""
+"""Embeds batches of events, and makes the rows of a window comparable. Pure: the embedder is passed in."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,69 +12,64 @@ from dataflow.items.arrays import Vectors
 from dataflow.items.schemas import EVENT, dead_letters, embedded_schema
 
 
-def embed_batch(embedder: Embedder, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """One ``EVENT`` batch -> its rows with their embeddings (``embedded_schema(dim)``), and dead letters."""
-    embedded, dead = embed_batches(embedder, [batch])
-    return embedded[0], dead
-
-
 def embed_batches(
     embedder: Embedder, batches: Sequence[pa.RecordBatch]
 ) -> tuple[list[pa.RecordBatch], pa.RecordBatch]:
-    """Several ``EVENT`` batches at once, so that requests are full; equal texts are embedded once.
+    """Embed several ``EVENT`` batches in one call, so that requests are full. Equal texts are embedded once.
 
-    Returns as many batches, each with its rows in order less those that failed, and one ``DEAD_LETTER``
-    batch of those that did (reason ``embedding``, ``raw`` the text).
+    Returns one batch (``embedded_schema(dim)``) for each batch, with the rows that did not fail in their
+    order, and one ``DEAD_LETTER`` batch of the rows that failed (reason ``embedding``, ``raw`` is the text).
     """
     texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
     encoded = texts.combine_chunks().dictionary_encode()
-    distinct = encoded.dictionary.to_pylist()
-    result = embedder.embed(distinct)
-    which = encoded.indices.to_numpy()
-    rows: list[tuple[str, str, str, int, bytes]] = []
+    result = embedder.embed(encoded.dictionary.to_pylist())
+    # For each row of all batches, the row of ``result`` that answers it.
+    answers = encoded.indices.to_numpy()
+    letters: list[tuple[str, str, str, int, bytes]] = []
     embedded, first = [], 0
     for batch in batches:
-        mine = which[first : first + len(batch)]
+        answer = answers[first : first + len(batch)]
         first += len(batch)
-        good, kept = ~np.isin(mine, list(result.failed)), batch
+        good, kept = ~np.isin(answer, list(result.failed)), batch
         if not good.all():
-            rows += _dead(batch, mine, ~good, result.failed)
-            kept, mine = batch.filter(pa.array(good)), mine[good]
-        embedded.append(_with_vectors(kept, result.vectors[mine], embedder.model, result.version))
-    return embedded, dead_letters(rows)
+            letters += _letters(batch.filter(pa.array(~good)), answer[~good], result.failed)
+            kept, answer = batch.filter(pa.array(good)), answer[good]
+        embedded.append(_with_vectors(kept, result.vectors[answer], embedder.model, result.version))
+    return embedded, dead_letters(letters)
 
 
 def one_version(embedder: Embedder, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """A window's embedded ``rows``, all as one version of one model made them, and dead letters.
+    """Make all embeddings in a window's ``rows`` come from one version of one model.
 
-    Nearly always ``rows`` itself. Around a change of version, and after a restart with another, the rows
-    that the embedder's version of now did not make are embedded again; those that it refuses are dead
-    letters. (``ts``, ``id``) order.
+    Returns the rows in (``ts``, ``id``) order, and dead letters. Nearly always the rows are ``rows`` itself.
+    After a change of version, or a restart with another version, the embedder embeds again the rows that its
+    current version did not embed. The rows that it refuses become dead letters.
     """
-    while len(pc.unique(_makers(rows))) > 1:
-        now = pa.scalar(f"{embedder.model} {embedder.version}")
-        current = pc.equal(_makers(rows), now)
-        (fresh,), refused = embed_batches(embedder, [rows.filter(pc.invert(current)).select(EVENT.names)])
-        # The embedder may have changed meanwhile: then it all begins anew, with few texts not in the cache.
-        if len(fresh) and _makers(fresh)[0] != now:
+    while len(pc.unique(_models(rows))) > 1:
+        current = pa.scalar(f"{embedder.model} {embedder.version}")
+        is_current = pc.equal(_models(rows), current)
+        old = rows.filter(pc.invert(is_current)).select(EVENT.names)
+        (fresh,), refused = embed_batches(embedder, [old])
+        # If the embedder changed its version meanwhile, start again: by now the cache holds most texts.
+        if len(fresh) and _models(fresh)[0] != current:
             continue
-        whole = pa.concat_batches([rows.filter(current), fresh])
+        whole = pa.concat_batches([rows.filter(is_current), fresh])
         order = pc.sort_indices(whole, sort_keys=[("ts", "ascending"), ("id", "ascending")])
         return whole.take(order), refused
     return rows, dead_letters([])
 
 
-def _makers(rows: pa.RecordBatch) -> pa.Array:
+def _models(rows: pa.RecordBatch) -> pa.Array:
+    """Model and version of each row, as one text."""
     return pc.binary_join_element_wise(rows.column("model"), rows.column("model_version"), " ")
 
 
-def _dead(
-    batch: pa.RecordBatch, which: npt.NDArray[np.int32], bad: npt.NDArray[np.bool_], failed: Mapping[int, str]
+def _letters(
+    events: pa.RecordBatch, answer: npt.NDArray[np.int32], failed: Mapping[int, str]
 ) -> list[tuple[str, str, str, int, bytes]]:
-    lost = batch.filter(pa.array(bad)).select(["partition", "offset", "text"]).to_pylist()
     return [
         ("embedding", failed[int(row)], event["partition"], event["offset"], event["text"].encode())
-        for event, row in zip(lost, which[bad], strict=True)
+        for event, row in zip(events.select(["partition", "offset", "text"]).to_pylist(), answer, strict=True)
     ]
 
 

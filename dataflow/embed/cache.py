@@ -1,4 +1,4 @@
-"""Texts that come again are not embedded again: a bounded memory in front of any embedder."""
+"""A bounded cache of embeddings in front of any embedder: a text that comes again is not embedded again."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from dataflow.telemetry import metrics
 
 
 class Cache:
-    """The vectors of the ``rows`` texts used last, of any model and version; ``dim`` components each.
+    """The vectors of the ``rows`` keys that were used last, each with ``dim`` dimensions.
 
-    Holds ``rows * dim * 4`` bytes of vectors, taken from the system as they fill, and about 250 bytes a
-    row of bookkeeping: a text is known by its 128-bit digest, so that its length costs nothing.
+    Takes ``rows * dim * 4`` bytes for the vectors, which the system provides as the cache fills, and about
+    250 bytes for each key.
     """
 
     def __init__(self, rows: int, dim: int) -> None:
@@ -28,21 +28,26 @@ class Cache:
         return len(self._slots)
 
     def get(self, keys: Sequence[bytes], into: Vectors) -> list[int]:
-        """Copy what is known of ``keys`` to its rows of ``into``; the places of what is not."""
+        """Copy the vector of each key to the row of ``into`` with the key's index.
+
+        Returns the indices of the keys that have no vector here.
+        """
         found, slots, missing = [], [], []
-        for place, key in enumerate(keys):
+        for index, key in enumerate(keys):
             slot = self._slots.get(key)
             if slot is None:
-                missing.append(place)
+                missing.append(index)
             else:
                 self._slots.move_to_end(key)
-                found.append(place)
+                found.append(index)
                 slots.append(slot)
         into[found] = self._vectors[slots]
         return missing
 
     def put(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Remember one vector a key, all different; what was not used for longest goes."""
+        """Store one vector for each key; ``keys`` are distinct. The keys that were not used for longest
+        leave.
+        """
         keys, vectors = keys[-self._rows :], vectors[-self._rows :]
         slots = []
         for key in keys:
@@ -56,9 +61,9 @@ class Cache:
 
 
 class CachedEmbedder:
-    """An ``Embedder`` that asks ``inner`` only for texts that it has not seen for a while.
+    """An ``Embedder`` that passes only texts without a cached vector to ``inner``.
 
-    ``hits`` and ``misses`` count texts, after equal ones of a micro-batch have become one.
+    ``hits`` and ``misses`` count the texts of all calls.
     """
 
     def __init__(self, inner: Embedder, rows: int) -> None:
@@ -84,8 +89,8 @@ class CachedEmbedder:
             if not missing:
                 answer = Embedded(vectors[:0], version)
                 break
-            answer = self._inner.embed([texts[place] for place in missing])
-            # What was remembered is of the older version: then it does not go with the answer.
+            answer = self._inner.embed([texts[index] for index in missing])
+            # If the version changed meanwhile, the cached vectors do not fit the answer: look them up again.
             if answer.version == version:
                 break
         vectors[missing] = answer.vectors
@@ -103,5 +108,6 @@ class CachedEmbedder:
 
 
 def _keys(model: str, version: str, texts: Sequence[str]) -> list[bytes]:
-    of = f"{model}\0{version}\0".encode()
-    return [of + blake2b(text.encode(), digest_size=16).digest() for text in texts]
+    """A key for each text: a 128-bit digest stands for the text, so that a long text takes no more memory."""
+    prefix = f"{model}\0{version}\0".encode()
+    return [prefix + blake2b(text.encode(), digest_size=16).digest() for text in texts]

@@ -1,49 +1,60 @@
-"""Follow the newest version of a model: an embedder that changes to it between two micro-batches. Pure.
+"""An embedder that changes to the newest version of a model while the flow runs. Pure.
 
-Rows that are already in windows stay as they are; a window that would mix versions has its older rows
-embedded again before it is scored (:func:`dataflow.embed.batch.one_version`). So nothing needs to be
-agreed upon between workers, and a restart with another version is the same case.
+The version changes between two batches. Rows that are already in windows keep their embeddings. A window with
+rows of several versions has its older rows embedded again before it is scored
+(:func:`dataflow.embed.batch.one_version`). So workers need not agree on a version, and a restart with another
+version needs no special case.
 """
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from threading import Lock
+from typing import Protocol
 
 from dataflow.embed.base import Embedded, Embedder
 from dataflow.errors import ContractError, VersionGoneError
 from dataflow.telemetry.logs import Line
 
-#: From the version in use to an embedder of the newest, if that is another one and answers, else None.
-#: Raises ``ContractError`` if it does not fit.
-Look = Callable[[str], Embedder | None]
+
+class Versions(Protocol):
+    """The versions of a model at the place that serves or holds them."""
+
+    def newer(self, current: str) -> Embedder | None:
+        """An embedder of the newest version; ``None`` if that is ``current``, or does not answer.
+
+        Raises ``ContractError`` if the newest version does not fit.
+        """
+
+    def wait(self, cause: str, attempt: int) -> None:
+        """Wait for a version to be served; ``attempt`` is 0, 1, ... Raises ``OutageError`` in the end."""
+
+    def over(self) -> None:
+        """Note that a version is served again, after a call of ``wait``."""
 
 
 class FollowingEmbedder:
-    """An ``Embedder`` that looks for another version every ``interval``, and at once when its own is gone.
+    """An ``Embedder`` that looks for a newer version every ``interval``, and at once when its version is
+    gone.
 
-    ``wait(cause, attempt)`` is called, again and again, while no version is served at all; ``over()`` when
-    one is. The clock is monotonic seconds.
+    ``clock`` returns monotonic seconds.
     """
 
     def __init__(
         self,
         first: Embedder,
-        look: Look,
-        *,
+        versions: Versions,
         interval: timedelta,
-        wait: Callable[[str, int], None],
-        over: Callable[[], None],
         clock: Callable[[], float],
         log: Callable[[str], None],
     ) -> None:
         self.dim = first.dim
         self.model = first.model
         self._current = first
-        self._look = look
+        self._versions = versions
         self._interval_seconds = interval.total_seconds()
-        self._wait, self._over, self._clock, self._log = wait, over, clock, log
+        self._clock, self._log = clock, log
         self._looked = clock()
-        self._unfit = ""
+        self._logged_misfit = ""
         self._lock = Lock()
 
     @property
@@ -58,12 +69,12 @@ class FollowingEmbedder:
             try:
                 answer = current.embed(texts)
             except VersionGoneError as error:
-                if not self._move(current):
-                    self._wait(str(error), waits)
+                if not self._change(current):
+                    self._versions.wait(str(error), waits)
                     waits += 1
             else:
                 if waits:
-                    self._over()
+                    self._versions.over()
                 return answer
 
     def close(self) -> None:
@@ -74,17 +85,17 @@ class FollowingEmbedder:
             return
         self._looked = self._clock()
         try:
-            self._move(self._current)
+            self._change(self._current)
         except ContractError as error:
-            if self._unfit != str(error):
-                self._unfit = str(error)
+            if self._logged_misfit != str(error):
+                self._logged_misfit = str(error)
                 sentence = f"{self.model}: staying with version {self.version}: {error}"
                 self._log(Line("version_unfit", sentence, model=self.model, version=self.version))
 
-    def _move(self, current: Embedder) -> bool:
-        """Change to the newest version, unless it is ``current``. Whether it is another now."""
+    def _change(self, current: Embedder) -> bool:
+        """Change to the newest version if that is not ``current``. Returns whether the version changed."""
         with self._lock:
-            if self._current is current and (newer := self._look(current.version)):
+            if self._current is current and (newer := self._versions.newer(current.version)):
                 sentence = f"{self.model}: version {newer.version} from now on, it was {current.version}"
                 fields = {"model": self.model, "version": newer.version, "version_before": current.version}
                 self._log(Line("version_followed", sentence, **fields))

@@ -1,6 +1,7 @@
-"""The in-process embedder (``embed.kind = onnx``): the served graph and tokenizer, without a server.
+"""The embedder that runs the model in this process (``embed.kind = onnx``).
 
-It reads the same ``model_repo/`` as Triton does, sorted and cut as ``sbert`` does it.
+It reads the graph and the tokenizer from the model repository that Triton serves, and sorts and cuts texts as
+the served model ``sbert`` does.
 """
 
 import logging
@@ -11,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from dataflow import settings
 from dataflow.embed import repository
-from dataflow.embed.base import Embedded, Embedder, unsound
+from dataflow.embed.base import Embedded, Embedder, invalid_vectors
 from dataflow.embed.follow import FollowingEmbedder
 from dataflow.errors import ContractError, SettingsError
 from dataflow.items.arrays import Vectors
+from dataflow.settings import Embed
 from dataflow.telemetry import metrics
 from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
@@ -24,13 +25,13 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Session:
-    """An ONNX graph with its tokenizer. ``threads`` 0: as many as there are cores."""
+    """An ONNX graph with its tokenizer. ``threads`` 0: as many threads as there are cores."""
 
     def __init__(self, graph: Path, tokenizer: Path, *, threads: int = 0) -> None:
         try:
             import onnxruntime  # noqa: PLC0415  an optional dependency
 
-            from dataflow.embed.tokens import Tokens  # noqa: PLC0415  needs tokenizers, optional too
+            from dataflow.embed.tokens import Tokens  # noqa: PLC0415  needs tokenizers, an optional dependency
         except ImportError as error:
             raise SettingsError(
                 f"embed.kind=onnx needs {error.name}; install it with: pip install 'driftline[onnx]'"
@@ -43,7 +44,7 @@ class Session:
         self.dim = int(self._session.get_outputs()[0].shape[1])
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """(n, dim) float32, one row a text, in order."""
+        """Embed ``texts``: (n, dim) float32, one row for each text, in order."""
         vectors = np.empty((len(texts), self.dim), np.float32)
         for batch in self._tokens.batches(texts):
             feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
@@ -64,52 +65,59 @@ class OnnxEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Embedded:
         vectors = self._session.encode(texts)
-        return Embedded(vectors, self.version, unsound(vectors, unit=False))
+        return Embedded(vectors, self.version, invalid_vectors(vectors, unit=False))
 
     def close(self) -> None:
         pass
 
 
 def connect(
-    options: settings.Embed,
+    options: Embed,
     *,
     tracer: Tracer = NO_TRACER,
     clock: Callable[[], float] = time.monotonic,
     log: Callable[[str], None] = _LOGGER.warning,
 ) -> Embedder:
-    """The embedder of ``embed.repository``, ``embed.model`` and ``embed.version`` (unset: the one that Triton
-    would answer with).
+    """Open ``embed.model`` of ``embed.repository`` in ``embed.version`` (unset: the version that Triton
+    serves).
 
-    Raises ``SettingsError`` if the model is not there or a dependency is missing, ``ContractError`` if
-    it has another dimension than ``embed.dim``.
+    Raises ``SettingsError`` if the model or a dependency is missing, ``ContractError`` if the model has
+    another dimension than ``embed.dim``.
     """
     first = _open(options, _newest(options))
     if not options.follow:
         return first
-    agreed = options.model_copy(update={"dim": first.dim})
+    versions = _Versions(options.model_copy(update={"dim": first.dim}))
+    return FollowingEmbedder(first, versions, options.follow_interval, clock, log)
 
-    def look(current: str) -> OnnxEmbedder | None:
+
+class _Versions:
+    """The versions of a model in a model repository.
+
+    A version that was opened is in memory and answers whatever happens to its files. So no version is ever
+    gone, and nothing waits for one.
+    """
+
+    def __init__(self, options: Embed) -> None:
+        self._options = options
+
+    def newer(self, current: str) -> OnnxEmbedder | None:
         try:
-            newest = _newest(options)
-            if repository.label(newest, _identity(options, newest)) == current:
+            newest = _newest(self._options)
+            if repository.label(newest, _identity(self._options, newest)) == current:
                 return None
-            return _open(agreed, newest)
-        except SettingsError:  # it is being put there, or taken away
+            return _open(self._options, newest)
+        except SettingsError:  # the export is writing or removing the newest version
             return None
 
-    # What is in memory answers whatever happens to the files: it is never gone, and nobody waits.
-    return FollowingEmbedder(
-        first,
-        look,
-        interval=options.follow_interval,
-        wait=lambda _cause, _attempt: None,
-        over=lambda: None,
-        clock=clock,
-        log=log,
-    )
+    def wait(self, cause: str, attempt: int) -> None:
+        pass
+
+    def over(self) -> None:
+        pass
 
 
-def _open(options: settings.Embed, version: str) -> OnnxEmbedder:
+def _open(options: Embed, version: str) -> OnnxEmbedder:
     layout = repository.Layout(options.repository, version, options.model)
     graph = layout.graph
     for path in (graph, layout.tokenizer):
@@ -124,18 +132,18 @@ def _open(options: settings.Embed, version: str) -> OnnxEmbedder:
     return OnnxEmbedder(session, options.model, repository.label(version, identity))
 
 
-def _newest(options: settings.Embed) -> str:
-    """The version that is pinned, else the one that Triton would answer with."""
+def _newest(options: Embed) -> str:
+    """The number of the pinned version, else of the version that Triton serves."""
     number, _ = repository.pinned(options.version)
     if found := number or repository.newest(options.repository, options.model):
         return found
     asked = repository.versions_asked_for(options.repository, options.model)
     raise SettingsError(
         f"{options.repository}: holds no whole version of {options.model}"
-        + (f" of those that its config.pbtxt asks for, {asked}" if asked else "")
+        + (f" among the versions {asked} that its config.pbtxt asks for" if asked else "")
         + "; make it with `python -m export build MODEL`"
     )
 
 
-def _identity(options: settings.Embed, version: str) -> repository.Identity | None:
+def _identity(options: Embed, version: str) -> repository.Identity | None:
     return repository.identity(options.repository, options.model, version)

@@ -1,4 +1,4 @@
-"""The embed step: events in, embedded events and dead letters out."""
+"""The embed step: takes events, gives embedded events and dead letters."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +15,11 @@ from dataflow.telemetry.watch import Watch
 
 @dataclass(frozen=True)
 class EmbedOut:
-    """``events``: schema ``embedded_schema(dim)``. ``dead_letters``: schema ``DEAD_LETTER``. No item is
-    empty.
-    """
+    """The streams out of the embed step. No batch in them is empty."""
 
+    #: Embedded events, schema ``embedded_schema(dim)``.
     events: Stream[Marked]
+    #: The events whose text the model refused, schema ``DEAD_LETTER``.
     dead_letters: KeyedStream[Marked]
 
 
@@ -31,7 +31,24 @@ class _Embedded:
 
 @operator
 def embed(step_id: str, up: Stream[Marked], embedder: Embedder, watch: Watch) -> EmbedOut:
-    """Embed batches of schema ``EVENT``."""
+    """Embed the texts of batches with schema ``EVENT``.
+
+    >>> import pyarrow as pa
+    >>> from bytewax.dataflow import Dataflow
+    >>> from bytewax.testing import TestingSink, TestingSource, run_main
+    >>> from dataflow.embed.null import NullEmbedder
+    >>> from dataflow.items.schemas import EVENT
+    >>> from dataflow.telemetry.watch import UNWATCHED
+    >>> event = {"id": "p:0", "key": "all", "ts": 0, "text": "a text", "partition": "p", "offset": 0}
+    >>> events = pa.RecordBatch.from_pylist([event | {"attributes": "{}"}], schema=EVENT)
+    >>> flow = Dataflow("example")
+    >>> up = op.input("events", flow, TestingSource([Marked(events)]))
+    >>> out, found = embed("embed", up, NullEmbedder(dim=4), UNWATCHED), []
+    >>> op.output("out", out.events, TestingSink(found))
+    >>> run_main(flow)
+    >>> found[0].rows.column("model")[0].as_py(), found[0].rows.column("embedding").type.list_size
+    ('null', 4)
+    """
     embedded = op.flat_map_batch("texts", up, watch.guard(partial(_embed, embedder, watch)))
     events = op.filter("events", op.flat_map("event_batches", embedded, lambda item: item.events), bool)
     letters = op.map("letter_batches", embedded, lambda item: item.dead_letters)

@@ -1,1 +1,1 @@
-"""Bytewax's recovery store, prepared before a start."""
+"""Prepares the recovery store before the flow starts, and reports how far a resume has come."""

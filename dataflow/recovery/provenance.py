@@ -1,14 +1,18 @@
-"""What the state in a recovery store depends on: a restart does not go on with state that does not fit."""
+"""What the state in a recovery store was made with. A flow resumes only from state that fits its settings."""
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from dataflow.recovery.partitions import reading, writing
 from dataflow.settings import Settings, Window
 
-#: Counts up when the state that the steps write changes its form.
+#: The number of the format of the state that the steps write. A change of the format increases it.
 FORMAT = 2
 
-#: State that was made with another value of one of these cannot go on. The model is not among them: rows that
-#: another model of the same dimension embedded are embedded again (:func:`dataflow.embed.batch.one_version`).
+#: A flow cannot resume from state that was made with another value of one of these. The model is not among
+#: them: rows that another model of the same dimension embedded are embedded again
+#: (:func:`dataflow.embed.batch.one_version`).
 FIXED = (
     "format",
     "source.key_field",
@@ -21,11 +25,13 @@ FIXED = (
     "embedding.dim",
 )
 
+_TABLE = "driftline_made_with"
+
 
 def made_with(settings: Settings, *, dim: int | None, model: str) -> dict[str, str]:
-    """Names in ``FIXED``, as far as they matter to this kind of windows, and the model, as texts.
+    """The values of ``FIXED`` that matter to these windows, and the model, all as texts.
 
-    ``dim``: ``None`` where the model is not known; then the result says nothing about the dimension.
+    ``dim``: the dimension of the embeddings; ``None``: it is not known, and the result does not contain it.
     """
     window = settings.window
     values: dict[str, object] = {
@@ -33,12 +39,47 @@ def made_with(settings: Settings, *, dim: int | None, model: str) -> dict[str, s
         "source.key_field": settings.source.key_field or "unset",
         "window.kind": window.kind,
         **_extent(window),
-        # A sample of another size goes on; rows that were not counted as a sample do not become one.
+        # The size of a sample may change. Rows that were not counted as a sample cannot become a sample.
         "window.max_window_rows": "set" if window.max_window_rows else "unset",
         "embedding.dim": dim,
         "model": model,
     }
     return {name: _text(value) for name, value in values.items() if value is not None}
+
+
+def differences(
+    recorded: Mapping[str, str], made_with: Mapping[str, str], fixed: Collection[str]
+) -> list[str]:
+    """Why a flow with ``made_with`` cannot resume from state with ``recorded``: a phrase for each reason.
+
+    >>> differences({"window.length": "60s"}, {"window.length": "90s"}, ["window.length"])
+    ['window.length=60s, and now it is 90s']
+    """
+    if not recorded:
+        return ["an older version of driftline, which did not record its settings"]
+    names = [name for name in (*recorded, *made_with) if name in fixed]
+    return [
+        f"{name}={recorded.get(name, 'unset')}, and now it is {made_with.get(name, 'unset')}"
+        for name in dict.fromkeys(names)
+        if recorded.get(name) != made_with.get(name)
+    ]
+
+
+def read(paths: Sequence[Path]) -> dict[str, str]:
+    """What the state of these partitions was made with; empty if the partitions do not record that."""
+    for path in paths:
+        with reading(path) as database:
+            if database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_TABLE,)).fetchone():
+                return dict(database.execute(f"SELECT name, value FROM {_TABLE}"))
+    return {}
+
+
+def write(path: Path, made_with: Mapping[str, str]) -> None:
+    """Record ``made_with`` in the partition at ``path``."""
+    with writing(path) as database:
+        database.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        database.execute(f"DELETE FROM {_TABLE}")
+        database.executemany(f"INSERT INTO {_TABLE} VALUES (?, ?)", list(made_with.items()))
 
 
 def _extent(window: Window) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Says how far a resume has come: Bytewax loads a large store for minutes and logs nothing meanwhile."""
+"""Logs how far a resume has come. Bytewax may load a large store for minutes, and logs nothing meanwhile."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 class ResumeLog:
-    """Logs a line now and then, from :meth:`start` until :meth:`over`.
+    """Logs a line every ``interval_seconds``, from :meth:`start` until :meth:`over`.
 
     ``loaded()`` returns how many keys and how many chunks are loaded.
     """
@@ -26,14 +26,14 @@ class ResumeLog:
         self._states, self._began = 0, 0.0
 
     def start(self, states: int) -> None:
-        """So many states are to be loaded; none: there is nothing to log."""
+        """Note that Bytewax starts to load ``states`` states. Nothing is logged if it is 0."""
         self._states, self._began = states, time.monotonic()
         if states:
             Thread(target=self._run, name="resume-log", daemon=True).start()
 
     def over(self) -> None:
-        """The state is loaded. To be called when the source is polled, as often as that is: Bytewax polls it
-        only when all state is loaded.
+        """Note that all state is loaded. Call this at each poll of the source, which Bytewax polls only after
+        it has loaded all state.
         """
         if self._over.is_set():
             return
@@ -49,6 +49,6 @@ class ResumeLog:
             keys, chunks = self._loaded()
             sentence = (
                 f"loading {self._states} states from the recovery store for {seconds:.0f} s: "
-                f"{keys} keys and {chunks} chunks of rows are there"
+                f"{keys} keys and {chunks} chunks of rows are loaded"
             )
             _log.info(logs.Line("resuming", sentence, seconds=seconds, keys=keys, chunks=chunks))

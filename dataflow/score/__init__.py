@@ -1,1 +1,1 @@
-"""Scores of the rows of a window."""
+"""The score stage: scores the events of each window."""

@@ -1,7 +1,7 @@
-"""The score step: whole windows in; scores, a summary of each window, and dead letters out."""
+"""The score step: takes whole windows, gives scores, a summary of each window, and dead letters."""
 
 from dataclasses import dataclass
-from typing import Callable  # noqa: UP035  on CPython 3.10, Bytewax takes the other Callable for a class
+from typing import Callable  # noqa: UP035  on CPython 3.10, Bytewax takes collections.abc.Callable for a class
 
 import bytewax.operators as op
 import pyarrow as pa
@@ -22,24 +22,24 @@ from dataflow.telemetry.watch import Watch
 
 @dataclass(frozen=True)
 class OneModel:
-    """Makes the embeddings of a window comparable: all from one version of one model.
+    """Makes the embeddings of a window comparable: all come from one version of one model."""
 
-    ``unify(rows)`` returns the rows, embedded by one version, and a ``DEAD_LETTER`` batch of the rows that
-    this version refuses. ``dim``: the dimension of its embeddings.
-    """
-
+    #: The number of dimensions of the embeddings.
     dim: int
+    #: Takes the rows of a window. Returns the rows, embedded by one version, and a ``DEAD_LETTER`` batch of
+    #: the rows that this version refuses.
     unify: Callable[[pa.RecordBatch], tuple[pa.RecordBatch, pa.RecordBatch]]
 
 
 @dataclass(frozen=True)
 class ScoreOut:
-    """``scores``: schema ``SCORED``. ``windows``: schema ``WINDOW_SUMMARY``. ``dead_letters``: schema
-    ``DEAD_LETTER``.
-    """
+    """The streams out of the score step."""
 
+    #: A row for each event and window, schema ``SCORED``.
     scores: KeyedStream[Marked]
+    #: A row for each window, schema ``WINDOW_SUMMARY``.
     windows: KeyedStream[Marked]
+    #: The events that could not be embedded again, schema ``DEAD_LETTER``.
     dead_letters: KeyedStream[Marked]
 
 
@@ -60,7 +60,33 @@ def score(
     clock: Clock,
     watch: Watch,
 ) -> ScoreOut:
-    """Score each window. ``clock`` measures how old the events of a window are by then."""
+    """Score each window. ``clock`` is used to measure how old the events of a window are when they are
+    scored.
+
+    >>> from bytewax.dataflow import Dataflow
+    >>> from bytewax.testing import TestingSink, TestingSource, run_main
+    >>> from dataflow.clock import utc_now
+    >>> from dataflow.items.rows import Rows
+    >>> from dataflow.items.schemas import dead_letters, embedded_schema
+    >>> from dataflow.items.windows import WindowRef
+    >>> from dataflow.score.scorers import open_scorer
+    >>> from dataflow.telemetry.watch import UNWATCHED
+    >>> event = {"key": "all", "text": "a text", "partition": "p", "offset": 0, "attributes": "{}"}
+    >>> event |= {"model": "m", "model_version": "1"}
+    >>> one = event | {"id": "p:0", "ts": 0, "embedding": [0, 1]}
+    >>> two = event | {"id": "p:1", "ts": 1, "embedding": [1, 0]}
+    >>> rows = pa.RecordBatch.from_pylist([one, two], schema=embedded_schema(2))
+    >>> window = WholeWindow(WindowRef(start=0, end=60_000_000, revision=0), [Rows(rows)], seen=2)
+    >>> settings, one_model = Settings(), OneModel(2, lambda rows: (rows, dead_letters([])))
+    >>> scorer = open_scorer(settings.score.model_copy(update={"kind": "mean"}))
+    >>> flow, found = Dataflow("example"), []
+    >>> up = op.input("windows", flow, TestingSource([("all", window)]))
+    >>> out = score("score", up, scorer, settings, one_model, utc_now, UNWATCHED)
+    >>> op.output("out", out.scores, TestingSink(found))
+    >>> run_main(flow)
+    >>> [(key, batch.rows.column("score").to_numpy().round(3).tolist()) for key, batch in found]
+    [('all', [0.707, 0.707])]
+    """
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if settings.sink.embeddings:
         extra.append(embedding_field(one_model.dim))
@@ -84,7 +110,7 @@ class _Work:
     watch: Watch
 
     def score(self, item: tuple[str, WholeWindow]) -> tuple[str, _Scored]:
-        """Gather, unify and score one window, so that only one window at a time is copied."""
+        """Gather, unify and score a window. Only one window at a time is copied."""
         key, window = item
         rows, tracer = window.gather(), self.watch.tracer
         with tracer.window(rows, *window.ref):

@@ -1,4 +1,4 @@
-"""One whole window in; one row for each event, and one row about the window, out."""
+"""Scores one whole window: makes a row for each event, and a summary of the window."""
 
 from collections.abc import Collection
 
@@ -16,7 +16,8 @@ def score_window(
 ) -> ScoredWindow:
     """Score ``rows``, the gathered rows of ``window``: embedded events, at least one.
 
-    ``extra``: fields of the result behind the fields of ``SCORED``: ``SAMPLE_SHARE``, or columns of ``rows``.
+    ``extra``: more fields of the result, after the fields of ``SCORED``: ``SAMPLE_SHARE``, or columns of
+    ``rows``.
     """
     scores, n = scorer.score(rows), len(rows)
     columns = {

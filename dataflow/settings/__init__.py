@@ -1,4 +1,4 @@
-"""The settings of the dataflow: one frozen object, a group a stage.
+"""The settings of the dataflow: one frozen object with one group for each stage.
 
 :func:`load` reads the settings from ``DRIFTLINE_<STAGE>__<FIELD>`` variables, and from the TOML file that
 ``DRIFTLINE_CONFIG`` names (tables are stages; a variable wins over the file). Unknown names are refused.

@@ -1,4 +1,4 @@
-"""What Bytewax is asked to do, as far as the flow must know."""
+"""The options of ``bytewax.run`` that the flow needs to know: the recovery store and the addresses."""
 
 import argparse
 import contextlib
@@ -9,27 +9,35 @@ from typing import NamedTuple
 
 
 class BytewaxRun(NamedTuple):
-    """What Bytewax is asked to do. ``recovery``: the store; ``addresses``: those of a cluster's processes."""
+    """How Bytewax runs the flow."""
 
+    #: The folder of the recovery store; ``None``: Bytewax uses no store.
     recovery: Path | None
+    #: The address of each process of the cluster, ``HOST:PORT``; empty: the flow runs in one process.
     addresses: tuple[str, ...]
 
     @property
     def cluster(self) -> bool:
-        """Whether this is one process of several."""
+        """Whether this process is one of several."""
         return len(self.addresses) > 1
 
 
 def bytewax_run(arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> BytewaxRun:
-    """What the arguments of ``bytewax.run`` and Bytewax's own variables say; an argument wins."""
+    """Read the arguments of ``bytewax.run`` and Bytewax's own variables. An argument wins over a variable.
+
+    >>> bytewax_run(["dataflow.flow:flow", "-r", "out/db"], {}).recovery.name
+    'db'
+    >>> bytewax_run([], {"BYTEWAX_ADDRESSES": "a:1;b:1"}).cluster
+    True
+    """
     environ = os.environ if environ is None else environ
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("-r", "--recovery-directory", default=environ.get("BYTEWAX_RECOVERY_DIRECTORY"))
     parser.add_argument("-a", "--addresses", default=environ.get("BYTEWAX_ADDRESSES"))
-    options, _ = parser.parse_known_args(arguments)
-    addresses = options.addresses.split(";") if options.addresses else []
+    parsed, _ = parser.parse_known_args(arguments)
+    addresses = parsed.addresses.split(";") if parsed.addresses else []
     if not addresses and (path := environ.get("BYTEWAX_HOSTFILE_PATH")):
         with contextlib.suppress(OSError):
             addresses = Path(path).read_text(encoding="utf-8").split()
-    store = options.recovery_directory
+    store = parsed.recovery_directory
     return BytewaxRun(Path(store) if store else None, tuple(filter(None, map(str.strip, addresses))))

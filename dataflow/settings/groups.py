@@ -1,4 +1,8 @@
-"""Every setting: one frozen object, with one group for each stage."""
+"""Every setting, in one group for each stage. The docstring below a field is its entry in the reference.
+
+All groups are frozen, and unknown names are refused. Durations are ``timedelta``; see
+:func:`dataflow.settings.duration` for how to write them.
+"""
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,117 +14,193 @@ from dataflow.settings.values import Instant, NotNegative, Positive, Uris, Zone
 
 
 class _Group(BaseModel):
-    # `python -m docs.generate` writes the reference of settings from the docstring below each field.
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Source(_Group):
-    """Where records come from, and where in a record the event is."""
+    """The source of the records, and where a record holds the event."""
 
     uri: str = "stdin:"
-    """The source: ``file:PATH`` (or a glob), ``stdin:``, ``kafka://host:port,.../topic`` or ``demo:``."""
+    """Where to read: ``file:PATH`` (or a glob), ``stdin:``, ``kafka://HOST:PORT,.../TOPIC``,
+    ``demo:?rate=..&seed=..``.
+    """
+
     id_field: str | None = None
-    """The field with the identity of the event. Unset: the identity is ``partition:offset``."""
+    """Field with the identity of the event, a string or an integer. Unset: the position of the record,
+    ``partition:offset``.
+    """
+
     key_field: str | None = None
-    """The field with the key: events are compared with events of the same key. Unset: Kafka's message key, or
-    one key for all events."""
+    """Field with the key: only events with equal keys are compared with each other. Unset: the message key of
+    Kafka; all events have one key where the source has no message keys.
+    """
+
     ts_field: str = "ts"
-    """The field with the event time. Empty: Kafka's timestamp, else the time of arrival."""
+    """Field with the event time. Empty: the timestamp of the Kafka message, else the time of arrival. In
+    lines of plain text, any name means the time at the start of the line.
+    """
+
     ts_format: str = "rfc3339"
-    """How a time is written: ``rfc3339``, ``epoch_s``, ``epoch_ms``, or a ``strptime`` pattern."""
+    """How the event time is written: ``rfc3339``, ``epoch_s``, ``epoch_ms``, or a ``strptime`` pattern."""
+
     ts_zone: Zone = "UTC"
-    """The zone of times that have no zone."""
+    """Time zone (an IANA name) of event times without an offset."""
+
     ts_year: Annotated[int, Field(ge=1, le=9999)] | None = None
-    """The year of times that have no year. Unset: the latest year in which the time is not in the future."""
+    """Year of event times without a year, 1 to 9999. Unset: the latest year in which the time is at most
+    ``window.max_future`` ahead of the wall clock.
+    """
+
     ts_ambiguous: Literal["earlier", "later", "reject"] = "earlier"
-    """Which moment is meant by a time without an offset that the zone has twice in autumn. ``reject`` makes
-    the record a dead letter."""
+    """Which time is meant where the clock of ``ts_zone`` is set back and shows a time twice: the ``earlier``
+    or the ``later`` one; ``reject`` makes the record a dead letter.
+    """
+
     text_field: str = "text"
-    """The field with the text."""
+    """Field with the text, a string."""
+
     max_record_bytes: Annotated[int, Field(ge=1)] = 1 << 20
-    """A longer record is a dead letter."""
+    """Largest record in bytes, at least 1. A longer record becomes a dead letter."""
+
     batch_rows: Annotated[int, Field(ge=1)] = 1024
-    """A batch ends at so many records, or at ``batch_bytes``, whichever comes first."""
+    """Most records in a batch, at least 1. A batch ends at ``batch_rows`` or ``batch_bytes``, whichever comes
+    first.
+    """
+
     batch_bytes: Annotated[int, Field(ge=1)] = 8 << 20
-    """A batch ends at so many bytes of records. A longer record is a batch of its own."""
+    """Bytes of records at which a batch ends, at least 1."""
 
 
 class Kafka(_Group):
-    """How to reach Kafka, for the source and the sinks. Names are librdkafka's, with ``_`` for ``.``."""
+    """How to connect to Kafka, for the source and for the sinks. Each setting is the setting of librdkafka
+    with the same name, with ``.`` in place of ``_``; unset: the default of librdkafka.
+    """
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
-    """The protocol to the brokers. Unset: librdkafka's default, ``PLAINTEXT``."""
+    """Protocol of the connection to the brokers. Unset: ``PLAINTEXT``."""
+
     sasl_mechanism: str | None = None
-    """The SASL mechanism, such as ``SCRAM-SHA-512``."""
+    """SASL mechanism, for example ``PLAIN`` or ``SCRAM-SHA-512``. Unset: ``GSSAPI``; it matters only with a
+    ``SASL_`` protocol.
+    """
+
     sasl_username: str | None = None
-    """The SASL user name."""
+    """User name for SASL. Unset: none is sent."""
+
     sasl_password: SecretStr | None = None
-    """The SASL password. A secret is never in a URI, and never in the log."""
+    """Password for SASL; it is never logged. Unset: none is sent."""
+
     ssl_ca_location: str | None = None
-    """The PEM file of the authority that vouches for the brokers."""
+    """Path of the certificates (PEM) of the authorities that brokers are checked against. Unset: the
+    authorities that the system trusts.
+    """
+
     ssl_certificate_location: str | None = None
-    """The PEM file with the certificate of this process, for mutual TLS."""
+    """Path of the certificate (PEM) that the client shows to the brokers. Unset: the client shows none."""
+
     ssl_key_location: str | None = None
-    """The PEM file with the key of that certificate."""
+    """Path of the private key (PEM) of ``ssl_certificate_location``. Unset: there is no key."""
+
     ssl_key_password: SecretStr | None = None
-    """The password of that key."""
+    """Password of the private key; it is never logged. Unset: the key has no password."""
 
 
 class Embed(_Group):
-    """What turns texts into embeddings."""
+    """The embedder, which turns texts into vectors."""
 
     kind: Literal["triton", "onnx", "null"] = "triton"
-    """``triton``: a server; ``onnx``: this process, with ONNX Runtime; ``null``: made-up embeddings."""
+    """Which embedder: ``triton`` calls a model server, ``onnx`` runs the same model in this process, ``null``
+    hashes the texts and needs no model (for tests and benchmarks).
+    """
+
     url: str = "127.0.0.1:8001"
-    """The gRPC address of Triton."""
+    """Address of the gRPC endpoint of Triton, ``HOST:PORT``."""
+
     model: str = "sbert"
-    """The name of the model on the server."""
+    """Name of the model in the model repository."""
+
     version: Annotated[str, Field(pattern=r"^[0-9]+(\+[0-9a-f]{4,64})?$")] | None = None
-    """The pinned version: ``3`` for a number, ``3+d3f9`` for number 3 if the sum of the model begins so.
-    Unset: the newest version at the start."""
+    """Version of the model: its number (``3``), or its number and the first 4 to 64 digits of the model's
+    SHA-256 (``3+d3f9``). Unset: the newest version at the start.
+    """
+
     follow: bool = False
-    """Whether to change to a newer version while running. No window mixes versions in either case."""
+    """Whether to change to a newer version of the model while the flow runs. A window never mixes versions,
+    with or without this setting. Excludes ``version``.
+    """
+
     follow_interval: Positive = timedelta(seconds=10)
-    """How often to look for a newer version."""
+    """How often ``follow`` looks for a newer version; longer than zero."""
+
     dim: Annotated[int, Field(ge=1)] | None = None
-    """The dimension that the embeddings must have. Unset: any."""
+    """Number of dimensions that the embeddings must have, at least 1. Unset: as many as the model has (384
+    with ``null``).
+    """
+
     repository: Path = Path("model_repo")
-    """The model repository. ``onnx`` reads the model there; Triton must serve the same files."""
+    """Folder of the model repository. ``onnx`` reads the model there. ``triton`` refuses a server whose model
+    differs from the same version in this folder.
+    """
+
     cache_rows: Annotated[int, Field(ge=0)] = 100_000
-    """How many embeddings are kept for texts that come again: dimension x 4 bytes each. ``0``: none."""
+    """Most embeddings in the cache for texts that come again. An embedding takes 4 bytes for each dimension:
+    100,000 rows of 384 dimensions take 154 MB. 0: no cache.
+    """
+
     max_request_rows: Annotated[int, Field(ge=1)] = 256
-    """The most texts in a request."""
+    """Most texts in a request to the model server, at least 1. The ``max_batch_size`` of the model may lower
+    this bound.
+    """
+
     max_request_chars: Annotated[int, Field(ge=1)] = 65_536
-    """The most characters in a request."""
+    """Most characters in a request to the model server, at least 1. A longer text makes a request of its own.
+    """
+
     max_in_flight: Annotated[int, Field(ge=1)] = 4
-    """How many requests are sent at a time."""
+    """Most requests that a worker has open at a time, at least 1."""
+
     channels: Annotated[int, Field(ge=1)] = 2
-    """How many connections the requests share."""
+    """Connections to the model server, which the requests of the process share, at least 1."""
+
     tls_ca: Path | None = None
-    """The PEM file of the authority that vouches for the server. It turns TLS on."""
+    """Path of the certificates (PEM) of the authorities that the model server is checked against. Unset: the
+    connection is not encrypted.
+    """
+
     tls_certificate: Path | None = None
-    """The PEM file with the certificate of this process, for mutual TLS."""
+    """Path of the certificate (PEM) that this process shows to the model server, for mutual TLS. Needs
+    ``tls_ca`` and ``tls_key``. Unset: this process shows none.
+    """
+
     tls_key: Path | None = None
-    """The PEM file with the key of that certificate."""
+    """Path of the private key (PEM) of ``tls_certificate``. Unset: there is no key."""
+
     request_timeout: Positive = timedelta(seconds=60)
-    """How long to wait for the answer to a request."""
+    """How long to wait for the answer to one request; longer than zero. Then the request is sent again."""
+
     startup_timeout: Positive = timedelta(seconds=30)
-    """How long to wait for a server at the start."""
+    """How long to wait at the start for the model server to answer; longer than zero. Then the process ends
+    with exit code 2.
+    """
+
     max_outage: Positive = timedelta(minutes=10)
-    """How long to wait for a server that became unreachable, before the process ends."""
+    """How long the model server may be unreachable while the flow runs; longer than zero. Then the process
+    ends with exit code 1; a restart with the same recovery store resumes.
+    """
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Embed":
         if self.follow and self.version:
-            raise ValueError("embed.follow and embed.version exclude each other: follow is the newest")
+            raise ValueError("embed.follow and embed.version exclude each other: follow takes the newest")
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("embed.tls_certificate and embed.tls_key belong together")
+            raise ValueError("embed.tls_certificate and embed.tls_key belong together: set both or neither")
         if self.tls_certificate and not self.tls_ca:
             raise ValueError("embed.tls_certificate needs embed.tls_ca, which turns TLS on")
         return self
 
 
-#: An event is scored in each of its windows, so they multiply the work and the output.
+#: Most sliding windows that an event may be in. An event is scored in each of its windows, so the number of
+#: windows multiplies the work and the output.
 MOST_WINDOWS = 5_000
 
 
@@ -128,32 +208,66 @@ class Window(_Group):
     """Event-time windows. docs/explanation/time.md explains what each setting does to a stream."""
 
     kind: Literal["sliding", "tumbling", "session"] = "sliding"
-    """``sliding`` and ``tumbling`` windows have a length, ``session`` windows end after a gap."""
+    """Kind of the windows: ``sliding`` windows overlap, ``tumbling`` windows do not, a ``session`` ends where
+    no event comes for ``gap``.
+    """
+
     length: Positive = timedelta(minutes=10)
-    """The length of a ``sliding`` or ``tumbling`` window."""
+    """Length of a sliding or tumbling window; longer than zero."""
+
     slide: Positive = timedelta(minutes=5)
-    """How far apart ``sliding`` windows begin; at most ``length``."""
+    """Time from the start of a sliding window to the start of the next one; longer than zero, at most
+    ``length``, at least ``length`` / 5,000.
+    """
+
     gap: Positive = timedelta(minutes=5)
-    """The pause of a key that ends a ``session`` window."""
+    """Time without an event that ends a session; longer than zero."""
+
     delay: NotNegative = timedelta(minutes=5)
-    """How far the watermark is behind the newest event: events may be out of order by so much."""
+    """How far the watermark stays behind the largest event time of a partition; at least zero. Events that
+    are out of order by at most ``delay`` are not late.
+    """
+
     allowed_lateness: NotNegative = timedelta(0)
-    """How long a closed window is kept. A late event in this time emits the window again, as a revision."""
+    """How long, in event time, a closed window takes late events and is emitted again with the next revision;
+    at least zero.
+    """
+
     idle_timeout: Positive | None = None
-    """A partition without events for this long, by the wall clock, holds no watermark back. Unset: off."""
+    """How long, by the wall clock, a partition may be silent before the watermark stops waiting for it;
+    longer than zero. Unset: the watermark waits without a limit.
+    """
+
     max_future: Positive = timedelta(minutes=5)
-    """An event further ahead of the wall clock becomes a dead letter."""
+    """How far an event time may be ahead of the wall clock; longer than zero. An event further ahead becomes
+    a dead letter.
+    """
+
     max_jump: NotNegative | None = None
-    """An event further ahead of its partition moves no watermark until later events confirm it. Unset: as
-    long as ``delay``. ``0s``: off."""
+    """How far an event may be ahead of the newest event of its partition and move the watermark at once; at
+    least zero. An event further ahead moves the watermark only after later events confirm it. ``0s``: each
+    event moves the watermark at once. Unset: the value of ``delay``.
+    """
+
     align_to: Instant = datetime(1970, 1, 1, tzinfo=timezone.utc)
-    """A moment at which a ``sliding`` or ``tumbling`` window begins."""
+    """A time at which a sliding or tumbling window starts, for example ``2026-01-01T00:00:00Z``; UTC if it
+    has no offset. All other windows follow from it.
+    """
+
     on_eof: Literal["close", "keep"] = "close"
-    """What the end of the input does to open windows: close them, or keep them in the recovery store."""
+    """What happens to open windows at the end of the input: ``close`` scores them; ``keep`` leaves them in
+    the recovery store, for a later run over more input.
+    """
+
     max_window_rows: Annotated[int, Field(ge=100)] | None = None
-    """The most rows of a window; a larger window becomes a uniform sample. Unset: no bound."""
+    """Most rows in a window, at least 100. A window with more rows is scored on a uniform sample of its rows.
+    Unset: no bound.
+    """
+
     remember: Positive = timedelta(days=1)
-    """How long a key without events is remembered, by the wall clock: its closed windows stay closed."""
+    """How long, by the wall clock, a key without rows remembers which of its windows are closed; longer than
+    zero. After that time, a very late event can open a closed window again.
+    """
 
     @model_validator(mode="after")
     def _slide_fits(self) -> "Window":
@@ -163,62 +277,96 @@ class Window(_Group):
             )
         if self.kind == "sliding" and self.length > MOST_WINDOWS * self.slide:
             raise ValueError(
-                f"window.length is {self.length // self.slide:,} times window.slide, and each event would be "
-                f"in so many windows; make window.slide longer, {MOST_WINDOWS:,} windows are the most"
+                f"window.length is {self.length // self.slide:,} times window.slide, so each event would "
+                f"be in that many windows; the most is {MOST_WINDOWS:,}: make window.slide longer"
             )
         return self
 
 
 class Score(_Group):
-    """Which scorer, and its parameters."""
+    """The scorer and its parameters."""
 
     kind: str = "kmeans"
-    """A scorer by name, or ``module:function`` for a function of your own over a pandas DataFrame."""
+    """Name of the scorer: ``kmeans``, ``mean``, ``cosine``, ``knn``, ``lof``, or ``module:function`` for a
+    function of your own.
+    """
+
     clusters: Annotated[int, Field(ge=1)] = 8
-    """How many clusters ``kmeans`` makes in a window."""
+    """Number of clusters of ``kmeans``, at least 1. A window with fewer events has as many clusters as
+    events.
+    """
+
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
-    """The seed of ``kmeans``."""
+    """Seed of the random numbers of ``kmeans``, 0 to 2**32 - 1. Equal seeds give equal scores."""
+
     neighbours: Annotated[int, Field(ge=1)] = 5
-    """How many neighbours ``knn`` and ``lof`` look at."""
+    """Number of neighbours of ``knn`` and ``lof``, at least 1. A window with fewer other events uses all of
+    them.
+    """
 
 
 class Sink(_Group):
-    """Where each output stream goes: one URI, or several separated by blanks; empty: nowhere."""
+    """Where each output stream goes: one URI, or several URIs separated by blanks (``file:PATH.jsonl``,
+    ``file:FOLDER.parquet``, ``kafka://HOST:PORT,.../TOPIC``, ``stdout:``, ``stderr:``). Empty: nowhere.
+    """
 
     scores: Uris = ("stdout:",)
-    """Scored rows: ``file:PATH.jsonl``, ``file:DIR.parquet``, ``kafka://...``, ``stdout:`` or ``stderr:``."""
+    """Sinks of the scored events: one row for each event and window."""
+
     late: Uris = ("stderr:",)
-    """Events that came too late for all of their windows."""
+    """Sinks of the events that came too late for all their windows."""
+
     dead_letters: Uris = ("stderr:",)
-    """Records that could not become events."""
+    """Sinks of the records that could not become events, each with the reason."""
+
     windows: Uris = ()
-    """A summary of each window."""
+    """Sinks of the window summaries: one row for each window."""
+
     embeddings: bool = False
     """Whether scored rows carry their embedding."""
 
 
 class Log(_Group):
-    """What the process logs on standard error. docs/reference/logs.md lists the events."""
+    """Logs, on standard error, and traces. docs/reference/logs.md lists the log events."""
 
     format: Literal["text", "json"] = "text"
-    """Lines for a reader, or a JSON object on each line."""
+    """Form of a log line: ``text`` for a reader, ``json`` for a machine."""
+
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The lowest level that is logged."""
+    """Least important level that is logged."""
+
     texts: bool = False
-    """Whether the log may hold texts of events."""
+    """Whether log lines may quote the texts of events."""
+
     interval: Positive = timedelta(minutes=1)
-    """How often counts are logged."""
+    """How often the counts of dead letters and late events are logged; longer than zero."""
+
     traces: Literal["off", "otlp"] = "off"
-    """``otlp`` sends spans to where OpenTelemetry's own variables (``OTEL_*``) say."""
+    """Where spans go: ``off`` makes none; ``otlp`` sends spans over OTLP to the destination that
+    OpenTelemetry's own variables (``OTEL_*``) name.
+    """
 
 
 class Settings(_Group):
-    """All settings. Build it with :func:`dataflow.settings.load.load`, or directly in tests."""
+    """All settings. :func:`load` builds it from the environment; tests build it directly."""
 
     source: Source = Source()
+    """The source of the records, and where a record holds the event."""
+
     kafka: Kafka = Kafka()
+    """How to connect to Kafka, for the source and for the sinks."""
+
     embed: Embed = Embed()
+    """The embedder, which turns texts into vectors."""
+
     window: Window = Window()
+    """Event-time windows."""
+
     score: Score = Score()
+    """The scorer and its parameters."""
+
     sink: Sink = Sink()
+    """Where each output stream goes."""
+
     log: Log = Log()
+    """Logs and traces."""

@@ -1,9 +1,4 @@
-"""Every setting of the dataflow: one frozen object, a group a stage.
-
-Read from ``DRIFTLINE_<STAGE>__<FIELD>`` variables, and from the TOML file that ``DRIFTLINE_CONFIG``
-names (tables are stages; a variable wins over the file). Unknown names are refused. This is the only
-module that reads the environment.
-"""
+"""Load the settings from environment variables and from a TOML file."""
 
 import contextlib
 import os
@@ -12,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from dataflow.errors import SettingsError
 from dataflow.settings.groups import Log, Settings
@@ -31,7 +24,10 @@ CONFIG_VARIABLE = "DRIFTLINE_CONFIG"
 
 
 def load_log(environ: Mapping[str, str] | None = None) -> Log:
-    """The ``log`` group alone, to say what is wrong with the others; its defaults if it is wrong itself."""
+    """Load the ``log`` group alone, so that an error in another group can be logged as the user asked.
+
+    Returns the defaults if the ``log`` group is wrong itself.
+    """
     environ = os.environ if environ is None else environ
     group = f"{PREFIX}LOG__"
     values: dict[str, str] = {}
@@ -43,12 +39,21 @@ def load_log(environ: Mapping[str, str] | None = None) -> Log:
             name.removeprefix(group).lower(): environ[name] for name in environ if name.startswith(group)
         }
         return Log.model_validate(values)
-    except (TypeError, ValueError):  # of pydantic, too
+    except (TypeError, ValueError):  # pydantic's ValidationError is a ValueError
         return Log()
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process. Raises ``SettingsError``, its text one line naming the setting."""
+    """Load the settings of this process. ``environ``: the environment variables; unset: those of the process.
+
+    Raises ``SettingsError``, whose text is one line that names the setting.
+
+    >>> load({"DRIFTLINE_WINDOW__LENGTH": "2h"}).window.length
+    datetime.timedelta(seconds=7200)
+    >>> load({"DRIFTLINE_SCORE__CLUSTERS": "0"})
+    Traceback (most recent call last):
+    dataflow.errors.SettingsError: DRIFTLINE_SCORE__CLUSTERS='0': Input should be greater than or equal to 1
+    """
     environ = os.environ if environ is None else environ
     values: dict[str, dict[str, Any]] = {}
     origin: dict[tuple[str, ...], str] = {}
@@ -66,7 +71,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         stage, separator, name = variable.removeprefix(PREFIX).lower().partition("__")
         if not separator or stage not in Settings.model_fields:
             raise SettingsError(
-                f"{variable}: no such setting; names are {PREFIX}<STAGE>__<FIELD>, stages {_stages()}"
+                f"{variable}: no such setting; a name is {PREFIX}<STAGE>__<FIELD>, the stages are {_stages()}"
             )
         values.setdefault(stage, {})[name] = text
         origin[stage, name] = variable
@@ -77,7 +82,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def changed(settings: Settings) -> dict[str, str]:
-    """``stage.field`` -> value, of those that are not at their default; secrets are masked."""
+    """The settings that differ from their defaults: ``stage.field`` -> value as text. Secrets are masked.
+
+    >>> changed(load({"DRIFTLINE_SCORE__KIND": "knn", "DRIFTLINE_SCORE__CLUSTERS": "8"}))
+    {'score.kind': 'knn'}
+    """
     default, groups = Settings(), Settings.model_fields
     return {
         f"{stage}.{name}": _shown(value)
@@ -106,7 +115,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError, origin: Mapping[tuple[str, ...], str]) -> str:
-    """The first problem of ``error`` as one line; a secret's value is never shown."""
+    """The first problem of ``error`` as one line. The value of a secret is never shown."""
     first = error.errors(include_url=False)[0]
     where = tuple(str(part) for part in first["loc"])
     name = origin.get(where[:2], ".".join(where))

@@ -1,4 +1,4 @@
-"""The types of settings' values."""
+"""The types of the values of settings: durations, times, time zones, lists of URIs."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -15,9 +15,18 @@ _LONGEST = timedelta(days=36_525)
 
 
 def duration(value: object) -> timedelta:
-    """``10m``, ``90s``, ``1h30m``, ``250ms``, ``2d``, ISO 8601 (``PT10M``), or a ``timedelta``.
+    """Read a duration: ``10m``, ``90s``, ``1h30m``, ``250ms``, ``2d``, ISO 8601 (``PT10M``), or a
+    ``timedelta``.
 
-    Raises ``ValueError`` for anything else, a bare number too: its unit would be a guess.
+    Raises ``ValueError`` for anything else. A bare number is refused too, because its unit would be a guess.
+
+    >>> duration("1h30m")
+    datetime.timedelta(seconds=5400)
+    >>> duration("PT10M") == duration("600s")
+    True
+    >>> duration("10")
+    Traceback (most recent call last):
+    ValueError: not a duration; write it as 10m, 90s, 1h30m or PT10M
     """
     if isinstance(value, timedelta):
         return value
@@ -64,9 +73,13 @@ def _zone(value: str) -> str:
     return value
 
 
+#: A duration longer than zero.
 Positive = Annotated[timedelta, BeforeValidator(duration), AfterValidator(_positive)]
+#: A duration of zero or more.
 NotNegative = Annotated[timedelta, BeforeValidator(duration), AfterValidator(_not_negative)]
+#: A time, aware; UTC if the text has no offset.
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+#: The name of a time zone in the IANA database.
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
@@ -75,7 +88,8 @@ def _uris(value: object) -> tuple[str, ...]:
         return tuple(value.split())
     if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
         return tuple(value)
-    raise ValueError("not a URI, or several separated by blanks")
+    raise ValueError("not a text; write one URI, or several URIs separated by blanks")
 
 
+#: No, one or several URIs; in a text they are separated by blanks.
 Uris = Annotated[tuple[str, ...], BeforeValidator(_uris)]

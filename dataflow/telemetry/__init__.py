@@ -1,1 +1,1 @@
-"""Logs, metrics and traces. This package knows no stage."""
+"""Logs, metrics, traces, and the end of the process on an error. Knows no stage."""

@@ -1,6 +1,6 @@
-"""Counts of dead letters, late events and windows, logged now and then.
+"""Logs counts of dead letters and late events at intervals.
 
-The log grows with the clock, and not with the number of bad records.
+So the length of the log depends on the time that the flow runs, not on the number of bad records.
 """
 
 import logging
@@ -21,7 +21,7 @@ class Digest:
     """The counts of one process, which all its workers share.
 
     The first dead letter of each reason is logged at once. The numbers of dead letters and of late events are
-    logged for each ``log.interval`` that has any. ``clock`` gives monotonic seconds.
+    logged at the end of each ``log.interval`` in which there are any. ``clock`` returns monotonic seconds.
     """
 
     def __init__(self, options: Log, clock: Callable[[], float]) -> None:
@@ -64,7 +64,7 @@ class Digest:
         self.report_when_due()
 
     def window(self, key: str, start_us: int, end_us: int, rows: int) -> None:
-        """Log, at level ``debug``, that a window with ``rows`` rows was scored; times in microseconds since
+        """Log, at level ``debug``, that a window with ``rows`` rows was scored. Times are microseconds since
         the Unix epoch.
         """
         if not _log.isEnabledFor(logging.DEBUG):

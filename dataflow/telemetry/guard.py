@@ -1,4 +1,4 @@
-"""Errors while the flow runs: each one ends the process with one line on the log and exit code 1."""
+"""Errors while the flow runs: an error ends the process with one line in the log and exit code 1."""
 
 import logging
 import os
@@ -14,23 +14,23 @@ from dataflow.telemetry.logs import Line
 
 _log = logging.getLogger(__name__)
 
-#: How Bytewax's error quotes SQLite's error.
+#: The part of Bytewax's error message that quotes SQLite.
 _STORE_FAILED = re.compile(r'SqliteFailure\(.*?Some\("(.*?)"\)', re.DOTALL)
 
 Step = Callable[..., Any]
-#: Wraps a function of a step.
+#: Wraps a function that a step calls.
 Guard = Callable[[Step], Step]
 
 
 def unguarded(step: Step) -> Step:
-    """A ``Guard`` that changes nothing: errors go to the caller."""
+    """A ``Guard`` that changes nothing: an error reaches the caller."""
     return step
 
 
 def exit_on_error(texts: bool, before_exit: Callable[[], None] = lambda: None) -> Guard:
     """A ``Guard`` that logs an error of the step as one line and ends the process with code 1.
 
-    ``texts``: see ``settings.Log``. ``before_exit`` is called between the line and the end.
+    ``texts``: see ``settings.Log``. ``before_exit`` is called after the line is logged.
     """
 
     def guard(step: Step) -> Step:
@@ -41,8 +41,8 @@ def exit_on_error(texts: bool, before_exit: Callable[[], None] = lambda: None) -
             except StopIteration:
                 raise
             except Exception as error:
-                # Raised, the error would pass through Bytewax as a panic with three tracebacks. Recovery is
-                # made for processes that end at once.
+                # If the error were raised, Bytewax would print a panic with three tracebacks. The process may
+                # end at once, because recovery expects no orderly end.
                 _log.critical(_line(error, texts))
                 before_exit()
                 os._exit(1)

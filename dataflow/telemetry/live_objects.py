@@ -1,8 +1,9 @@
 """Objects that gauges describe for as long as the objects live.
 
-Counters count where something happens. State is different: it comes and goes with its keys, is loaded from
-snapshots, and is spread over workers. So the objects that hold state register here, and a gauge asks those
-that still exist when Prometheus scrapes the process, in a thread of Prometheus's own.
+A counter can be increased where something happens. A gauge of state cannot: state comes and goes with its
+keys, is loaded from snapshots, and is spread over workers. So each object that holds state registers here.
+When Prometheus scrapes the process, a gauge reads the objects that still exist, in a thread of the Prometheus
+client.
 """
 
 import math
@@ -14,11 +15,11 @@ T = TypeVar("T")
 
 
 class LiveObjects(Generic[T]):
-    """The objects of one kind that still exist. Threads may share it."""
+    """The objects of one kind that still exist. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._references: set[weakref.ref[T]] = set()
-        # Stored, so that all references share one bound method; Python makes a new one at each access.
+        # Python makes a new bound method at each access; all references share the stored one.
         self._forget = self._references.discard
 
     def add(self, member: T) -> T:
@@ -27,11 +28,18 @@ class LiveObjects(Generic[T]):
         return member
 
     def __iter__(self) -> Iterator[T]:
-        # list() copies the set in one step of the interpreter, so that other threads may change the set.
+        # list() copies the set in one step of the interpreter, so another thread cannot change the set
+        # meanwhile.
         return (member for reference in list(self._references) if (member := reference()) is not None)
 
 
 def known(values: Iterable[int | None], reduce: Callable[[list[int]], int] = sum) -> float:
-    """``reduce`` over the values that are not ``None``; NaN if there are none."""
+    """``reduce`` applied to the values that are not ``None``; NaN if all are ``None``.
+
+    >>> known([1, None, 2])
+    3
+    >>> known([None])
+    nan
+    """
     found = [value for value in values if value is not None]
     return reduce(found) if found else math.nan

@@ -1,10 +1,10 @@
-"""What the process says of itself: events, one line each on standard error, as JSON or for a reader.
+"""The log: one line on standard error for each log event, as text or as JSON.
 
-All of it goes through the standard library's ``logging``, and an event is its message::
+Log events go through the standard library's ``logging``; the message is a :class:`Line`::
 
-    _log.warning(Event("server_away", "Triton at 127.0.0.1:8001: connection refused", cause="..."))
+    _log.warning(Line("server_away", "Triton at 127.0.0.1:8001: connection refused", cause="..."))
 
-Neither a secret nor the text of an event belongs in one; see ``settings.Log.texts``.
+A line holds neither a secret nor the text of an event; see ``settings.Log.texts``.
 """
 
 import json
@@ -13,14 +13,15 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from types import TracebackType
 
-from dataflow import settings
+from dataflow.clock import rfc3339
+from dataflow.settings import Log
 
-#: Of what other packages say, only this and worse.
-_OTHERS = logging.WARNING
-#: What a terminal obeys or cannot show: C0, DEL, C1, marks that turn the direction, lone surrogates.
+#: The lowest level of log events of other packages that is logged.
+_OTHER_PACKAGES = logging.WARNING
+#: Characters that a terminal obeys or cannot show: C0, DEL, C1, marks that change the direction of the text,
+#: lone surrogates.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -37,7 +38,7 @@ class Line(str):
 
 
 class _Stderr(logging.Handler):
-    """Writes to what standard error is at that moment."""
+    """Writes to ``sys.stderr``, as ``sys.stderr`` is when a line is written."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -48,26 +49,26 @@ class _Stderr(logging.Handler):
 
 
 class _Text(logging.Formatter):
-    """``TIME LEVEL sentence``; what ends the process as ``driftline: sentence``."""
+    """``TIME LEVEL sentence``; ``driftline: sentence`` for an error that ends the process."""
 
     def format(self, record: logging.LogRecord) -> str:
-        sentence = visible(_line(record))
+        sentence = visible(_on_one_line(record))
         if record.levelno >= logging.CRITICAL:
             return f"driftline: {sentence}"
         return f"{_time(record)} {record.levelname.lower():7} {sentence}"
 
 
 class _Json(logging.Formatter):
-    """One JSON object a line: ``time``, ``level``, ``event``, ``message``, and the event's fields."""
+    """A JSON object in each line: ``time``, ``level``, ``event``, ``message``, and the line's fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        event = record.msg if isinstance(record.msg, Line) else Line("log", "", logger=record.name)
+        line = record.msg if isinstance(record.msg, Line) else Line("log", "", logger=record.name)
         row = {
             "time": _time(record),
             "level": record.levelname.lower(),
-            "event": event.name,
-            "message": _line(record),
-            **event.fields,
+            "event": line.name,
+            "message": _on_one_line(record),
+            **line.fields,
         }
         return json.dumps(row, default=str)
 
@@ -75,9 +76,10 @@ class _Json(logging.Formatter):
 _FORMATS = {"text": _Text, "json": _Json}
 
 
-def start(options: settings.Log) -> None:
-    """From now on what is logged, and Python's warnings, goes to standard error as ``options`` say. Called
-    again, the last call counts.
+def start(options: Log) -> None:
+    """Write log events and Python's warnings to standard error from now on, as ``options`` say.
+
+    A second call replaces the first.
     """
     handler = _Stderr()
     handler.setFormatter(_FORMATS[options.format]())
@@ -85,13 +87,17 @@ def start(options: settings.Log) -> None:
     for old in [old for old in root.handlers if isinstance(old, _Stderr)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(_OTHERS)
+    root.setLevel(_OTHER_PACKAGES)
     logging.getLogger("dataflow").setLevel(options.level.upper())
     logging.captureWarnings(True)
 
 
 def visible(text: str) -> str:
-    r"""``text`` with each control character written out, as ``\x1b``: a terminal obeys none of them."""
+    r"""``text`` with each control character escaped, so that a terminal obeys none of them.
+
+    >>> print(visible("\x1b[31mred"))
+    \x1b[31mred
+    """
     return _CONTROL.sub(lambda found: _escaped(ord(found[0])), text)
 
 
@@ -100,14 +106,13 @@ def _escaped(code: int) -> str:
 
 
 def call_sites(trace: TracebackType | None) -> list[str]:
-    """The calls that led to an exception, that which raised it last, each as ``file:line in function``."""
-    return [f"{f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(trace)]
+    """The calls that led to an exception, as ``file:line in function``. The last one raised the exception."""
+    return [f"{call.filename}:{call.lineno} in {call.name}" for call in traceback.extract_tb(trace)]
 
 
-def _line(record: logging.LogRecord) -> str:
+def _on_one_line(record: logging.LogRecord) -> str:
     return " ".join(record.getMessage().split())
 
 
 def _time(record: logging.LogRecord) -> str:
-    at = datetime.fromtimestamp(record.created, timezone.utc)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(int(record.created * 1e6), "ms")

@@ -1,6 +1,7 @@
-"""Spans over OTLP (gRPC). OpenTelemetry's own variables set the destination and the sampling:
-``OTEL_EXPORTER_OTLP_*``, ``OTEL_SERVICE_NAME``, ``OTEL_TRACES_SAMPLER``, ``OTEL_BSP_*``. Only this module
-imports opentelemetry.
+"""The tracer that sends spans over OTLP (gRPC).
+
+OpenTelemetry's own variables set the destination and the sampling: ``OTEL_EXPORTER_OTLP_*``,
+``OTEL_SERVICE_NAME``, ``OTEL_TRACES_SAMPLER``, ``OTEL_BSP_*``. Only this module imports opentelemetry.
 """
 
 import logging
@@ -29,14 +30,14 @@ from dataflow.telemetry.tracer import Attribute, Request, Span
 
 _LONGEST_STOP_SECONDS = 3.0
 _LONGEST_SILENCE_SECONDS = 60.0
-#: How many micro-batches of each partition are remembered.
+#: How many batches of each partition the tracer remembers.
 _REMEMBERED = 1024
 _PARENT = "traceparent"
 _W3C = TraceContextTextMapPropagator()
 
 
 class OtlpTracer:
-    """A ``Tracer`` that exports spans. Raises ``ValueError`` if one of OpenTelemetry's variables is wrong."""
+    """A ``Tracer`` that sends spans. Raises ``ValueError`` if one of OpenTelemetry's variables is wrong."""
 
     def __init__(self) -> None:
         named = {"service.name": "driftline", **OTELResourceDetector().detect().attributes}
@@ -44,11 +45,11 @@ class OtlpTracer:
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("driftline", dataflow.__version__)
         self._recent = _Recent()
-        # The thread starts now: CPython 3.12 starts no threads while the interpreter shuts down.
+        # The thread starts now, because CPython 3.12 starts no threads while the interpreter shuts down.
         self._stopping = Event()
         self._stopper = Thread(target=self._shut_down, daemon=True)
         self._stopper.start()
-        logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_seldom())
+        logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_once_a_minute())
 
     def read(self, raw: pa.RecordBatch) -> Span:
         if not len(raw):
@@ -58,24 +59,24 @@ class OtlpTracer:
         span = self._begin(
             "decode", None, [], {"partition": partition, "offset.first": first, "offset.last": last}, len(raw)
         )
-        self._recent.note(partition, first, span.get_span_context())
+        self._recent.add(partition, first, span.get_span_context())
         return _open(span)
 
-    def span(self, name: str, of: Sequence[Marked], **attributes: Attribute) -> Span:
-        parents = list({marked.trace: None for marked in of if marked.trace})
+    def span(self, name: str, batches: Sequence[Marked], **attributes: Attribute) -> Span:
+        parents = list({batch.trace: None for batch in batches if batch.trace})
         if not parents:
             return nullcontext()
         first, *others = (_W3C.extract({_PARENT: parent}) for parent in parents)
         links = [trace.get_current_span(other).get_span_context() for other in others]
-        return _open(self._begin(name, first, links, attributes, sum(map(len, of))))
+        return _open(self._begin(name, first, links, attributes, sum(map(len, batches))))
 
     def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
-        own: dict[str, Attribute] = {
+        attributes: dict[str, Attribute] = {
             "window.start": rfc3339(start_us),
             "window.end": rfc3339(end_us),
             "window.revision": revision,
         }
-        return _open(self._begin("window", None, self._recent.of(rows), own, len(rows)))
+        return _open(self._begin("window", None, self._recent.spans(rows), attributes, len(rows)))
 
     def _begin(
         self,
@@ -89,14 +90,16 @@ class OtlpTracer:
         return self._tracer.start_span(
             name,
             parent or context.Context(),
-            attributes=_ours({"rows": rows, **attributes}),
-            links=[trace.Link(each) for each in links],
+            attributes=_prefixed({"rows": rows, **attributes}),
+            links=[trace.Link(span) for span in links],
         )
 
     def request(self, service: str, method: str, **attributes: Attribute) -> Request:
         rpc: dict[str, Attribute] = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
         kind = trace.SpanKind.CLIENT
-        span = self._tracer.start_span(f"{service}/{method}", kind=kind, attributes=rpc | _ours(attributes))
+        span = self._tracer.start_span(
+            f"{service}/{method}", kind=kind, attributes=rpc | _prefixed(attributes)
+        )
         return _Request(span)
 
     def mark(self) -> str | None:
@@ -109,7 +112,7 @@ class OtlpTracer:
         self._stopper.join(_LONGEST_STOP_SECONDS)
 
     def _shut_down(self) -> None:
-        # In a thread, because OpenTelemetry may take minutes when no collector answers.
+        # In a thread of its own, because OpenTelemetry may take minutes when no collector answers.
         self._stopping.wait()
         self._provider.shutdown()
 
@@ -144,38 +147,41 @@ class _Request:
 
 
 class _Recent:
-    """The spans of the last micro-batches of each partition, to find the one that read a row."""
+    """The spans of the last batches of each partition, to find the batch in which a row was read."""
 
     def __init__(self) -> None:
-        self._of: defaultdict[str, deque[tuple[int, trace.SpanContext]]]
-        self._of = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        # partition -> the first offset of each batch, and its span
+        self._batches: defaultdict[str, deque[tuple[int, trace.SpanContext]]]
+        self._batches = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._lock = Lock()
 
-    def note(self, partition: str, first: int, span: trace.SpanContext) -> None:
+    def add(self, partition: str, first: int, span: trace.SpanContext) -> None:
         with self._lock:
-            self._of[partition].append((first, span))
+            self._batches[partition].append((first, span))
 
-    def of(self, rows: pa.RecordBatch) -> Iterable[trace.SpanContext]:
-        """The spans of the micro-batches that ``rows`` came in (columns ``partition`` and ``offset``), each
-        once.
+    def spans(self, rows: pa.RecordBatch) -> Iterable[trace.SpanContext]:
+        """The spans of the batches in which ``rows`` (columns ``partition`` and ``offset``) were read, each
+        span once.
         """
         for partition in pc.unique(rows.column("partition")).to_pylist():
             with self._lock:
-                batches = list(self._of.get(partition, ()))
+                batches = list(self._batches.get(partition, ()))
             if not batches:
                 continue
-            mine = rows.filter(pc.equal(rows.column("partition"), partition)).column("offset").to_numpy()
-            found = np.searchsorted([first for first, _ in batches], mine, "right") - 1
-            for place in np.unique(found[found >= 0]).tolist():
-                yield batches[place][1]
+            offsets = rows.filter(pc.equal(rows.column("partition"), partition)).column("offset").to_numpy()
+            indices = np.searchsorted([first for first, _ in batches], offsets, "right") - 1
+            for index in np.unique(indices[indices >= 0]).tolist():
+                yield batches[index][1]
 
 
-def _ours(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
+def _prefixed(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
     return {f"driftline.{name}": value for name, value in attributes.items()}
 
 
-def _seldom() -> Any:
-    """A log filter: an unreachable collector is logged once a minute, not with each batch of spans."""
+def _once_a_minute() -> Any:
+    """A log filter that passes one record a minute. Without it, each batch of spans that an unreachable
+    collector does not take would be logged.
+    """
     logged = -_LONGEST_SILENCE_SECONDS
 
     def passes(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""What the stages ask of a tracer, and the tracer that makes no spans."""
+"""The interface of a tracer for the stages, and the tracer that makes no spans."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,11 +13,11 @@ Span = AbstractContextManager[object]
 
 
 class Request(Protocol):
-    """A call to another server. ``metadata`` goes with the call; the span ends when the answer comes."""
+    """The span of a call to another server. It ends when the answer comes."""
 
     @property
     def metadata(self) -> Sequence[tuple[str, str]] | None:
-        """Pairs of name and value for the call's gRPC metadata."""
+        """Pairs of name and value to send as the gRPC metadata of the call."""
 
     def until(self, future: Any) -> None:
         """End the span when ``future``, a gRPC future, is done."""
@@ -27,22 +27,22 @@ class Tracer(Protocol):
     """Makes the spans of a process; :class:`dataflow.telemetry.otlp.OtlpTracer` exports them."""
 
     def read(self, raw: pa.RecordBatch) -> Span:
-        """The first span of a ``RAW`` batch."""
+        """Begin a trace with the first span of a ``RAW`` batch."""
 
-    def span(self, name: str, of: Sequence[Marked], **attributes: Attribute) -> Span:
-        """A span that follows the spans in the marks of ``of``; no span if no mark names one."""
+    def span(self, name: str, batches: Sequence[Marked], **attributes: Attribute) -> Span:
+        """A span that follows the spans in the marks of ``batches``; no span if the marks name none."""
 
     def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
-        """The first span of a window; times in microseconds since the Unix epoch."""
+        """Begin a trace with the first span of a window. Times are microseconds since the Unix epoch."""
 
     def request(self, service: str, method: str, **attributes: Attribute) -> Request:
-        """A span within the open span."""
+        """A span of a call, within the open span."""
 
     def mark(self) -> str | None:
-        """The open span, for ``Marked.trace``; ``None`` if no span is open."""
+        """The open span as text for ``Marked.trace``; ``None`` if no span is open."""
 
     def stop(self) -> None:
-        """Send the spans that were not sent yet; takes some seconds at most."""
+        """Send the spans that are not sent yet. This takes at most some seconds."""
 
 
 class NoTracer:
@@ -53,7 +53,7 @@ class NoTracer:
     def read(self, raw: pa.RecordBatch) -> Span:
         return nullcontext()
 
-    def span(self, name: str, of: Sequence[Marked], **attributes: Attribute) -> Span:
+    def span(self, name: str, batches: Sequence[Marked], **attributes: Attribute) -> Span:
         return nullcontext()
 
     def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
@@ -72,5 +72,5 @@ class NoTracer:
         pass
 
 
-#: Shared by all that make no spans.
+#: The tracer that makes no spans.
 NO_TRACER = NoTracer()

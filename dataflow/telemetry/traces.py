@@ -1,12 +1,13 @@
-"""Spans of the stages, if ``log.traces`` asks for them. A span shows how long a step worked on a batch.
+"""Opens the tracer that ``log.traces`` names. A span shows how long a step worked on a batch.
 
 ::
 
-    decode -> embed -> requests to the model server        a trace for each micro-batch
+    decode -> embed -> requests to the model server        a trace for each batch of the source
     window -> score -> sink                                a trace for each window
 
-The trace of a micro-batch ends where its rows are split over windows. The span of a window therefore links to
-the micro-batches that its rows came in, as far as this process has read them and still remembers them.
+The trace of a batch ends where the rows of the batch are split over windows. So the span of a window has
+links to the batches that its rows came in, if this process has read these batches and still remembers their
+spans.
 """
 
 from dataflow.errors import SettingsError
@@ -15,7 +16,7 @@ from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
 
 def open_tracer(options: Log) -> Tracer:
-    """The tracer that ``options`` ask for. Raises ``SettingsError`` if the tracer cannot be made."""
+    """Open the tracer of ``options.traces``. Raises ``SettingsError`` if the tracer cannot be made."""
     if options.traces == "off":
         return NO_TRACER
     try:

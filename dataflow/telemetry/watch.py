@@ -1,4 +1,4 @@
-"""How the steps of a flow are watched: one object that the flow hands to every step."""
+"""The telemetry of a flow in one object, which the flow hands to every step."""
 
 import time
 from dataclasses import dataclass, field
@@ -15,22 +15,23 @@ from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
 @dataclass(frozen=True)
 class Watch:
-    """``guard`` wraps each function that may raise while the flow runs; ``tracer`` makes spans; ``digest``
-    logs counts. By default there are no spans, and errors pass through.
-    """
+    """The telemetry of a flow. By default it makes no spans, and errors reach the caller."""
 
+    #: Logs counts of dead letters and late events.
     digest: Digest = field(default_factory=lambda: Digest(Log(), time.monotonic))
+    #: Makes spans.
     tracer: Tracer = NO_TRACER
+    #: Wraps each function that may raise an error while the flow runs.
     guard: Guard = unguarded
 
     def dead_letters(self, letters: pa.RecordBatch) -> None:
         """Count and log a ``DEAD_LETTER`` batch."""
         if not len(letters):
             return
-        for each in pc.value_counts(letters.column("reason")).to_pylist():
-            metrics.DEAD_LETTERS.labels(each["values"]).inc(each["counts"])
+        for count in pc.value_counts(letters.column("reason")).to_pylist():
+            metrics.DEAD_LETTERS.labels(count["values"]).inc(count["counts"])
         self.digest.dead_letters(letters)
 
 
-#: For a step that nobody watches.
+#: The default telemetry, for steps that run without a flow.
 UNWATCHED = Watch()

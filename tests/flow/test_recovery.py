@@ -17,7 +17,9 @@ from bytewax.recovery import init_db_dir
 
 from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
-from dataflow.recovery.store import partition_paths, prepare, read_made_with
+from dataflow.recovery import provenance
+from dataflow.recovery.partitions import partition_paths
+from dataflow.recovery.store import prepare
 from tests.support.flows import environment, run, scores
 from tests.support.processes import unmeasured
 from tests.support.recovery import other_flow
@@ -175,7 +177,7 @@ def test_a_store_of_other_settings_is_refused_in_one_line(
 
 
 def test_a_store_that_is_in_use_is_refused(kept: Kept, start_here: StartHere) -> None:
-    made_with = read_made_with(partition_paths(kept.store))
+    made_with = provenance.read(partition_paths(kept.store))
     with other_flow(kept.store, made_with=made_with) as other:
         assert "another flow uses this store" in start_here()
         other.communicate()
@@ -192,7 +194,7 @@ def test_a_file_that_is_gone_is_named(kept: Kept, start_here: StartHere, tmp_pat
 def test_all_that_snapshots_hold_is_plain_data(kept: Kept) -> None:
     parts = [str(path) for path in kept.store.parent.glob("*.jsonl")]
     checks: dict[str, Any] = {"fixed": (), "source_step": "driftline.source", "source_parts": parts}
-    held = prepare(kept.store, read_made_with(partition_paths(kept.store)), **checks)
+    held = prepare(kept.store, provenance.read(partition_paths(kept.store)), **checks)
     assert held
     held.lock.close()
     assert held.states > 30

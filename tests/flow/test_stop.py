@@ -59,7 +59,7 @@ def test_a_stop_and_a_start_give_the_rows_of_an_undisturbed_run(
             process.send_signal(number)
             said = errors_of(process)
         assert "Traceback" not in said
-        assert f"{number.name}: reads no more" in said
+        assert f"{number.name}: the flow reads no more" in said
         found = rows(out)
         assert len({(r["key"], r["window_start"], r["id"]) for r in found}) == len(found)
         assert len(found) < len(undisturbed.scores), "the stop closed windows that were open"

@@ -26,7 +26,7 @@ def examine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return examiner(tmp_path, monkeypatch, capsys)
 
 
-def test_a_mistake_in_the_settings_leaves_the_rest_unlooked_at(examine: Examine) -> None:
+def test_a_mistake_in_the_settings_skips_the_other_checks(examine: Examine) -> None:
     code, found = examine(WINDOW__LENGHT="10m")
     assert code == 2
     assert found["settings"][0] == "wrong"
@@ -43,23 +43,23 @@ def test_a_mistake_in_the_settings_leaves_the_rest_unlooked_at(examine: Examine)
         ("SOURCE__TS_FIELD", "when", "source", "wrong", "missing_field of 'when'"),
         ("SOURCE__TS_FORMAT", "epoch_ms", "source", "wrong", "bad_time of 'ts'"),
         ("SINK__SCORES", "file:/proc/scores.jsonl", "sink.scores", "wrong", "/proc cannot be written"),
-        ("SINK__SCORES", "file:/dev/null/scores.jsonl", "sink.scores", "wrong", "/dev/null is no folder"),
+        ("SINK__SCORES", "file:/dev/null/scores.jsonl", "sink.scores", "wrong", "/dev/null is not a folder"),
         ("SINK__WINDOWS", "file:/tmp", "sink.windows", "wrong", "is a folder"),
         ("SINK__LATE", "tape:", "sink.late", "wrong", "no sink 'tape'"),
-        ("EMBED__KIND", "triton", "embedder", "away", "does not answer (connection refused)"),
+        ("EMBED__KIND", "triton", "embedder", "unreachable", "does not answer (connection refused)"),
     ],
 )
 def test_each_mistake_is_named_and_the_rest_is_looked_at(
     examine: Examine, setting: str, value: str, check: str, status: str, says: str
 ) -> None:
-    away = {"EMBED__URL": "127.0.0.1:9", "EMBED__STARTUP_TIMEOUT": "2s"}
-    code, found = examine(**away, **{setting: value})
+    unreachable = {"EMBED__URL": "127.0.0.1:9", "EMBED__STARTUP_TIMEOUT": "2s"}
+    code, found = examine(**unreachable, **{setting: value})
     assert found[check][0] == status
     assert says in found[check][1]
-    assert code == {"ok": 0, "away": 1, "wrong": 2}[status]
+    assert code == {"ok": 0, "unreachable": 1, "wrong": 2}[status]
     others = {c: s for c, s in statuses(found).items() if c != check}
     assert "wrong" not in others.values()
-    assert "away" not in others.values()
+    assert "unreachable" not in others.values()
 
 
 def test_records_of_which_some_are_bad_or_from_the_future(examine: Examine, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_records_of_which_some_are_bad_or_from_the_future(examine: Examine, tmp_
     assert "1 records are stamped more than window.max_future" in found["clock"][1]
 
 
-def test_what_is_away_is_waited_for(examine: Examine) -> None:
+def test_an_unreachable_server_is_waited_for(examine: Examine) -> None:
     port, running = free_port(), grpc.server(ThreadPoolExecutor(2))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Server(), running)
     running.add_insecure_port(f"127.0.0.1:{port}")

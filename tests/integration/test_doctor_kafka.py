@@ -56,14 +56,14 @@ def tls_server(folder: Path) -> Iterator[int]:
             thread.join()
 
 
-def test_kafka_that_is_away_or_refuses_us(
+def test_kafka_that_is_unreachable_or_refuses_us(
     examine: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Each doctor run below waits this long, except the last one.
     monkeypatch.setattr(kafka, "TIMEOUT_S", 3.0)
     secret = {"KAFKA__SASL_USERNAME": "me", "KAFKA__SASL_PASSWORD": "hunter2"}
     code, found = examine(SOURCE__URI=f"kafka://127.0.0.1:{free_port()}/events")
-    assert (code, found["source"][0]) == (1, "away")
+    assert (code, found["source"][0]) == (1, "unreachable")
     assert "Connection refused" in found["source"][1]
     with tls_server(tmp_path) as port:
         code, found = examine(SOURCE__URI=f"kafka://127.0.0.1:{port}/events", KAFKA__SECURITY_PROTOCOL="SSL")

@@ -50,7 +50,7 @@ def test_all_is_well_and_nothing_is_touched(
         ({"EMBED__DIM": "768"}, "embedder", "wrong", "gives 384 dimensions"),
         ({"EMBED__REPOSITORY": "no/where"}, "model", "skipped", "no model here"),
         ({"EMBED__REPOSITORY": "{changed}"}, "embedder", "wrong", "embed.repository holds"),
-        ({"EMBED__REPOSITORY": "{other}"}, "model", "warning", "cannot be told to be that of"),
+        ({"EMBED__REPOSITORY": "{other}"}, "model", "warning", "cannot be compared with"),
         ({"EMBED__REPOSITORY": "{newer}"}, "model", "warning", "but 2 is to be served"),
         ({"EMBED__REPOSITORY": "{broken}"}, "model", "warning", "does not say what it is"),
     ],

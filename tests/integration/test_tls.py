@@ -98,11 +98,11 @@ def test_without_tls_nobody_gets_through(server: tuple[Sidecar, bool]) -> None:
         embed(server[0].url, REFUSED_S)
 
 
-def test_the_doctor_knows_tls_from_a_server_that_is_away(server: tuple[Sidecar, bool], pem: Path) -> None:
+def test_the_doctor_knows_tls_from_an_unreachable_server(server: tuple[Sidecar, bool], pem: Path) -> None:
     wait = timedelta(seconds=REFUSED_S)
     options = settings.Embed(url=server[0].url, tls_ca=pem / "other.pem", startup_timeout=wait)
     case = Case(settings.Settings(embed=options), None, False, datetime.now(timezone.utc))
-    finding, _ = embedder.look(case)
+    finding, _ = embedder.findings(case)
     assert finding.status == "wrong"
     assert "it is TLS that fails: see DRIFTLINE_EMBED__TLS_CA" in finding.message
 

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from hypothesis import strategies as st
 
 from dataflow.items.schemas import EVENT, TIMESTAMP, embedded_schema, raw_schema
 from dataflow.source.batching import raw_batch
 
+#: Texts that UTF-8 can express.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 #: When :func:`raw` records were read.
 ARRIVAL = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 #: The times of :func:`filled` rows.
@@ -76,3 +79,15 @@ def filled(schema: pa.Schema, n: int = 1, **values: Any) -> pa.RecordBatch:
     row: dict[str, Any] = {field.name: _VALUES[field.type] for field in schema}
     row |= {"attributes": "{}", "missed": "[]"} | values
     return pa.RecordBatch.from_pylist([{name: row[name] for name in schema.names}] * n, schema=schema)
+
+
+def unit_vectors(n: int, dim: int = 16, seed: int = 0) -> npt.NDArray[np.float32]:
+    """Random vectors of length 1."""
+    vectors = np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def embedded(vectors: npt.NDArray[np.float32]) -> pa.RecordBatch:
+    """Embedded events, one for each row of ``vectors``."""
+    return embedded_batch(events([f"text {i}" for i in range(len(vectors))]), vectors)

@@ -1,9 +1,11 @@
-"""A KServe v2 server in the process of a test, which fails when the test wants it to, and a test clock."""
+"""A KServe v2 server inside the test, which fails on demand, an embedder over it, and a clock for both."""
 
 import json
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +13,10 @@ import grpc  # type: ignore[import-untyped]
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from dataflow.embed.base import Embedder
 from dataflow.embed.null import NullEmbedder
+from dataflow.embed.triton.connect import connect
+from dataflow.settings import Embed
 
 Code = grpc.StatusCode
 Fault = Callable[[list[str]], tuple[grpc.StatusCode, str] | None]
@@ -123,3 +128,54 @@ class Time:
 
     def clock(self) -> float:
         return self.now
+
+
+TEXTS = [f"text {i}" for i in range(100)]
+
+
+def expected(texts: Sequence[str]) -> list[list[float]]:
+    """The vectors that a ``Server`` gives for ``texts``."""
+    vectors: list[list[float]] = NullEmbedder(4).embed(texts).vectors.tolist()
+    return vectors
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server on a free port."""
+    servicer = Server()
+    server = grpc.server(ThreadPoolExecutor(4))
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    servicer.url = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield servicer
+    server.stop(None).wait()
+
+
+@dataclass
+class Connected:
+    """An embedder over a server, its clock, and what it logged."""
+
+    embedder: Embedder
+    time: Time
+    logged: list[str]
+
+
+Connect = Callable[..., Connected]
+
+
+@contextmanager
+def connecting(server: Server) -> Iterator[Connect]:
+    """A function from ``embed`` options to an embedder over ``server``; closes the embedders at the end."""
+    opened: list[Embedder] = []
+
+    def make(**options: Any) -> Connected:
+        time, logged = Time(), list[str]()
+        embed = Embed(url=server.url, **options)
+        embedder = connect(embed, sleep=time.sleep, clock=time.clock, log=logged.append)
+        opened.append(embedder)
+        server.requests.clear()
+        return Connected(embedder, time, logged)
+
+    yield make
+    for embedder in opened:
+        embedder.close()

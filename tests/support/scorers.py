@@ -1,10 +1,29 @@
-"""Scorers that a test names as ``tests.support.scorers:NAME``."""
+"""Functions over a DataFrame that a test names as ``score.kind = tests.support.scorers:NAME``."""
 
 import time
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+#: Not a function.
+NUMBER = 1
+
+
+def norm_from_first(frame: pd.DataFrame) -> "pd.Series[float]":
+    """The distance to the first event."""
+    first = frame["embedding"].iloc[0]
+    return frame["embedding"].map(lambda v: float(np.linalg.norm(v - first)))
+
+
+def one_number(frame: pd.DataFrame) -> float:
+    """Returns a number for the window, not for each event."""
+    return 1.0
+
+
+def not_a_number(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Returns no finite numbers."""
+    return np.full(len(frame), np.nan)
 
 
 def quoting(frame: pd.DataFrame) -> list[float]:

@@ -1,1 +1,1 @@
-"""Embeddings from Triton, over gRPC."""
+"""The embedder that calls a model server (``embed.kind = triton``)."""

@@ -1,4 +1,4 @@
-"""One model of one server over gRPC, as the KServe v2 protocol has it: channels, messages, causes of failure.
+"""A client for one model of one server, over gRPC with the KServe v2 protocol: channels, messages, errors.
 
 Only the modules of this package import gRPC.
 """
@@ -13,20 +13,20 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from dataflow import settings
 from dataflow.embed import repository
 from dataflow.errors import SettingsError
+from dataflow.settings import Embed
 from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
-#: Causes that pass without anything being done about them.
-PASSING = {
+#: Status codes of errors that pass by themselves.
+TRANSIENT = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.ABORTED,
 }
-#: Causes that stay until somebody changes the settings or the server.
-CONTRACT = {
+#: Status codes of errors that stay until somebody changes the settings or the server.
+PERMANENT = {
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.UNIMPLEMENTED,
     grpc.StatusCode.PERMISSION_DENIED,
@@ -35,23 +35,23 @@ CONTRACT = {
 _CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # Pings while a call is out, so that a connection that died silently is noticed. Not more often: the
-    # server takes frequent pings for an attack.
+    # gRPC pings the server while a call is open, to notice a connection that died silently. More frequent
+    # pings would look like an attack to the server.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # By default a channel waits up to two minutes before it tries a returned server again.
+    # By default a channel waits up to two minutes before it connects again to a server that was unreachable.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
-    # By default channels to one address share one connection.
+    # By default all channels to one address share one connection.
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
 
 class Connection:
-    """Channels to one server, for one model; safe to share between threads. Raises ``grpc.RpcError``."""
+    """Channels to one server, for one model. Safe to share between threads. Raises ``grpc.RpcError``."""
 
-    def __init__(self, options: settings.Embed, tracer: Tracer = NO_TRACER) -> None:
+    def __init__(self, options: Embed, tracer: Tracer = NO_TRACER) -> None:
         self._tracer = tracer
         self._model = options.model
         self._timeout = options.request_timeout.total_seconds()
@@ -62,27 +62,27 @@ class Connection:
         self._stubs = itertools.cycle(stubs)
 
     def metadata(self, version: str = "") -> Any:
-        """The model's ``ModelMetadataResponse``; ``version`` empty: with all that are ready."""
+        """The model's ``ModelMetadataResponse``; ``version`` empty: it names all versions that are ready."""
         request = service_pb2.ModelMetadataRequest(name=self._model, version=version)
         return self._stub.ModelMetadata(request, timeout=self._startup_timeout)
 
     def max_batch_size(self, version: str) -> int:
-        """Rows that the server takes in one request."""
+        """The number of texts that the server takes in a request; 0: the model has no batches."""
         request = service_pb2.ModelConfigRequest(name=self._model, version=version)
         return int(self._stub.ModelConfig(request, timeout=self._startup_timeout).config.max_batch_size)
 
     def identity(self, version: str) -> repository.Identity | None:
-        """What the version says it is. Only of a model with an output ``SPEC``."""
+        """The identity that the version reports. Only a model with the output ``SPEC`` reports one."""
         request = self._request([""], version, "SPEC")
         answer = self._stub.ModelInfer(request, timeout=self._startup_timeout)
-        spec = answer.raw_output_contents[0][4:]  # after its length
-        return repository.parsed(spec.decode(errors="replace"))
+        text = answer.raw_output_contents[0][4:]  # the first four bytes are the length
+        return repository.parsed(text.decode(errors="replace"))
 
     def infer(self, texts: Sequence[str], version: str, sha256: str = "", *, check: bool = False) -> Any:
-        """Begin a request, on each channel in turn; a future of its ``ModelInferResponse``.
+        """Send a request, on each channel in turn. Returns a future of the ``ModelInferResponse``.
 
-        ``sha256``: of the model that the version must be, else it answers NOT_FOUND; ``check``: with the
-        output ``CHECK``, which must be :func:`sums` of the texts.
+        ``sha256``: the sum of the agreed model; a server with another model answers NOT_FOUND. ``check``: ask
+        for the output ``CHECK``, which must equal :func:`checksums` of the texts.
         """
         request = self._request(texts, version, *["EMBEDDING", "CHECK"][: 1 + check])
         if sha256:
@@ -116,12 +116,12 @@ class Connection:
             channel.close()
 
 
-def sums(texts: Sequence[str]) -> bytes:
-    """A UINT32 tensor: the CRC-32 of each text."""
+def checksums(texts: Sequence[str]) -> bytes:
+    """The CRC-32 of each text, as a UINT32 tensor."""
     return b"".join([struct.pack("<I", zlib.crc32(text.encode())) for text in texts])
 
 
-def _channel(options: settings.Embed) -> Any:
+def _channel(options: Embed) -> Any:
     if options.tls_ca is None:
         return grpc.insecure_channel(options.url, _CHANNEL)
     credentials = grpc.ssl_channel_credentials(
@@ -133,7 +133,7 @@ def _channel(options: settings.Embed) -> Any:
 
 
 def _pem(path: Path | None, name: str) -> bytes | None:
-    """The file's content. gRPC itself only logs a file that is none, and then fails to connect for ever."""
+    """The content of a PEM file. gRPC itself only logs a wrong file, and then fails to connect for ever."""
     if path is None:
         return None
     try:
@@ -146,7 +146,7 @@ def _pem(path: Path | None, name: str) -> bytes | None:
 
 
 def _bytes_tensor(texts: Sequence[str]) -> bytes:
-    """KServe's BYTES tensor: each element after its length, uint32 little endian."""
+    """A BYTES tensor of KServe: the length of each element (uint32, little endian), then the element."""
     parts: list[bytes] = []
     for text in texts:
         encoded = text.encode()
@@ -154,8 +154,8 @@ def _bytes_tensor(texts: Sequence[str]) -> bytes:
     return b"".join(parts)
 
 
-def details(error: grpc.RpcError) -> str:
-    """The cause, on one line."""
+def cause(error: grpc.RpcError) -> str:
+    """The cause of ``error``, on one line."""
     text = " ".join(str(error.details()).split())
     if "Connection refused" in text:
         return "connection refused"
@@ -163,6 +163,6 @@ def details(error: grpc.RpcError) -> str:
     return f"{name}: {text[:300]}"
 
 
-def refuses(error: grpc.RpcError) -> bool:
-    """Whether it will say the same again, to any text."""
-    return error.code() in CONTRACT or error.code() is grpc.StatusCode.INVALID_ARGUMENT
+def is_refusal(error: grpc.RpcError) -> bool:
+    """Whether the server would give this answer to any text, again and again."""
+    return error.code() in PERMANENT or error.code() is grpc.StatusCode.INVALID_ARGUMENT

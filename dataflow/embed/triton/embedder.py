@@ -1,13 +1,15 @@
-"""``TritonEmbedder``: texts to vectors over gRPC, from any server that speaks KServe v2 as Triton does.
+"""``TritonEmbedder``: texts to vectors over gRPC, from a server that speaks KServe v2 as Triton does.
 
-What may go wrong, and what is done about it:
+What may go wrong, and what the embedder does:
 
-- the server is away, full or too slow: held back and retried until ``max_outage``, then ``OutageError``;
-- a request fails though another passes: halved until the row that is the cause is found, and that row
-  alone is reported as failed;
-- rows of an answer are no embeddings (not finite, or not of unit length where all are): asked again alone,
-  then reported as failed, unless a text that is known to be good fares no better: ``ContractError``;
-- the answer, or the model under the agreed version, is not what was agreed at the start: ``ContractError``.
+- The server is unreachable, full or too slow: the embedder sends the request again until the server
+  answers, and raises ``OutageError`` after ``embed.max_outage``.
+- A request fails although the server answers other requests: the embedder halves the request until it has
+  found the text at fault, and reports that text alone as failed.
+- Some vectors of an answer are invalid (not finite, or not of unit length where all are): the embedder asks
+  again for each of these texts alone, then reports it as failed. If texts that are known to be good get
+  invalid vectors too, the embedder raises ``ContractError``.
+- The answer, or the model under the agreed version, is not as agreed at the start: ``ContractError``.
 """
 
 import time
@@ -18,83 +20,102 @@ from typing import Any, NamedTuple
 import grpc  # type: ignore[import-untyped]
 import numpy as np
 
-from dataflow import settings
-from dataflow.embed.base import Embedded, unsound
+from dataflow.embed.base import Embedded, invalid_vectors
 from dataflow.embed.repository import Identity, label
-from dataflow.embed.triton.client import CONTRACT, PASSING, Connection, details, refuses, sums
+from dataflow.embed.triton.client import PERMANENT, TRANSIENT, Connection, cause, checksums, is_refusal
 from dataflow.embed.triton.requests import by_length
 from dataflow.endpoints.outage import Outage
 from dataflow.errors import ContractError, VersionGoneError
 from dataflow.items.arrays import Int64s, Vectors
+from dataflow.settings import Embed
 from dataflow.telemetry import metrics
 
-#: Texts that every model embeds. Two, to tell whether its embeddings all have length 1.
-_PROBE = ("Is anybody there?", "yes")
+#: Texts that every model embeds. Two texts show whether the model makes vectors of length 1.
+_GOOD_TEXTS = ("Is anybody there?", "yes")
+
+
+class ServedVersion(NamedTuple):
+    """A version of a model as its server reports it."""
+
+    number: str
+    #: ``None``: the model does not report what it is.
+    identity: Identity | None
+    dim: int
+    #: Most texts in a request.
+    rows: int
+    #: Whether the model returns checksums of the texts, in the output ``CHECK``.
+    checks: bool
+
+
+class _Request(NamedTuple):
+    texts: Sequence[str]
+    future: Any
+    #: The number of outages that had ended when the request was sent.
+    outages: int
+
+
+class _Answer(NamedTuple):
+    """The answer to a request. ``problem`` is empty if all vectors are valid."""
+
+    vectors: Vectors
+    #: Row -> reason, for the invalid vectors. Empty if the request failed as a whole.
+    invalid: dict[int, str]
+    problem: str
+    #: Whether the problem passes by itself.
+    transient: bool
 
 
 class TritonEmbedder:
-    """An ``Embedder`` of one version over a :class:`Connection`; make it with
-    :func:`dataflow.embed.triton.connect.connect`.
-    """
+    """An ``Embedder`` of one version; :func:`dataflow.embed.triton.connect.connect` makes it."""
 
     def __init__(
-        self,
-        connection: Connection,
-        options: settings.Embed,
-        *,
-        version: str,
-        identity: Identity | None,
-        checks: bool,
-        dim: int,
-        rows: int,
-        outage: Outage,
+        self, connection: Connection, options: Embed, version: ServedVersion, outage: Outage
     ) -> None:
         self.model = options.model
-        self.version = label(version, identity)
-        self.dim = dim
-        self._number = version
-        # Sent along with each request, so that a model exported anew under the same number is never taken
-        # for the old one, whenever the server changes to it.
-        self._sha256 = identity.sha256 if identity else ""
-        self._checks = checks
+        self.version = label(version.number, version.identity)
+        self.dim = version.dim
+        self._served = version
+        # Each request carries the sum. So a model that is exported anew under the same number is never taken
+        # for the agreed model, whenever the server changes to it.
+        self._sha256 = version.identity.sha256 if version.identity else ""
         self._connection = connection
-        self._rows = rows
         self._chars = options.max_request_chars
         self._in_flight = options.max_in_flight
         self._outage = outage
         self._unit = False
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        return self._embed(texts, self._rows)
+        return self._embed(texts, self._served.rows)
 
     def close(self) -> None:
         self._connection.close()
 
     def check(self) -> None:
-        """Embed texts that are known to be good. Raises ``grpc.RpcError``, ``ContractError`` for nonsense."""
-        vectors = self._vectors(self._infer(_PROBE).result(), _PROBE)
-        if bad := unsound(vectors, unit=self._unit):
-            (row, why), *_ = bad.items()
-            raise ContractError(f"{self.model} version {self.version} is broken: {why} for {_PROBE[row]!r}")
-        self._unit = not unsound(vectors, unit=True)
+        """Embed good texts. Raises ``grpc.RpcError``, or ``ContractError`` if a vector is invalid."""
+        vectors = self._vectors(self._infer(_GOOD_TEXTS).result(), _GOOD_TEXTS)
+        if invalid := invalid_vectors(vectors, unit=self._unit):
+            (row, reason), *_ = invalid.items()
+            text = _GOOD_TEXTS[row]
+            raise ContractError(f"{self.model} version {self.version} is broken: {reason} for {text!r}")
+        self._unit = not invalid_vectors(vectors, unit=True)
 
-    def _embed(self, texts: Sequence[str], rows: int) -> Embedded:
-        """As :meth:`embed`, with at most ``rows`` texts in a request."""
+    def _embed(self, texts: Sequence[str], most_rows: int) -> Embedded:
+        """Embed ``texts`` in requests of at most ``most_rows`` texts, several requests at a time."""
         vectors = np.zeros((len(texts), self.dim), np.float32)
         failed: dict[int, str] = {}
         pending: deque[tuple[Int64s, _Request]] = deque()
 
         def finish() -> None:
-            places, request = pending.popleft()
+            rows, request = pending.popleft()
             answer = self._finish(request)
-            vectors[places] = answer.vectors
-            failed.update({int(places[row]): why for row, why in answer.failed.items()})
+            vectors[rows] = answer.vectors
+            failed.update({int(rows[row]): reason for row, reason in answer.failed.items()})
 
         try:
-            for places in by_length(texts, max_rows=rows, max_chars=self._chars):
+            for rows in by_length(texts, max_rows=most_rows, max_chars=self._chars):
                 if len(pending) == self._in_flight:
                     finish()
-                pending.append((places, self._begin([texts[place] for place in places])))
+                pending.append((rows, self._send([texts[row] for row in rows])))
             while pending:
                 finish()
         finally:
@@ -102,125 +123,127 @@ class TritonEmbedder:
                 request.future.cancel()
         return Embedded(vectors, self.version, failed)
 
-    def _begin(self, texts: Sequence[str]) -> "_Request":
+    def _send(self, texts: Sequence[str]) -> _Request:
         metrics.REQUEST_TEXTS.observe(len(texts))
-        began = time.perf_counter()
+        sent = time.perf_counter()
         future = self._infer(texts)
-        # When it is done, not when somebody comes to see: several are out at a time.
-        future.add_done_callback(lambda _: metrics.REQUEST_SECONDS.observe(time.perf_counter() - began))
+        # Measured when the answer comes: with several requests open, the answer may be read much later.
+        future.add_done_callback(lambda _: metrics.REQUEST_SECONDS.observe(time.perf_counter() - sent))
         return _Request(texts, future, self._outage.count)
 
-    def _infer(self, texts: Sequence[str]) -> Any:
-        return self._connection.infer(texts, self._number, self._sha256, check=self._checks)
+    def _send_again(self, request: _Request) -> _Request:
+        metrics.RETRIES.inc()
+        return self._send(request.texts)
 
-    def _finish(self, request: "_Request") -> Embedded:
-        """The answer to one request, however long it takes to get it."""
-        texts, waits, refused = request.texts, 0, False
+    def _infer(self, texts: Sequence[str]) -> Any:
+        return self._connection.infer(texts, self._served.number, self._sha256, check=self._served.checks)
+
+    def _finish(self, request: _Request) -> Embedded:
+        """Wait for the answer to ``request``, through outages; find the texts at fault if it fails."""
+        answer = self._through_outages(request)
+        if answer.problem and len(request.texts) == 1:
+            # The server must refuse a text twice, and embed other texts in between: a server in trouble may
+            # refuse any text once.
+            answer = self._through_outages(self._send_again(request))
+        if not answer.problem:
+            return Embedded(answer.vectors, self.version)
+        if len(request.texts) > 1:
+            return self._in_parts(request.texts, answer)
+        zeros = np.zeros((1, self.dim), np.float32)
+        return Embedded(zeros, self.version, {0: f"{self.model} refused it: {answer.problem}"})
+
+    def _through_outages(self, request: _Request) -> _Answer:
+        """The answer to ``request`` without a problem, or with a problem that is the fault of its texts.
+
+        Sends the request again while the server itself is in trouble.
+        """
+        waits = 0
         while True:
             answer = self._answer(request)
-            if not answer.why:
-                return Embedded(answer.vectors, self.version)
-            if request.outages < self._outage.count:
-                pass  # it failed in an outage that is over
-            elif answer.passing or not self._answers_others():
-                self._check_version(answer.why)
-                self._outage.wait(answer.why, waits)
+            if not answer.problem:
+                return answer
+            if request.outages == self._outage.count:  # else it failed in an outage that has ended
+                if not answer.transient and self._embeds_good_texts():
+                    return answer
+                self._check_version(answer.problem)
+                self._outage.wait(answer.problem, waits)
                 waits += 1
-            elif len(texts) > 1:
-                return self._in_parts(texts, answer)
-            elif refused:  # twice, and others passed in between
-                zeros = np.zeros((1, self.dim), np.float32)
-                return Embedded(zeros, self.version, {0: f"{self.model} refused it: {answer.why}"})
-            else:
-                refused = True
-            metrics.RETRIES.inc()
-            request = self._begin(texts)
+            request = self._send_again(request)
 
-    def _answer(self, request: "_Request") -> "_Answer":
+    def _answer(self, request: _Request) -> _Answer:
         try:
             vectors = self._vectors(request.future.result(), request.texts)
         except grpc.RpcError as error:
             metrics.REQUEST_FAILURES.labels(error.code().name.lower()).inc()
-            if error.code() in CONTRACT:
+            if error.code() in PERMANENT:
                 raise self._refusal(error) from None
-            return _Answer(np.empty((0, self.dim), np.float32), {}, details(error), error.code() in PASSING)
+            no_vectors = np.empty((0, self.dim), np.float32)
+            return _Answer(no_vectors, {}, cause(error), error.code() in TRANSIENT)
         self._outage.over()
-        bad = unsound(vectors, unit=self._unit)
-        if bad:
+        invalid = invalid_vectors(vectors, unit=self._unit)
+        if invalid:
             metrics.REQUEST_FAILURES.labels("unsound").inc()
-        return _Answer(vectors, bad, next(iter(bad.values()), ""), False)
+        return _Answer(vectors, invalid, next(iter(invalid.values()), ""), False)
 
-    def _in_parts(self, texts: Sequence[str], answer: "_Answer") -> Embedded:
-        """The answer to texts of which some are at fault: those are asked alone, unknown ones by halves."""
-        if not answer.bad:
+    def _in_parts(self, texts: Sequence[str], answer: _Answer) -> Embedded:
+        """Embed ``texts``, some of which are at fault: texts with invalid vectors alone, unknown texts by
+        halves.
+        """
+        if not answer.invalid:
             return self._embed(texts, (len(texts) + 1) // 2)
-        rows, vectors = list(answer.bad), answer.vectors.copy()
+        rows, vectors = list(answer.invalid), answer.vectors.copy()
         alone = self._embed([texts[row] for row in rows], 1)
         vectors[rows] = alone.vectors
         return Embedded(vectors, self.version, {rows[row]: why for row, why in alone.failed.items()})
 
-    def _answers_others(self) -> bool:
+    def _embeds_good_texts(self) -> bool:
         """Whether the server embeds texts that are known to be good."""
         try:
             self.check()
         except grpc.RpcError as error:
-            if refuses(error):
+            if is_refusal(error):
                 raise self._refusal(error) from None
             return False
         self._outage.over()
         return True
 
-    def _check_version(self, why: str) -> None:
-        """Raise ``VersionGoneError`` if the server has other versions ready, and not this one.
+    def _check_version(self, problem: str) -> None:
+        """Raise ``VersionGoneError`` if other versions are ready at the server, and this version is not.
 
-        While it unloads one, and after that, Triton calls it unavailable, as if it were to come back.
+        Triton reports a version as unavailable while it unloads the version and after that, as if the version
+        would come back.
         """
         try:
             ready = list(self._connection.metadata().versions)
         except grpc.RpcError:
             return
-        if self._number not in ready:
+        if self._served.number not in ready:
             raise VersionGoneError(
-                f"{self.model} version {self.version} is no longer served, {' and '.join(ready)} is ({why})"
+                f"{self.model} version {self.version} is no longer served, "
+                f"{' and '.join(ready)} is ({problem})"
             )
 
     def _vectors(self, answer: Any, texts: Sequence[str]) -> Vectors:
-        rows = len(texts)
+        """The vectors in ``answer``. Raises ``ContractError`` if the answer is not as agreed."""
+        n, checks = len(texts), self._served.checks
         given = [f"{tensor.datatype} {list(tensor.shape)}" for tensor in answer.outputs]
-        agreed = [f"FP32 {[rows, self.dim]}", f"UINT32 {[rows, 1]}"][: 1 + self._checks]
+        agreed = [f"FP32 {[n, self.dim]}", f"UINT32 {[n, 1]}"][: 1 + checks]
         raw = answer.raw_output_contents
-        if given != agreed or len(raw) != len(agreed) or len(raw[0]) != 4 * rows * self.dim:
+        if given != agreed or len(raw) != len(agreed) or len(raw[0]) != 4 * n * self.dim:
             raise ContractError(
-                f"{self.model} version {self.version} answered {' and '.join(given) or 'nothing'} for {rows} "
+                f"{self.model} version {self.version} answered {' and '.join(given) or 'nothing'} for {n} "
                 f"texts, agreed was {' and '.join(agreed)}; was another model loaded?"
             )
-        # Triton takes a Python model that gets no CPU for a second for dead, and gives its late answer to the
-        # request that comes next; so it goes on from there, with embeddings that look well.
-        if self._checks and raw[1] != sums(texts):
+        # Triton takes a Python model that gets no CPU for a second for dead. It gives the model's late answer
+        # to the next request, and so on from there: each answer holds valid vectors of other texts.
+        if checks and raw[1] != checksums(texts):
             raise ContractError(
                 f"{self.model} version {self.version} answered for other texts than it was asked; start the "
                 "server again"
             )
-        vectors: Vectors = np.frombuffer(raw[0], "<f4").reshape(rows, self.dim)
+        vectors: Vectors = np.frombuffer(raw[0], "<f4").reshape(n, self.dim)
         return vectors
 
     def _refusal(self, error: grpc.RpcError) -> ContractError:
         kind = VersionGoneError if error.code() is grpc.StatusCode.NOT_FOUND else ContractError
-        return kind(f"{self.model} version {self.version} refused a request: {details(error)}")
-
-
-class _Request(NamedTuple):
-    texts: Sequence[str]
-    future: Any
-    #: How many outages had ended when it began.
-    outages: int
-
-
-class _Answer(NamedTuple):
-    """``why`` empty: all is well. ``bad``: row -> why, if an answer came."""
-
-    vectors: Vectors
-    bad: dict[int, str]
-    why: str
-    #: Whether the cause passes by itself.
-    passing: bool
+        return kind(f"{self.model} version {self.version} refused a request: {cause(error)}")

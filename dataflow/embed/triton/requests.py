@@ -1,4 +1,4 @@
-"""In which requests texts go to a model: texts of like length together, a bounded amount in each. Pure."""
+"""Cuts texts into requests: texts of similar length go together, and each request is bounded. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,11 +8,16 @@ from dataflow.items.arrays import Int64s
 
 
 def by_length(texts: Sequence[str], *, max_rows: int, max_chars: int) -> Iterator[Int64s]:
-    """Cut ``texts`` into requests, longest first; each is the places of its texts, (b,) int64.
+    """Cut ``texts`` into requests, longest texts first. Yields the indices of the texts of a request, (b,)
+    int64.
 
-    Length is in characters: near enough to tokens to keep short texts from waiting for long ones, for a
-    thousandth of the cost; the server sorts by tokens. A request holds at most ``max_rows`` texts and
-    ``max_chars`` characters, unless a single text has more. Every text is in exactly one.
+    A request holds at most ``max_rows`` texts and ``max_chars`` characters; a text with more characters makes
+    a request of its own. Every text is in exactly one request. Length is measured in characters, which costs
+    a thousandth of counting tokens and is close enough to keep short texts from waiting for long texts; the
+    server sorts by tokens.
+
+    >>> [rows.tolist() for rows in by_length(["aa", "b", "cccc"], max_rows=2, max_chars=5)]
+    [[2], [0, 1]]
     """
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     order = np.argsort(-lengths, kind="stable")

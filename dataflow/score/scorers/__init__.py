@@ -23,7 +23,14 @@ SCORERS = {
 
 
 def open_scorer(options: Score) -> Scorer:
-    """The scorer that ``score.kind`` names. Raises ``SettingsError`` if there is no such scorer."""
+    """The scorer that ``score.kind`` names. Raises ``SettingsError`` if there is no such scorer.
+
+    >>> import pyarrow as pa
+    >>> vectors = pa.array([[0, 1], [0, 1], [1, 0]], pa.list_(pa.float32(), 2))
+    >>> scores = open_scorer(Score(kind="knn", neighbours=1)).score(pa.record_batch({"embedding": vectors}))
+    >>> scores.values.round(3).tolist()
+    [0.0, 0.0, 1.414]
+    """
     module, name = SCORERS.get(options.kind, ("", ""))
     if not module and ":" in options.kind:
         module, name = "dataflow.score.scorers.frame", "open_frame_scorer"

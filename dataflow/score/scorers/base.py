@@ -1,4 +1,4 @@
-"""What a scorer is given and what it gives."""
+"""The interface of a scorer."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,25 +10,30 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Scores:
-    """``values``: ``(n,)`` float64, finite, higher is more anomalous. ``cluster``: ``(n,)`` int32,
-    -1 where a scorer has no clusters.
-    """
+    """The scores of the rows of a window."""
 
+    #: ``(n,)`` float64, finite. A higher value is more anomalous.
     values: npt.NDArray[np.float64]
+    #: ``(n,)`` int32: the cluster of each row; -1 if the scorer has no clusters.
     cluster: npt.NDArray[np.int32]
 
     @classmethod
     def of(cls, values: npt.ArrayLike, cluster: npt.ArrayLike | None = None) -> "Scores":
-        """Scores from anything array-like; no clusters if none are given."""
+        """Make scores from array-likes; without ``cluster``, the rows have no clusters.
+
+        >>> Scores.of([0.5, 2]).cluster.tolist()
+        [-1, -1]
+        """
         scores = np.asarray(values, np.float64)
         labels = np.full(scores.shape, -1) if cluster is None else np.asarray(cluster)
         return cls(scores, labels.astype(np.int32))
 
 
 class Scorer(Protocol):
-    """Scores the events of one window against each other."""
+    """Scores the events of a window against each other."""
 
     def score(self, rows: pa.RecordBatch) -> Scores:
-        """One score a row. ``rows``: at least one embedded event, in (``ts``, ``id``) order, so that a
-        replay of the same window gives the same numbers.
+        """Score each row. ``rows``: at least one embedded event, in (``ts``, ``id``) order.
+
+        The order makes a replay of a window give the same scores.
         """

@@ -1,4 +1,6 @@
-"""Any ``module:function`` over a pandas DataFrame, the counterpart of Spark's ``applyInPandas``."""
+"""Scores from a function of the user, which gets the window as a pandas DataFrame, as in Spark's
+``applyInPandas``.
+"""
 
 import importlib
 from collections.abc import Callable
@@ -12,15 +14,23 @@ from dataflow.items.schemas import embeddings
 from dataflow.score.scorers.base import Scores
 from dataflow.settings import Score
 
+#: Takes a window as a DataFrame, and returns a number for each row.
 FrameFunction = Callable[[pd.DataFrame], "pd.Series[float]"]
 
 
 class FrameScorer:
-    """Calls ``function(df)`` with the window as a DataFrame; it returns one number a row.
+    """Scores a window with ``function(df)``.
 
     ``df`` has the columns of an embedded event (``id, key, ts, text, attributes, embedding, ...``);
-    ``embedding`` holds ``(dim,)`` float32 arrays. The answer is a Series, an array or a list of length
-    ``len(df)``, in the order of ``df``.
+    ``embedding`` holds ``(dim,)`` float32 arrays. ``function`` returns a Series, an array or a list of
+    ``len(df)`` finite numbers in the order of ``df``; a higher number is more anomalous.
+
+    >>> rows = pa.record_batch({
+    ...     "text": ["a", "a longer text"],
+    ...     "embedding": pa.array([[0, 1], [1, 0]], pa.list_(pa.float32(), 2)),
+    ... })
+    >>> FrameScorer("lengths", lambda df: df["text"].str.len()).score(rows).values.tolist()
+    [1.0, 13.0]
     """
 
     def __init__(self, name: str, function: FrameFunction) -> None:
@@ -28,7 +38,7 @@ class FrameScorer:
 
     @classmethod
     def load(cls, name: str) -> "FrameScorer":
-        """Import ``module:function``. Raises ``SettingsError`` if there is no such function."""
+        """Import ``module:function``. Raises ``SettingsError`` if that fails or is not a function."""
         module_name, _, attribute = name.partition(":")
         try:
             function = getattr(importlib.import_module(module_name), attribute)

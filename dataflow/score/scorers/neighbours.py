@@ -1,22 +1,30 @@
-"""Scores from an event's nearest neighbours in the window."""
+"""Scores from the nearest neighbours of an event in the window."""
 
 import warnings
 
 import numpy as np
 import pyarrow as pa
 
-from dataflow import settings
 from dataflow.items.schemas import embeddings
 from dataflow.score.scorers.base import Scores
+from dataflow.settings import Score
 
 
 class KnnScorer:
-    """Mean Euclidean distance to the ``neighbours`` nearest other events, in [0, 2] for unit vectors.
+    """``mean(||x - y||)`` over the nearest ``neighbours`` other events ``y``, the mean Euclidean distance.
 
-    A window of one event scores 0.
+    In [0, 2] for unit vectors; 0: the nearest events equal ``x``. A window of one event scores 0. Source:
+    Ramaswamy et al., "Efficient algorithms for mining outliers from large data sets", 2000 (there the
+    distance to the last of the neighbours); Angiulli and Pizzuti, "Fast outlier detection in high dimensional
+    spaces", 2002.
+
+    >>> vectors = pa.array([[0, 1], [0, 1], [0, 1], [1, 0]], pa.list_(pa.float32(), 2))
+    >>> scorer = KnnScorer(Score(neighbours=2))
+    >>> scorer.score(pa.record_batch({"embedding": vectors})).values.round(3).tolist()
+    [0.0, 0.0, 0.0, 1.414]
     """
 
-    def __init__(self, options: settings.Score) -> None:
+    def __init__(self, options: Score) -> None:
         from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415  takes 2 s to import
 
         self._nearest = NearestNeighbors
@@ -27,17 +35,25 @@ class KnnScorer:
         k = min(self._neighbours, len(vectors) - 1)
         if not k:
             return Scores.of(np.zeros(len(vectors)))
-        # Without an argument, kneighbors leaves each event out of its own neighbours.
+        # Without an argument, kneighbors does not count an event among its own neighbours.
         distances, _ = self._nearest(n_neighbors=k, algorithm="brute").fit(vectors).kneighbors()
         return Scores.of(distances.mean(axis=1))
 
 
 class LofScorer:
-    """Local outlier factor (Breunig et al., 2000) with ``neighbours``: about 1 for an event as densely
-    surrounded as its neighbours, more for one that is not. A window of one event scores 1.
+    """``mean(lrd(y)) / lrd(x)`` over the nearest ``neighbours`` other events ``y``, the local outlier factor.
+
+    ``lrd`` is the local reachability density. Above 0: about 1 if ``x`` is as densely surrounded as its
+    neighbours are, more if it is less densely surrounded. A window of one event scores 1. Source: Breunig et
+    al., "LOF: identifying density-based local outliers", 2000.
+
+    >>> vectors = pa.array([[0, 1], [0.1, 1], [0.2, 1], [1, 0]], pa.list_(pa.float32(), 2))
+    >>> scorer = LofScorer(Score(neighbours=2))
+    >>> int(scorer.score(pa.record_batch({"embedding": vectors})).values.argmax())
+    3
     """
 
-    def __init__(self, options: settings.Score) -> None:
+    def __init__(self, options: Score) -> None:
         from sklearn.neighbors import LocalOutlierFactor  # noqa: PLC0415  takes 2 s to import
 
         self._outlier_factor = LocalOutlierFactor
@@ -49,7 +65,7 @@ class LofScorer:
         if not k:
             return Scores.of(np.ones(len(vectors)))
         with warnings.catch_warnings():
-            # Many equal texts make densities infinite; scikit-learn warns and bounds them.
+            # Many equal texts would make the density infinite. scikit-learn bounds the density, and warns.
             warnings.filterwarnings("ignore", message="Duplicate values", category=UserWarning)
             lof = self._outlier_factor(n_neighbors=k, algorithm="brute").fit(vectors)
         return Scores.of(-lof.negative_outlier_factor_)

@@ -1,4 +1,4 @@
-"""Micro-batches of events to micro-batches with embeddings."""
+"""Batches of events become batches with embeddings, and no window mixes versions."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow import settings
-from dataflow.embed.base import Embedded, unsound
-from dataflow.embed.batch import embed_batch, embed_batches
-from dataflow.embed.null import NullEmbedder, connect
+from dataflow.embed.base import Embedded, Embedder
+from dataflow.embed.batch import embed_batches, one_version
+from dataflow.embed.null import NullEmbedder
 from dataflow.items.schemas import DEAD_LETTER, EVENT, embedded_schema, embeddings
-from tests.support.batches import events
+from tests.support.batches import TEXTS, events
+from tests.support.versions import Version
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+def embed_one(embedder: Embedder, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    (embedded,), dead = embed_batches(embedder, [batch])
+    return embedded, dead
 
 
 class Picky(NullEmbedder):
@@ -32,7 +35,7 @@ class Picky(NullEmbedder):
 
 
 def test_embedded_batch_keeps_rows_and_adds_columns() -> None:
-    batch, dead = embed_batch(NullEmbedder(8), events(["b", "a", "b"]))
+    batch, dead = embed_one(NullEmbedder(8), events(["b", "a", "b"]))
     assert batch.schema == embedded_schema(8)
     assert batch.select(EVENT.names).equals(events(["b", "a", "b"]))
     assert embeddings(batch).tolist() == NullEmbedder(8).embed(["b", "a", "b"]).vectors.tolist()
@@ -43,7 +46,7 @@ def test_embedded_batch_keeps_rows_and_adds_columns() -> None:
 
 
 def test_a_refused_text_becomes_a_dead_letter_with_its_position() -> None:
-    batch, dead = embed_batch(Picky(), events(["good", "bad \x00 ü", "good"], first=7))
+    batch, dead = embed_one(Picky(), events(["good", "bad \x00 ü", "good"], first=7))
     assert batch.column("offset").to_pylist() == [7, 9]
     assert dead.to_pylist() == [
         {
@@ -86,46 +89,62 @@ def test_every_row_ends_in_one_place_with_its_own_vector(lists: list[list[str]])
 
 
 def test_a_slice_of_a_batch_is_embedded_as_that_slice() -> None:
-    batch, _ = embed_batch(NullEmbedder(8), events(["a", "b", "c", "d"]).slice(1, 2))
+    batch, _ = embed_one(NullEmbedder(8), events(["a", "b", "c", "d"]).slice(1, 2))
     assert batch.column("text").to_pylist() == ["b", "c"]
     assert embeddings(batch).tolist() == NullEmbedder(8).embed(["b", "c"]).vectors.tolist()
 
 
-@given(st.lists(TEXTS, max_size=30), st.integers(1, 40))
-def test_null_vectors_are_unit_and_depend_on_the_text_alone(texts: list[str], dim: int) -> None:
-    embedder = NullEmbedder(dim)
-    vectors = embedder.embed(texts).vectors
-    assert vectors.shape == (len(texts), dim)
-    assert vectors.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-    for text, vector in zip(texts, vectors, strict=True):
-        assert NullEmbedder(dim).embed([text]).vectors[0].tolist() == vector.tolist()
+def window(*parts: tuple[Version, list[str]]) -> pa.RecordBatch:
+    batches, first = [], 0
+    for embedder, texts in parts:
+        rows = embed_one(embedder, events(texts))[0]
+        offset = [pa.array([f"p:{first + i:03}" for i in range(len(rows))])]
+        batches.append(pa.RecordBatch.from_arrays(offset + rows.columns[1:], schema=rows.schema))
+        first += len(rows)
+    return pa.concat_batches(batches)
 
 
-def test_null_vectors_are_the_same_bits_for_good() -> None:
-    vectors = NullEmbedder(4).embed(["", "driftline"]).vectors
-    assert vectors.tolist() == NULL_GOLDEN
+def test_a_window_of_one_version_is_left_as_it_is() -> None:
+    old, new = Version("1"), Version("2")
+    rows = window((old, ["a", "b"]))
+    uniform, dead = one_version(new, rows)
+    assert uniform is rows
+    assert dead.schema == DEAD_LETTER
+    assert new.asked == []
 
 
-def test_null_vectors_of_different_texts_point_elsewhere() -> None:
-    vectors = NullEmbedder().embed([f"text {i}" for i in range(500)]).vectors
-    cosines = vectors @ vectors.T - np.eye(500, dtype=np.float32)
-    assert np.abs(cosines).max() < 0.8
+def test_a_window_that_would_mix_is_embedded_again_where_it_is_old() -> None:
+    old, new = Version("1"), Version("2")
+    rows = window((old, ["a", "b", "a"]), (new, ["c", "a"]))
+    new.asked.clear()
+    uniform, dead = one_version(new, rows)
+    assert sorted(new.asked) == ["a", "b"]
+    assert set(uniform.column("model_version").to_pylist()) == {"2"}
+    assert len(dead) == 0
+    by_id = {row["id"]: row for row in uniform.to_pylist()}
+    assert {id: row["text"] for id, row in by_id.items()} == dict(
+        zip(rows.column("id").to_pylist(), rows.column("text").to_pylist(), strict=True)
+    )
+    assert embeddings(uniform).tolist() == new.embed(uniform.column("text").to_pylist()).vectors.tolist()
+    order = [(row["ts"], row["id"]) for row in uniform.to_pylist()]
+    assert order == sorted(order)
 
 
-def test_null_is_connected_by_settings() -> None:
-    assert connect(settings.Embed(kind="null")).dim == 384
-    assert connect(settings.Embed(kind="null", dim=12)).dim == 12
+def test_rows_of_the_version_in_use_win_even_if_it_is_the_lower_one() -> None:
+    uniform, _ = one_version(Version("1"), window((Version("2"), ["a"]), (Version("1"), ["b"])))
+    assert set(uniform.column("model_version").to_pylist()) == {"1"}
 
 
-def test_what_is_no_embedding_is_seen() -> None:
-    vectors = np.array([[1, 0], [np.nan, 0], [0, np.inf], [0, 0], [3, 4], [0.6, 0.8]], np.float32)
-    assert list(unsound(vectors, unit=False)) == [1, 2, 3]
-    assert list(unsound(vectors, unit=True)) == [1, 2, 3, 4]
-    assert unsound(vectors, unit=True)[4] == "the model's answer has length 5"
+def test_what_the_newer_version_refuses_becomes_a_dead_letter() -> None:
+    rows = window((Version("1"), ["a", "b"]), (Version("2"), ["c"]))
+    uniform, dead = one_version(Version("2", refused="a"), rows)
+    assert sorted(uniform.column("text").to_pylist()) == ["b", "c"]
+    assert dead.column("raw").to_pylist() == [b"a"]
 
 
-NULL_GOLDEN = [
-    [-0.4755948483943939, -0.22528177499771118, -0.6257826685905457, 0.5757200717926025],
-    [-0.4003203809261322, -0.5604485273361206, 0.0800640806555748, 0.7205767035484314],
-]
+def test_a_change_of_version_while_a_window_is_embedded_again_starts_again() -> None:
+    rows = window((Version("1"), ["a"]), (Version("2"), ["b"]))
+    embedder = Version("2")
+    embedder.becomes = "3"
+    uniform, _ = one_version(embedder, rows)
+    assert uniform.column("model_version").to_pylist() == ["3", "3"]

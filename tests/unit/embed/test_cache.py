@@ -38,7 +38,7 @@ def test_it_keeps_what_was_used_last_and_no_more(rows: int, batches: list[list[b
 
 
 class Changing(NullEmbedder):
-    """Refuses "bad"; changes its version, and with it its answers, when told to."""
+    """Refuses "bad"; changes its version, and with it its answers, on the text ``change_on``."""
 
     def __init__(self) -> None:
         super().__init__(4)

@@ -35,7 +35,10 @@ def test_several_sinks_are_separated_by_blanks() -> None:
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
-        ({"DRIFTLINE_WINDOW__LENGHT": "10m"}, "WINDOW__LENGHT: no such setting; there are kind, length"),
+        (
+            {"DRIFTLINE_WINDOW__LENGHT": "10m"},
+            "WINDOW__LENGHT: no such setting; there are kind, length",
+        ),
         ({"DRIFTLINE_WINDW__LENGTH": "10m"}, "DRIFTLINE_WINDW__LENGTH: no such setting"),
         ({"DRIFTLINE_WINDOW": "10m"}, "DRIFTLINE_WINDOW: no such setting"),
         ({"DRIFTLINE_WINDOW__LENGTH": "10"}, "DRIFTLINE_WINDOW__LENGTH='10': not a duration"),

@@ -1,0 +1,67 @@
+"""Settings groups: each setting has a description, and settings that contradict each other are refused."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from dataflow.settings import MOST_WINDOWS, Embed, Settings, Window
+
+GROUPS: dict[str, type[BaseModel]] = {
+    stage: type(getattr(Settings(), stage)) for stage in Settings.model_fields
+}
+FIELDS = [(stage, name) for stage, group in GROUPS.items() for name in group.model_fields]
+
+
+def description(stage: str, name: str) -> str:
+    return " ".join((GROUPS[stage].model_fields[name].description or "").split())
+
+
+@pytest.mark.parametrize("stage", GROUPS)
+def test_every_group_has_a_description(stage: str) -> None:
+    assert (Settings.model_fields[stage].description or "").endswith(".")
+    assert GROUPS[stage].__doc__
+
+
+@pytest.mark.parametrize(("stage", "name"), FIELDS)
+def test_every_setting_has_a_description(stage: str, name: str) -> None:
+    said = description(stage, name)
+    assert said[:1].isupper()
+    assert said.endswith(".")
+
+
+@pytest.mark.parametrize(("stage", "name"), FIELDS)
+def test_a_setting_that_may_be_unset_says_what_that_means(stage: str, name: str) -> None:
+    may_be_unset = GROUPS[stage].model_fields[name].default is None
+    assert ("Unset: " in description(stage, name)) == may_be_unset
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"follow": True, "version": "3"},
+        {"tls_ca": "ca.pem", "tls_certificate": "client.pem"},
+        {"tls_ca": "ca.pem", "tls_key": "client.key"},
+        {"tls_certificate": "client.pem", "tls_key": "client.key"},
+        {"version": "newest"},
+        {"version": "3+d3"},
+    ],
+)
+def test_embed_options_that_contradict_each_other_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Embed.model_validate(options)
+
+
+def test_sliding_windows_are_neither_too_many_nor_apart() -> None:
+    slide = Window().slide
+    assert Window(length=slide * MOST_WINDOWS).slide == slide
+    with pytest.raises(ValidationError, match=r"5,001 times window\.slide"):
+        Window(length=slide * (MOST_WINDOWS + 1))
+    with pytest.raises(ValidationError, match="longer than"):
+        Window(length=slide / 2)
+    assert Window(kind="tumbling", length=slide / 2).length == slide / 2
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().window.kind = "session"
