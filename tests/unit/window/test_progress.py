@@ -18,7 +18,7 @@ guarded = spec(kind="tumbling", length=60, delay=10, max_jump=10)
 
 def at(mark: Progress, *arrivals: Arrival, now: int = 0) -> dict[str, int]:
     """Where the partitions stand after these events, in seconds."""
-    *_, last = mark.take(batch(arrivals), now * S)
+    *_, last = mark.stamp(batch(arrivals), now * S)
     return {name: ts if ts == NEVER else ts // S for ts, name in last.progress}
 
 
@@ -45,13 +45,13 @@ def test_a_stamp_has_all_partitions_the_lowest_first() -> None:
     mark = progress(guarded, ["a", "b"])
     assert at(mark, Arrival(100, "a")) == {"b": NEVER, "a": 100}
     assert at(mark, Arrival(50, "c"), Arrival(40, "b"), Arrival(30, "b")) == {"b": 40, "c": 50, "a": 100}
-    (stamped,) = mark.take(batch([Arrival(101, "a")]), 0)
+    (stamped,) = mark.stamp(batch([Arrival(101, "a")]), 0)
     assert [name for _, name in stamped.progress] == ["b", "c", "a"]
 
 
 def test_a_batch_of_several_partitions_is_cut_into_runs_of_one() -> None:
     mark = progress(guarded)
-    stamped = mark.take(batch([Arrival(1, "a"), Arrival(2, "a"), Arrival(1, "b"), Arrival(3, "a")]), 0)
+    stamped = mark.stamp(batch([Arrival(1, "a"), Arrival(2, "a"), Arrival(1, "b"), Arrival(3, "a")]), 0)
     assert [part.rows.column("partition").to_pylist() for part in stamped] == [["a", "a"], ["b"], ["a"]]
     assert [part.progress for part in stamped] == [
         ((2 * S, "a"),),
@@ -66,7 +66,7 @@ def test_a_partition_that_is_silent_is_left_out_but_not_while_the_process_stood_
     at(mark, Arrival(100, "a"))
     assert at(mark, Arrival(101, "a"), now=3600) == {"b": NEVER, "a": 101}
     for second in range(3601, 3661):
-        mark.listen(second * S)
+        mark.tick(second * S)
     assert at(mark, Arrival(102, "a"), now=3661) == {"a": 102}
     assert at(mark, Arrival(5, "b"), now=3662) == {"b": 5, "a": 102}
     back = progress(idle, ["a", "b", "c"], now=10**6 * S, state=mark.snapshot())
@@ -98,9 +98,9 @@ def test_what_is_believed_depends_on_the_events_alone(
     for number, (start, stop) in enumerate(pieces(len(times), cuts)):
         if number in crashes:
             mark = progress(guarded, state=mark.snapshot())
-        for stamped in mark.take(batch([Arrival(ts) for ts in times[start:stop]]), 0):
+        for stamped in mark.stamp(batch([Arrival(ts) for ts in times[start:stop]]), 0):
             own = [ts * S for ts in times[start:stop]]
-            moves += own if stamped.moves is None else stamped.moves.tolist()
+            moves += own if stamped.confirmed is None else stamped.confirmed.tolist()
     newest = believed(times, 10)
     assert moves == [min(ts, now) * S for ts, now in zip(times, newest, strict=True)]
 

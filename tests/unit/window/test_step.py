@@ -24,8 +24,8 @@ def test_rows_go_to_their_keys_in_their_order(keys: list[str]) -> None:
         assert mine.rows.column("offset").to_pylist() == expected
         assert mine.rows.column("key").to_pylist() == [key] * len(expected)
         assert mine.progress == ((5, "p0"),)
-        assert mine.moves is not None
-        assert mine.moves.tolist() == expected
+        assert mine.confirmed is not None
+        assert mine.confirmed.tolist() == expected
 
 
 def test_a_slice_travels_without_what_it_was_cut_from() -> None:

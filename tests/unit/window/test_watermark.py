@@ -14,7 +14,7 @@ def observe(
     mark: Watermark, partition: str, *seconds: int, now: int = 0, others: dict[str, int] | None = None
 ) -> list[int]:
     stamp = sorted((at if at == NEVER else at * S, name) for name, at in (others or {}).items())
-    mark.hear(partition, stamp, now * S)
+    mark.arrive(partition, stamp, now * S)
     after = mark.observe(np.array(seconds, np.int64) * S, partition)
     return [value // S for value in after.tolist()]
 
@@ -31,7 +31,7 @@ def test_without_idle_timeout_the_wall_clock_means_nothing() -> None:
     observe(mark, "a", 100)
     mark.tick(10**18)
     assert mark.value == 100 * S
-    assert mark.reaches(101 * S, 0) is None
+    assert mark.next_tick(101 * S, 0) is None
 
 
 def test_an_idle_partition_is_left_out_and_counts_again_when_it_speaks() -> None:
@@ -51,10 +51,10 @@ def test_an_idle_partition_is_left_out_and_counts_again_when_it_speaks() -> None
 def test_when_all_are_idle_it_moves_on_with_the_wall_clock() -> None:
     mark = Watermark(5 * S, 60 * S, 0)
     observe(mark, "a", 100, now=10)
-    assert mark.reaches(125 * S, 10 * S) == 70 * S
+    assert mark.next_tick(125 * S, 10 * S) == 70 * S
     mark.tick(70 * S)
     assert mark.value == 95 * S
-    at = mark.reaches(125 * S, 70 * S)
+    at = mark.next_tick(125 * S, 70 * S)
     assert at == 100 * S
     mark.tick(at - 1)
     assert mark.value < 125 * S
