@@ -27,7 +27,7 @@ def levels(ids: pa.Array) -> Int64s:
     Uses the hash of pandas (SipHash with a fixed key), which is the same on all machines and in all runs.
 
     >>> levels(pa.array(["a", "b", "c", "d", "e", "f"])).tolist()
-    [0, 0, 1, 0, 0, 0]
+    [0, 0, 0, 1, 0, 1]
     """
     hashes = pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
     # The level is the number of leading zero bits of the hash.
