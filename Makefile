@@ -1,4 +1,4 @@
-# `make help` says what there is. Nothing here needs a GPU, Docker or a model hub.
+# `make help` lists the targets. No target needs a GPU, Docker or a model hub.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,11 +10,11 @@ VENV := .venv
 SIDECAR_VENV := .venv-triton
 CHECKOV_VENV := .venv-checkov
 MODEL := all-MiniLM-L6-v2
-# The configs in model_repo/ are those of the default model; another has a repository of its own.
+# model_repo/ holds the configuration of the default model. Any other model has its own repository.
 REPOSITORY := $(if $(filter all-MiniLM-L6-v2,$(MODEL)),model_repo,out/models/$(notdir $(MODEL)))
 STEP := requirements/step.sh
 
-# The environment that is there stays what it is. A shim may exist and not run, so each one is tried.
+# An existing environment keeps its Python. A shim may exist and fail to run, so each candidate is tried.
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 ifndef PYTHON
 PYTHON := $(shell for python in $(VENV)/bin/python python3.11 python3.12 python3.10 python3; do \
@@ -23,71 +23,78 @@ endif
 MINOR := $(shell "$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null && \
     "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
-# What was done is kept as stamps in the environment; another minor version of Python starts anew.
+# A stamp file in the environment marks each finished step. Another minor version of Python makes new environments.
 MADE := $(VENV)/.made-$(MINOR)
 EXPORT := $(VENV)/.export-$(MINOR)
 DEV := $(VENV)/.dev-$(MINOR)
 SIDECAR := $(SIDECAR_VENV)/.made-$(MINOR)
 CHECKOV := $(CHECKOV_VENV)/.made-$(MINOR)
-# --no-compile: of all that comes with torch little is ever imported; what is, is compiled then.
+# --no-compile: few of the files that come with torch are ever imported. Python compiles a file when it imports it.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
-# What a lock leaves out is left out on purpose: torch, and what only the unused Python package of Triton's wheel needs.
+# --no-deps: the lock files leave out torch, and what only the (unused) Python package of Triton's wheel needs.
 LOCKED := $(PIP) --no-deps --require-hashes -r
-FAST_TESTS := $(wildcard tests/unit tests/property tests/flow)
+# The examples in docstrings of dataflow/ are tests, too.
+FAST_TESTS := --doctest-modules dataflow tests/unit tests/property
+# Two processes, with which two cores are busy; tests of one group (see tests/support/scheduling.py) run in one of them.
+PYTEST := -m pytest -n 2 --dist loadscope
+COVERAGE := out/coverage
 
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@echo 'make TARGET [PYTHON=python3.12] [MODEL=all-mpnet-base-v2]'
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
 	    while IFS=$$'\t' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
 
 .PHONY: demo
-demo: $(SIDECAR) model ## a stream with known anomalies through Triton and the dataflow, as a table
+demo: $(SIDECAR) model ## find planted anomalies in a generated stream, with a real Triton
 	@exec $(VENV)/bin/python -m demo --repository '$(REPOSITORY)'
 
 .PHONY: sidecar
-sidecar: $(SIDECAR) model ## Triton in the foreground, on 127.0.0.1:8001 (gRPC)
+sidecar: $(SIDECAR) model ## run Triton in the foreground, on 127.0.0.1:8001 (gRPC)
 	@exec $(VENV)/bin/python -m export sidecar --repository '$(REPOSITORY)'
 
 .PHONY: model
-model: $(EXPORT) ## export all-MiniLM-L6-v2 into model_repo/, unless it is there; MODEL=all-mpnet-base-v2 another
+model: $(EXPORT) ## export all-MiniLM-L6-v2 into model_repo/ if it is missing; MODEL= names another model
 	@$(VENV)/bin/python -m export build '$(MODEL)' --repository '$(REPOSITORY)'
 
 .PHONY: venv
-venv: $(EXPORT) ## .venv: the dataflow, the model export, the demo
+venv: $(EXPORT) ## make .venv: the environment of the dataflow, the model export and the demo
 
 .PHONY: sidecar-venv
-sidecar-venv: $(SIDECAR) ## .venv-triton: Triton Inference Server and what its models import
+sidecar-venv: $(SIDECAR) ## make .venv-triton: Triton Inference Server and the packages that its models import
 
 .PHONY: check
-check: $(DEV) ## ruff and mypy
+check: $(DEV) ## run ruff and mypy
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 
 .PHONY: test
-test: $(DEV) $(SIDECAR) model ## all tests, those with real servers last
-	$(VENV)/bin/python -m pytest $(FAST_TESTS) $(wildcard tests/integration) $(ARGS)
+test: $(DEV) $(SIDECAR) model ## all tests, with real servers; fails also if too little of the code is covered
+	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)
+	$(VENV)/bin/python -m coverage run $(PYTEST) $(FAST_TESTS) tests/flow tests/integration $(ARGS)
+	@$(VENV)/bin/python -m coverage combine --quiet
+	@$(VENV)/bin/python -m coverage report $(if $(ARGS),--fail-under=0)
 
 .PHONY: test-unit
-test-unit: $(DEV) ## the tests that start no server
-	$(VENV)/bin/python -m pytest $(FAST_TESTS) $(ARGS)
+test-unit: $(DEV) ## the tests that start neither a flow nor a server
+	$(VENV)/bin/python $(PYTEST) $(FAST_TESTS) $(ARGS)
 
 .PHONY: manifests
-manifests: $(CHECKOV) ## out/k8s/*.yaml as `kubectl apply -k` takes them, and a security lint of them and of the images
-	@command -v kubectl >/dev/null || { echo 'skipped: there is no kubectl' >&2; exit 0; }; \
+manifests: $(CHECKOV) ## write the Kubernetes manifests to out/k8s/, and check them and the Dockerfiles with checkov
+	@command -v kubectl >/dev/null || { echo 'skipped: kubectl is not installed' >&2; exit 0; }; \
 	mkdir -p out/k8s; \
 	for overlay in cpu gpu; do kubectl kustomize k8s/overlays/$$overlay > out/k8s/$$overlay.yaml; done; \
 	$(CHECKOV_VENV)/bin/checkov --config-file k8s/checkov.yaml --file out/k8s/*.yaml docker/*.Dockerfile
 
 .PHONY: lock
-lock: $(DEV) ## rewrite requirements/*.txt from pyproject.toml; ARGS=--upgrade takes newer versions
+lock: $(DEV) ## rewrite requirements/*.txt from pyproject.toml; ARGS=--upgrade takes the newest versions
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" requirements/lock.sh $(ARGS)
 
 .PHONY: clean
-clean: ## remove the environments, downloads, the exported model and all output
+clean: ## remove the environments, downloads, exported models and all output
 	rm -rf $(VENV) $(SIDECAR_VENV) $(CHECKOV_VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis out *.egg-info
-	find dataflow export demo tests -name __pycache__ -prune -exec rm -rf {} +
+	find dataflow export demo benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 	if [ -d .git ]; then git clean -qfdX model_repo; fi
 
 .PHONY: which-python
@@ -97,10 +104,10 @@ which-python:
 .PHONY: python
 python:
 	@if [ -z "$(MINOR)" ]; then \
-	    echo "error: $(or $(PYTHON),no Python here) is not CPython 3.10, 3.11 or 3.12;" \
+	    echo "error: found $(or $(PYTHON),no Python), but CPython 3.10, 3.11 or 3.12 is needed;" \
 	        "install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
 	@if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
-	    echo "error: $(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python$(MINOR)-venv" >&2; \
+	    echo "error: $(PYTHON) cannot make environments without venv and ensurepip; on Debian and Ubuntu: apt install python$(MINOR)-venv" >&2; \
 	    exit 1; fi
 
 $(MADE): | python
@@ -113,7 +120,7 @@ $(EXPORT): requirements/export.txt requirements/torch.txt $(MADE)
 	@touch $@
 
 $(DEV): requirements/dev.txt $(EXPORT)
-	@$(STEP) '$(VENV): installing what tests and checks need' $(VENV)/bin/python $(LOCKED) $<
+	@$(STEP) '$(VENV): installing the packages of tests and checks' $(VENV)/bin/python $(LOCKED) $<
 	@touch $@
 
 $(SIDECAR): requirements/sidecar.txt | python
@@ -123,5 +130,5 @@ $(SIDECAR): requirements/sidecar.txt | python
 
 $(CHECKOV): requirements/checkov.txt | python
 	@"$(PYTHON)" -m venv --clear $(CHECKOV_VENV)
-	@$(STEP) '$(CHECKOV_VENV): installing the linter of manifests' $(CHECKOV_VENV)/bin/python $(LOCKED) $<
+	@$(STEP) '$(CHECKOV_VENV): installing checkov, which checks the manifests' $(CHECKOV_VENV)/bin/python $(LOCKED) $<
 	@touch $@

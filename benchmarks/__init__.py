@@ -1,1 +1,1 @@
-"""One script a question; each prints a table, against peers in the same run. See docs/benchmarks.md."""
+"""One script for each question. A script measures its peers in the same run: see docs/benchmarks.md."""

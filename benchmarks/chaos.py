@@ -1,59 +1,54 @@
 """``python -m benchmarks.chaos --kills 200 --processes 1 2 3``: does ``kill -9`` change a row?
 
-Several streams (sliding windows with revisions and late events, sessions, one key over all partitions,
-many keys with few events) each go once undisturbed and once killed and resumed over and over. Every row of
-every output must be the same, once. The moments, the snapshot interval and the number of processes of each
-life, and who is killed (all processes of a cluster, or one) come from the seed. The death of one ends the
-others; but bytewax waits for ever for one that died while the cluster was coming up. Such lives are counted
-as stuck and ended, as a liveness probe would. Exit code 1 if a row differs, or a life that was not killed
-does not end.
+Several streams (sliding windows with revisions and late events, sessions, one key over all partitions, many
+keys with few events) run once undisturbed, and once killed and resumed again and again. Every row of every
+output must be the same, and must be there once.
+
+The seed decides when a kill comes, the snapshot interval, the number of processes of each start, and who is
+killed: all processes of a cluster, or one of them. When one process dies, the others end, except that bytewax
+waits for ever for a process that died while the cluster started. Such a cluster counts as stuck, and is ended
+as a liveness probe would end it.
+
+The exit code is 1 if a row differs, or if a cluster that was not killed does not end.
 """
 
 import argparse
 import json
-import multiprocessing
-import os
 import random
-import socket
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from bytewax._bytewax import cli_main
-from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.recovery import init_db_dir
 
-from dataflow.settings import BytewaxRun
-from tests.support import paced
+from benchmarks.kit.clusters import ends, finished, reads_to_the_end, run_for_a_moment, start
 
 ROWS_A_BATCH, PACE_S = 30, 0.05
 RECOVERY_PARTITIONS = 4
-#: So much of a file is read, at this pace, in the time between two kills; and some more.
+#: More rows of a file than a cluster reads between two kills at this pace.
 ROWS_A_KILL = 600
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
-#: Each output, and what makes a row of it what it is.
+#: Each output, and the columns that identify a row.
 OUTPUTS = {
     "scores": ("key", "window_start", "revision", "id"),
     "late": ("key", "id"),
     "dead": ("partition", "offset"),
 }
-#: No life may take longer to start, to end, or to write the next row.
-HUNG_S = 120.0
-#: So long the others may take to end when one has been killed.
+#: How long the others may take to end when one process has been killed.
 STUCK_S = 20.0
 INTERVALS_S = (0.0, 0.1, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
 class Stream:
-    """``keys`` over all ``files`` (0: the default key). ``stragglers``: the share that comes too late. The
-    order in which files are read decides which windows they miss: a stream with stragglers has one file.
+    """Each file has events of all ``keys`` (0: the default key). ``stragglers`` is the share of late events.
+
+    A stream with stragglers has one file: the order in which files are read decides which windows late events
+    miss.
     """
 
     name: str
@@ -76,12 +71,12 @@ STREAMS = (
 
 
 @dataclass
-class Verdict:
-    """What became of one stream. ``lives``: starts, the last one included."""
+class Result:
+    """The result of one stream. ``starts`` counts the last start, too."""
 
     stream: str
     kills: int = 0
-    lives: int = 0
+    starts: int = 0
     rows: int = 0
     missing: int = 0
     extra: int = 0
@@ -101,39 +96,39 @@ class Verdict:
 
 def chaos(
     stream: Stream, folder: Path, *, kills: int, processes: list[int], rng: random.Random, deadline: float
-) -> Verdict:
-    """One stream, undisturbed and killed ``kills`` times, as far as ``deadline`` (monotonic) allows."""
+) -> Result:
+    """Run one stream undisturbed, and with ``kills`` kills, or fewer when ``deadline`` (monotonic) passes."""
     write(stream, folder, rows=kills * ROWS_A_KILL, rng=rng)
-    verdict = Verdict(stream.name)
+    result = Result(stream.name)
     calm, killed = (environment(stream, folder, folder / name) for name in ("calm", "killed"))
-    if not _finishes(_start(calm, 1, None, 0.0), folder / "calm"):
+    if not reads_to_the_end(start(calm, 1, None, 0.0), folder / "calm"):
         raise RuntimeError(f"the undisturbed run of {stream.name!r} failed; see {folder}/calm")
     store = folder / "recovery"
     store.mkdir()
     init_db_dir(store, RECOVERY_PARTITIONS)
     over = False
-    while not over and verdict.kills < kills and time.monotonic() < deadline:
-        paced = killed | {"PACE": str(PACE_S)}
-        cluster = _start(paced, rng.choice(processes), store, rng.choice(INTERVALS_S))
-        verdict.lives += 1
-        _live(cluster, folder / "killed", rng)
-        over = _over(cluster)
+    while not over and result.kills < kills and time.monotonic() < deadline:
+        slow = killed | {"PACE": str(PACE_S)}
+        cluster = start(slow, rng.choice(processes), store, rng.choice(INTERVALS_S))
+        result.starts += 1
+        run_for_a_moment(cluster, folder / "killed", rng)
+        over = finished(cluster)
         victims = cluster if rng.random() < 0.5 else [rng.choice(cluster)]
         for process in () if over else victims:
             process.kill()
         if over:
             continue
-        verdict.kills += 1
-        verdict.stuck += not _ends(cluster, STUCK_S, killed=True)
+        result.kills += 1
+        result.stuck += not ends(cluster, STUCK_S)
     if not over:
-        verdict.lives += 1
-        verdict.hung += not _finishes(_start(killed, processes[-1], store, 0.3), folder / "killed")
-    _compare(folder, verdict)
-    return verdict
+        result.starts += 1
+        result.hung += not reads_to_the_end(start(killed, processes[-1], store, 0.3), folder / "killed")
+    _compare(folder, result)
+    return result
 
 
 def write(stream: Stream, folder: Path, *, rows: int, rng: random.Random) -> None:
-    """The files of a stream, disordered within a minute, with a broken line now and then."""
+    """Write the files of a stream: disordered within a minute, and some lines are broken."""
     for file in range(stream.files):
         at, arrivals = 0.0, []
         for number in range(rows):
@@ -167,97 +162,18 @@ def environment(stream: Stream, folder: Path, out: Path) -> dict[str, str]:
     return {"PACE": "0", "OUT": str(out), **{f"DRIFTLINE_{k}": v for k, v in settings.items()}}
 
 
-#: A server that has imported everything forks the processes: a life starts in milliseconds, not seconds.
-_SPAWN = multiprocessing.get_context("forkserver")
-
-
-def _start(env: dict[str, str], processes: int, store: Path | None, interval_s: float) -> list[BaseProcess]:
-    _SPAWN.set_forkserver_preload(["tests.support.paced", "dataflow.source.files", "dataflow.sink.files"])
-    addresses = list(_addresses(processes))
-    for stale in Path(env["OUT"]).glob("*.alive"):
-        stale.unlink()
-    cluster: list[BaseProcess] = [
-        _SPAWN.Process(target=_work, args=(env, number, addresses, store, interval_s), daemon=True)
-        for number in range(processes)
-    ]
-    for process in cluster:
-        process.start()
-    return cluster
-
-
-def _work(
-    env: dict[str, str], number: int, addresses: list[str], store: Path | None, interval_s: float
-) -> None:
-    os.environ.update(env)
-    out = Path(env["OUT"])
-    log = os.open(out / "errors.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 2)
-    flow = paced.flow(BytewaxRun(store, tuple(addresses)))
-    (out / f"{number}.alive").touch()
-    cluster = {"process_id": number, "addresses": addresses} if len(addresses) > 1 else {}
-    recovery = RecoveryConfig(str(store), timedelta(0)) if store else None
-    cli_main(flow, epoch_interval=timedelta(seconds=interval_s), recovery_config=recovery, **cluster)
-
-
-def _addresses(count: int) -> Iterator[str]:
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    for server in servers:
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-        server.close()
-
-
-def _live(cluster: list[BaseProcess], out: Path, rng: random.Random) -> None:
-    """Let a cluster live for a moment: mostly some batches long, sometimes not even till it runs."""
-    if rng.random() < 0.1:
-        time.sleep(rng.uniform(0, 0.3))
-        return
-    hung = time.monotonic() + HUNG_S
-    while len(list(out.glob("*.alive"))) < len(cluster) and not _over(cluster) and time.monotonic() < hung:
-        time.sleep(0.01)
-    wait([process.sentinel for process in cluster], rng.expovariate(1 / 0.5))
-
-
-def _over(cluster: list[BaseProcess]) -> bool:
-    return all(process.exitcode == 0 for process in cluster)
-
-
-def _finishes(cluster: list[BaseProcess], out: Path) -> bool:
-    """Whether all processes read their stream to its end, and well, however long that takes."""
-    written = -1
-    while (now := sum(path.stat().st_size for path in out.glob("*.jsonl"))) > written:
-        written = now
-        _join(cluster, HUNG_S)
-    return _ends(cluster, 0.0)
-
-
-def _join(cluster: list[BaseProcess], within_s: float) -> None:
-    limit = time.monotonic() + within_s
-    for process in cluster:
-        process.join(max(0.0, limit - time.monotonic()))
-
-
-def _ends(cluster: list[BaseProcess], within_s: float, *, killed: bool = False) -> bool:
-    """Whether all processes end, and well (``killed``: in whatever way)."""
-    _join(cluster, within_s)
-    hung = [process for process in cluster if process.is_alive()]
-    for process in hung:
-        process.kill()
-        process.join()
-    return not hung and (killed or _over(cluster))
-
-
-def _compare(folder: Path, verdict: Verdict) -> None:
+def _compare(folder: Path, result: Result) -> None:
     for output, identity in OUTPUTS.items():
         calm, killed = (_rows(folder / run / f"{output}.jsonl", identity) for run in ("calm", "killed"))
-        verdict.rows += len(calm)
-        verdict.missing += len(calm.keys() - killed.keys())
-        verdict.extra += len(killed.keys() - calm.keys())
-        verdict.twice += sum(sum(rows.values()) - 1 for rows in killed.values())
-        verdict.different += sum(calm[row] != killed[row] for row in calm.keys() & killed.keys())
+        result.rows += len(calm)
+        result.missing += len(calm.keys() - killed.keys())
+        result.extra += len(killed.keys() - calm.keys())
+        result.twice += sum(sum(rows.values()) - 1 for rows in killed.values())
+        result.different += sum(calm[row] != killed[row] for row in calm.keys() & killed.keys())
 
 
 def _rows(path: Path, identity: tuple[str, ...]) -> dict[tuple[object, ...], Counter[bytes]]:
-    """Identity -> the rows that have it, as they were written."""
+    """Identity -> the lines of the rows with this identity."""
     found: dict[tuple[object, ...], Counter[bytes]] = {}
     for line in path.read_bytes().splitlines():
         row = json.loads(line)
@@ -267,20 +183,24 @@ def _rows(path: Path, identity: tuple[str, ...]) -> dict[tuple[object, ...], Cou
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__.split("\n")[0])
-    parser.add_argument("--kills", type=int, default=30, help="in all, over the streams (default: 30)")
+    parser.add_argument("--kills", type=int, default=30, help="the sum over all streams (default: 30)")
     parser.add_argument(
-        "--processes", type=int, nargs="+", default=[1], help="a life has one of these numbers (default: 1)"
+        "--processes",
+        type=int,
+        nargs="+",
+        default=[1],
+        help="of each start, one of these (default: 1)",
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="no kills after this long")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = random.Random(options.seed)
     begin = time.monotonic()
-    verdicts: list[Verdict] = []
+    results: list[Result] = []
     for number, stream in enumerate(STREAMS, 1):
-        left = options.kills - sum(v.kills for v in verdicts)
+        left = options.kills - sum(v.kills for v in results)
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-            verdict = chaos(
+            result = chaos(
                 stream,
                 Path(folder),
                 kills=-(-left // (len(STREAMS) - number + 1)),
@@ -288,10 +208,10 @@ def main() -> int:
                 rng=rng,
                 deadline=begin + options.minutes * 60 * number / len(STREAMS),
             )
-        print(verdict, flush=True)
-        verdicts.append(verdict)
-    good = all(v.good for v in verdicts)
-    kills, rows = sum(v.kills for v in verdicts), sum(v.rows for v in verdicts)
+        print(result, flush=True)
+        results.append(result)
+    good = all(v.good for v in results)
+    kills, rows = sum(v.kills for v in results), sum(v.rows for v in results)
     print(
         f"{'SAME' if good else 'DIFFERENT'}: {kills} kills of {' or '.join(map(str, options.processes))} "
         f"process(es), {rows} rows compared, in {time.monotonic() - begin:.0f} s"

@@ -1,56 +1,78 @@
-"""``python -m benchmarks.recovery``: what does recovery cost a paced stream, and what does it write?"""
+"""``python -m benchmarks.recovery``: what does recovery cost a paced stream, and how much does it write?"""
 
-from datetime import datetime, timedelta, timezone
+import argparse
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import NamedTuple
 
-import bytewax.operators as op
-import bytewax.operators.windowing as stock
 import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import run_main
 
-from benchmarks.kit.measure import Count, Memory, stream, table
-from benchmarks.windows import objects
-from dataflow.clock import utc_now
-from dataflow.items.marks import Marked
+from benchmarks.kit.measure import table
+from benchmarks.kit.stages import collect_window, driftline, objects
+from benchmarks.kit.streams import stream
 from dataflow.settings import Window
-from dataflow.window.step import gather_windows
 
 DIM = 768
-SECONDS, POLLS = 7.0, 140
+STREAM_S, POLLS = 7.0, 140
 SNAPSHOT = timedelta(seconds=2)
-WINDOW = Window(
+OPTIONS = Window(
     kind="sliding", length=timedelta(minutes=10), slide=timedelta(minutes=5), delay=timedelta(seconds=30)
 )
 
 
-def ours(batches: list[pa.RecordBatch]) -> Dataflow:
-    flow = Dataflow("ours")
-    paced = Memory([[Marked(b)] for b in batches], timedelta(seconds=SECONDS / len(batches)))
-    batched = op.input("source", flow, paced)
-    op.output(
-        "sink", gather_windows("window", batched, WINDOW, utc_now).whole, Count(lambda item: len(item[1]))
-    )
-    return flow
+class Case(NamedTuple):
+    """``texts``: the number of different texts; with ``None`` each event has its own text."""
+
+    candidate: str
+    rows_per_window: int
+    keys: int = 1
+    texts: int | None = None
 
 
-def peer(batches: list[pa.RecordBatch]) -> Dataflow:
-    flow = Dataflow("peer")
-    paced = Memory(objects(batches), timedelta(seconds=SECONDS / len(batches)))
-    clock: stock.EventClock[Any] = stock.EventClock(lambda item: item[0], WINDOW.delay)
-    windower = stock.SlidingWindower(WINDOW.length, WINDOW.slide, datetime(1970, 1, 1, tzinfo=timezone.utc))
-    keyed = op.input("source", flow, paced)
-    collected = stock.collect_window("window", keyed, clock, windower, ordered=False)  # type: ignore[call-overload]
-    op.output("sink", collected.down, Count(lambda item: len(item[1][1])))
-    return flow
+class Run(NamedTuple):
+    seconds: float
+    mb_written: float
 
 
-def run(flow: Dataflow, store: Path | None) -> tuple[float, float]:
-    """Seconds, and MB in the recovery store at the end."""
+CASES = (
+    Case("Driftline", 1_000),
+    Case("Driftline", 10_000),
+    Case("Driftline", 50_000),
+    Case("Driftline", 50_000, texts=100),
+    Case("Driftline", 200_000),
+    Case("Driftline", 50_000, keys=10_000),
+    Case("collect_window", 1_000),
+    Case("collect_window", 10_000),
+)
+HEADS = (
+    "",
+    "rows per window",
+    "keys",
+    "texts",
+    "s without",
+    "s with",
+    "ratio",
+    "MB of vectors",
+    "MB written",
+    "written / vectors",
+)
+
+
+def dataflow(candidate: str, batches: list[pa.RecordBatch]) -> Dataflow:
+    """The candidate over ``batches``, which arrive evenly over ``STREAM_S`` seconds."""
+    pace = timedelta(seconds=STREAM_S / len(batches))
+    if candidate == "Driftline":
+        return driftline(batches, OPTIONS, pace=pace).flow
+    return collect_window(objects(batches), OPTIONS, pace=pace).flow
+
+
+def run(flow: Dataflow, store: Path | None) -> Run:
+    """Runs a dataflow to its end, with the recovery store ``store`` or without recovery."""
     if store:
         store.mkdir()
         init_db_dir(store, 1)
@@ -58,54 +80,53 @@ def run(flow: Dataflow, store: Path | None) -> tuple[float, float]:
     run_main(
         flow,
         epoch_interval=SNAPSHOT,
-        # Nothing is garbage collected, so that the store shows all that was written.
+        # Bytewax deletes no snapshot during this backup interval, so the store shows all that was written.
         recovery_config=RecoveryConfig(str(store), timedelta(days=1)) if store else None,
     )
     took = perf_counter() - begin
     written = sum(path.stat().st_size for path in store.rglob("*") if path.is_file()) if store else 0
-    return took, written / 1e6
+    return Run(took, written / 1e6)
+
+
+def measure(case: Case, folder: Path) -> tuple[str, ...]:
+    """One row of the table, from a stream that is two windows long. ``folder`` does not exist yet."""
+    rows = 2 * case.rows_per_window
+    batches = stream(
+        rows,
+        dim=DIM,
+        events_per_second=case.rows_per_window / OPTIONS.length.total_seconds(),
+        keys=case.keys,
+        texts=case.texts,
+        batch_rows=max(1, rows // POLLS),
+    )
+    without = run(dataflow(case.candidate, batches), None)
+    recovered = run(dataflow(case.candidate, batches), folder)
+    vectors_mb = rows * DIM * 4 / 1e6
+    return (
+        case.candidate,
+        f"{case.rows_per_window:,}",
+        f"{case.keys:,}",
+        f"{case.texts or 'all'}",
+        f"{without.seconds:.1f}",
+        f"{recovered.seconds:.1f}",
+        f"{recovered.seconds / without.seconds:.2f}",
+        f"{vectors_mb:.0f}",
+        f"{recovered.mb_written:.0f}",
+        f"{recovered.mb_written / vectors_mb:.1f}",
+    )
 
 
 def main() -> None:
-    rows = []
-    with TemporaryDirectory() as folder:
-        for name, build, a_window, keys, texts in (
-            ("ours", ours, 1_000, 1, None),
-            ("ours", ours, 10_000, 1, None),
-            ("ours", ours, 50_000, 1, None),
-            ("ours", ours, 50_000, 1, 100),
-            ("ours", ours, 200_000, 1, None),
-            ("ours", ours, 50_000, 10_000, None),
-            ("collect_window", peer, 1_000, 1, None),
-            ("collect_window", peer, 10_000, 1, None),
-        ):
-            # Two windows' worth of rows in all.
-            n = 2 * a_window
-            settings: dict[str, Any] = {"a_second": a_window / 600, "batch": max(1, n // POLLS)}
-            batches = stream(n, dim=DIM, keys=keys, texts=texts, **settings)
-            plain, _ = run(build(batches), None)
-            safe, written = run(build(batches), Path(folder, f"{name}-{a_window}-{keys}-{texts}"))
-            size = n * DIM * 4 / 1e6
-            rows.append(
-                (name, f"{a_window:,}", f"{keys:,}", f"{texts or 'all'}", f"{plain:.1f}", f"{safe:.1f}",
-                 f"{safe / plain:.2f}", f"{size:.0f}", f"{written:.0f}", f"{written / size:.1f}")
-            )  # fmt: skip
-    table(
-        f"A stream of {SECONDS:g} s, {DIM} floats, a snapshot every {SNAPSHOT.total_seconds():g} s",
-        (
-            "",
-            "rows a window",
-            "keys",
-            "texts",
-            "s without",
-            "s with",
-            "ratio",
-            "MB of vectors",
-            "MB written",
-            "for each",
-        ),
-        rows,
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recovery")
+    parser.add_argument(
+        "--largest", type=int, metavar="ROWS", help="leave out cases with more rows per window; default: none"
     )
+    largest = parser.parse_args().largest
+    cases = [case for case in CASES if largest is None or case.rows_per_window <= largest]
+    with TemporaryDirectory() as folder:
+        rows = [measure(case, Path(folder, str(number))) for number, case in enumerate(cases)]
+    title = f"A stream of {STREAM_S:g} s, {DIM} floats, a snapshot every {SNAPSHOT.total_seconds():g} s"
+    table(title, HEADS, rows)
 
 
 if __name__ == "__main__":

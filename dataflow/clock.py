@@ -1,13 +1,17 @@
 """The wall clock, and event times as integers: microseconds since the Unix epoch, UTC."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import TypeAlias
+from typing import Protocol
 
 import numpy as np
 
-#: The wall clock: the time now, aware, in UTC.
-Clock: TypeAlias = Callable[[], datetime]
+
+class Clock(Protocol):
+    """The wall clock: returns the time now, aware, in UTC."""
+
+    # A class, because Bytewax on CPython 3.10 refuses a Callable[...] in the signature of an operator.
+    def __call__(self) -> datetime: ...
+
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

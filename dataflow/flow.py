@@ -37,7 +37,8 @@ from dataflow.recovery.resume_log import ResumeLog
 from dataflow.score.scorers import open_scorer
 from dataflow.score.step import OneModel, score
 from dataflow.settings import Settings
-from dataflow.sink import paths
+from dataflow.sink.conflicts import refuse_conflicts
+from dataflow.sink.step_ids import step_id
 from dataflow.sink.watched import watched
 from dataflow.source import open_source, partitions_with_data
 from dataflow.source.watched import WatchedSource
@@ -72,7 +73,7 @@ def flow() -> Dataflow:
         tracer = open_tracer(settings.log)
         guard = exit_on_error(settings.log.texts, before_exit=tracer.stop)
         watch = Watch(Digest(settings.log, time.monotonic), tracer, guard)
-        opened = open_source(settings, clock=utc_now, check=partial(check_format, settings))
+        opened = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
         source = WatchedSource(opened, guard, stop.asked, polled=resume_log.over)
         embedder = open_embedder(settings.embed, tracer)
         prepared = startup.prepare_store(config.bytewax_run(sys.argv[1:]), settings, source, embedder)
@@ -115,7 +116,7 @@ def build(
     ``dead_letters`` or ``windows``. While ``stopping`` returns true, the end of the input closes no windows.
     Raises ``SettingsError``.
     """
-    paths.check(settings)
+    refuse_conflicts(settings)
     watch = watch or Watch(Digest(settings.log, time.monotonic))
     scorer = open_scorer(settings.score)
     partitions = partitions_with_data(source)
@@ -136,5 +137,5 @@ def build(
     }
     for stream, items in streams.items():
         for uri in getattr(settings.sink, stream):
-            op.output(paths.step_id(stream, uri), items, watched(sink(stream, uri), watch))
+            op.output(step_id(stream, uri), items, watched(sink(stream, uri), watch))
     return flow

@@ -1,1 +1,1 @@
-"""``python -m demo``: the whole of Driftline on a stream whose anomalies are known. See ``make demo``."""
+"""``python -m demo``: runs Driftline with a real Triton on a generated stream with planted anomalies."""

@@ -1,4 +1,4 @@
-"""Listens for signals before the slow imports, so that an early Ctrl-C ends in one line too."""
+"""Sets the signal handlers before the slow imports, so an early Ctrl-C ends the demo with one line too."""
 
 import sys
 
@@ -7,13 +7,13 @@ from demo.processes import Interrupts
 if __name__ == "__main__":
     interrupts = Interrupts()
     try:
-        # An exception in the middle of a native module's import can crash Python.
+        # An exception during the import of a native module can crash Python.
         interrupts.shielded = True
         from demo.run import main
 
         interrupts.unshield()
         code = main(interrupts)
     except KeyboardInterrupt:
-        print("\ninterrupted; everything that the demo started is stopped", file=sys.stderr)
+        print("\ninterrupted; all processes of the demo are stopped", file=sys.stderr)
         code = 130
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""The dataflow as a child process, and the signals that end a demo."""
+"""Runs the dataflow as a child process, and handles the signals that end the demo."""
 
 import os
 import signal
@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-_LEASH = Path(__file__).with_name("leash.py")
-#: Seconds between a polite request to end and a kill.
+_DIE_WITH_PARENT = Path(__file__).parents[1] / "export" / "serve" / "die_with_parent.py"
+#: Seconds from SIGTERM to SIGKILL.
 _PATIENCE_S = 3.0
 
 
 class Interrupts:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into ``KeyboardInterrupt``; those that follow, and
-    those that come while ``shielded``, are only noted, so that nothing cuts the clearing up short.
+    """Turns the first SIGINT, SIGTERM or SIGHUP into ``KeyboardInterrupt``.
+
+    Later signals, and signals that arrive while ``shielded`` is true, only set ``seen``. So no signal
+    interrupts the cleanup.
     """
 
     def __init__(self) -> None:
@@ -32,7 +34,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def unshield(self) -> None:
-        """Listen again. Raises ``KeyboardInterrupt`` if one came meanwhile."""
+        """Reacts to signals again. Raises ``KeyboardInterrupt`` if a signal arrived in the meantime."""
         self.shielded = False
         if self.seen:
             raise KeyboardInterrupt
@@ -42,10 +44,10 @@ class Interrupts:
 def running(
     command: Sequence[str], environment: Mapping[str, str], log: Path
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run ``command`` in a session of its own, its output in ``log``. All of it is gone at the end."""
+    """Runs ``command`` in its own session and writes its output to ``log``. Ends its whole process group."""
     with log.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, str(_LEASH), *command],
+            [sys.executable, str(_DIE_WITH_PARENT), str(os.getpid()), *command],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -1,4 +1,4 @@
-"""A count that goes up: one line rewritten on a terminal, a line every few seconds elsewhere."""
+"""Shows a growing count: rewrites one line on a terminal, and prints a line every few seconds elsewhere."""
 
 import sys
 import time
@@ -8,10 +8,10 @@ _EVERY_S = 5.0
 
 
 class Progress:
-    """Context manager; ``show(count)`` as often as you like."""
+    """A context manager. ``show(count)`` may be called at any rate."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, total: int, what: str) -> None:
+        self._total, self._what = total, what
         self._begun = self._shown = time.monotonic()
         self._terminal = sys.stdout.isatty()
 
@@ -25,9 +25,9 @@ class Progress:
             print(flush=True)
 
     def show(self, count: int, *, last: bool = False) -> None:
-        """Print the count and the seconds since the start."""
+        """Prints the count, the total and the seconds since the start."""
         now = time.monotonic()
-        line = f"{count:>6} {self._what}, {now - self._begun:.0f} s"
+        line = f"{count:>6} of {self._total} {self._what}, {now - self._begun:.0f} s"
         if self._terminal:
             print(f"\r{line}", end="", flush=True)
         elif last or now - self._shown >= _EVERY_S:

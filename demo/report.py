@@ -1,4 +1,4 @@
-"""What came out: the best score of each event, and how many planted anomalies are among the highest."""
+"""The report: the highest score of each event, and how many planted anomalies are among the top events."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from rich.text import Text
 
 @dataclass(frozen=True)
 class Scored:
-    """An event in the window in which it scored highest. ``label``: kind of anomaly, if planted."""
+    """An event in the window where it has its highest score. ``label``: the kind of a planted anomaly."""
 
     id: str
     score: float
@@ -25,8 +25,8 @@ class Scored:
     label: str | None
 
 
-class Board:
-    """Reads a growing file of scored rows (JSON lines); keeps each event once, at its highest score."""
+class BestScores:
+    """Reads a growing file of scored rows (JSON lines) and keeps the highest score of each event."""
 
     def __init__(self, path: Path) -> None:
         self.rows = 0
@@ -38,7 +38,7 @@ class Board:
         return len(self._best)
 
     def refresh(self) -> None:
-        """Take in the whole lines that were added since."""
+        """Reads the complete lines that were added since the last call."""
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
@@ -54,7 +54,7 @@ class Board:
                 self._best[row["id"]] = _scored(row)
 
     def top(self, count: int) -> list[Scored]:
-        """The ``count`` events with the highest scores, the highest first."""
+        """The ``count`` events with the highest scores. The highest comes first."""
         return sorted(self._best.values(), key=lambda event: (-event.score, event.id))[:count]
 
 
@@ -78,7 +78,7 @@ def _time(text: str) -> datetime:
 
 
 def table(events: list[Scored]) -> Table:
-    """The events as a table; ``planted`` shows the kind of those that were."""
+    """The events as a table. The column ``planted`` has the kind of a planted anomaly."""
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     shown.add_column("score", justify="right")
     for name in ("time", "window"):
@@ -93,16 +93,16 @@ def table(events: list[Scored]) -> Table:
 
 
 def lines(path: Path) -> int:
-    """How many lines the file has; none if there is no file."""
+    """The number of lines of a file; 0 if the file does not exist."""
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def show(console: Console, board: Board, *, planted: int, top: int) -> None:
-    """Print the table and how well the planted anomalies were found."""
-    day = board.top(1)[0].ts if len(board) else None
+def show(console: Console, best: BestScores, *, planted: int, top: int) -> None:
+    """Prints the table, and how many of the planted anomalies the scores find."""
+    day = best.top(1)[0].ts if len(best) else None
     console.print(f"\nThe {top} most anomalous events" + (f" of {day:%Y-%m-%d} (UTC)" if day else ""))
-    console.print(table(board.top(top)))
-    found = sum(event.label is not None for event in board.top(planted))
+    console.print(table(best.top(top)))
+    found = sum(event.label is not None for event in best.top(planted))
     share = found / planted if planted else 0.0
     console.print(
         f"{found} of the {planted} planted anomalies are in the top {planted} "

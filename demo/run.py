@@ -1,4 +1,4 @@
-"""The demo itself: Triton, and beside it the dataflow on a stream with known anomalies."""
+"""The demo: starts Triton, runs the dataflow on a stream with known anomalies, and prints a report."""
 
 import argparse
 import os
@@ -12,10 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from dataflow.clock import utc_now
-from dataflow.endpoints import uri as uris
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import DriftlineError
 from dataflow.settings import Settings
-from dataflow.source import demo as source
+from dataflow.source.demo import open_source
 from dataflow.source.demo_log import Plan, anomaly
 from demo import report
 from demo.processes import Interrupts, running
@@ -24,67 +24,78 @@ from export.serve.sidecar import Sidecar
 
 COMMAND = ("-m", "bytewax.run", "dataflow.flow:flow")
 OUTPUTS = ("scores", "late", "dead_letters", "windows")
+#: The address of the sidecar that a user starts.
+SIDECAR_URL = "127.0.0.1:8001"
 _POLL_S = 0.2
 _LAST_LINES = 20
 
 
-def main(interrupts: Interrupts, arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0; 1 if the dataflow failed; 2 with one line on stderr for what a user can put right."""
-    options = _parser().parse_args(arguments)
+def main(interrupts: Interrupts, argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0; 1 if the dataflow failed; 2, with one line on stderr, for a mistake of the user."""
+    arguments = _parser().parse_args(argv)
     try:
-        return _demo(options, interrupts)
+        return _demo(arguments, interrupts)
     except DriftlineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m demo", description=sys.modules["demo"].__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m demo", description="Runs Driftline on a generated stream with planted anomalies."
+    )
     parser.add_argument("--source", default="demo:", help="a demo: URI; default: %(default)s")
-    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="default: %(default)s")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/demo"), help="folder of the output; default: %(default)s"
+    )
     parser.add_argument("--top", type=int, default=20, help="rows of the table; default: %(default)s")
-    parser.add_argument("--repository", type=Path, default=Path("model_repo"), help="default: %(default)s")
+    parser.add_argument(
+        "--repository", type=Path, default=Path("model_repo"), help="model repository; default: %(default)s"
+    )
     return parser
 
 
-def _demo(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    plan = _plan(options.source)
-    out: Path = options.out
+def _demo(arguments: argparse.Namespace, interrupts: Interrupts) -> int:
+    plan = _plan(arguments.source)
+    out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     for name in OUTPUTS:
         (out / f"{name}.jsonl").unlink(missing_ok=True)
     begun = time.monotonic()
-    board = report.Board(out / "scores.jsonl")
-    print("Triton: starting ...", flush=True)
-    with Sidecar(options.repository, log=out / "triton.log") as sidecar:
+    best = report.BestScores(out / "scores.jsonl")
+    print(
+        f"The stream: {plan.events} generated log messages of a payments company, {planted(plan)} of them "
+        "planted anomalies.\nTriton: starting ...",
+        flush=True,
+    )
+    with Sidecar(arguments.repository, log=out / "triton.log") as sidecar:
         try:
-            print(f"Triton: ready on {sidecar.url} in {time.monotonic() - begun:.1f} s")
-            variables = environment(options.source, out, sidecar.url, options.repository)
-            print(f"\n{by_hand(variables)}\n", flush=True)
+            print(f"Triton: ready on {sidecar.url} after {time.monotonic() - begun:.1f} s")
+            variables = environment(arguments.source, out, sidecar.url, arguments.repository)
+            print(by_hand(variables, arguments.repository), flush=True)
             streaming = time.monotonic()
-            code = _stream(variables, out / "dataflow.log", board, plan.events)
+            code = _stream(variables, out / "dataflow.log", best, plan.events)
             streamed = time.monotonic() - streaming
         finally:
             interrupts.shielded = True
     interrupts.unshield()
     if code != 0:
         return _failed(code, out / "dataflow.log")
-    _report(board, plan, options)
-    rate = len(board) / streamed
+    _report(best, plan, arguments)
+    rate = len(best) / streamed
     print(
-        f"{len(board)} events ({board.rows} scores) in {streamed:.1f} s, {rate:.0f} events/s; "
+        f"{len(best)} events ({best.rows} scores) in {streamed:.1f} s, {rate:.0f} events/s; "
         f"{time.monotonic() - begun:.1f} s in all"
     )
     return 0
 
 
-def _plan(text: str) -> Plan:
-    uri = uris.parse(text)
-    return source.open_source(Settings(), uri, utc_now, lambda *_: None).plan
+def _plan(uri: str) -> Plan:
+    return open_source(Settings(), parse_uri(uri), utc_now, lambda *_: None).plan
 
 
 def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, str]:
-    """The settings of the dataflow, as variables."""
+    """The settings of the dataflow, as environment variables."""
     return {
         "DRIFTLINE_SOURCE__URI": uri,
         "DRIFTLINE_SOURCE__ID_FIELD": "id",
@@ -97,41 +108,49 @@ def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, st
     } | {f"DRIFTLINE_SINK__{name.upper()}": f"file:{out}/{name}.jsonl" for name in OUTPUTS}
 
 
-def by_hand(variables: dict[str, str]) -> str:
-    """What a reader types to run the same."""
+def by_hand(variables: dict[str, str], repository: Path) -> str:
+    """The command of the dataflow, as a user types it, and how to run it after the demo."""
     pairs = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
-    return " \\\n  ".join([*pairs, shlex.join([os.path.relpath(sys.executable), *COMMAND])])
+    python = os.path.relpath(sys.executable)
+    command = " \\\n  ".join([*pairs, shlex.join([python, *COMMAND])])
+    sidecar = shlex.join([python, "-m", "export", "sidecar", "--repository", str(repository)])
+    return (
+        f"\nThe demo runs this command:\n\n{command}\n\n"
+        "Triton stops with the demo. To run the command yourself, start Triton in another terminal with\n"
+        f"  {sidecar}\n"
+        f"and set DRIFTLINE_EMBED__URL={SIDECAR_URL} in the command.\n"
+    )
 
 
-def _stream(variables: dict[str, str], log: Path, board: report.Board, events: int) -> int:
-    # Settings of the user's own shell would make it another demo.
+def _stream(variables: dict[str, str], log: Path, best: report.BestScores, events: int) -> int:
+    # Settings of the user's shell would change the demo.
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("DRIFTLINE_", "BYTEWAX_"))
     }
     with (
         running([sys.executable, *COMMAND], inherited | variables, log) as child,
-        Progress(f"events scored, of {events}") as progress,
+        Progress(events, "events scored") as progress,
     ):
         while (code := child.poll()) is None:
-            board.refresh()
-            progress.show(len(board))
+            best.refresh()
+            progress.show(len(best))
             time.sleep(_POLL_S)
-        board.refresh()
-        progress.show(len(board), last=True)
+        best.refresh()
+        progress.show(len(best), last=True)
     return code
 
 
 def _failed(code: int, log: Path) -> int:
     last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
     print("\n".join(last), file=sys.stderr)
-    print(f"error: the dataflow ended with exit code {code}; all it said is in {log}", file=sys.stderr)
+    print(f"error: the dataflow ended with exit code {code}; the whole log is in {log}", file=sys.stderr)
     return 1
 
 
-def _report(board: report.Board, plan: Plan, options: argparse.Namespace) -> None:
-    out: Path = options.out
+def _report(best: report.BestScores, plan: Plan, arguments: argparse.Namespace) -> None:
+    out: Path = arguments.out
     console = Console(highlight=False, width=shutil.get_terminal_size((110, 24)).columns)
-    report.show(console, board, planted=planted(plan), top=options.top)
+    report.show(console, best, planted=planted(plan), top=arguments.top)
     print(f"Output: {', '.join(str(out / f'{name}.jsonl') for name in OUTPUTS)}")
     print(
         f"{report.lines(out / 'windows.jsonl')} windows; {report.lines(out / 'late.jsonl')} late events; "
@@ -140,5 +159,5 @@ def _report(board: report.Board, plan: Plan, options: argparse.Namespace) -> Non
 
 
 def planted(plan: Plan) -> int:
-    """How many anomalies the stream holds."""
+    """The number of planted anomalies in the stream."""
     return sum(anomaly(plan, index) is not None for index in range(plan.events))

@@ -1,4 +1,4 @@
-# The dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .
+# The image of the dataflow: docker build -f docker/dataflow.Dockerfile -t driftline/dataflow:0.1.0 .
 FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1 AS build
 WORKDIR /build
 RUN python -m venv /opt/venv
@@ -17,6 +17,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 WORKDIR /app
 USER 10001:10001
-# Python hears it as process 1 also while it starts, when SIGTERM is still ignored.
+# As process 1, Python reacts to SIGINT even while it starts. The kernel ignores SIGTERM for process 1 until the
+# dataflow has a handler for it.
 STOPSIGNAL SIGINT
 CMD ["python", "-m", "bytewax.run", "dataflow.flow:flow"]

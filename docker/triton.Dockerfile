@@ -1,9 +1,9 @@
-# The stock server, and what the Python of our models imports (numpy is there):
+# The stock Triton image, and the packages that our Python models import. The stock image already has numpy.
 # docker build -f docker/triton.Dockerfile -t driftline/triton:0.1.0-26.09 .
 FROM nvcr.io/nvidia/tritonserver:26.09-py3
 COPY docker/triton.txt /tmp/triton.txt
-# The probes need curl; no server is built without what the models import. Python of Ubuntu 24.04 refuses pip without
-# the option, and nothing of Ubuntu's is replaced.
+# The build fails if the image lacks curl, which the probes need, or a package that the models import. The Python of
+# Ubuntu 24.04 refuses pip without --break-system-packages; no package of Ubuntu is replaced.
 RUN python3 -m pip install --no-cache-dir --disable-pip-version-check --break-system-packages --no-deps --require-hashes -r /tmp/triton.txt \
     && python3 -c 'import numpy, tokenizers' \
     && curl --version

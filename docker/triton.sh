@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts Triton with a new key: over gRPC without the key nobody does more than the dataflow does, and over HTTP
-# nobody does more than ask for health. The key is in TRITON_KEY_FILE, for whoever manages the models.
+# Starts Triton with a new key. Without the key, a gRPC client can do no more than the dataflow does, and an HTTP
+# client can only ask for health. TRITON_KEY_FILE holds the key for the person who manages the models.
 set -eu
 file=${TRITON_KEY_FILE:-/tmp/triton.key}
 umask 077

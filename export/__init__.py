@@ -1,1 +1,1 @@
-"""From an SBERT model to a Triton model repository, and the server that serves it on a laptop."""
+"""Exports an SBERT model into a Triton model repository, and runs and manages the server that serves it."""

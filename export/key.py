@@ -1,7 +1,7 @@
-"""The key without which a server only embeds texts and says what it serves and whether it is ready.
+"""The key of a server. Without it, a client can embed texts, read metadata and ask for health, nothing more.
 
-Who may load a model runs code as the server's user: a request to load can bring a ``model.py`` of its own.
-Triton asks for the key in a header of each request to one of the interfaces named here.
+A client that may load a model can run code as the server's user: a request to load can contain a ``model.py``
+of its own. Triton asks for the key in a header of each request to the interfaces that are named here.
 """
 
 import os
@@ -10,22 +10,23 @@ from pathlib import Path
 from export.errors import SidecarError
 
 HEADER = "driftline-key"
-#: The same for gRPC.
+#: The name of that header in the metadata of a gRPC request.
 METADATA = f"triton-grpc-protocol-{HEADER}"
-#: Left open over gRPC: health, metadata, inference and model-config, which the dataflow calls.
-GRPC = "shared-memory,model-repository,statistics,trace,logging"
-#: Left open over HTTP: health. A web page can send requests there from wherever it comes.
-HTTP = f"metadata,inference,model-config,{GRPC}"
+#: The interfaces that need the key over gRPC: all but health, metadata, inference and model-config, which the
+#: dataflow calls.
+CLOSED_GRPC = "shared-memory,model-repository,statistics,trace,logging"
+#: The interfaces that need the key over HTTP: all but health, because any web page can send requests there.
+CLOSED_HTTP = f"metadata,inference,model-config,{CLOSED_GRPC}"
 
 
 def flags(key: str, *, http: bool) -> list[str]:
-    """The server's arguments, ``http``: with those of its HTTP port."""
-    grpc = f"--grpc-restricted-protocol={GRPC}:{HEADER}={key}"
-    return [grpc, f"--http-restricted-api={HTTP}:{HEADER}={key}"] if http else [grpc]
+    """The arguments that make a server ask for ``key``. ``http``: also on its HTTP port."""
+    grpc = f"--grpc-restricted-protocol={CLOSED_GRPC}:{HEADER}={key}"
+    return [grpc, f"--http-restricted-api={CLOSED_HTTP}:{HEADER}={key}"] if http else [grpc]
 
 
 def write(path: Path, key: str) -> None:
-    """Put the key where only this user can read it, in a new file. Raises ``SidecarError``."""
+    """Write the key into a new file that only this user can read. Raises ``SidecarError`` if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
@@ -36,5 +37,5 @@ def write(path: Path, key: str) -> None:
 
 
 def read(path: Path) -> str:
-    """The key in ``path``. Raises ``OSError``; ``UnicodeDecodeError`` if it is no key."""
+    """The key in ``path``. Raises ``OSError``, or ``UnicodeDecodeError`` if the file holds no key."""
     return path.read_text(encoding="ascii").strip()

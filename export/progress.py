@@ -1,4 +1,4 @@
-"""Shows on stderr which step runs, and for how long: a spinner on a terminal, plain lines elsewhere."""
+"""Shows on stderr which step runs and since when: with a spinner on a terminal, as plain lines elsewhere."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ from rich.console import Console
 
 @contextmanager
 def steps() -> Iterator[Callable[[str], None]]:
-    """A function to call at the beginning of each step; on a terminal the running one spins."""
+    """A function to call with the name of each step when that step begins."""
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
     begun = time.monotonic()
 

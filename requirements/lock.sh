@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# Rewrites the locks from pyproject.toml, for CPython 3.10 to 3.12 on Linux. Takes an upgrade only where
-# pyproject.toml asks for one; `requirements/lock.sh --upgrade` takes all there are.
+# Rewrites the lock files from pyproject.toml, for CPython 3.10 to 3.12 on Linux. A locked version changes only if
+# pyproject.toml requires it; `requirements/lock.sh --upgrade` takes the newest versions.
 #
-#   runtime.txt  what the dataflow needs, with Kafka and tracing     (a container image)
-#   export.txt   and what exports a model and runs the demo, but torch
-#   dev.txt      and what tests and checks it
-#   torch.txt    torch alone, of the same resolution
+#   runtime.txt  what the dataflow needs, with Kafka and tracing: the container image
+#   export.txt   runtime.txt without tracing, and what the model export and the demo need, except torch
+#   dev.txt      everything of both, and what the tests and checks need
+#   torch.txt    torch alone, in a version that fits the other lock files
 #
-# Every package has its hashes, so that pip installs the files that were there when the lock was made:
+# Every package has hashes, so pip installs exactly the files that existed when the lock file was made:
 #
 #   pip install --no-deps --require-hashes -r requirements/export.txt
 #   pip install -r requirements/torch.txt
 #
-# torch is the exception: it has a build with CUDA, which brings libraries that its metadata pins, and builds for
-# CPUs. pip may take either build of torch, so torch has a version and no hash, in a step of its own.
+# torch is the exception. It has a build with CUDA, whose metadata pins the CUDA libraries, and builds for CPUs. pip may
+# take either, so torch is installed in a separate step, by version and without hashes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-compile() { # compile NAME [uv options]: NAME.txt, in versions that agree with dev.txt
+compile() { # compile NAME [uv options]: writes NAME.txt
     local name=$1 lock=requirements/$1.txt
     shift
     uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header --no-emit-index-url \
         --no-emit-find-links --generate-hashes --constraint requirements/torch.txt --output-file "$lock" "$@" \
         pyproject.toml
     [ "$name" != dev ] || write requirements/torch.txt 'pip install -r' "$(grep -o '^torch==[^ ]*' "$lock")"
-    # A requirement is a line, and its hashes are the indented lines below.
+    # A requirement is a line; the indented lines below it are its hashes.
     write "$lock" 'pip install --no-deps --require-hashes -r' \
         "$(awk '!/^ / { left_out = /^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==/ } !left_out' "$lock")"
 }
@@ -35,6 +35,7 @@ write() { # write LOCK COMMAND REQUIREMENTS
 }
 
 case " $* " in *" --upgrade "*) : >requirements/torch.txt ;; esac
+# dev.txt comes first: the other lock files take its versions.
 compile dev --all-extras --group dev "$@"
 compile export --extra kafka --extra export --constraint requirements/dev.txt
 compile runtime --extra kafka --extra tracing --constraint requirements/dev.txt

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# requirements/step.sh WHAT COMMAND...: runs a long command that says too much. A line when it begins,
-# one every ten seconds, one with the time it took; what it said only when it fails.
+# requirements/step.sh WHAT COMMAND...: runs a long command and hides its output. Prints one line at the start, one every
+# ten seconds, and one with the duration at the end. If the command fails, its output is printed.
 set -uo pipefail
 
 what=$1
 shift
 log=$(mktemp)
-# The ticker waits on a pipe that says nothing: a `sleep` would outlive an interrupt.
+# The ticker waits on a pipe that never has data. A `sleep` instead would go on running after an interrupt.
 exec {silence}<> <(:)
 (while ! read -rt 10 -u "$silence" && kill -0 $$; do echo "$what: $SECONDS s ..."; done) 2>/dev/null &
 ticker=$!

@@ -1,13 +1,29 @@
 """For all tests."""
 
+import os
 import signal
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
-# A machine that is busy is no failure; what was found in one run is kept for the next.
+# A busy machine is not a failure: Hypothesis has no deadline here.
 settings.register_profile("driftline", deadline=None)
 settings.load_profile("driftline")
 
-# A shell lets what it runs in the background ignore SIGINT, and so would the processes that tests start.
+# A shell starts background processes with SIGINT ignored, and the processes that tests start inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The processes of pytest-xdist share the cores. Beside another busy process, threads of BLAS and torch
+    # wait for each other at full speed (see dataflow/score/scorers/kmeans.py).
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.support.scheduling import Scheduling  # noqa: PLC0415  only where pytest-xdist is in use
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None

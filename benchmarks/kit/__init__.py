@@ -1,0 +1,1 @@
+"""What the benchmarks share: the streams and texts, the candidates, the measuring."""

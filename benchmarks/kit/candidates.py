@@ -1,4 +1,4 @@
-"""What inference is measured by: the bare graph, sentence-transformers, a server, the whole flow."""
+"""The candidates for inference: the bare graph, sentence-transformers, a Triton server, the whole flow."""
 
 import itertools
 import json
@@ -6,15 +6,17 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from bytewax.testing import run_main
 
-from dataflow import settings as config
+from dataflow import settings
 from dataflow.clock import utc_now
 from dataflow.decode.batch import check_format
 from dataflow.embed import open_embedder
-from dataflow.embed.onnx import MAX_ROWS, MAX_TOKENS, Session
+from dataflow.embed.onnx import Session
+from dataflow.embed.repository import Layout
 from dataflow.embed.tokens import Batch, Tokens
 from dataflow.embed.triton.connect import connect
 from dataflow.flow import build as build_flow
@@ -23,26 +25,33 @@ from dataflow.source import open_source
 from export.convert import weights
 from export.convert.build import Target, build
 from export.convert.precision import Precision
-from export.repository.install import Layout
 from export.serve.sidecar import Sidecar
 
 ROOT = Path(__file__).parents[2]
 CACHE, OUT = ROOT / ".cache" / "driftline", ROOT / "out" / "benchmark"
 
 
+class TokenCount(NamedTuple):
+    """``real``: tokens of the texts. ``computed``: tokens that the graph computes, padding included."""
+
+    real: int
+    computed: int
+
+
 def exported(model: str, precision: Precision) -> Layout:
-    """``model`` in ``precision`` in a repository of its own."""
+    """A model repository that holds only ``model`` in ``precision``; exports the model if it is not there."""
     root = OUT / f"{model}-{precision}"
-    build(weights.source(model), root, cache=CACHE, force=False, log=lambda _: None, target=Target(precision))
+    build(weights.named(model), root, cache=CACHE, force=False, log=lambda _: None, target=Target(precision))
     return Layout(root)
 
 
 def served(layout: Layout) -> Sidecar:
+    """A Triton server that serves the repository ``layout``."""
     return Sidecar(layout.root, venv=ROOT / ".venv-triton", log=layout.root.with_suffix(".log"))
 
 
-def bare(layout: Layout, texts: list[str]) -> Callable[[], object]:
-    """The graph alone: tokens, lengths and batches are ready before."""
+def bare_graph(layout: Layout, texts: list[str]) -> Callable[[], object]:
+    """ONNX Runtime on the graph alone: the texts are tokenised, sorted and cut into batches beforehand."""
     session = Session(layout.graph, layout.tokenizer)
     batches = cut(layout, texts)
 
@@ -55,35 +64,41 @@ def bare(layout: Layout, texts: list[str]) -> Callable[[], object]:
 
 
 def cut(layout: Layout, texts: list[str]) -> list[Batch]:
-    return list(Tokens(layout.tokenizer).batches(texts, max_tokens=MAX_TOKENS, max_rows=MAX_ROWS))
+    """``texts`` as padded batches of tokens."""
+    return list(Tokens(layout.tokenizer).batches(texts))
 
 
-def padding(layout: Layout, texts: list[str]) -> tuple[int, int]:
-    """Tokens of ``texts``, and tokens computed, padding included."""
+def padding(layout: Layout, texts: list[str]) -> TokenCount:
+    """How many tokens ``texts`` have, and how many are computed for them."""
     batches = cut(layout, texts)
-    return sum(int(b.attention_mask.sum()) for b in batches), sum(b.input_ids.size for b in batches)
+    return TokenCount(
+        sum(int(batch.attention_mask.sum()) for batch in batches),
+        sum(batch.input_ids.size for batch in batches),
+    )
 
 
-def torch(model: str, texts: list[str]) -> Callable[[], object]:
-    from export.convert import graph  # noqa: PLC0415  seconds to import
+def sentence_transformer(model: str, texts: list[str]) -> Callable[[], object]:
+    """``SentenceTransformer.encode`` on the same weights, with torch."""
+    from export.convert import graph  # noqa: PLC0415  the import takes seconds
 
-    reference = graph.load(weights.locate(weights.source(model), CACHE, print))
+    reference = graph.load(weights.locate(weights.named(model), CACHE, print))
     return lambda: reference.encode(texts, show_progress_bar=False)
 
 
-def through(server: Sidecar, texts: list[str]) -> Callable[[], object]:
-    embedder = connect(config.Embed(url=server.url, repository=server.repository))
+def through_triton(server: Sidecar, texts: list[str]) -> Callable[[], object]:
+    """The dataflow's client of the model server."""
+    embedder = connect(settings.Embed(url=server.url, repository=server.repository))
     return lambda: embedder.embed(texts)
 
 
-class Flow:
-    """File, decode, embed, window, score with k-means, file; in this process, without the cache."""
+class WholeFlow:
+    """The dataflow from file to file in this process, with the k-means scorer and without the cache."""
 
     def __init__(self, server: Sidecar, texts: list[str]) -> None:
         self._server, self._folder = server, tempfile.TemporaryDirectory()
         self._texts, self._number = texts, itertools.count()
 
-    def __enter__(self) -> "Flow":
+    def __enter__(self) -> "WholeFlow":
         start = np.datetime64("2026-01-01T00:00:00")
         lines = [
             json.dumps({"id": f"e{i}", "ts": f"{start + i}Z", "text": text}) + "\n"
@@ -97,17 +112,17 @@ class Flow:
         self._folder.cleanup()
 
     def run(self) -> None:
-        sink = f"file:{self._folder.name}/out-{next(self._number)}.jsonl"
-        settings = config.Settings(
-            source=config.Source(uri=f"file:{self._source}", id_field="id"),
-            embed=config.Embed(url=self._server.url, repository=self._server.repository, cache_rows=0),
-            sink=config.Sink(scores=(sink,)),
+        scores = f"file:{self._folder.name}/out-{next(self._number)}.jsonl"
+        whole = settings.Settings(
+            source=settings.Source(uri=f"file:{self._source}", id_field="id"),
+            embed=settings.Embed(url=self._server.url, repository=self._server.repository, cache_rows=0),
+            sink=settings.Sink(scores=(scores,)),
         )
         run_main(
             build_flow(
-                settings,
-                source=open_source(settings, clock=utc_now, check=partial(check_format, settings)),
-                embedder=open_embedder(settings.embed),
-                sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
+                whole,
+                source=open_source(whole, clock=utc_now, check_format=partial(check_format, whole)),
+                embedder=open_embedder(whole.embed),
+                sink=lambda stream, uri: open_sink(uri, whole, stream=stream),
             )
         )

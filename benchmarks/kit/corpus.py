@@ -1,4 +1,4 @@
-"""The texts that inference is measured on."""
+"""The texts that inference is measured with."""
 
 import itertools
 import json
@@ -11,11 +11,11 @@ SHARED, EXAMPLES = ROOT.parent / "shared" / "data", ROOT / "examples"
 
 
 def short_texts(count: int) -> list[str]:
-    """Distinct texts as they come in streams, shuffled: SMS, sshd and BlueGene lines, else the examples'."""
+    """Different texts, shuffled: SMS, sshd and BlueGene lines where they are here, else the examples."""
     files = sorted(SHARED.glob("*.jsonl"))
     if not files:
         files = [EXAMPLES / "payments.jsonl"]
-        print(f"without {SHARED}, which is not here: texts of {files[0].relative_to(ROOT)}")
+        print(f"{SHARED} does not exist; the texts are those of {files[0].relative_to(ROOT)}")
     records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     texts = list(dict.fromkeys(record.get("text") or record["message"] for record in records))
     random.Random(0).shuffle(texts)
@@ -23,11 +23,11 @@ def short_texts(count: int) -> list[str]:
 
 
 def _turns(texts: Sequence[str], count: int) -> Iterator[tuple[int, str]]:
-    """``texts`` again and again, with the number of the turn, so that none is the same."""
+    """``texts`` over and over, each with the number of its turn, which makes the repeated texts different."""
     return itertools.islice(((turn, text) for turn in itertools.count() for text in texts), count)
 
 
 def long_texts(count: int) -> list[str]:
-    """One to sixteen of the short ones together."""
+    """Each joins 1 to 16 short texts."""
     draw, texts = random.Random(1), short_texts(2000)
     return [" ".join(draw.sample(texts, draw.choice([1, 2, 4, 8, 16]))) for _ in range(count)]

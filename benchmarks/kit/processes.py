@@ -1,4 +1,4 @@
-"""What a server and its children take, from ``/proc``."""
+"""The CPU time and the memory of a server and its children, from ``/proc``."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def _group(leader: int) -> Iterator[tuple[Path, list[str]]]:
-    """The processes of a process group, each with the fields of its stat after the name."""
+    """Each process of a process group: its folder, and the fields of its ``stat`` that follow the name."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
@@ -17,11 +17,12 @@ def _group(leader: int) -> Iterator[tuple[Path, list[str]]]:
 
 
 def cpu_seconds(leader: int) -> float:
+    """CPU seconds of a process and of the group that it leads."""
     ticks = sum(int(fields[11]) + int(fields[12]) for _, fields in _group(leader))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def anonymous(leader: int) -> int:
+def anonymous_bytes(leader: int) -> int:
     """Bytes of anonymous memory of a process and of the group that it leads."""
     total = 0
     for path, _ in _group(leader):

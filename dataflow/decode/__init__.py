@@ -1,0 +1,1 @@
+"""Records to events, or to dead letters."""

@@ -1,88 +1,72 @@
-"""Records with fields, JSON or CSV, to columns.
+"""Reads the records of a batch: JSON lines, CSV or plain text.
 
-Column by column where the values are as they should be, row by row only where they are not.
+Each reader takes the records, and ``base``: the columns as the transport knows them. It returns ``base`` with
+the columns that the records hold, and rejects the rows that it cannot read.
 """
 
 import csv
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from dataflow.decode import times
-from dataflow.decode.problems import Problems
+from dataflow.decode.fields import Columns, Fields, Records, columns_of_fields
+from dataflow.decode.rejections import Rejections
+from dataflow.decode.times import time_format
 from dataflow.items.schemas import TIMESTAMP
-from dataflow.settings import Source
 
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.S
 )
 
-Record: TypeAlias = dict[str, object]
 
-
-class Columns(NamedTuple):
-    """As long as the raw batch; what stands in the row of a problem means nothing."""
-
-    id: pa.Array
-    key: pa.Array
-    ts: pa.Array
-    text: pa.Array
-    attributes: pa.Array
-
-
-class Lines(NamedTuple):
-    """A batch of records before they are read, and what is needed to read them."""
-
-    raws: list[bytes]
-    header: bytes | None
-    source: Source
-    limit: datetime  # a later time is in the future
-
-
-def from_jsonl(base: Columns, lines: Lines, problems: Problems) -> Columns:
-    records: list[Record] = []
-    for row, line in enumerate(lines.raws):
+def read_jsonl(records: Records, base: Columns, rejections: Rejections) -> Columns:
+    """Read JSON lines: each record is a JSON object."""
+    rows: list[Fields] = []
+    for row, raw in enumerate(records.raws):
         try:
-            record = orjson.loads(line)
+            value = orjson.loads(raw)
         except orjson.JSONDecodeError:
-            record = None if row in problems else _second_look(line, row, problems)
-        if type(record) is not dict:
-            problems.add(row, "malformed", f"a JSON {_kind(record)}, not an object; write {{...}}")
-            record = {}
-        records.append(record)
-    return _fields(base, records, lines, problems)
+            value = None if row in rejections else _read_again(raw, row, rejections)
+        if type(value) is not dict:
+            message = (
+                f"the record is a JSON {_type_name(value)}, not a JSON object; send {{...}} in each line"
+            )
+            rejections.add(row, "malformed", message)
+            value = {}
+        rows.append(value)
+    return columns_of_fields(rows, records, base, rejections)
 
 
-def _second_look(line: bytes, row: int, problems: Problems) -> object:
-    """What orjson refused: a record after all (a lone surrogate), or the reason why it is none."""
-    if problems.decoded(row, line) is None:
+def _read_again(raw: bytes, row: int, rejections: Rejections) -> object:
+    """Read what orjson refuses: JSON with a lone surrogate. Reject all else."""
+    if rejections.decode_utf8(row, raw) is None:
         return None
     try:
-        return orjson.loads(_ESCAPE.sub(_no_lone_surrogate, line))
+        return orjson.loads(_ESCAPE.sub(_no_lone_surrogate, raw))
     except orjson.JSONDecodeError as error:
-        if constant := _constant(line):
-            message = f"{constant} is no JSON value; write null, or leave the field out"
-            problems.add(row, "bad_value", message)
+        if constant := _constant(raw):
+            message = f"{constant} is not a JSON value; send null, or leave the field out"
+            rejections.add(row, "bad_value", message)
         else:
-            problems.add(row, "malformed", f"not JSON: {error}; write one JSON object a line")
+            message = f"the record is not JSON: {error}; send one JSON object in each line"
+            rejections.add(row, "malformed", message)
         return None
 
 
 def _no_lone_surrogate(escape: "re.Match[bytes]") -> bytes:
-    # A pair is 12 bytes. Escapes are matched whole, so that `\\ud800` (a backslash, then text) stays.
+    # A pair of surrogates has 12 bytes, a lone one 6. The pattern matches whole escapes, so `\\ud800` (a
+    # backslash, then text) stays.
     return rb"\ufffd" if len(escape[0]) == 6 else escape[0]
 
 
-def _constant(line: bytes) -> str | None:
-    """``NaN`` or ``Infinity`` with its field, if that is all that is wrong with the line."""
+def _constant(raw: bytes) -> str | None:
+    """``NaN`` or ``Infinity`` with its field, if nothing else is wrong with the record."""
     found: list[str] = []
 
     def note(name: str) -> list[str]:
@@ -90,7 +74,7 @@ def _constant(line: bytes) -> str | None:
         return found
 
     try:
-        record = json.loads(line, parse_constant=note)
+        record = json.loads(raw, parse_constant=note)
     except (ValueError, RecursionError):
         return None
     if not found:
@@ -99,131 +83,76 @@ def _constant(line: bytes) -> str | None:
     return f"{fields[0]}: {found[0]}" if fields else found[0]
 
 
-def from_csv(base: Columns, lines: Lines, problems: Problems) -> Columns:
-    names = columns_of(lines.header or b"")
-    if csv.field_size_limit() < lines.source.max_record_bytes:
-        csv.field_size_limit(lines.source.max_record_bytes)
-    texts = [problems.decoded(row, line) or "" for row, line in enumerate(lines.raws)]
+def _type_name(value: object) -> str:
+    names = {list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
+    return names.get(type(value), "null")
+
+
+def read_csv(records: Records, base: Columns, rejections: Rejections) -> Columns:
+    """Read CSV as RFC 4180 describes it. The header names the fields."""
+    names = columns_of(records.header or b"")
+    if csv.field_size_limit() < records.options.max_record_bytes:
+        csv.field_size_limit(records.options.max_record_bytes)
+    texts = [rejections.decode_utf8(row, raw) or "" for row, raw in enumerate(records.raws)]
     try:
         cells = list(csv.reader(texts, strict=True))
     except csv.Error:
         cells = []
-    # Each list of cells takes at least one line, so as many of them as lines means one each.
+    # The reader takes at least one text for each list of cells. So if there are as many lists as texts, each
+    # list comes from one text.
     if len(cells) != len(texts):
-        cells = [_cells(line, row, problems) for row, line in enumerate(texts)]
-    records: list[Record] = []
+        cells = [_cells(text, row, rejections) for row, text in enumerate(texts)]
+    rows: list[Fields] = []
     for row, values in enumerate(cells):
         if len(values) != len(names):
-            problems.add(row, "malformed", f"{len(values)} columns, but the header has {len(names)}")
-            records.append({})
+            message = f"the record has {len(values)} columns, but the CSV header has {len(names)}"
+            rejections.add(row, "malformed", f"{message}; send one value for each column of the header")
+            rows.append({})
         else:
-            records.append(dict(zip(names, values, strict=True)))
-    return _fields(base, records, lines, problems)
+            rows.append(dict(zip(names, values, strict=True)))
+    return columns_of_fields(rows, records, base, rejections)
 
 
-def _cells(line: str, row: int, problems: Problems) -> list[str]:
+def _cells(text: str, row: int, rejections: Rejections) -> list[str]:
     try:
-        return next(csv.reader([line], strict=True), [])
+        return next(csv.reader([text], strict=True), [])
     except csv.Error as error:
-        problems.add(row, "malformed", f"not CSV: {error}; quote as RFC 4180 says")
+        message = f"the record is not CSV: {error}; quote the values as RFC 4180 says"
+        rejections.add(row, "malformed", message)
         return []
 
 
 @lru_cache
 def columns_of(header: bytes) -> list[str]:
-    """The names in a CSV header line. Raises ``UnicodeDecodeError`` or ``csv.Error``."""
+    """The names in the header record of CSV. Raises ``UnicodeDecodeError`` or ``csv.Error``."""
     return next(csv.reader([header.decode()], strict=True), [])
 
 
-def _fields(base: Columns, records: list[Record], lines: Lines, problems: Problems) -> Columns:
-    identity, key, ts, *_ = base
-    source = lines.source
-    if source.id_field is not None:
-        identity = pa.array(_strings(records, source.id_field, _to_id, problems), pa.string())
-    if source.key_field is not None:
-        key = pa.array(_strings(records, source.key_field, _to_key, problems), pa.string())
-    if source.ts_field:
-        micros = _times([r.get(source.ts_field) for r in records], lines, problems)
-        ts = pa.array(micros).cast(TIMESTAMP)
-    text = pa.array(_strings(records, source.text_field, _to_text, problems), pa.string())
-    for field in {source.id_field, source.key_field, source.ts_field, source.text_field} - {None, ""}:
-        for record in records:
-            record.pop(field, None)  # type: ignore[arg-type]
-    return Columns(identity, key, ts, text, _attributes(records, problems))
+def read_text(records: Records, base: Columns, rejections: Rejections) -> Columns:
+    """Read plain text: each record is the text of an event.
+
+    If the record starts with a time, this is the event time, and the text is the rest of the record.
+    """
+    texts = [rejections.decode_utf8(row, raw) or "" for row, raw in enumerate(records.raws)]
+    columns = base
+    if records.options.ts_field:
+        format = time_format(records.options)
+        micros, ambiguous = base.ts.cast(pa.int64()).to_numpy().copy(), 0
+        for row, text in enumerate(texts):
+            try:
+                found = format.prefix(text, records.latest)
+            except ValueError as error:
+                rejections.add_bad_time(row, "time", text, error)
+            else:
+                if found:
+                    micros[row] = found.time.micros
+                    ambiguous += found.time.ambiguous
+                    texts[row] = text[found.end :].lstrip()
+        columns = replace(base, ts=pa.array(micros).cast(TIMESTAMP), ambiguous_times=ambiguous)
+    return replace(columns, text=pa.array(texts, pa.string()))
 
 
-def _strings(
-    records: list[Record], field: str, convert: Callable[[object], str], problems: Problems
-) -> list[str]:
-    values = [record.get(field) for record in records]
-    if set(map(type, values)) == {str} and (convert is not _to_id or "" not in values):
-        return values  # type: ignore[return-value]
-    strings = []
-    for row, value in enumerate(values):
-        try:
-            strings.append("" if value is None else convert(value))
-        except ValueError as error:
-            strings.append("")
-            problems.bad_value(row, field, value, error)
-        if value is None:
-            problems.missing(row, field)
-    return strings
-
-
-def _to_id(value: object) -> str:
-    if value == "" or type(value) not in (str, int):
-        raise ValueError("is no id; it must be a string or an integer of 64 bits")
-    return str(value)
-
-
-def _to_key(value: object) -> str:
-    if isinstance(value, dict | list):
-        raise ValueError("is no key; it must be a string, a number or a boolean")
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _to_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("is no text; it must be a string")
-    return value
-
-
-def _times(values: list[object], lines: Lines, problems: Problems) -> npt.NDArray[np.int64]:
-    source = lines.source
-    format = times.time_format(source)
-    if values and (at_once := format.column(values)) is not None:
-        return at_once
-    micros = np.zeros(len(values), np.int64)
-    for row, value in enumerate(values):
-        if value is None:
-            problems.missing(row, source.ts_field)
-            continue
-        try:
-            moment = format.value(value, lines.limit)
-        except ValueError as error:
-            problems.bad_time(row, source.ts_field, value, error)
-        else:
-            micros[row] = moment.micros
-            problems.ambiguous_times += moment.ambiguous
-    return micros
-
-
-def _attributes(records: list[Record], problems: Problems) -> pa.Array:
-    try:
-        dumped = [orjson.dumps(record) for record in records]
-    except TypeError:  # orjson reads 1024 levels deep, but writes 254
-        dumped = [_dumped(record, row, problems) for row, record in enumerate(records)]
-    return pa.array(dumped, pa.string())
-
-
-def _dumped(record: Record, row: int, problems: Problems) -> bytes:
-    try:
-        return orjson.dumps(record)
-    except TypeError:
-        problems.add(row, "malformed", "JSON nested more than 250 levels deep; flatten it")
-        return b"{}"
-
-
-def _kind(value: object) -> str:
-    kinds = {list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
-    return kinds.get(type(value), "null")
+#: Reads the records of a batch.
+Reader: TypeAlias = Callable[[Records, Columns, Rejections], Columns]
+#: Format of the records -> what reads them.
+READERS: dict[str, Reader] = {"jsonl": read_jsonl, "csv": read_csv, "text": read_text}

@@ -1,4 +1,4 @@
-"""The decode step: raw records in, events and dead letters out."""
+"""The decode step: undecoded records in, events and dead letters out."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,10 @@ from dataflow.telemetry.watch import Watch
 
 @dataclass(frozen=True)
 class DecodeOut:
-    """``events``: schema ``EVENT``. ``dead_letters``: schema ``DEAD_LETTER``. No item is empty."""
+    """The streams of the decode step. No batch is empty.
+
+    ``events``: schema ``EVENT``. ``dead_letters``: schema ``DEAD_LETTER``, all with one key.
+    """
 
     events: Stream[Marked]
     dead_letters: KeyedStream[Marked]
@@ -34,7 +37,37 @@ class _Decoded:
 def decode(
     step_id: str, up: Stream[pa.RecordBatch], settings: Settings, clock: Clock, watch: Watch
 ) -> DecodeOut:
-    """Decode batches of ``raw_schema``. ``clock``: no event may be stamped too far ahead of this clock."""
+    """Decode batches of ``raw_schema``: each record goes to one of the two streams of the result.
+
+    ``settings.source`` says where a record holds the event. ``clock`` is the wall clock: an event that is
+    more than ``settings.window.max_future`` ahead of it is a dead letter. ``watch`` counts and traces.
+
+    >>> from datetime import datetime, timezone
+    >>> from bytewax.dataflow import Dataflow
+    >>> from bytewax.testing import TestingSink, TestingSource, run_main
+    >>> from dataflow.items.schemas import raw_schema
+    >>> from dataflow.telemetry.watch import UNWATCHED
+    >>> noon = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+    >>> records = [b'{"ts": "2026-11-23T11:00:00Z", "text": "disk is full"}', b"not JSON"]
+    >>> rows = [
+    ...     {"raw": raw, "partition": "p", "offset": offset, "arrival": noon}
+    ...     for offset, raw in enumerate(records)
+    ... ]
+    >>> batch = pa.RecordBatch.from_pylist(rows, schema=raw_schema("jsonl"))
+
+    >>> events, dead_letters = [], []
+    >>> flow = Dataflow("example")
+    >>> raw = op.input("source", flow, TestingSource([batch]))
+    >>> decoded = decode("decode", raw, Settings(), lambda: noon, UNWATCHED)
+    >>> op.output("events", decoded.events, TestingSink(events))
+    >>> op.output("dead_letters", decoded.dead_letters, TestingSink(dead_letters))
+    >>> run_main(flow)
+
+    >>> [event.rows.column("text").to_pylist() for event in events]
+    [['disk is full']]
+    >>> [(key, letter.rows.column("reason").to_pylist()) for key, letter in dead_letters]
+    [('dead_letters', ['malformed'])]
+    """
     decoded = op.flat_map_batch("records", up, watch.guard(partial(_decode, settings, clock, watch)))
     events = op.filter("events", op.map("event_batches", decoded, lambda item: item.events), bool)
     letters = op.map("letter_batches", decoded, lambda item: item.dead_letters)

@@ -6,7 +6,7 @@ from typing import get_args
 
 from dataflow import sink
 from dataflow.doctor import Case, Finding, found
-from dataflow.endpoints import uri
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SourceError
 from dataflow.settings import Settings
 from dataflow.sink import files
@@ -21,9 +21,9 @@ def look(case: Case) -> list[Finding]:
 
 
 def _sink(settings: Settings, stream: sink.Stream, text: str) -> Finding:
-    where = uri.parse(text)
+    where = parse_uri(text)
     if where.scheme == "file":  # to open it would make it
-        _writable(Path(files.place(settings, where, stream)))
+        _writable(Path(files.output_path(settings, where, stream)))
     else:
         sink.open_sink(text, settings, stream=stream)
     return Finding(f"sink.{stream}", "ok", f"{text} can be written")

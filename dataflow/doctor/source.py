@@ -15,7 +15,7 @@ from dataflow import settings as config
 from dataflow import source
 from dataflow.decode.batch import check_format, decode_batch
 from dataflow.doctor import Case, Finding, found
-from dataflow.endpoints import uri
+from dataflow.endpoints.uri import parse_uri
 from dataflow.settings import Settings
 
 _ROWS, _PARTITIONS = 100, 3
@@ -41,13 +41,13 @@ def look(case: Case) -> list[Finding]:
 
 
 def _source(case: Case, samples: list[_Sample]) -> Finding:
-    where = uri.parse(case.settings.source.uri)
+    where = parse_uri(case.settings.source.uri)
     if where.scheme == "kafka":  # to be read like a file; where the flow will begin does not matter here
         where = replace(where, options={**where.options, "start": "earliest", "tail": "false"})
     few = case.settings.source.model_copy(update={"batch_rows": _ROWS, "uri": where.text})
     settings = case.settings.model_copy(update={"source": few})
     check = partial(check_format, settings)
-    opened: Any = source.open_uri(settings, where, clock=lambda: case.now, check=check)
+    opened: Any = source.open_uri(settings, where, clock=lambda: case.now, check_format=check)
     parts = opened.list_parts()
     there = f"{len(parts)} partition{'s' * (len(parts) != 1)} in {where}"
     if where.scheme not in ("file", "kafka"):

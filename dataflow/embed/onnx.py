@@ -22,10 +22,6 @@ from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Tokens in one run of the graph, padding included: enough to fill the cores, few enough for their caches.
-MAX_TOKENS = 1024
-MAX_ROWS = 256
-
 
 class Session:
     """An ONNX graph with its tokenizer. ``threads`` 0: as many as there are cores."""
@@ -49,7 +45,7 @@ class Session:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, dim) float32, one row a text, in order."""
         vectors = np.empty((len(texts), self.dim), np.float32)
-        for batch in self._tokens.batches(texts, max_tokens=MAX_TOKENS, max_rows=MAX_ROWS):
+        for batch in self._tokens.batches(texts):
             feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
             vectors[batch.rows] = self._session.run(["embedding"], feed)[0]
             metrics.TOKENS_REAL.inc(int(batch.attention_mask.sum()))
@@ -114,17 +110,17 @@ def connect(
 
 
 def _open(options: settings.Embed, version: str) -> OnnxEmbedder:
-    graph = options.repository / f"{options.model}_encoder" / version / "model.onnx"
-    tokenizer = options.repository / options.model / version / "tokenizer.json"
-    for path in (graph, tokenizer):
+    layout = repository.Layout(options.repository, version, options.model)
+    graph = layout.graph
+    for path in (graph, layout.tokenizer):
         if not path.is_file():
             raise SettingsError(f"{path}: no such file; make it with `python -m export build MODEL`")
-    session = Session(graph, tokenizer)
+    session = Session(graph, layout.tokenizer)
     if options.dim not in (None, session.dim):
         raise ContractError(f"{graph} gives {session.dim} dimensions, embed.dim asks for {options.dim}")
     _, sha256 = repository.pinned(options.version)
     identity = _identity(options, version)
-    repository.check(identity, str(graph), sha256=sha256, dim=session.dim, held=None)
+    repository.require_same_model(identity, str(graph), sha256=sha256, dim=session.dim, held=None)
     return OnnxEmbedder(session, options.model, repository.label(version, identity))
 
 
@@ -133,7 +129,7 @@ def _newest(options: settings.Embed) -> str:
     number, _ = repository.pinned(options.version)
     if found := number or repository.newest(options.repository, options.model):
         return found
-    asked = repository.asked_for(options.repository, options.model)
+    asked = repository.versions_asked_for(options.repository, options.model)
     raise SettingsError(
         f"{options.repository}: holds no whole version of {options.model}"
         + (f" of those that its config.pbtxt asks for, {asked}" if asked else "")

@@ -1,7 +1,8 @@
-"""What a Triton model repository says of itself: which versions are to be served, and what each of them is.
+"""A Triton model repository: where its files are, which versions it serves, and what each version is.
 
-Triton reads ``config.pbtxt``; the export writes a ``spec.json`` beside the graph, and its copy beside
-``model.py``, from which the server answers ``SPEC``. Both embedders and the export ask here, and so agree.
+The embedders and the export both use this module, so they agree about a repository. Triton reads
+``config.pbtxt``. The export writes ``spec.json`` beside the graph, and a copy beside ``model.py``, from which
+the model server answers ``SPEC``.
 """
 
 import json
@@ -11,14 +12,82 @@ from pathlib import Path
 
 from dataflow.errors import ContractError
 
+_ENCODER_SUFFIX = "_encoder"
+#: The two models of a repository that the export writes: texts to embeddings, and the transformer.
+MODEL = "sbert"
+ENCODER = MODEL + _ENCODER_SUFFIX
+#: The version that a new repository starts with.
+VERSION = "1"
+
 _COMMENT = re.compile(r"#.*")
 _SPECIFIC = re.compile(r"\bversion_policy\s*:?\s*\{\s*specific\s*:?\s*\{([^}]*)\}")
 _SHOWN_DIGITS = 12
 
 
 @dataclass(frozen=True)
+class Layout:
+    """The paths of one version of a model, ``name``, in the repository ``root``.
+
+    ::
+
+        sbert/config.pbtxt            texts to embeddings
+        sbert/1/model.py              tokens.py  tokenizer.json  spec.json
+        sbert_encoder/config.pbtxt    the transformer
+        sbert_encoder/1/model.onnx    reference.npy  spec.json
+    """
+
+    root: Path
+    version: str = VERSION
+    name: str = MODEL
+
+    @property
+    def config(self) -> Path:
+        return self.root / self.name / "config.pbtxt"
+
+    @property
+    def encoder_config(self) -> Path:
+        return self.root / (self.name + _ENCODER_SUFFIX) / "config.pbtxt"
+
+    @property
+    def model(self) -> Path:
+        """The folder of this version."""
+        return self.config.parent / self.version
+
+    @property
+    def encoder(self) -> Path:
+        """The encoder's folder of this version."""
+        return self.encoder_config.parent / self.version
+
+    @property
+    def graph(self) -> Path:
+        return self.encoder / "model.onnx"
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.model / "tokenizer.json"
+
+    @property
+    def reference(self) -> Path:
+        """What ``SentenceTransformer.encode`` returned for the difficult texts."""
+        return self.encoder / "reference.npy"
+
+    @property
+    def spec(self) -> Path:
+        """What this version is. The export writes this file last: a version without it is incomplete."""
+        return self.encoder / "spec.json"
+
+    @property
+    def served_spec(self) -> Path:
+        """The copy of :attr:`spec` for ``model.py``: a server may keep its models in different places."""
+        return self.model / "spec.json"
+
+
+@dataclass(frozen=True)
 class Identity:
-    """What a version of a model is. ``sha256``: of graph, tokenizer and precision, which make its vectors."""
+    """What a version of a model is.
+
+    ``sha256`` is a sum of the graph, the tokenizer and the precision, which together determine the vectors.
+    """
 
     name: str
     precision: str
@@ -30,18 +99,18 @@ class Identity:
 
 
 def label(number: str, identity: Identity | None) -> str:
-    """What stands in ``model_version``: the number, and the beginning of the sum where it is known."""
+    """The value of ``model_version``: the number, and the first digits of the sum where it is known."""
     return f"{number}+{identity.sha256[:_SHOWN_DIGITS]}" if identity else number
 
 
 def pinned(version: str | None) -> tuple[str, str]:
-    """A setting ``1+3f0c`` as number and beginning of the sum, each empty if it is left out."""
+    """The number and the first digits of the sum in a setting like ``1+3f0c``; a part left out is empty."""
     number, _, sha256 = (version or "").partition("+")
     return number, sha256
 
 
 def parsed(spec: str) -> Identity | None:
-    """The identity in the text of a ``spec.json``; None if there is none."""
+    """The identity in the text of a ``spec.json``, or None if the text holds none."""
     try:
         found = json.loads(spec)
         return Identity(str(found["name"]), str(found["precision"]), int(found["dim"]), str(found["sha256"]))
@@ -50,52 +119,60 @@ def parsed(spec: str) -> Identity | None:
 
 
 def identity(root: Path, model: str, version: str) -> Identity | None:
-    """What the repository ``root`` holds as a version; None if it is not there or does not say."""
+    """What a version in the repository ``root`` is, or None if the version or its identity is missing."""
     try:
-        return parsed((root / f"{model}_encoder" / version / "spec.json").read_text(encoding="utf-8"))
+        return parsed(Layout(root, version, model).spec.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return None
 
 
-def asked_for(root: Path, model: str) -> list[int] | None:
-    """The versions that ``config.pbtxt`` asks the server for by number, ascending; None: the newest."""
+def versions_asked_for(root: Path, model: str = MODEL) -> list[int] | None:
+    """The versions that ``config.pbtxt`` asks the server to serve, ascending; None means the newest."""
     try:
-        config = (root / model / "config.pbtxt").read_text(encoding="utf-8")
+        config = Layout(root, name=model).config.read_text(encoding="utf-8")
     except OSError:
         return None
     specific = _SPECIFIC.search(_COMMENT.sub("", config))
     return sorted(map(int, re.findall(r"\d+", specific[1]))) if specific else None
 
 
+def exported_versions(root: Path, model: str = MODEL) -> list[int]:
+    """The versions that have a ``spec.json``, ascending."""
+    spec = Layout(root, name=model).spec
+    specs = spec.parents[1].glob(f"*/{spec.name}")
+    return sorted(int(path.parent.name) for path in specs if path.parent.name.isdigit())
+
+
 def newest(root: Path, model: str) -> str | None:
-    """The version that Triton answers with from ``root`` when it is asked for none; None: there is none."""
-    # The export writes spec.json last.
-    specs = (root / f"{model}_encoder").glob("*/spec.json")
-    whole = {int(path.parent.name) for path in specs if path.parent.name.isdigit()}
-    asked = asked_for(root, model)
-    serving = whole if asked is None else whole.intersection(asked)
-    return str(max(serving)) if serving else None
+    """The version that Triton answers with if a request names none, or None if there is no such version."""
+    exported, asked = exported_versions(root, model), versions_asked_for(root, model)
+    served = exported if asked is None else [version for version in exported if version in asked]
+    return str(served[-1]) if served else None
 
 
-def check(found: Identity | None, where: str, *, sha256: str, dim: int, held: Identity | None) -> None:
-    """Raise ``ContractError`` unless ``found`` is what is expected.
+def require_same_model(
+    found: Identity | None, where: str, *, sha256: str, dim: int, held: Identity | None
+) -> None:
+    """Raise ``ContractError`` unless the model ``found`` at ``where`` is the expected one.
 
-    ``sha256``: its beginning, pinned; ``dim``: of the vectors that come; ``held``: what ``embed.repository``
-    holds under the same number.
+    ``sha256``: the pinned first digits of its sum; ``dim``: the dimension of the vectors that the model
+    returns; ``held``: what ``embed.repository`` holds under the same version number.
     """
     if found is None:
         if sha256:
             raise ContractError(
                 f"{where} does not say which model it is, DRIFTLINE_EMBED__VERSION asks for {sha256}; "
-                "export it again, or pin the number alone"
+                "export the model again, or pin the number alone"
             )
         return
     if not found.sha256.startswith(sha256):
         raise ContractError(f"{where} is {found}, DRIFTLINE_EMBED__VERSION asks for {sha256}")
     if found.dim != dim:
-        raise ContractError(f"{where} is {found}, of dimension {found.dim}, and gives {dim}; export it again")
+        raise ContractError(
+            f"{where} is {found} with {found.dim} dimensions, but it returns {dim}; export the model again"
+        )
     if held and held.sha256 != found.sha256:
         raise ContractError(
-            f"{where} is {found}, embed.repository holds {held}; load that (`python -m export load`), "
-            "or set DRIFTLINE_EMBED__REPOSITORY to the repository that is served"
+            f"{where} is {found}, embed.repository holds {held}; load that model "
+            "(`python -m export load`), or set DRIFTLINE_EMBED__REPOSITORY to the repository that is served"
         )

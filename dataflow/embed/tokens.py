@@ -1,7 +1,7 @@
-"""From texts to encoder inputs: tokenise, sort by token length, cut where padding costs least, pad.
+"""From texts to encoder inputs: tokenise, sort by token length, cut into batches, pad.
 
-This one file runs in the dataflow (the in-process embedder) and in the model server: the export copies
-it beside ``model_repo/sbert/1/model.py``, so the two cannot differ. It needs numpy and tokenizers only.
+The dataflow's in-process embedder and the model server run this one file: the export copies it beside
+``model_repo/sbert/1/model.py``, so that both cut texts in the same way. It needs numpy and tokenizers only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,34 @@ from tokenizers import Tokenizer
 
 Int64s = npt.NDArray[np.int64]
 
-#: What one run of the encoder costs besides its tokens, in tokens. Measured on CPUs: 1.5 ms, and MiniLM takes
-#: 80 to 250 us a token, MPNet eight times that. On a GPU it is hundreds of times as many.
-CALL_TOKENS = 12
+
+class Limits(NamedTuple):
+    """How texts are cut into batches. The encoder computes one batch in one call."""
+
+    #: Tokens in one batch, padding included.
+    max_tokens: int
+    max_rows: int
+    #: What a call costs besides its tokens, in tokens: more means fewer batches and more padding.
+    call_tokens: int
+    #: The lengths in tokens that batches are padded to, ascending; none: the longest text of each batch.
+    buckets: tuple[int, ...] = ()
+
+
+#: 1,024 tokens fill the cores and still fit their caches. A call costs 1.5 ms besides its tokens, a token of
+#: MiniLM 80 to 250 us, and a token of MPNet eight times that (measured).
+CPU = Limits(max_tokens=1024, max_rows=256, call_tokens=12)
+#: A call costs hundreds of tokens. The buckets keep the number of shapes small, because a GPU plans each
+#: shape once; the steps between them are an eighth to a third of the length.
+GPU = Limits(
+    max_tokens=16384,
+    max_rows=1024,
+    call_tokens=512,
+    buckets=(*range(8, 65, 8), *range(80, 129, 16), *range(160, 257, 32), *range(320, 513, 64)),
+)
 
 
 class Batch(NamedTuple):
-    """Texts of like length. ``rows``: (b,) their places in the input; the rest (b, length) int64."""
+    """Texts of similar length. ``rows``: (b,) their row numbers in the input; the others: (b, length)."""
 
     rows: Int64s
     input_ids: Int64s
@@ -29,30 +50,29 @@ class Batch(NamedTuple):
 
 
 class Tokens:
-    """The tokenizer stored beside a model: ``tokenizer.json`` holds truncation and the padding id."""
+    """The tokenizer of a model. Its ``tokenizer.json`` holds the truncation and the padding id."""
 
     def __init__(self, path: Path) -> None:
         tokenizer: Any = Tokenizer.from_file(str(path))
         self._tokenizer = tokenizer
         padding: dict[str, Any] = self._tokenizer.padding
         self._pad_id = int(padding["pad_id"])
-        # Padding is done below, batch by batch, after sorting.
+        # _pad pads each batch after the texts are sorted.
         self._tokenizer.no_padding()
 
     def batches(
         self,
         texts: Sequence[str],
         *,
-        max_tokens: int,
-        max_rows: int,
-        call_tokens: int = CALL_TOKENS,
-        buckets: Sequence[int] = (),
+        max_tokens: int = CPU.max_tokens,
+        max_rows: int = CPU.max_rows,
+        call_tokens: int = CPU.call_tokens,
+        buckets: Sequence[int] = CPU.buckets,
     ) -> Iterator[Batch]:
-        """Cut ``texts`` into batches, longest first, of at most ``max_rows`` rows each.
+        """Cut ``texts`` into batches, the longest texts first. Each row of ``texts`` is in one batch.
 
-        A batch holds at most ``max_tokens`` tokens, padding included, unless a single text has more.
-        Every row of ``texts`` is in exactly one batch. ``buckets``: lengths, ascending, that a batch is
-        padded to; one longer than the last keeps its own.
+        The parameters are those of :class:`Limits`. A batch exceeds ``max_tokens`` only if it is a single
+        text. A batch that is longer than the last bucket keeps its own length.
         """
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
@@ -74,21 +94,20 @@ class Tokens:
 
 
 def padded_lengths(lengths: Int64s, buckets: Sequence[int]) -> Int64s:
-    """The smallest bucket that holds each length, at least 1; the length itself where none does."""
-    ladder = np.asarray(buckets, np.int64)
-    places = np.searchsorted(ladder, lengths)
+    """The smallest bucket that holds each length; the length itself, at least 1, if no bucket holds it."""
+    ascending = np.asarray(buckets, np.int64)
+    numbers = np.searchsorted(ascending, lengths)
     padded = np.maximum(lengths, 1)
-    held = places < len(ladder)
-    padded[held] = ladder[places[held]]
+    held = numbers < len(ascending)
+    padded[held] = ascending[numbers[held]]
     return padded
 
 
 def cuts(lengths: Int64s, *, max_tokens: int, max_rows: int, call_tokens: int) -> list[tuple[int, int]]:
     """Where to cut texts of ``lengths`` (n,), longest first: ``(first, last)`` of each batch, in order.
 
-    Of all the ways to cut between different lengths it takes the one that costs least, when a batch costs
-    its tokens, padding included, and ``call_tokens`` more. Many short batches waste no padding, few long
-    ones no calls.
+    A batch costs its tokens, padding included, and ``call_tokens`` more. The result is the cheapest of all
+    ways to cut between different lengths: many short batches need less padding, a few long ones fewer calls.
     """
     if not len(lengths):
         return []
@@ -109,7 +128,7 @@ def cuts(lengths: Int64s, *, max_tokens: int, max_rows: int, call_tokens: int) -
     while end:
         begin = int(came_from[end])
         first, last, fit = int(starts[begin]), int(starts[end]), int(fits[begin])
-        # Even parts: a rest of two rows would cost a whole call.
+        # Parts of equal size: a last part of two rows would cost a whole call.
         parts = -(-(last - first) // fit)
         edges = [first + (last - first) * part // parts for part in range(parts + 1)]
         found[:0] = pairwise(edges)

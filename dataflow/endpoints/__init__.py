@@ -1,0 +1,1 @@
+"""What is behind a URI, for sources and sinks alike."""

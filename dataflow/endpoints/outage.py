@@ -1,6 +1,4 @@
-"""How long a server may be unreachable: waits longer and longer, reports when an outage begins and ends,
-gives up.
-"""
+"""How long a server may be unreachable: waits that grow, one report for each outage, and a limit."""
 
 import random
 from collections.abc import Callable
@@ -13,11 +11,13 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
 
 
 class Outage:
-    """The outages of ``server``, one at a time. Threads may share it: all of them wait for the same server.
+    """The outages of one server. Threads may share this object: all of them wait for the same server.
 
-    ``remedy``: the end of the ``OutageError``, which says what to do. ``clock`` gives monotonic seconds.
-    ``began(cause)`` is called when an outage begins, ``ended(seconds, retries)`` when the server answers
-    again.
+    An outage begins with the first :meth:`wait` and ends with the next :meth:`over`. ``began(cause)`` is
+    called once when an outage begins, ``ended(seconds, retries)`` once when the outage ends.
+
+    ``longest``: an outage that lasts as long as this raises ``OutageError``. ``remedy``: the last part of the
+    text of this error; it says what the user can do. ``clock`` returns monotonic seconds.
     """
 
     def __init__(
@@ -42,8 +42,9 @@ class Outage:
         self.count = 0
 
     def wait(self, cause: str, attempt: int) -> None:
-        """Sleep, longer with each ``attempt`` (0, 1, ...). Raises ``OutageError`` if the outage lasts too
-        long.
+        """Sleep before a request is sent again. The sleep is longer with each ``attempt`` (0, 1, ...).
+
+        ``cause`` says why the last request failed. Raises ``OutageError`` if the outage lasts too long.
         """
         with self._lock:
             now = self._clock()
@@ -55,11 +56,11 @@ class Outage:
         if seconds >= self._longest_seconds:
             raise OutageError(f"{self._server} gave no answer for {seconds:.0f} s ({cause}); {self._remedy}")
         wait = min(_FIRST_WAIT_SECONDS * 2 ** min(attempt, 10), _LONGEST_WAIT_SECONDS)
-        # The random factor keeps workers from retrying all at once.
+        # The random factor prevents that all workers retry at the same moment.
         self._sleep(wait * random.uniform(0.5, 1.0))
 
     def over(self) -> None:
-        """Note that the server answered."""
+        """The server answered: the outage, if there is one, ends."""
         with self._lock:
             if self._since is not None:
                 self._ended(round(self._clock() - self._since, 1), self._retries)

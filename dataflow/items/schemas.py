@@ -1,25 +1,26 @@
-"""The Arrow schemas of everything that moves between the stages, and the few frozen records.
+"""The Arrow schemas of the batches that move between the stages.
 
-The item of the stream is a ``pyarrow.RecordBatch``: ``RAW`` from the sources, ``EVENT`` after decode,
-``EVENT`` plus the embedding columns after embed, ``SCORED`` after score. Two side streams carry
-``LATE`` and ``DEAD_LETTER`` rows.
+The item of a stream is a ``pyarrow.RecordBatch``. Sources give ``RAW``, the decode step gives ``EVENT``, the
+embed step gives ``embedded_schema``, the score step gives ``SCORED`` and ``WINDOW_SUMMARY``. The two side
+streams have ``LATE`` and ``DEAD_LETTER``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-#: The key of events for which the settings and the source name none: all are compared with all.
+from dataflow.items.arrays import Vectors
+
+#: The key of all events if neither the settings nor the source name a key.
 DEFAULT_KEY = "all"
 
+#: The type of all times: microseconds, UTC.
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
-#: What a source emits: one row a record, undecoded. ``arrival`` is the wall clock at reading;
-#: ``message_key`` and ``message_ts`` are set by transports that have them (Kafka). The schema's
-#: metadata holds ``format`` (``jsonl``, ``csv`` or ``text``) and, for CSV, ``header`` (the header
-#: line's bytes); see :func:`raw_schema`.
+#: Undecoded records, one in each row. ``partition`` and ``offset`` identify the record; ``arrival``: the wall
+#: clock when the record was read; ``message_key`` and ``message_ts``: from sources that have them (Kafka).
+#: The schema of a batch is :func:`raw_schema`, which adds metadata.
 RAW = pa.schema(
     [
         pa.field("raw", pa.binary(), nullable=False),
@@ -31,8 +32,8 @@ RAW = pa.schema(
     ]
 )
 
-#: A decoded event. ``partition`` and ``offset`` are its source position; ``attributes`` is the rest
-#: of the record as a JSON object.
+#: Decoded events. ``partition`` and ``offset``: the position of the record in the source; ``attributes``: the
+#: fields of the record that have no column, as a JSON object.
 EVENT = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -45,8 +46,8 @@ EVENT = pa.schema(
     ]
 )
 
-#: A record that cannot be processed. ``reason`` is one of :data:`REASONS`; ``message`` names the
-#: field, the value and what to do; ``raw`` is the record as it was read.
+#: Records that cannot be processed. ``reason``: one of :data:`REASONS`; ``message``: which field and value
+#: are wrong, why, and what to do; ``raw``: the undecoded record.
 DEAD_LETTER = pa.schema(
     [
         pa.field("reason", pa.string(), nullable=False),
@@ -57,22 +58,22 @@ DEAD_LETTER = pa.schema(
     ]
 )
 
-#: Why a record became a dead letter. A closed set, so that it can be a metric label.
+#: The reasons of dead letters. The set is closed, because the reason is a label of a metric.
 REASONS = (
-    "not_utf8",  # bytes are not UTF-8
-    "malformed",  # not JSON, not an object, or not a CSV record of the header's width
+    "not_utf8",  # the bytes are not UTF-8
+    "malformed",  # not JSON, not a JSON object, or not as many CSV values as the header has columns
     "missing_field",  # a field that the settings name is absent or null
-    "bad_value",  # a field has the wrong type or is NaN
-    "bad_time",  # the time cannot be read, never was in its zone, or lies outside the years 1 to 9999
+    "bad_value",  # a field has a wrong type, or is NaN
+    "bad_time",  # the time cannot be read, was skipped by its zone, or is not between the years 1 and 9999
     "too_large",  # the record is longer than source.max_record_bytes
-    "future",  # stamped more than window.max_future ahead of the wall clock
-    "embedding",  # the model refused this text, or answered with something that is not finite
+    "future",  # the event time is more than window.max_future ahead of the wall clock
+    "embedding",  # the model refused the text, or returned numbers that are not finite
 )
 
-#: An event that came after every window that it belongs to had closed. ``watermark``: where it stood;
-#: ``late_by_us``: microseconds by which it had passed the end of the last of them (negative only for an
-#: event that falls inside a session that is gone); ``missed``: those windows, as a JSON list of
-#: ``[start, end]``.
+#: Events that arrived after all their windows had closed. ``watermark``: the watermark at that moment;
+#: ``missed``: the windows of the event, as a JSON list of ``[start, end]``; ``late_by_us``: how far the
+#: watermark was beyond the end of the last of these windows, in microseconds (negative only for an event that
+#: falls inside a session that is closed).
 LATE = pa.schema(
     [
         *EVENT,
@@ -82,8 +83,9 @@ LATE = pa.schema(
     ]
 )
 
-#: One row an event and window. ``score``: higher is more anomalous. ``cluster`` is -1 where the
-#: scorer has none. ``embedding`` is there on request only.
+#: Scored events: one row for each event in each of its windows. ``score``: higher is more anomalous;
+#: ``cluster``: -1 if the scorer makes no clusters; ``revision``: 0 when the window closes, 1, 2, ... if late
+#: events change the window. Settings can add the columns ``sample_share`` and ``embedding``.
 SCORED = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
@@ -101,11 +103,13 @@ SCORED = pa.schema(
     ]
 )
 
-#: Beside ``SCORED`` where ``window.max_window_rows`` is set: the share of the window's events that were
-#: scored, in (0, 1].
+#: A column that ``SCORED`` has in addition if ``window.max_window_rows`` is set: the share of the window's
+#: events that were scored, in (0, 1].
 SAMPLE_SHARE = pa.field("sample_share", pa.float64(), nullable=False)
 
-#: One row a window, for ``sink.windows``. ``rows_seen``: its events, of which ``rows`` were scored.
+#: One row for each window, for ``sink.windows``. ``rows_seen``: the events in the window; ``rows``: how many
+#: of them were scored; ``score_p50``, ``score_p99``, ``score_max``: the median, the 99th percentile and the
+#: maximum of the scores.
 WINDOW_SUMMARY = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
@@ -122,7 +126,13 @@ WINDOW_SUMMARY = pa.schema(
 
 
 def raw_schema(format: str, header: bytes | None = None) -> pa.Schema:
-    """``RAW`` with the metadata that decode needs: the record format and, for CSV, its header line."""
+    """``RAW`` with the metadata that the decode step needs.
+
+    ``format``: ``jsonl``, ``csv`` or ``text``. ``header``: the header record of CSV.
+
+    >>> raw_schema("csv", b"ts,text").metadata
+    {b'format': b'csv', b'header': b'ts,text'}
+    """
     metadata = {b"format": format.encode()}
     if header is not None:
         metadata[b"header"] = header
@@ -130,12 +140,20 @@ def raw_schema(format: str, header: bytes | None = None) -> pa.Schema:
 
 
 def embedding_field(dim: int) -> pa.Field:
-    """The column ``embedding``: ``fixed_size_list<float32>[dim]``."""
+    """The column ``embedding``: ``dim`` numbers of float32 in each row.
+
+    >>> embedding_field(384)
+    pyarrow.Field<embedding: fixed_size_list<item: float>[384] not null>
+    """
     return pa.field("embedding", pa.list_(pa.float32(), dim), nullable=False)
 
 
 def embedded_schema(dim: int) -> pa.Schema:
-    """``EVENT`` plus ``embedding`` (``embedding_field``), ``model`` and ``model_version``."""
+    """``EVENT`` with the columns ``embedding`` (see :func:`embedding_field`), ``model``, ``model_version``.
+
+    >>> embedded_schema(384).names[len(EVENT):]
+    ['embedding', 'model', 'model_version']
+    """
     return pa.schema(
         [
             *EVENT,
@@ -146,18 +164,25 @@ def embedded_schema(dim: int) -> pa.Schema:
     )
 
 
-def embeddings(batch: pa.RecordBatch) -> npt.NDArray[np.float32]:
-    """The batch's embeddings as a ``(n, dim)`` float32 matrix, a view of its buffer (no copy)."""
+def embeddings(batch: pa.RecordBatch) -> Vectors:
+    """The embeddings of ``batch``: a ``(n, dim)`` float32 matrix. The matrix is a view; nothing is copied.
+
+    >>> vectors = pa.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], embedding_field(2).type)
+    >>> batch = pa.RecordBatch.from_arrays([vectors], schema=pa.schema([embedding_field(2)]))
+    >>> embeddings(batch.slice(1)).tolist()
+    [[2.0, 3.0], [4.0, 5.0]]
+    """
     column = batch.column("embedding")
-    # flatten() minds the offset of a slice, values would not.
-    flat: npt.NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=True)
+    # Of a slice, flatten() returns the rows of the slice; values would return the rows before it, too.
+    flat: Vectors = column.flatten().to_numpy(zero_copy_only=True)
     return flat.reshape(len(column), column.type.list_size)
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What decode makes of a ``RAW`` batch: every row is in exactly one of the two. ``ambiguous_times``: how
-    many times were read that the clock of ``source.ts_zone`` showed twice.
+    """The result of decoding a batch of ``RAW``: each record is in exactly one of the two batches.
+
+    ``ambiguous_times``: how many times were read that the clock of ``source.ts_zone`` showed twice.
     """
 
     events: pa.RecordBatch
@@ -165,10 +190,12 @@ class Decoded:
     ambiguous_times: int = 0
 
 
-def dead_letters(
-    rows: list[tuple[str, str, str, int, bytes]],
-) -> pa.RecordBatch:
-    """A ``DEAD_LETTER`` batch of ``(reason, message, partition, offset, raw)`` rows."""
+def dead_letters(rows: Sequence[tuple[str, str, str, int, bytes]]) -> pa.RecordBatch:
+    """A batch of ``DEAD_LETTER``; a row is ``(reason, message, partition, offset, raw)``.
+
+    >>> dead_letters([("malformed", "not JSON", "p", 7, b"?")]).to_pylist()
+    [{'reason': 'malformed', 'message': 'not JSON', 'partition': 'p', 'offset': 7, 'raw': b'?'}]
+    """
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(DEAD_LETTER)
     return pa.RecordBatch.from_arrays(
         [pa.array(values, f.type) for values, f in zip(columns, DEAD_LETTER, strict=True)],

@@ -1,11 +1,37 @@
-"""Where results go. A sink is a module with one function, and a line in ``SINKS``::
+"""The sinks: where results go. This docstring is the contract that each sink keeps.
+
+A sink is a module with the function ``open_sink``, and a line in :data:`SINKS`::
 
     def open_sink(settings: Settings, uri: Uri, stream: Stream) -> Sink[tuple[str, pa.RecordBatch]]: ...
 
-- It raises ``SettingsError`` or ``SourceError``, each one line for a user, if it cannot be opened.
-- An item is ``(key, batch)``: ``SCORED`` batches in the stream ``scores``, ``LATE`` in ``late``,
-  ``DEAD_LETTER`` in ``dead_letters``, ``WINDOW_SUMMARY`` in ``windows``. A key's batches keep their order.
-- What a sink took before a snapshot is there after a crash; what it took since comes again.
+Opening
+    ``open_sink`` raises ``SettingsError`` for a wrong option or setting, and ``SourceError`` if the sink
+    cannot be opened. The text of an error is one line that says to a user what is wrong and what to do. The
+    options of the URI (``uri.options``) belong to the sink; it refuses all other options with ``uri.allow``.
+    ``open_sink`` deletes no rows: a resume may follow, which needs them. An optional dependency is
+    imported inside a function, not when the module is imported.
+
+Items
+    An item is ``(key, batch)``. Each stream has one schema: ``scores`` has ``SCORED``, ``late`` has ``LATE``,
+    ``dead_letters`` has ``DEAD_LETTER``, ``windows`` has ``WINDOW_SUMMARY``. Batches may be empty.
+    The sink writes the batches of one key in the order in which it receives them. Bytewax gives the batches
+    without their keys to a ``FixedPartitionedSink``, and the items to a ``DynamicSink``.
+    :mod:`dataflow.sink.encoding` turns a batch into JSON, and each row into an identity that stays the same
+    after a replay.
+
+Recovery
+    A snapshot covers the rows that the sink received before the snapshot. After a crash, these rows are still
+    there, and the sink receives all later rows again. A ``FixedPartitionedSink`` can keep a state and remove
+    the later rows at a resume: each row is then there exactly once. A ``DynamicSink`` has no state: when
+    ``write_batch`` returns, the rows must be safe, and after a crash the later rows are there twice.
+
+Errors
+    Text for a user is one line, as above. ``write_batch`` raises ``OutageError`` if the destination was
+    unreachable for too long, and ``SourceError`` for all other failures. Both end the process, and a restart
+    resumes at the last snapshot.
+
+To add a sink: write the module, add its scheme to :data:`SINKS`, and add an example to the contract test
+``tests/unit/sink/test_contract.py``.
 """
 
 from importlib import import_module
@@ -14,13 +40,14 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 from bytewax.outputs import Sink
 
-from dataflow.endpoints import uri as uris
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SettingsError
 from dataflow.settings import Settings
 
+#: The streams of results. Each has a setting of its own name in the group ``sink``.
 Stream: TypeAlias = Literal["scores", "late", "dead_letters", "windows"]
 
-#: URI scheme -> module with ``open_sink``, imported when it is used.
+#: Scheme of a URI -> the module with ``open_sink``. The module is imported when the scheme is used.
 SINKS = {
     "stdout": "dataflow.sink.stdio",
     "stderr": "dataflow.sink.stdio",
@@ -30,8 +57,8 @@ SINKS = {
 
 
 def open_sink(uri: str, settings: Settings, *, stream: Stream) -> "Sink[tuple[str, pa.RecordBatch]]":
-    """The sink that ``uri`` names, for this stream. Raises ``SettingsError``, ``SourceError``."""
-    parsed = uris.parse(uri)
+    """Open the sink that ``uri`` names, for ``stream``. Raises ``SettingsError``, ``SourceError``."""
+    parsed = parse_uri(uri)
     if parsed.scheme not in SINKS:
         raise SettingsError(f"sink.{stream}={uri}: no sink {parsed.scheme!r}; there are {', '.join(SINKS)}")
     sink: Sink[tuple[str, pa.RecordBatch]]

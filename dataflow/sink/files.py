@@ -1,7 +1,7 @@
-"""``file:PATH``: JSON lines, or with the suffix ``.parquet`` a folder of Parquet files. Exactly once.
+"""``file:PATH``: JSON lines, or a folder of Parquet files if the suffix is ``.parquet``. Exactly once.
 
-A file's state is its length: a resume cuts off what was written after the snapshot, and the replay
-writes it again. A start without recovery state begins a new file when the first row comes.
+The state of a file of JSON lines is its length. A resume removes the rows after that length, and the replay
+writes them again. A start without a snapshot empties the file when the first row comes.
 """
 
 import os
@@ -13,14 +13,16 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Settings
-from dataflow.sink import Stream, paths
+from dataflow.sink import Stream
+from dataflow.sink.conflicts import refuse_conflicts
 from dataflow.sink.encoding import json_rows
-from dataflow.sink.parquet import ParquetSink, failing
+from dataflow.sink.parquet import ParquetSink
+from dataflow.sink.paths import check_type, real_path, write_errors
 
 
 def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "JsonLinesSink | ParquetSink":
-    """Makes the folders. Raises ``SourceError`` if the file cannot be written."""
-    path = place(settings, uri, stream)
+    """Make the folders and open the sink. Raises ``SourceError`` if the file cannot be written."""
+    path = output_path(settings, uri, stream)
     try:
         if path.endswith(".parquet"):
             Path(path).mkdir(parents=True, exist_ok=True)
@@ -33,20 +35,22 @@ def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "JsonLinesSink | 
     return JsonLinesSink(path)
 
 
-def place(settings: Settings, uri: Uri, stream: Stream) -> str:
-    """The real path that ``uri`` names. Raises ``SettingsError`` if ``uri`` names none, or one that another
-    sink or the source has, ``SourceError`` if something other than a file is there.
+def output_path(settings: Settings, uri: Uri, stream: Stream) -> str:
+    """The real path that ``uri`` names. Makes nothing.
+
+    Raises ``SettingsError`` if ``uri`` names no path, or a path that another sink or the source uses, and
+    ``SourceError`` if the path exists and is not a file.
     """
     uri.allow()
     if uri.authority not in ("", "localhost") or not uri.path:
         raise SettingsError(f"sink.{stream}={uri}: write file:PATH")
-    paths.regular(os.path.normpath(uri.path), stream)
-    paths.check(settings)
-    return paths.real_path(uri)
+    check_type(os.path.normpath(uri.path), stream)
+    refuse_conflicts(settings)
+    return real_path(uri)
 
 
 class JsonLinesSink(FixedPartitionedSink[pa.RecordBatch, int]):
-    """One partition, so one worker of all writes."""
+    """One partition, so only one of all workers writes the file."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -61,30 +65,30 @@ class JsonLinesSink(FixedPartitionedSink[pa.RecordBatch, int]):
 class _JsonLinesPartition(StatefulSinkPartition[pa.RecordBatch, int]):
     def __init__(self, path: str, length: int) -> None:
         self._path = path
-        with failing(path):
+        with write_errors(path):
             self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         if self._file.seek(0, os.SEEK_END) < length:
             self._file.close()
             raise SourceError(
-                f"{path}: is shorter than what had been written ({length} bytes); "
-                f"put it back, or start with an empty recovery directory"
+                f"{path}: is shorter than the {length} bytes that were written before; "
+                f"restore the file, or start with an empty recovery directory"
             )
-        with failing(path):
+        with write_errors(path):
             self._file.truncate(length)
         self._file.seek(length)
 
     def write_batch(self, values: list[pa.RecordBatch]) -> None:
-        with failing(self._path):
+        with write_errors(self._path):
             for batch in values:
                 self._file.write(b"".join(json_rows(batch)))
             self._file.flush()
 
     def snapshot(self) -> int:
-        # The store will say that these bytes are there: they must outlive a power cut.
-        with failing(self._path):
+        # The recovery store will say that these bytes exist, so they must survive a power failure.
+        with write_errors(self._path):
             os.fsync(self._file.fileno())
         return self._file.tell()
 
     def close(self) -> None:
-        with failing(self._path):
+        with write_errors(self._path):
             self._file.close()

@@ -1,9 +1,10 @@
-"""``kafka://host:port,.../topic``: a message a row; JSON values, the row's identity as key. At least once.
+"""``kafka://host:port,.../topic``: each row is a message. At least once.
 
-A batch counts as written when the brokers have all of it, so a snapshot never gets ahead of them. Rows
-since the last snapshot come again after a crash, under the same keys: compact the topic, or drop those
-already seen. A dead letter's record is cut to what a broker takes by default: a record that stopped the
-flow here would stop it again after each restart.
+The value of a message is the row as JSON; the key is the identity of the row. ``write_batch`` returns when
+the brokers have all rows of the batch, so a snapshot never covers rows that the brokers do not have. After a
+crash, the rows since the last snapshot are sent again with the same keys: compact the topic, or drop the
+messages whose key you have seen. A dead letter is cut to the size that a broker accepts by default: a dead
+letter that stopped the flow here would stop the flow again after each restart.
 """
 
 from typing import Any
@@ -18,25 +19,25 @@ from dataflow.settings import Settings
 from dataflow.sink import Stream
 from dataflow.sink.encoding import cut_dead_letter, json_rows, row_ids
 
-_MAX_MESSAGE_BYTES = 64 << 20  # the topic's own limit is the one that counts
-#: A broker takes 1 MiB by default, with the key and what Kafka adds.
+_MAX_MESSAGE_BYTES = 64 << 20  # more than a topic accepts: the limit of the topic decides
+#: By default, a broker accepts 1 MiB, which includes the key and the bytes that Kafka adds.
 _MAX_DEAD_LETTER_BYTES = 1_000_000
 
 
 def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "KafkaSink":
-    """Raises ``SourceError`` if no broker answers or there is no such topic."""
+    """Find the topic. Raises ``SourceError`` if no broker answers or the topic does not exist."""
     uri.allow()
-    return KafkaSink(kafka.reach(settings, uri), stream)
+    return KafkaSink(kafka.find_topic(settings, uri), stream)
 
 
 class KafkaSink(DynamicSink[tuple[str, pa.RecordBatch]]):
-    """Each worker has a producer of its own."""
+    """Each worker has its own producer."""
 
     def __init__(self, topic: kafka.Topic, stream: Stream) -> None:
         self._topic, self._stream = topic, stream
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_KafkaPartition":
-        producer = kafka.client().Producer(
+        producer = kafka.library().Producer(
             self._topic.config
             | {"enable.idempotence": True, "linger.ms": 5, "message.max.bytes": _MAX_MESSAGE_BYTES}
         )
@@ -55,7 +56,7 @@ class _KafkaPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
                 if self._stream == "dead_letters":
                     row = cut_dead_letter(row, _MAX_DEAD_LETTER_BYTES - len(key))
                 self._produce(key, row)
-        # Ends when each message is delivered or given up (librdkafka's delivery.timeout.ms, 5 minutes).
+        # Returns when each message is delivered or has failed (librdkafka's delivery.timeout.ms, 5 minutes).
         self._producer.flush()
         if self._failed:
             self._fail(self._failed[0])
@@ -65,7 +66,7 @@ class _KafkaPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
             try:
                 self._producer.produce(self._topic, value, key, on_delivery=self._delivered)
                 return
-            except BufferError:  # the queue is full: let it drain
+            except BufferError:  # the queue is full; poll makes room
                 self._producer.poll(0.1)
             if self._failed:
                 self._fail(self._failed[0])
@@ -75,7 +76,7 @@ class _KafkaPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
             self._failed.append(error)
 
     def _fail(self, error: Any) -> None:
-        codes = kafka.client().KafkaError
+        codes = kafka.library().KafkaError
         if error.code() in (codes._MSG_TIMED_OUT, codes._ALL_BROKERS_DOWN, codes._TRANSPORT):
             raise OutageError(f"kafka: topic {self._topic!r}: {error.str()}")
         hint = ""

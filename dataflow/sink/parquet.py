@@ -1,36 +1,23 @@
-"""A folder of Parquet files, one for each snapshot interval in which rows came.
+"""A folder of Parquet files: one file for each snapshot interval in which rows came.
 
-A Parquet file is nothing until it is finished, so the rows of an interval are kept in memory and
-written at its snapshot, whole, under a name that counts up. The state is the number of files: a
-resume removes those after it, and the replay writes them again. So ``close`` may write what waits, too.
+Nobody can read an unfinished Parquet file. So the sink keeps the rows of an interval in memory, and the
+snapshot writes them to one file, whose name has the next number. The state is the number of files: a resume
+removes the files after that number, and the replay writes them again. So ``close`` may write the rows that
+no snapshot has written, too.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from dataflow.errors import SourceError
-
-
-@contextmanager
-def failing(path: str | Path) -> Iterator[None]:
-    """Makes one line of what the operating system refuses: ``SourceError``."""
-    try:
-        yield
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise SourceError(
-            f"{path}: cannot be written: {why}; make room or mend that, and start again"
-        ) from None
+from dataflow.sink.paths import write_errors
 
 
 class ParquetSink(FixedPartitionedSink[pa.RecordBatch, int]):
-    """One partition, so one worker of all writes. The folder must be there."""
+    """One partition, so only one of all workers writes the folder. The folder must exist."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -46,7 +33,7 @@ class _ParquetPartition(StatefulSinkPartition[pa.RecordBatch, int]):
     def __init__(self, folder: Path, files: int) -> None:
         self._folder, self._files = folder, files
         self._waiting: list[pa.RecordBatch] = []
-        with failing(folder):
+        with write_errors(folder):
             for path in folder.glob("part-*.parquet"):
                 if path.name >= self._name(files):
                     path.unlink()
@@ -59,14 +46,14 @@ class _ParquetPartition(StatefulSinkPartition[pa.RecordBatch, int]):
 
     def snapshot(self) -> int:
         if self._waiting:
-            with failing(self._folder):
+            with write_errors(self._folder):
                 self._write(self._folder / self._name(self._files))
             self._files += 1
             self._waiting = []
         return self._files
 
     def close(self) -> None:
-        # Without a recovery store nothing comes again; with one, a resume removes this file.
+        # Without a recovery store, these rows never come again. With a store, a resume removes the file.
         self.snapshot()
 
     def _write(self, path: Path) -> None:

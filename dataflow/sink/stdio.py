@@ -1,6 +1,6 @@
-"""``stdout:`` and ``stderr:``: JSON lines, written by each worker as they come.
+"""``stdout:`` and ``stderr:``: JSON lines, which each worker writes at once. At least once.
 
-At least once: rows since the last snapshot are printed again after a crash.
+After a crash, the rows since the last snapshot are written again.
 """
 
 import os
@@ -19,12 +19,13 @@ from dataflow.sink.encoding import json_rows
 
 
 def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "StdioSink":
+    """Open the stream that the scheme names. Raises ``SettingsError`` for an option."""
     uri.allow()
     return StdioSink(uri.scheme)
 
 
 class StdioSink(DynamicSink[tuple[str, pa.RecordBatch]]):
-    """Writes to the process's ``stdout`` or ``stderr``."""
+    """Writes to ``stdout`` or ``stderr`` of the process; ``name`` says which."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -35,12 +36,12 @@ class StdioSink(DynamicSink[tuple[str, pa.RecordBatch]]):
         return _StdioPartition(stream.fileno())
 
 
-#: Workers are threads, and a pipe takes long rows in parts.
+#: Workers are threads, and a pipe accepts a long row in parts. With this lock, rows do not mix.
 _WRITES = Lock()
 
 
 class _StdioPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
-    """Writes to the file descriptor, as an unbuffered stream (``python -u``) may write a part only."""
+    """Writes to the file descriptor: an unbuffered stream (``python -u``) may write fewer bytes."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -51,7 +52,8 @@ class _StdioPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
                 with _WRITES:
                     self._write(memoryview(b"".join(json_rows(batch))))
         except BrokenPipeError:
-            # `| head` has what it wants. Python ignores SIGPIPE; end as it ends any other filter.
+            # The reader, for example `| head`, has closed the pipe. Python ignores SIGPIPE; the process ends
+            # with the exit code of a program that SIGPIPE ends.
             os._exit(128 + signal.SIGPIPE)
 
     def _write(self, rows: memoryview) -> None:

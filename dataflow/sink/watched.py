@@ -1,4 +1,4 @@
-"""A sink whose writes have spans, and whose errors end the process."""
+"""Wraps a sink: each write has a span, and an error ends the process."""
 
 from typing import Any
 
@@ -16,7 +16,10 @@ from dataflow.telemetry.watch import Watch
 
 
 def watched(sink: Sink[tuple[str, pa.RecordBatch]], watch: Watch) -> Sink[tuple[str, Marked]]:
-    """``sink``, with the same partitions and states. ``sink`` receives the rows without their marks."""
+    """``sink`` with spans and guarded errors. ``sink`` receives the rows without their marks.
+
+    The partitions and the states are those of ``sink``.
+    """
     return _WatchedDynamic(sink, watch) if isinstance(sink, DynamicSink) else _WatchedFixed(sink, watch)
 
 

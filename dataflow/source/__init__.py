@@ -1,38 +1,61 @@
-"""Where records come from. A source is a module with one function, and a line in ``SOURCES``::
+"""The sources: where records come from. This docstring is the contract that each source keeps.
 
-    def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> Source[pa.RecordBatch]: ...
+A source is a module with the function ``open_source``, and a line in :data:`SOURCES`::
 
-- It raises ``SettingsError`` or ``SourceError``, each one line for a user, if it cannot be opened.
-- The items are record batches of ``events.raw_schema(format, header)``, up to
-  ``settings.source.batch_rows`` rows and ``batch_bytes`` bytes of records each; a record with more bytes
-  is a batch of its own. How rows are cut into batches means nothing.
-- ``partition`` and ``offset`` of a record are its identity: the same record has the same after a
-  restart. A partition's ``snapshot()`` is the position after the last record that it gave out.
-- A source may have ``partitions_with_data() -> list[str]``: the partitions that have records to give now. The
-  watermark waits until each of them has given an event.
-- Bytewax's workers are cooperative: a partition waits for records only as :mod:`dataflow.source.idle`
-  says. ``clock`` is the only wall clock, and stamps arrivals; nothing waits by a wall clock.
-- Options in the URI (``uri.options``) are the source's own; it refuses others with ``uri.allow``.
-- A module may import an optional dependency only inside ``open_source``.
+    def open_source(
+        settings: Settings, uri: Uri, clock: Clock, check_format: CheckFormat
+    ) -> FixedPartitionedSource[pa.RecordBatch, Any]: ...
+
+Opening
+    ``open_source`` raises ``SettingsError`` for a wrong option or setting, and ``SourceError`` if the source
+    cannot be opened. The text of an error is one line that says to a user what is wrong and what to do.
+    The options of the URI (``uri.options``) belong to the source; it refuses all other options with
+    ``uri.allow``. It calls ``check_format`` as soon as it knows the format of the records (and, for CSV, the
+    header), so that settings which fit no record fail at the start. An optional dependency is imported
+    inside a function, not when the module is imported.
+
+Batches
+    An item is a record batch of ``raw_schema(format, header)``. A batch holds the records of one partition:
+    at least one, at most ``settings.source.batch_rows``, and at most ``settings.source.batch_bytes`` bytes
+    of records. A record that is longer is a batch of its own. :mod:`dataflow.source.batching` makes such
+    batches. The results do not depend on where a source ends its batches.
+
+Identity and position
+    ``partition`` and ``offset`` identify a record: after a restart, the same record has the same partition
+    and the same offset. Offsets increase within a partition. ``snapshot()`` of a partition returns the
+    position after the last record that ``next_batch`` returned; a partition that is built with this state
+    continues with the next record. A source that cannot be read twice (``stdin``) says so in its docstring.
+
+Waiting
+    Bytewax's workers are cooperative: while one partition waits inside ``next_batch``, the worker reads no
+    other partition. So a partition without records waits only as :mod:`dataflow.source.waiting` says.
+    ``clock`` is the only wall clock. It stamps the arrival of records, and nothing waits for it.
+
+Partitions with data
+    A source may have the method ``partitions_with_data() -> list[str]``: the partitions that have records to
+    read now. The watermark of the stream waits until each of these partitions has given an event.
+
+To add a source: write the module, add its scheme to :data:`SOURCES`, and add an example to the contract test
+``tests/unit/source/test_contract.py``.
 """
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
-from bytewax.inputs import Source
+from bytewax.inputs import FixedPartitionedSource
 
 from dataflow.clock import Clock
-from dataflow.endpoints import uri as uris
+from dataflow.endpoints.uri import Uri, parse_uri
 from dataflow.errors import SettingsError
 from dataflow.settings import Settings
 
-#: Takes a record format and, for CSV, the header record. Raises ``SettingsError`` if no record of this format
-#: can be an event with the settings.
-Check: TypeAlias = Callable[[str, bytes | None], None]
+#: Takes the format of the records and, for CSV, the header record. Raises ``SettingsError`` if no record of
+#: this format can become an event with the settings.
+CheckFormat: TypeAlias = Callable[[str, bytes | None], None]
 
-#: URI scheme -> module with ``open_source``, imported when it is used.
+#: Scheme of a URI -> the module with ``open_source``. The module is imported when the scheme is used.
 SOURCES = {
     "file": "dataflow.source.files",
     "stdin": "dataflow.source.stdin",
@@ -41,21 +64,29 @@ SOURCES = {
 }
 
 
-def open_source(settings: Settings, *, clock: Clock, check: Check) -> "Source[pa.RecordBatch]":
-    """The source that ``settings.source.uri`` names. Raises ``SettingsError``, ``SourceError``."""
-    return open_uri(settings, uris.parse(settings.source.uri), clock=clock, check=check)
+def open_source(
+    settings: Settings, *, clock: Clock, check_format: CheckFormat
+) -> "FixedPartitionedSource[pa.RecordBatch, Any]":
+    """Open the source that ``settings.source.uri`` names. Raises ``SettingsError``, ``SourceError``."""
+    return open_uri(settings, parse_uri(settings.source.uri), clock=clock, check_format=check_format)
 
 
-def open_uri(settings: Settings, uri: uris.Uri, *, clock: Clock, check: Check) -> "Source[pa.RecordBatch]":
-    """The source that ``uri`` names, its records read as ``settings`` say."""
+def open_uri(
+    settings: Settings, uri: Uri, *, clock: Clock, check_format: CheckFormat
+) -> "FixedPartitionedSource[pa.RecordBatch, Any]":
+    """Open the source that ``uri`` names; ``settings`` say how to read and to decode its records.
+
+    Raises ``SettingsError``, ``SourceError``.
+    """
     if uri.scheme not in SOURCES:
         raise SettingsError(f"source.uri={uri}: no source {uri.scheme!r}; there are {', '.join(SOURCES)}")
     module = import_module(SOURCES[uri.scheme])
-    source: Source[pa.RecordBatch] = module.open_source(settings, uri, clock, check)
+    source: FixedPartitionedSource[pa.RecordBatch, Any]
+    source = module.open_source(settings, uri, clock, check_format)
     return source
 
 
-def partitions_with_data(source: "Source[pa.RecordBatch]") -> list[str]:
-    """The source's partitions that have records to give now; none if it does not say."""
+def partitions_with_data(source: Any) -> list[str]:
+    """The partitions of ``source`` that have records to read now; none if ``source`` does not say."""
     names: list[str] = source.partitions_with_data() if hasattr(source, "partitions_with_data") else []
     return names

@@ -1,10 +1,10 @@
-"""``demo:?seed=7&events=3600&rate=100&start=2026-03-02T06:00:00Z``: a stream made up on the spot.
+"""``demo:?seed=7&events=3600&rate=100&start=2026-03-02T06:00:00Z``: a stream that the source generates.
 
-What it says is in :mod:`dataflow.source.demo_log`. The records come in three partitions, as JSON
-lines, out of order by up to two minutes; the same URI gives the same records every time.
+:mod:`dataflow.source.demo_log` makes the events. The records are JSON lines in three partitions, out of order
+by up to two minutes. The same URI gives the same records each time.
 
-``rate``: events a second, over all partitions; unset: as fast as they are taken.
-``events``: how many, in all. ``start``: event time of the first. ``seed``: which stream.
+Options: ``rate``: events per second, over all partitions (unset: as fast as the flow takes them); ``events``:
+how many events; ``start``: the event time of the first event; ``seed``: another seed gives another stream.
 """
 
 import time
@@ -22,19 +22,21 @@ from dataflow.endpoints.uri import Uri
 from dataflow.errors import SettingsError
 from dataflow.items.schemas import raw_schema
 from dataflow.settings import Settings
-from dataflow.settings import Source as SourceSettings
-from dataflow.source import Check
+from dataflow.settings import Source as SourceOptions
+from dataflow.source import CheckFormat
+from dataflow.source.batching import raw_batch, records_in_batch
 from dataflow.source.demo_log import Plan, record
-from dataflow.source.framing import fitting, raw_batch
-from dataflow.source.idle import AT_ONCE, Idle
+from dataflow.source.waiting import AT_ONCE, WaitOncePerRound
 
+#: How many partitions the stream has. Event ``i`` is in partition ``i % 3``.
 PARTITIONS = 3
-#: Rows a batch at most: enough for the model to work in, few enough that windows close as it runs.
+#: The most rows in a batch: enough rows for the model, and few enough that windows close while the demo runs.
 BATCH_ROWS = 256
-#: With a rate, a partition looks this often for what is due, in seconds.
+#: With a rate, a partition checks at most this often, in seconds, whether events are due.
 TICK_S = 0.05
+#: The schema of the batches.
 SCHEMA = raw_schema("jsonl")
-PLAN = Plan()
+_DEFAULTS = Plan()
 
 
 class Options(BaseModel):
@@ -42,14 +44,17 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = PLAN.seed
-    events: Annotated[int, Field(ge=1)] = PLAN.events
-    start: AwareDatetime = PLAN.start
+    seed: int = _DEFAULTS.seed
+    events: Annotated[int, Field(ge=1)] = _DEFAULTS.events
+    start: AwareDatetime = _DEFAULTS.start
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class Pace(NamedTuple):
-    """When events are due. ``timer`` is monotonic seconds, which no setting of the wall clock changes."""
+    """When events are due. ``rate``: events per second; ``None``: all events are due at once.
+
+    ``timer`` returns monotonic seconds, which do not change when somebody sets the wall clock.
+    """
 
     rate: float | None
     timer: Callable[[], float]
@@ -57,39 +62,39 @@ class Pace(NamedTuple):
 
 
 class DemoPartition(StatefulSourcePartition[pa.RecordBatch, int]):
-    """Every third event of the plan. The state is how many of them were given out."""
+    """Every third event of the plan. The state is the offset of the next event."""
 
     def __init__(
         self,
         plan: Plan,
         number: int,
-        given: int,
+        offset: int,
         *,
-        options: SourceSettings,
+        options: SourceOptions,
         pace: Pace,
-        idle: Idle,
+        waits: WaitOncePerRound,
         clock: Clock,
     ) -> None:
         self._plan, self._number, self._options, self._clock = plan, number, options, clock
-        self._pace, self._idle = pace, idle
+        self._pace, self._waits = pace, waits
         self._size = len(range(number, plan.events, PARTITIONS))
-        self._given = self._first = given
-        self._started = self._looks = pace.timer()
+        self._offset = self._first = offset
+        self._started = self._next_check = pace.timer()
 
     def next_batch(self) -> Iterable[pa.RecordBatch]:
-        if self._given >= self._size:
+        if self._offset >= self._size:
             raise StopIteration
-        if self._pace.rate is not None and not self._idle.poll(str(self._number), self._is_due):
+        if self._pace.rate is not None and not self._waits.poll(str(self._number), self._is_due):
             return []
-        last = min(self._given + min(BATCH_ROWS, self._options.batch_rows), self._due())
-        raw = [
+        end = min(self._offset + min(BATCH_ROWS, self._options.batch_rows), self._due())
+        records = [
             orjson.dumps(record(self._plan, self._number + offset * PARTITIONS))
-            for offset in range(self._given, last)
+            for offset in range(self._offset, end)
         ]
-        raw = raw[: fitting(map(len, raw), self._options)]
-        records = list(enumerate(raw, self._given))
-        self._given += len(raw)
-        return [raw_batch(records, str(self._number), self._clock(), SCHEMA)]
+        records = records[: records_in_batch(map(len, records), self._options)]
+        offsets = range(self._offset, self._offset + len(records))
+        self._offset = offsets.stop
+        return [raw_batch(records, offsets, str(self._number), self._clock(), SCHEMA)]
 
     def _due(self) -> int:
         """The offset after the last event that is due."""
@@ -101,33 +106,33 @@ class DemoPartition(StatefulSourcePartition[pa.RecordBatch, int]):
     def _is_due(self, wait_s: float) -> bool:
         self._pace.sleep(wait_s)
         now = self._pace.timer()
-        if now < self._looks or self._due() <= self._given:
+        if now < self._next_check or self._due() <= self._offset:
             return False
-        self._looks = now + TICK_S
+        self._next_check = now + TICK_S
         return True
 
     def next_awake(self) -> datetime:
         return AT_ONCE
 
     def snapshot(self) -> int:
-        return self._given
+        return self._offset
 
 
 class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
-    """The demo stream, as ``plan`` says. Event ``i`` is in partition ``i % 3``."""
+    """The stream of ``plan``, which is made of ``uri_options``."""
 
     def __init__(
         self,
-        options: Options,
-        settings: SourceSettings,
+        uri_options: Options,
+        options: SourceOptions,
         clock: Clock,
         *,
         timer: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.plan = Plan(seed=options.seed, events=options.events, start=options.start)
-        self._settings, self._clock = settings, clock
-        self._pace, self._idle = Pace(options.rate, timer, sleep), Idle()
+        self.plan = Plan(seed=uri_options.seed, events=uri_options.events, start=uri_options.start)
+        self._options, self._clock = options, clock
+        self._pace, self._waits = Pace(uri_options.rate, timer, sleep), WaitOncePerRound()
 
     def list_parts(self) -> list[str]:
         return [str(number) for number in range(min(PARTITIONS, self.plan.events))]
@@ -140,15 +145,15 @@ class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
             self.plan,
             int(for_part),
             resume_state or 0,
-            options=self._settings,
+            options=self._options,
             pace=self._pace,
-            idle=self._idle,
+            waits=self._waits,
             clock=self._clock,
         )
 
 
-def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> DemoSource:
-    """The source that ``demo:`` names. Raises ``SettingsError`` for an option it does not know."""
+def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckFormat) -> DemoSource:
+    """Make the source. Raises ``SettingsError`` for a wrong option or setting."""
     uri.allow(*Options.model_fields)
     try:
         options = Options.model_validate(dict(uri.options))
@@ -156,4 +161,5 @@ def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> Dem
         first = error.errors(include_url=False)[0]
         name = first["loc"][0]
         raise SettingsError(f"{uri}: {name}={first['input']}: {first['msg']}") from None
+    check_format("jsonl", None)
     return DemoSource(options, settings.source, clock)

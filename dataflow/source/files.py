@@ -1,7 +1,8 @@
-"""``file:PATH-or-GLOB``: one partition a file; JSON lines, CSV or plain text, also gzipped.
+"""``file:PATH`` or ``file:GLOB``: each file is a partition. Option: ``format=jsonl|csv|text``.
 
-``offset`` is the byte offset of the record's start (in the unpacked stream, if gzipped), so that it
-stays the same whatever is read in one go. A resume goes on there.
+Files hold JSON lines, CSV or plain text, and may be gzipped. The offset of a record is the byte where the
+record starts (in the unpacked stream, if the file is gzipped), so that the offset does not depend on how much
+is read at a time. A resume continues at such an offset.
 """
 
 import glob
@@ -10,7 +11,7 @@ import os
 import stat
 import zlib
 from pathlib import PurePath
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -18,32 +19,34 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from dataflow.clock import Clock
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SourceError
-from dataflow.items import schemas
+from dataflow.items.schemas import raw_schema
 from dataflow.settings import Settings
-from dataflow.source import Check
-from dataflow.source.framing import Backlog, Framer, raw_batch
-from dataflow.source.lag import PARTITIONS, PartitionLag
+from dataflow.source import CheckFormat
+from dataflow.source.batching import Backlog, raw_batch
+from dataflow.source.framing import Framer, Record
+from dataflow.source.lag import LAGS, PartitionLag
 from dataflow.source.on_demand import OnDemandFile, shrunk
 
+#: Suffix of a file name -> format of the records. Other files are plain text.
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv"}
 _BLOCK_BYTES = 1 << 18
-#: What reading a file may raise, gzipped or not.
+#: The errors of a read, of a gzipped file too.
 _UNREADABLE = (OSError, EOFError, zlib.error)
 
 
-def open_source(settings: Settings, uri: Uri, clock: Clock, check: Check) -> "FileSource":
-    """Raises ``SourceError`` if nothing is there, or something is that cannot be read."""
+def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckFormat) -> "FileSource":
+    """Open the files that ``uri`` names. Raises ``SourceError`` if there are none or one cannot be read."""
     uri.allow("format")
     if uri.authority not in ("", "localhost"):
         raise SourceError(f"{uri}: files are local; write file:PATH or file:///PATH")
     formats = {path: file_format(path, uri) for path in _paths(uri.path)}
     for path, format in formats.items():
-        check(format, _header(path, settings)[0] if format == "csv" else None)
+        check_format(format, _header(path, settings).raw if format == "csv" else None)
     return FileSource(settings, formats, clock)
 
 
 def file_format(path: str, uri: Uri) -> str:
-    """The format that ``?format=`` says, or else the suffix."""
+    """The format of the file ``path``: the option ``format`` of the URI, else what the suffix says."""
     if "format" in uri.options:
         return uri.choice("format", "jsonl", "csv", "text")
     return FORMATS.get(PurePath(path.removesuffix(".gz")).suffix.lower(), "text")
@@ -51,7 +54,7 @@ def file_format(path: str, uri: Uri) -> str:
 
 def _paths(pattern: str) -> list[str]:
     pattern = os.path.normpath(pattern) if pattern else ""
-    _utf8(pattern)
+    _check_name(pattern)
     if os.path.lexists(pattern):
         paths = [pattern]
     else:
@@ -60,12 +63,12 @@ def _paths(pattern: str) -> list[str]:
         what = "no file matches" if glob.has_magic(pattern) else "no such file"
         raise SourceError(f"{pattern or 'file:'}: {what}")
     for path in paths:
-        _readable(path)
+        _check_readable(path)
     return paths
 
 
-def _utf8(path: str) -> None:
-    # A name is part of an event's identity and of the recovery store, and both are UTF-8.
+def _check_name(path: str) -> None:
+    # The name is in the identity of each event and in the recovery store, and both are UTF-8.
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -73,12 +76,12 @@ def _utf8(path: str) -> None:
         raise SourceError(f"{shown}: the name is not UTF-8; rename the file") from None
 
 
-def _readable(path: str) -> None:
-    _utf8(path)
+def _check_readable(path: str) -> None:
+    _check_name(path)
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise SourceError(f"{path}: is a directory; name its files, as in {path}/*.jsonl")
+            raise SourceError(f"{path}: is a directory; name its files, for example {path}/*.jsonl")
         if not stat.S_ISREG(mode):
             raise SourceError(f"{path}: not a regular file; read a pipe or a device through stdin:")
         with open(path, "rb"):
@@ -105,28 +108,34 @@ def _read(file: BinaryIO | gzip.GzipFile | OnDemandFile, path: str) -> bytes:
         raise _unreadable(path, error) from None
 
 
-def _holds_something(path: str) -> bool:
+def _has_data(path: str) -> bool:
     if not path.endswith(".gz"):
         return bool(_size(path))
-    with _open(path) as file:  # packed, nothing takes some bytes, too
+    with _open(path) as file:  # a gzipped file has some bytes even if it holds no data
         return bool(_read(file, path))
 
 
-def _header(path: str, settings: Settings) -> tuple[bytes, int]:
-    """The header record of a CSV file and the byte offset behind it; ``(b"", 0)`` if it is empty."""
+class _Header(NamedTuple):
+    """The header record of a CSV file, and the byte offset of the line after it; empty in an empty file."""
+
+    raw: bytes
+    end: int
+
+
+def _header(path: str, settings: Settings) -> _Header:
     framer = Framer("csv", settings.source.max_record_bytes)
     with _open(path) as file:
         while block := _read(file, path):
-            # Line by line: what follows the header must stay out of `position`.
+            # One line at a time: `framer.position` must not count the lines after the header.
             for line in block.splitlines(keepends=True):
                 if records := framer.feed(line):
-                    return records[0][1], framer.position
+                    return _Header(records[0].raw, framer.position)
     records = framer.close()
-    return (records[0][1], framer.position) if records else (b"", 0)
+    return _Header(records[0].raw, framer.position) if records else _Header(b"", 0)
 
 
 class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
-    """A partition for each file; its state is the byte offset of the next record."""
+    """A partition for each file. The state of a partition is the byte offset of the next record."""
 
     def __init__(self, settings: Settings, formats: dict[str, str], clock: Clock) -> None:
         self._settings, self._formats, self._clock = settings, formats, clock
@@ -135,7 +144,7 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return list(self._formats)
 
     def partitions_with_data(self) -> list[str]:
-        return [path for path in self._formats if _holds_something(path)]
+        return [path for path in self._formats if _has_data(path)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":
         return _FilePartition(
@@ -155,9 +164,9 @@ class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
         self._path, self._clock = path, clock
         header = None
         if format == "csv":
-            header, behind = _header(path, settings)
-            position = max(position, behind)
-        self._schema = schemas.raw_schema(format, header)
+            header, end = _header(path, settings)
+            position = max(position, end)
+        self._schema = raw_schema(format, header)
         self._bytes = OnDemandFile(path)
         self._unpacked = gzip.GzipFile(fileobj=self._bytes, mode="rb") if path.endswith(".gz") else None
         try:
@@ -166,14 +175,14 @@ class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
             self.close()
             raise
         self._framer = Framer(format, settings.source.max_record_bytes, position)
-        self._backlog = Backlog[tuple[int, bytes]](settings.source, lambda record: len(record[1]))
+        self._backlog = Backlog[Record](settings.source, lambda record: len(record.raw))
         self._end = False
-        self._lag = PARTITIONS.add(PartitionLag())
+        self._lag = LAGS.add(PartitionLag())
 
     def _skip(self, position: int) -> None:
         if self._unpacked:
             try:
-                reached = self._unpacked.seek(position)  # reads up to there; less if the stream ends before
+                reached = self._unpacked.seek(position)  # reads the stream; reaches less if the stream ends
             except _UNREADABLE as error:
                 raise _unreadable(self._path, error) from None
         else:
@@ -194,11 +203,12 @@ class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
             raise StopIteration
         if not self._unpacked:
             self._lag.bytes = max(0, self._bytes.size - self.snapshot())
-        return [raw_batch(records, self._path, self._clock(), self._schema)]
+        raws, offsets = [record.raw for record in records], [record.offset for record in records]
+        return [raw_batch(raws, offsets, self._path, self._clock(), self._schema)]
 
     def snapshot(self) -> int:
         first = self._backlog.first
-        return first[0] if first else self._framer.position
+        return first.offset if first else self._framer.position
 
     def close(self) -> None:
         if self._unpacked:

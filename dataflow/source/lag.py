@@ -1,4 +1,4 @@
-"""How much data of a source is not read yet, as gauges."""
+"""Gauges of the data that a source has not read yet."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,17 @@ from dataflow.telemetry.live_objects import LiveObjects, known
 
 @dataclass(eq=False)
 class PartitionLag:
-    """The unread data of one partition; ``None``: unknown."""
+    """The unread data of one partition. ``None``: the partition does not know its lag."""
 
     messages: int | None = None
     bytes: int | None = None
 
 
-PARTITIONS: LiveObjects[PartitionLag] = LiveObjects()
+#: The lag of each partition that is open in this process.
+LAGS: LiveObjects[PartitionLag] = LiveObjects()
 
 
 def show() -> None:
-    """From now on, the gauges show the lag of all ``PARTITIONS``."""
-    metrics.SOURCE_LAG_MESSAGES.set_function(lambda: known(part.messages for part in PARTITIONS))
-    metrics.SOURCE_LAG_BYTES.set_function(lambda: known(part.bytes for part in PARTITIONS))
+    """From now on, the gauges show the sum of all :data:`LAGS`."""
+    metrics.SOURCE_LAG_MESSAGES.set_function(lambda: known(lag.messages for lag in LAGS))
+    metrics.SOURCE_LAG_BYTES.set_function(lambda: known(lag.bytes for lag in LAGS))

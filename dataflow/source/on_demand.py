@@ -1,4 +1,4 @@
-"""Files that are open only while there is room: a glob may name more files than a process may open."""
+"""Files that stay open only while few files are open: a glob may match more files than a process may open."""
 
 import io
 import os
@@ -9,17 +9,19 @@ from typing import Any
 from dataflow.errors import SourceError
 
 _LIMIT, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-#: So many files of a process stay open between two reads: a quarter of the usual limit of 1,024.
+#: How many files a process keeps open between two reads: a quarter of the usual limit of 1,024.
 KEPT_OPEN = 256 if _LIMIT == resource.RLIM_INFINITY else min(256, _LIMIT // 4)
 _ROOM = threading.BoundedSemaphore(KEPT_OPEN)
 
 
 class OnDemandFile(io.RawIOBase):
-    """The bytes of ``path``. The first read opens the file. It stays open until ``close`` if fewer than
-    ``KEPT_OPEN`` files are open; else it is opened for each read anew.
+    """The bytes of the file ``path``.
 
-    Reading raises ``SourceError`` if the file cannot be opened, is replaced by another file, or becomes
-    shorter than what was read of it. ``size``: bytes of the file at the last read.
+    The first read opens the file. If fewer than ``KEPT_OPEN`` files are open, the file stays open until
+    ``close``; otherwise each read opens and closes the file.
+
+    A read raises ``SourceError`` if the file cannot be opened, if another file has replaced it, or if it has
+    become shorter than the bytes that were read. ``size``: the bytes of the file at the last read.
     """
 
     def __init__(self, path: str) -> None:
@@ -40,7 +42,7 @@ class OnDemandFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if whence != os.SEEK_SET:
-            raise io.UnsupportedOperation("only from the start")
+            raise io.UnsupportedOperation("can only seek from the start of the file")
         self._at = offset
         return offset
 
@@ -81,8 +83,8 @@ class OnDemandFile(io.RawIOBase):
 
 
 def shrunk(path: str, position: int) -> SourceError:
-    """The error for a file that ends before ``position``, in bytes, up to which it had been read."""
+    """The error for a file that ends before ``position``, the number of bytes that were read before."""
     return SourceError(
-        f"{path}: is shorter than what had been read of it ({position} bytes); "
-        f"was it replaced? start with an empty recovery directory to read it anew"
+        f"{path}: is shorter than the {position} bytes that were read before; was the file replaced? "
+        f"To read it from its start, start with an empty recovery directory"
     )

@@ -1,4 +1,4 @@
-"""A source that logs which partitions it reads, stops on request, and ends the process on an error."""
+"""Wraps a source: logs where partitions begin and end, stops on request, ends the process on an error."""
 
 import logging
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
-    """The partitions and states of ``inner``.
+    """The partitions and the states of ``inner``.
 
     All partitions end as soon as ``stopping`` returns true. ``polled`` is called at each poll of a partition.
     """
@@ -40,10 +40,10 @@ class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "_WatchedPart":
         part = self._guard(self._inner.build_part)(step_id, for_part, resume_state)
-        at = part.snapshot()
+        position = part.snapshot()
         how = "opened" if resume_state is None else "resumed"
-        fields = {"partition": for_part, "position": at, "resumed": resume_state is not None}
-        _log.info(Line("partition_opened", f"{for_part}: {how} at {at}", **fields))
+        fields = {"partition": for_part, "position": position, "resumed": resume_state is not None}
+        _log.info(Line("partition_opened", f"{for_part}: {how} at {position}", **fields))
         return _WatchedPart(part, for_part, self._guard, self._stopping, self._polled)
 
 
@@ -66,8 +66,9 @@ class _WatchedPart(StatefulSourcePartition[pa.RecordBatch, Any]):
             raise
 
     def _log_position(self, event: str, what: str) -> None:
-        at = self._inner.snapshot()
-        _log.info(Line(event, f"{self._name}: {what} at {at}", partition=self._name, position=at))
+        position = self._inner.snapshot()
+        sentence = f"{self._name}: {what} at {position}"
+        _log.info(Line(event, sentence, partition=self._name, position=position))
 
     def next_awake(self) -> datetime | None:
         awake: datetime | None = self._inner.next_awake()

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
@@ -29,6 +28,8 @@ def levels(ids: pa.Array) -> Int64s:
     >>> levels(pa.array(["a", "b", "c", "d", "e", "f"])).tolist()
     [0, 0, 0, 1, 0, 1]
     """
+    import pandas as pd  # noqa: PLC0415  few flows take samples, and pandas takes a second to import
+
     hashes = pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
     # The level is the number of leading zero bits of the hash.
     bits = np.frexp(hashes.astype(np.float64))[1]

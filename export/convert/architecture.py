@@ -1,4 +1,4 @@
-"""Reads what a sentence-transformers folder is made of, and refuses what the graph cannot hold."""
+"""Reads the modules of a sentence-transformers folder, and refuses modules that the graph cannot hold."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from export.errors import ModelError
 
-#: What sentence-transformers calls the pooled vector that its modules hand on.
+#: The name that sentence-transformers gives to the pooled vector, which its modules pass on.
 EMBEDDING = "sentence_embedding"
 
 Pooling = Literal["mean", "cls", "max"]
@@ -21,7 +21,7 @@ _OLD_NAMES: dict[str, Pooling] = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """Transformer, then ``pooling``, ``dense`` dense layers, then L2 normalisation if ``normalize``."""
+    """A transformer, ``pooling``, a number of ``dense`` layers, then L2 normalisation if ``normalize``."""
 
     pooling: Pooling
     normalize: bool
@@ -31,7 +31,7 @@ class Architecture:
 def read(folder: Path) -> Architecture:
     """The architecture of a sentence-transformers folder.
 
-    Raises ``ModelError`` naming the module or pooling that is not supported.
+    Raises ``ModelError`` with the name of a module or pooling that is not supported.
     """
     modules = _json(folder / "modules.json")
     kinds = [str(module["type"]).rpartition(".")[2] for module in modules]

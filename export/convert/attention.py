@@ -1,8 +1,8 @@
-"""Attention as one operator of ONNX Runtime instead of a dozen, in graphs that are traced.
+"""Traces attention as one operator of ONNX Runtime instead of a dozen.
 
-``com.microsoft::MultiHeadAttention`` takes queries, keys and values, which tokens are padding, and MPNet's
-bias by relative position. The pattern matcher of ``onnxruntime.transformers`` finds no attention in what
-transformers 5 traces, and does not know MPNet's bias; so the operator is what is traced in the first place.
+``com.microsoft::MultiHeadAttention`` takes queries, keys, values, the padding mask, and MPNet's bias by
+relative position. The pattern matcher of ``onnxruntime.transformers`` finds no attention in graphs that
+transformers 5 traces, and does not know MPNet's bias. So the trace contains the operator from the start.
 """
 
 import contextlib
@@ -56,9 +56,11 @@ _attention: Callable[..., Any] = _Attention.apply
 
 @contextlib.contextmanager
 def fused(transformer: Any, mask: Callable[[], torch.Tensor]) -> Iterator[bool]:
-    """Within the block ``transformer`` calls the operator, with the padding of ``mask()`` (b, length) int32.
+    """Make ``transformer`` call the operator within the block.
 
-    Yields whether it does: a class that transformers lets nobody else compute attention for stays as it is.
+    ``mask`` returns the padding mask of the current call, (b, length) int32.
+    Yields whether the transformer calls it. A class of transformers that does not let other code compute its
+    attention stays unchanged.
     """
 
     def attend(
@@ -73,11 +75,11 @@ def fused(transformer: Any, mask: Callable[[], torch.Tensor]) -> Iterator[bool]:
     def attend_mpnet(
         self: Any, hidden: Any, attention_mask: Any = None, position_bias: Any = None, **more: Any
     ) -> tuple[Any]:
-        # One bias a row, though all are equal: ONNX Runtime 1.19 reads past the end of a single one.
+        # One bias per row, although all are equal: ONNX Runtime 1.19 reads past the end of a single bias.
         given = (self.q(hidden), self.k(hidden), self.v(hidden), mask(), position_bias)
         out = _attention(*given, self.num_attention_heads, self.attention_head_size**-0.5)
-        # As above, a shape that ONNX Runtime cannot follow: where it can it fuses the residual into
-        # SkipLayerNormalization, which on a CPU took 9 % of the time, and apart they take 3 %.
+        # The -1 is a shape that ONNX Runtime cannot infer. With a shape that it can infer, it fuses the
+        # residual into SkipLayerNormalization, which took 9 % of the time on a CPU; unfused they take 3 %.
         return (self.o(out.reshape(hidden.shape[0], -1, self.all_head_size)),)
 
     config = transformer.config
@@ -88,7 +90,7 @@ def fused(transformer: Any, mask: Callable[[], torch.Tensor]) -> Iterator[bool]:
         return
     before = config._attn_implementation
     AttentionInterface.register(_NAME, attend)
-    # The operator takes the padding itself.
+    # The operator applies the padding mask itself.
     AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
     config._attn_implementation = _NAME
     if mpnet:

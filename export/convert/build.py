@@ -1,4 +1,7 @@
-"""Builds one version of a model repository from a sentence-transformers model, behind the parity gate."""
+"""Builds one version of a model repository from a sentence-transformers model.
+
+A graph that does not agree with ``SentenceTransformer.encode`` is not installed.
+"""
 
 import hashlib
 import os
@@ -9,22 +12,23 @@ from typing import Literal
 
 import numpy as np
 
-from export.convert import architecture, parity, precision, weights
+from dataflow.embed.repository import Layout
+from export.convert import architecture, parity, precision
 from export.convert.precision import DATA, Precision
-from export.convert.weights import Log, Source
+from export.convert.weights import WEIGHTS_FILE, Log, Weights, locate, sha256
 from export.errors import ExportError
 from export.repository import install
 from export.repository.configs import Device
-from export.repository.install import Layout, Spec
+from export.repository.install import Spec
 
 
 @dataclass(frozen=True)
 class Target:
-    """What to make: ``precision`` None and ``device`` None as it is there, else fp32 for any device."""
+    """What to build. None means as in the repository, or fp32 for any device if the model is new."""
 
     precision: Precision | Literal["auto"] | None = None
     device: Device | None = None
-    #: A folder of JSON lines with a ``text``, which lossy precisions are compared on.
+    #: A folder of JSON lines with a ``text``; lossy precisions are compared on these texts.
     texts: Path = DATA
 
     def is_met(self, spec: Spec) -> bool:
@@ -32,26 +36,26 @@ class Target:
 
 
 def build(
-    source: Source, root: Path, *, cache: Path, force: bool, log: Log, target: Target | None = None
+    weights: Weights, root: Path, *, cache: Path, force: bool, log: Log, target: Target | None = None
 ) -> Spec:
-    """Export ``source`` into the repository ``root`` unless it is there already.
+    """Export ``weights`` into the repository ``root``, unless the repository holds that model already.
 
-    Raises ``ModelError`` if it cannot be had or is of another kind, ``ParityError`` if the graph does
-    not agree with the reference; the repository is then as it was before.
+    Raises ``ModelError`` if the weights cannot be found or the model is of an unsupported kind, and
+    ``ParityError`` if the graph does not agree with the reference. The repository then stays unchanged.
     """
     layout, target = Layout(root), target or Target()
-    if not force and (spec := installed(source, layout)) and target.is_met(spec):
+    if not force and (spec := installed(weights, layout)) and target.is_met(spec):
         install.write_served_files(layout, spec)
         log(f"{root} already holds {spec.name}, nothing to do (parity {spec.parity:.1e}, dim {spec.dim})")
         return spec
     if target.precision is not None and target.precision != "auto":
-        precision.require(target.precision, target.device or "auto", target.texts)
-    folder = weights.locate(source, cache, log)
+        precision.require_available(target.precision, target.device or "auto", target.texts)
+    folder = locate(weights, cache, log)
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".build-") as scratch:
             built = Layout(Path(scratch))
-            spec = _build(source, folder, built, target, log)
+            spec = _build(weights, folder, built, target, log)
             install.install(layout, built, spec)
     except OSError as error:
         raise ExportError(f"{error.filename or root}: {error.strerror}") from None
@@ -62,32 +66,32 @@ def build(
     return spec
 
 
-def installed(source: Source, layout: Layout) -> Spec | None:
-    """The spec of ``layout`` if it holds ``source``, whole and unchanged. Imports no torch."""
+def installed(weights: Weights, layout: Layout) -> Spec | None:
+    """The spec of ``layout`` if it holds ``weights``, complete and unchanged. Imports no torch."""
     spec = install.read_spec(layout)
     if spec is None or spec.format != install.FORMAT or not layout.graph.is_file():
         return None
-    if source.known:
-        wanted = source.known.sha256[weights.WEIGHTS]
-    elif source.folder:
-        wanted = _weights_sum(source.folder)
+    if weights.known:
+        wanted = weights.known.sha256[WEIGHTS_FILE]
+    elif weights.folder:
+        wanted = _weights_sum(weights.folder)
     else:
-        wanted = spec.weights_sha256 if spec.source == _origin(source) else ""
+        wanted = spec.weights_sha256 if spec.source == _origin(weights) else ""
     same = (
         spec.weights_sha256 == wanted
         and layout.tokenizer.is_file()
         and layout.reference.is_file()
-        and spec.tokenizer_sha256 == weights.sha256(layout.tokenizer)
-        and spec.graph_sha256 == weights.sha256(layout.graph)
+        and spec.tokenizer_sha256 == sha256(layout.tokenizer)
+        and spec.graph_sha256 == sha256(layout.graph)
     )
     return spec if same else None
 
 
-def _build(source: Source, folder: Path, built: Layout, target: Target, log: Log) -> Spec:
+def _build(weights: Weights, folder: Path, built: Layout, target: Target, log: Log) -> Spec:
     parts = architecture.read(folder)
     weights_sha256 = _weights_sum(folder)
     log("loading torch and the reference model")
-    from export.convert import graph  # noqa: PLC0415  torch takes seconds, and a known model may be there already
+    from export.convert import graph  # noqa: PLC0415  torch takes seconds; an installed model needs none
     from export.convert.variants import Variants  # noqa: PLC0415  onnxruntime, too
 
     reference = graph.load(folder)
@@ -95,7 +99,7 @@ def _build(source: Source, folder: Path, built: Layout, target: Target, log: Log
     built.model.mkdir(parents=True)
     log("tracing the ONNX graph")
     device = target.device or "auto"
-    # TensorRT does not know the one operator for attention.
+    # TensorRT does not know the operator that computes attention in one step.
     graph.export(reference, parts, built.graph, fuse=device != "tensorrt")
     graph.save_tokenizer(reference, built.tokenizer)
     log(f"comparing with SentenceTransformer.encode on {len(parity.DIFFICULT_TEXTS)} difficult texts")
@@ -107,11 +111,11 @@ def _build(source: Source, folder: Path, built: Layout, target: Target, log: Log
     variant = variants.fastest() if wanted == "auto" else variants.make(wanted)
     os.replace(variant.graph, built.graph)
     return Spec(
-        name=source.known.hub.rpartition("/")[2] if source.known else Path(source.name).resolve().name,
-        source=_origin(source),
+        name=weights.known.hub.rpartition("/")[2] if weights.known else Path(weights.name).resolve().name,
+        source=_origin(weights),
         weights_sha256=weights_sha256,
-        tokenizer_sha256=weights.sha256(built.tokenizer),
-        graph_sha256=weights.sha256(built.graph),
+        tokenizer_sha256=sha256(built.tokenizer),
+        graph_sha256=sha256(built.graph),
         dim=int(expected.shape[1]),
         max_tokens=int(reference.max_seq_length or 0),
         pooling=parts.pooling,
@@ -126,14 +130,15 @@ def _build(source: Source, folder: Path, built: Layout, target: Target, log: Log
 
 
 def _weights_sum(folder: Path) -> str:
-    """The sum of the transformer's weights; with dense layers, of the sums of all weights."""
-    files = [folder / weights.WEIGHTS, *sorted(folder.glob(f"*_*/{weights.WEIGHTS}"))]
+    """The sum of the transformer's weights; with dense layers, a sum of the sums of all weights."""
+    files = [folder / WEIGHTS_FILE, *sorted(folder.glob(f"*_*/{WEIGHTS_FILE}"))]
     files = [path if path.is_file() else path.with_name("pytorch_model.bin") for path in files]
-    sums = [weights.sha256(path) for path in files]
+    sums = [sha256(path) for path in files]
     return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
-def _origin(source: Source) -> str:
-    if source.known:
-        return source.known.hub
-    return " ".join(source.packages) or str(Path(source.name).resolve())
+def _origin(weights: Weights) -> str:
+    """The ``source`` of ``spec.json``."""
+    if weights.known:
+        return weights.known.hub
+    return " ".join(weights.packages) or str(Path(weights.name).resolve())

@@ -17,14 +17,15 @@ from export.convert import attention
 from export.convert.architecture import EMBEDDING, Architecture, Pooling
 from export.errors import ModelError
 
-#: What Triton 24.10's ONNX Runtime reads (opset <= 21, IR <= 10), and the fusions of newer ones know.
+#: The ONNX Runtime of Triton 24.10 reads this opset (it takes opset <= 21, IR <= 10), and the fusions of
+#: newer ONNX Runtimes know it.
 OPSET = 17
 
 
 class Encoder(torch.nn.Module):
     """``input_ids``, ``attention_mask`` (b, length) int64 -> ``embedding`` (b, dim) float32."""
 
-    #: The mask of the call that runs, for :func:`export.convert.attention.fused`.
+    #: The mask of the current call, for :func:`export.convert.attention.fused`.
     mask: torch.Tensor
 
     def __init__(self, reference: SentenceTransformer, architecture: Architecture) -> None:
@@ -53,7 +54,7 @@ def _pool(pooling: Pooling, hidden: torch.Tensor, attention_mask: torch.Tensor) 
 
 
 def load(folder: Path) -> SentenceTransformer:
-    """The reference, on the CPU. Raises ``ModelError`` if the folder does not load."""
+    """Load the reference model on the CPU. Raises ``ModelError`` if the folder does not load."""
     with _quiet():
         try:
             model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
@@ -65,12 +66,12 @@ def load(folder: Path) -> SentenceTransformer:
 def export(
     reference: SentenceTransformer, architecture: Architecture, path: Path, *, fuse: bool = True
 ) -> None:
-    """Write the graph of ``reference`` to ``path``, batch and length axes dynamic.
+    """Write the graph of ``reference`` to ``path``, with dynamic batch and length axes.
 
-    ``fuse``: with attention as one operator, which ONNX Runtime knows and TensorRT does not.
+    ``fuse``: write attention as one operator, which ONNX Runtime knows and TensorRT does not.
     """
     encoder = Encoder(reference, architecture).eval()
-    # Unequal lengths, so that the trace keeps what the mask does.
+    # The lengths differ, so that the trace keeps the effect of the mask.
     input_ids = torch.full((2, 8), 5, dtype=torch.int64)
     attention_mask = torch.ones_like(input_ids)
     attention_mask[1, 5:] = 0
@@ -93,7 +94,7 @@ def export(
 
 
 def _state_dimension(path: Path, dim: int) -> None:
-    """Say the output's second dimension in numbers: the tracer leaves a symbol, a server compares."""
+    """Write the output's second dimension as a number: a server compares it, the tracer leaves a symbol."""
     model = onnx.load(path)
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = dim
     onnx.checker.check_model(model)
@@ -101,7 +102,7 @@ def _state_dimension(path: Path, dim: int) -> None:
 
 
 def save_tokenizer(reference: SentenceTransformer, path: Path) -> None:
-    """Write the fast tokenizer with this model's truncation and padding id in it."""
+    """Write the fast tokenizer, including the truncation and the padding id of this model."""
     fast: Any = reference.tokenizer
     tokenizer = type(fast.backend_tokenizer).from_str(fast.backend_tokenizer.to_str())
     tokenizer.enable_truncation(max_length=reference.max_seq_length)
@@ -111,7 +112,7 @@ def save_tokenizer(reference: SentenceTransformer, path: Path) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence progress bars and notes of torch and transformers that no user of ours can act on."""
+    """Silence progress bars and notes of torch and transformers that our users can do nothing about."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -1,13 +1,11 @@
-"""The gate: an exported graph and its tokenizer must give what ``SentenceTransformer.encode`` gives."""
+"""Compares an exported graph and its tokenizer with ``SentenceTransformer.encode`` on difficult texts."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from export.errors import ParityError
-
-#: Largest difference allowed in any component, fp32.
+#: The largest difference that fp32 may have in any component.
 TOLERANCE = 1e-5
 
 #: Texts that break tokenizers, padding, truncation or transport.
@@ -50,10 +48,10 @@ Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
 
 def difference(expected: npt.NDArray[np.float32], embed: Embed) -> float:
-    """The largest difference in any component, over the difficult texts, several ways of batching them.
+    """The largest difference in any component, over the difficult texts batched in three ways.
 
-    ``expected``: (len(DIFFICULT_TEXTS), dim). All together, one at a time, and a mixture of lengths in
-    another order; NaN counts as infinite.
+    The texts are embedded all together, one at a time, and all together in another order, which mixes their
+    lengths. ``expected``: (len(DIFFICULT_TEXTS), dim). NaN counts as infinite.
     """
     texts = list(DIFFICULT_TEXTS)
     shuffled = np.random.default_rng(0).permutation(len(texts))
@@ -64,14 +62,3 @@ def difference(expected: npt.NDArray[np.float32], embed: Embed) -> float:
     )
     worst = float(np.max([np.abs(each - expected) for each in found]))
     return worst if np.isfinite(worst) else float("inf")
-
-
-def gate(expected: npt.NDArray[np.float32], embed: Embed) -> float:
-    """:func:`difference`, or ``ParityError`` if it is more than :data:`TOLERANCE`."""
-    worst = difference(expected, embed)
-    if worst > TOLERANCE:
-        raise ParityError(
-            f"the exported graph differs from SentenceTransformer.encode by {worst:.2g} "
-            f"(allowed {TOLERANCE:g}); nothing was installed"
-        )
-    return worst

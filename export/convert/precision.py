@@ -1,7 +1,8 @@
-"""What an exported graph may be other than fp32, and what it must still give.
+"""The precisions of an exported graph, and how well each must agree with the reference: its gate.
 
-Each precision has a gate; what does not pass it is not installed. Cosines are between the embeddings of one
-text, before and after; ``kept`` is the share of the most anomalous hundredth of real texts that still is.
+A graph that does not pass its gate is not installed. A cosine is between the embeddings of one text before
+and after the conversion. ``kept`` is the share of anomalies, the most anomalous hundredth of real texts, that
+are still anomalies after the conversion.
 """
 
 import json
@@ -22,17 +23,17 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 Vectors = npt.NDArray[np.float32]
 
-#: precision -> the lowest mean cosine to the reference over the difficult texts; in fp16 of each of them.
+#: precision -> the lowest mean cosine to the reference over the difficult texts; for fp16, of each text.
 COSINES: dict[str, float] = {"fp16": 0.9999, "bf16": 0.9999, "int8": 0.98}
-#: precision -> the lowest share of the anomalies of fp32 that it must find, too.
-KEPT: dict[str, float] = {"int8": 0.95}
+#: precision -> the lowest share of the anomalies of fp32 that this precision must find, too.
+LEAST_KEPT: dict[str, float] = {"int8": 0.95}
 
 _TOP = 0.01
-#: Of fewer anomalies no share of 95 % can be told.
+#: Fewer anomalies cannot show a share of 95 %.
 _MIN_ANOMALIES = 20
 _NEIGHBOURS = 5
 _TEXTS_PER_FILE = 2000
-#: Real texts, JSON lines with a ``text``, unless the user names others.
+#: Real texts, JSON lines with a ``text``, unless the user names another folder.
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
@@ -47,7 +48,7 @@ class Agreement:
 
 
 def agreement(expected: Vectors, embed: parity.Embed) -> Agreement:
-    """``expected``: (len(DIFFICULT_TEXTS), dim), the reference's."""
+    """Compare ``embed`` with ``expected``, the vectors of the reference: (len(DIFFICULT_TEXTS), dim)."""
     found = embed(parity.DIFFICULT_TEXTS)
     cosines = np.einsum("ij,ij->i", _unit(expected), _unit(found))
     if not np.isfinite(cosines).all():
@@ -56,7 +57,7 @@ def agreement(expected: Vectors, embed: parity.Embed) -> Agreement:
 
 
 def shortfall(precision: str, found: Agreement) -> str | None:
-    """How ``found`` differs by more than ``precision`` may from the reference, or None."""
+    """How ``found`` differs more from the reference than ``precision`` allows, or None if it does not."""
     if precision == "fp32":
         wide = found.difference > parity.TOLERANCE
         return f"by {found.difference:.2g} (allowed {parity.TOLERANCE:g})" if wide else None
@@ -65,29 +66,30 @@ def shortfall(precision: str, found: Agreement) -> str | None:
     return f"with a {which} cosine of {cosine:.6f} (at least {least:g})" if cosine < least else None
 
 
-def check(precision: Precision, found: Agreement) -> None:
-    """The gate. Raises ``ParityError`` saying what was allowed and what was found."""
+def require_agreement(precision: Precision, found: Agreement) -> None:
+    """The gate. Raises ``ParityError`` with what was allowed and what was found."""
     if how := shortfall(precision, found):
         raise ParityError(f"{precision} differs from SentenceTransformer.encode {how}; nothing was installed")
-    if precision in KEPT and (found.kept is None or found.kept < KEPT[precision]):
-        kept = "unknown what" if found.kept is None else f"{found.kept:.1%}"
+    if precision in LEAST_KEPT and (found.kept is None or found.kept < LEAST_KEPT[precision]):
+        kept = "an unknown share" if found.kept is None else f"{found.kept:.1%}"
         raise ParityError(
             f"{precision} keeps {kept} of the most anomalous {_TOP:.0%} of real texts "
-            f"(at least {KEPT[precision]:.0%}); nothing was installed"
+            f"(at least {LEAST_KEPT[precision]:.0%}); nothing was installed"
         )
 
 
 def real_texts(folder: Path) -> dict[str, list[str]]:
-    """Distinct texts of the ``*.jsonl`` in ``folder``, by file."""
+    """The distinct texts of each ``*.jsonl`` file in ``folder``."""
     return {path.name: _texts(path) for path in sorted(folder.glob("*.jsonl"))}
 
 
-def kept(expected: Sequence[Vectors], found: Sequence[Vectors]) -> float | None:
-    """How many of the most anomalous hundredth of ``expected`` are that of ``found`` too, 0 to 1.
+def anomalies_kept(expected: Sequence[Vectors], found: Sequence[Vectors]) -> float | None:
+    """The share of the anomalies of ``expected`` that are anomalies of ``found`` too, 0 to 1.
 
-    One pair of (n, dim) for each set of texts; None if there are too few. Anomalous is what is far from its
-    fifth nearest neighbour: of the built-in scorers one without random starts. k-means moves between
-    solutions: at a cosine of 0.9996 its hundredth had 8 to 75 % in common with that of fp32.
+    ``expected`` and ``found`` hold one (n, dim) array for each set of texts. None if there are too few texts.
+    Anomalies are the hundredth of the texts that is farthest from its fifth nearest neighbour. This distance
+    has no random starts. k-means would not do: it moves between solutions, and at a cosine of 0.9996 it kept
+    only 8 to 75 % of its anomalies.
     """
     same = total = 0
     for before, after in zip(expected, found, strict=True):
@@ -99,26 +101,26 @@ def kept(expected: Sequence[Vectors], found: Sequence[Vectors]) -> float | None:
 
 
 def bf16_refusal() -> str | None:
-    """Why bf16 cannot be had on this machine, or None."""
+    """Why this machine cannot make bf16, or None if it can."""
     try:
         import openvino  # noqa: PLC0415  optional
     except ImportError:
         return "bf16 needs OpenVINO; install it with: pip install --no-deps -r requirements/openvino.txt"
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        return f"this CPU ({platform.machine()}) has no bfloat16 instructions; OpenVINO would imitate them"
+        return f"this CPU ({platform.machine()}) has no bfloat16 instructions; OpenVINO would emulate them"
     return None
 
 
-def require(precision: Precision, device: str, texts: Path) -> None:
-    """Raise ``ModelError`` if ``precision`` cannot be had, before anything is done for it."""
+def require_available(precision: Precision, device: str, texts: Path) -> None:
+    """Raise ``ModelError`` if ``precision`` cannot be made here, before any work is done for it."""
     if precision in ("bf16", "int8") and device != "auto":
-        raise ModelError(f"{precision} is for CPUs; on a GPU take fp16")
+        raise ModelError(f"{precision} is for CPUs; use fp16 on a GPU")
     if precision == "bf16" and (why := bf16_refusal()):
         raise ModelError(why)
-    if precision in KEPT and sum(map(_anomalies, real_texts(texts).values())) < _MIN_ANOMALIES:
+    if precision in LEAST_KEPT and sum(map(_anomalies, real_texts(texts).values())) < _MIN_ANOMALIES:
         raise ModelError(
             f"{precision} is compared on {round(_MIN_ANOMALIES / _TOP)} or more different real texts, and "
-            f"{texts} has not as many; name a folder of JSON lines with a `text`: --texts"
+            f"{texts} has fewer; name a folder of JSON lines with a `text`: --texts"
         )
 
 
@@ -134,7 +136,8 @@ def _far(vectors: Vectors) -> npt.NDArray[np.float64]:
 
 
 def _unit(vectors: Vectors) -> Vectors:
-    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # an infinite or zero vector becomes NaN, which the callers refuse
+        unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit
 
 

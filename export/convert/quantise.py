@@ -1,4 +1,4 @@
-"""The fp32 graph in fewer bits. Needs onnx and onnxruntime, not torch."""
+"""Converts the fp32 graph to fewer bits. int8 needs onnx and onnxruntime; fp16 needs torch, too."""
 
 import logging
 import tempfile
@@ -11,16 +11,17 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 
 def to_fp16(source: Path, target: Path) -> None:
-    """Weights and encoder in fp16; inputs, pooling, normalisation and output as they were.
+    """Convert weights and encoder to fp16; inputs, pooling, normalisation and output stay unchanged.
 
-    For GPUs: ONNX Runtime's CPU kernels convert to and fro, which is slower than fp32, but they do run it.
+    This is for GPUs. ONNX Runtime's CPU kernels can run the graph, but slower than fp32: they convert each
+    tensor to fp32 and back.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415  imports torch
 
     model: Any = onnx.load(source)
     nodes = list(model.graph.node)
     last = max((i for i, node in enumerate(nodes) if node.op_type == "LayerNormalization"), default=-1)
-    # Pooling adds up to 512 tokens and divides by no less than 1e-9, which fp16 has not.
+    # Pooling sums up to 512 tokens and divides by at least 1e-9, a number that fp16 cannot hold.
     after = [node.name for node in nodes[last + 1 :]]
     converted = convert_float_to_float16(model, keep_io_types=True, node_block_list=after)
     _drop_detours(converted)
@@ -28,7 +29,7 @@ def to_fp16(source: Path, target: Path) -> None:
 
 
 def _drop_detours(model: Any) -> None:
-    """From fp32 to fp16 and at once back: what the converter puts between two nodes that stay in fp32."""
+    """Remove casts to fp16 and back, which the converter puts between two nodes that stay in fp32."""
     made_by = {output: node for node in model.graph.node for output in node.output}
     for node in model.graph.node:
         before = made_by.get(node.input[0]) if _is_cast(node, onnx.TensorProto.FLOAT) else None
@@ -41,12 +42,15 @@ def _is_cast(node: Any, to: int) -> bool:
 
 
 def to_int8(source: Path, target: Path) -> None:
-    """All products with weights in int8: weights by output channel, activations by tensor as they come."""
+    """Convert all products with weights to int8: weights by output channel, activations by tensor."""
     _quantize(source, target, lambda rows, columns: True)
 
 
 def to_int8_but_down(source: Path, target: Path) -> None:
-    """As :func:`to_int8`, less those that bring a layer's wide activations back: outliers are theirs."""
+    """As :func:`to_int8`, but leave the down projections in fp32.
+
+    They are the products that reduce a layer's wide activations; their activations contain the outliers.
+    """
     _quantize(source, target, lambda rows, columns: rows <= columns)
 
 
@@ -57,7 +61,7 @@ def _quantize(source: Path, target: Path, wanted: Callable[[int, int], bool]) ->
         (node.name, shapes.get(node.input[1])) for node in model.graph.node if node.op_type == "MatMul"
     ]
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it advises a preparation that changes nothing here
+    logging.disable(logging.WARNING)  # it recommends a preparation that changes nothing here
     try:
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             made = Path(scratch, target.name)

@@ -1,7 +1,7 @@
-"""Makes a graph of another precision from the fp32 one, holds it to its gate, and picks the fastest."""
+"""Makes graphs of other precisions from the fp32 graph, holds each to its gate, and finds the fastest."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,13 +9,14 @@ from statistics import median
 
 import numpy as np
 
-from dataflow.embed.onnx import MAX_ROWS, MAX_TOKENS, Session
+from dataflow.embed.onnx import Session
 from dataflow.embed.tokens import Tokens
 from export.convert import parity, precision, quantise
 from export.convert.precision import Agreement, Precision, Vectors
 from export.convert.weights import Log
 from export.errors import ModelError, ParityError
 from export.repository.configs import Device
+from export.serve.openvino_session import session
 
 _ROUNDS = 5
 _ROUND_TEXTS = 48
@@ -24,7 +25,7 @@ _TEXTS = [" ".join(["disk failure on node"] * n) for n in range(1, 49)]
 
 @dataclass(frozen=True)
 class Variant:
-    """A graph that passed its gate, and how it is run here."""
+    """A graph that passed its gate, and a function that runs the graph here."""
 
     precision: Precision
     graph: Path
@@ -33,9 +34,10 @@ class Variant:
 
 
 class Variants:
-    """What can be made of ``graph``.
+    """The variants that can be made of ``graph``.
 
-    ``expected``: (n, dim), the reference's for the difficult texts; ``texts``: a folder of real ones.
+    ``expected``: (n, dim), what the reference gives for the difficult texts; ``texts``: a folder of real
+    texts.
     """
 
     def __init__(
@@ -45,18 +47,18 @@ class Variants:
         self._device, self._texts, self._log = device, texts, log
         embed = Session(graph, tokenizer).encode
         found = precision.agreement(expected, embed)
-        precision.check("fp32", found)
+        precision.require_agreement("fp32", found)
         self._fp32 = Variant("fp32", graph, embed, found)
 
     def make(self, wanted: Precision) -> Variant:
-        """Raises ``ModelError`` if it cannot be had here, ``ParityError`` if it does not pass its gate."""
-        precision.require(wanted, self._device, self._texts)
+        """Raises ``ModelError`` if ``wanted`` cannot be made here, ``ParityError`` if it fails its gate."""
+        precision.require_available(wanted, self._device, self._texts)
         if wanted == "fp32":
             return self._fp32
-        self._log(f"making {wanted}, and comparing")
+        self._log(f"making {wanted} and comparing it")
         if wanted == "bf16":  # the same graph: OpenVINO rounds
             embed = _openvino(self._graph, self._tokenizer, self._expected.shape[1])
-            return self._checked(Variant("bf16", self._graph, embed, self._fp32.found))
+            return self._compared(Variant("bf16", self._graph, embed, self._fp32.found))
         if wanted == "fp16":
             return self._quantised("fp16", quantise.to_fp16)
         try:
@@ -66,9 +68,9 @@ class Variants:
             return self._quantised("int8", quantise.to_int8_but_down)
 
     def fastest(self) -> Variant:
-        """Of those that pass, the one with the most texts a second on this machine."""
+        """The variant that embeds the most texts per second here, of those that pass their gate."""
         if self._device != "auto":
-            self._log("auto: fp16, for a GPU that is not here to be asked")
+            self._log("auto: fp16, because this machine cannot measure a GPU")
             return self.make("fp16")
         passed = [self._fp32]
         for wanted in ("bf16", "int8"):
@@ -78,7 +80,7 @@ class Variants:
                 self._log(f"auto: without {wanted}: {error}")
         texts = [text for file in self._real[0].values() for text in file[:_ROUND_TEXTS]] or [*_TEXTS]
         seconds: dict[str, list[float]] = {each.precision: [] for each in passed}
-        for _ in range(_ROUNDS):  # in turns, so that what else the machine does meets all of them
+        for _ in range(_ROUNDS):  # in turns, so that other work on the machine slows all variants alike
             for each in passed:
                 begun = time.perf_counter()
                 each.embed(texts)
@@ -92,38 +94,34 @@ class Variants:
         path = self._graph.with_name(f"{convert.__name__}.onnx")
         convert(self._graph, path)
         embed = Session(path, self._tokenizer).encode
-        return self._checked(Variant(wanted, path, embed, self._fp32.found))
+        return self._compared(Variant(wanted, path, embed, self._fp32.found))
 
-    def _checked(self, variant: Variant) -> Variant:
+    def _compared(self, variant: Variant) -> Variant:
         found = precision.agreement(self._expected, variant.embed)
-        if variant.precision in precision.KEPT:
+        if variant.precision in precision.LEAST_KEPT:
             texts, before = self._real
             after = [variant.embed(each) for each in texts.values()]
-            found = replace(found, kept=precision.kept(list(before.values()), after))
-        precision.check(variant.precision, found)
+            found = replace(found, kept=precision.anomalies_kept(list(before.values()), after))
+        precision.require_agreement(variant.precision, found)
         return replace(variant, found=found)
 
     @cached_property
     def _real(self) -> tuple[dict[str, list[str]], dict[str, Vectors]]:
+        """The real texts of each file, and the vectors that fp32 gives for them."""
         texts = precision.real_texts(self._texts)
         self._log(f"{sum(map(len, texts.values()))} real texts of {', '.join(texts) or self._texts}")
         return texts, {name: self._fp32.embed(each) for name, each in texts.items()}
 
 
 def _openvino(graph: Path, tokenizer: Path, dim: int) -> parity.Embed:
-    """As the sidecar runs it."""
-    import openvino  # noqa: PLC0415  optional
+    """Embeds as the sidecar does it: with the same file for OpenVINO and the same batches."""
+    run, tokens = session(graph, "bf16"), Tokens(tokenizer)
 
-    hints = {"INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "LATENCY"}
-    request = openvino.Core().compile_model(graph, "CPU", hints).create_infer_request()
-    tokens = Tokens(tokenizer)
-
-    def embed(texts: object) -> Vectors:
-        listed = list(texts)  # type: ignore[call-overload]
-        vectors = np.empty((len(listed), dim), np.float32)
-        for batch in tokens.batches(listed, max_tokens=MAX_TOKENS, max_rows=MAX_ROWS):
+    def embed(texts: Sequence[str]) -> Vectors:
+        vectors = np.empty((len(texts), dim), np.float32)
+        for batch in tokens.batches(texts):
             feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
-            vectors[batch.rows] = request.infer(feed)["embedding"]
+            vectors[batch.rows] = run(feed)["embedding"]
         return vectors
 
     return embed

@@ -1,4 +1,4 @@
-"""How long a running server takes: latency and throughput by batch size and by concurrent requests."""
+"""Measures a running server: latency and throughput by batch size and by number of concurrent requests."""
 
 import random
 import time
@@ -20,7 +20,7 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the table: latencies of a request in milliseconds."""
+    """One row of the table. Latencies are those of a request, in milliseconds."""
 
     batch: int
     concurrency: int
@@ -32,7 +32,7 @@ class Cell:
 
 
 def made_up_texts(n: int) -> list[str]:
-    """Log lines of 4 to 40 words, mostly short, the same each time."""
+    """Log lines of 4 to 40 words, mostly short. Every call returns the same lines."""
     draw = random.Random(0)
     return [" ".join(draw.choices(_WORDS, k=min(3 + int(draw.paretovariate(1)), 40))) for _ in range(n)]
 
@@ -46,7 +46,7 @@ def bench(
     seconds: float,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Cell]:
-    """Measure each combination for ``seconds``, after one request that is not counted."""
+    """Measure each combination for ``seconds``, after one request per client that does not count."""
     for concurrency in concurrencies:
         embedders = [connect(options) for _ in range(concurrency)]
         try:
@@ -67,20 +67,20 @@ def _cell(
     pool = [texts[i % len(texts)] for i in range(len(texts) + batch)]
 
     def client(number: int) -> list[float]:
-        embedder, taken = embedders[number], []
-        place = number * batch % len(texts)
-        embedder.embed(pool[place : place + batch])
+        embedder, latencies = embedders[number], []
+        first = number * batch % len(texts)
+        embedder.embed(pool[first : first + batch])
         until = clock() + seconds
         while (begun := clock()) < until:
-            place = (place + batch) % len(texts)
-            embedder.embed(pool[place : place + batch])
-            taken.append(clock() - begun)
-        return taken
+            first = (first + batch) % len(texts)
+            embedder.embed(pool[first : first + batch])
+            latencies.append(clock() - begun)
+        return latencies
 
     with ThreadPoolExecutor(len(embedders)) as threads:
-        taken = list(threads.map(client, range(len(embedders))))
-    each = np.array([latency for of_one in taken for latency in of_one])
-    p50, p95, p99 = (np.quantile(each, (0.5, 0.95, 0.99)) * 1e3).tolist()
-    # Each client's own rate: they do not end at the same moment.
-    rate = sum(batch * len(of_one) / sum(of_one) for of_one in taken)
-    return Cell(batch, len(embedders), len(each), p50, p95, p99, rate)
+        by_client = list(threads.map(client, range(len(embedders))))
+    latencies = np.concatenate(by_client)
+    p50, p95, p99 = (np.quantile(latencies, (0.5, 0.95, 0.99)) * 1e3).tolist()
+    # The sum of each client's own rate: the clients do not end at one moment.
+    rate = sum(batch * len(own) / sum(own) for own in by_client)
+    return Cell(batch, len(embedders), len(latencies), p50, p95, p99, rate)

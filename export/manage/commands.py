@@ -1,8 +1,6 @@
-"""The commands of ``python -m export`` that need a running server; each returns its exit code."""
+"""The commands of ``python -m export`` that need a running server. Each returns its exit code."""
 
 import argparse
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,51 +8,49 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from dataflow import settings
+from dataflow.embed.repository import ENCODER, MODEL, Layout, versions_asked_for
 from export.convert import weights
 from export.convert.build import build
 from export.convert.parity import DIFFICULT_TEXTS
 from export.errors import FailedError, UsageError
 from export.manage import bench, verify, versions
-from export.manage.triton import Control
+from export.manage.table import show
+from export.manage.triton import RunningTriton, State
 from export.progress import steps
-from export.repository import install, version_policy
-from export.repository.configs import ENCODER, MODEL
-from export.repository.install import Layout
+from export.repository import install
 
 
 @contextmanager
-def _control(options: argparse.Namespace) -> Iterator[Control]:
-    control = Control(embed_settings(options), options.key_file)
+def _running_triton(arguments: argparse.Namespace) -> Iterator[RunningTriton]:
+    triton = RunningTriton(embed_options(arguments), arguments.key_file)
     try:
-        yield control
+        yield triton
     finally:
-        control.close()
+        triton.close()
 
 
-def embed_settings(options: argparse.Namespace) -> settings.Embed:
-    """How the dataflow would reach the server that ``options`` name."""
+def embed_options(arguments: argparse.Namespace) -> settings.Embed:
+    """The options with which the dataflow reaches the server that ``arguments`` name."""
     return settings.Embed(
-        url=options.url,
-        repository=options.repository,
-        tls_ca=options.tls_ca,
-        tls_certificate=options.tls_certificate,
-        tls_key=options.tls_key,
+        url=arguments.url,
+        repository=arguments.repository,
+        tls_ca=arguments.tls_ca,
+        tls_certificate=arguments.tls_certificate,
+        tls_key=arguments.tls_key,
     )
 
 
-def list_versions(options: argparse.Namespace) -> int:
-    root = options.repository
-    wanted = version_policy.read(root)
-    with _control(options) as control:
-        states, traffic = control.states(), control.traffic()
+def list_versions(arguments: argparse.Namespace) -> int:
+    root = arguments.repository
+    asked = versions_asked_for(root)
+    with _running_triton(arguments) as triton:
+        states, traffic = triton.states(), triton.traffic()
     rows = []
     for version in sorted({*versions.on_disk(root), *(version for _, version in states)}):
-        spec, told = install.read_spec(Layout(root, str(version))), traffic.get(version)
-        state, why = _state(states, version)
+        spec, answered = install.read_spec(Layout(root, str(version))), traffic.get(version)
+        state = state_of_both(states, version)
         rows.append(
             {
                 "version": version,
@@ -62,139 +58,123 @@ def list_versions(options: argparse.Namespace) -> int:
                 "precision": spec and spec.precision,
                 "dim": spec and spec.dim,
                 "parity": spec and spec.parity,
-                "wanted": version in wanted if wanted else None,
-                "state": state,
-                "reason": why,
-                "requests": told.requests if told else 0,
-                "texts": told.texts if told else 0,
-                "failed": told.failed if told else 0,
-                "mean_ms": round(told.mean_ms, 3) if told else None,
+                "wanted": version in asked if asked else None,
+                "state": state.name,
+                "reason": state.reason,
+                "requests": answered.requests if answered else 0,
+                "texts": answered.texts if answered else 0,
+                "failed": answered.failed if answered else 0,
+                "mean_ms": round(answered.mean_ms, 3) if answered else None,
             }
         )
-    _show(options, f"{root} and {options.url}", rows)
+    show(rows, f"{root} and {arguments.url}", as_json=arguments.json)
     return 0
 
 
-def _state(states: dict[tuple[str, int], tuple[str, str]], version: int) -> tuple[str, str]:
-    """Of both models together: READY only if both are."""
-    both = [states.get((model, version), ("not loaded", "")) for model in (MODEL, ENCODER)]
-    worst = next((each for each in both if each[0] != "READY"), both[0])
-    return ("not loaded", "") if worst[0] == "UNAVAILABLE" and worst[1] == "unloaded" else worst
+def state_of_both(states: dict[tuple[str, int], State], version: int) -> State:
+    """The state of a version, which is READY only if the version of both models is."""
+    not_loaded = State("not loaded", "")
+    both = [states.get((model, version), not_loaded) for model in (MODEL, ENCODER)]
+    worst = next((state for state in both if state.name != "READY"), both[0])
+    return not_loaded if worst == State("UNAVAILABLE", "unloaded") else worst
 
 
-def load(options: argparse.Namespace) -> int:
-    root = options.repository
-    wanted = options.version or version_policy.read(root) or versions.on_disk(root)[-1:]
+def load(arguments: argparse.Namespace) -> int:
+    root = arguments.repository
+    wanted = arguments.version or versions_asked_for(root) or versions.on_disk(root)[-1:]
     if not wanted:
-        raise UsageError(f"{root}: holds no whole version; make one with `python -m export build MODEL`")
-    with _control(options) as control, steps() as log:
-        versions.switch(control, embed_settings(options), root, {*control.ready(), *wanted}, log)
+        raise UsageError(f"{root}: holds no complete version; make one with `python -m export build MODEL`")
+    with _running_triton(arguments) as triton, steps() as log:
+        versions.switch(triton, embed_options(arguments), root, {*triton.ready(), *wanted}, log)
     return 0
 
 
-def unload(options: argparse.Namespace) -> int:
-    with _control(options) as control, steps() as log:
-        ready = control.ready()
-        left = set(ready) - set(options.version or ready)
-        if absent := set(options.version) - set(ready):
+def unload(arguments: argparse.Namespace) -> int:
+    with _running_triton(arguments) as triton, steps() as log:
+        ready = triton.ready()
+        left = set(ready) - set(arguments.version or ready)
+        if absent := set(arguments.version) - set(ready):
             raise UsageError(f"version {min(absent)} is not served; served is {ready or 'none'}")
         if left:
-            versions.switch(control, embed_settings(options), options.repository, left, log)
+            versions.switch(triton, embed_options(arguments), arguments.repository, left, log)
         else:
             for model in (MODEL, ENCODER):
-                control.unload(model)
+                triton.unload(model)
             log("serving no version")
     return 0
 
 
-def promote(options: argparse.Namespace) -> int:
-    if (options.model is None) == (options.source is None):
-        raise UsageError("say MODEL, to export it, or --from REPOSITORY, to copy what was exported there")
-    with _control(options) as control, steps() as log:
-        if options.source:
-            make = versions.copy_version(options.source, options.from_version)
+def promote(arguments: argparse.Namespace) -> int:
+    if (arguments.model is None) == (arguments.copy_from is None):
+        raise UsageError(
+            "name either MODEL, to export it, or --from REPOSITORY, to copy a version from there"
+        )
+    with _running_triton(arguments) as triton, steps() as log:
+        if arguments.copy_from:
+            make = versions.copy_version(arguments.copy_from, arguments.from_version)
         else:
-            source = weights.source(options.model, options.package)
+            found = weights.named(arguments.model, arguments.package)
 
             def make(scratch: Path) -> object:
-                return build(source, scratch, cache=options.cache, force=False, log=log)
+                return build(found, scratch, cache=arguments.cache, force=False, log=log)
 
-        versions.promote(control, embed_settings(options), options.repository, make, log, keep=options.keep)
+        root = arguments.repository
+        versions.promote(triton, embed_options(arguments), root, make, log, keep=arguments.keep)
     return 0
 
 
-def rollback(options: argparse.Namespace) -> int:
-    with _control(options) as control, steps() as log:
-        versions.rollback(control, embed_settings(options), options.repository, log, to=options.to)
+def rollback(arguments: argparse.Namespace) -> int:
+    with _running_triton(arguments) as triton, steps() as log:
+        versions.rollback(triton, embed_options(arguments), arguments.repository, log, to=arguments.to)
     return 0
 
 
-def verify_versions(options: argparse.Namespace) -> int:
-    with _control(options) as control, steps() as log:
-        asked = options.version or control.ready()
+def verify_versions(arguments: argparse.Namespace) -> int:
+    with _running_triton(arguments) as triton, steps() as log:
+        asked = arguments.version or triton.ready()
         if not asked:
-            raise FailedError(f"Triton at {options.url} serves no version")
+            raise FailedError(f"Triton at {arguments.url} serves no version")
         verdicts = []
         for version in asked:
-            layout = Layout(options.repository, str(version))
-            log(f"asking version {version} for {len(DIFFICULT_TEXTS)} difficult texts, three times")
-            reference = _encode(options.against) if options.against else verify.stored(layout)
-            verdicts.append(verify.verify(embed_settings(options), layout, reference))
-    _show(options, f"parity of {options.url}", [asdict(verdict) for verdict in verdicts])
+            layout = Layout(arguments.repository, str(version))
+            log(f"version {version} embeds {len(DIFFICULT_TEXTS)} difficult texts three times")
+            reference = _encode(arguments.against) if arguments.against else verify.stored_reference(layout)
+            verdicts.append(verify.verify(embed_options(arguments), layout, reference))
+    show([asdict(each) for each in verdicts], f"parity of {arguments.url}", as_json=arguments.json)
     return 0 if all(verdict.ok for verdict in verdicts) else 1
 
 
 def _encode(folder: Path) -> Any:
-    """What the original model gives now."""
+    """What the original model in ``folder`` gives for the difficult texts."""
     from export.convert import graph  # noqa: PLC0415  torch takes seconds
 
     return np.asarray(graph.load(folder).encode(list(DIFFICULT_TEXTS), show_progress_bar=False), np.float32)
 
 
-def bench_server(options: argparse.Namespace) -> int:
-    texts = bench.made_up_texts(4096)
-    if options.texts:
-        try:
-            texts = [line for line in options.texts.read_text(encoding="utf-8").splitlines() if line]
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{options.texts}: {error}") from None
-        if not texts:
-            raise UsageError(f"{options.texts}: holds no text")
+def bench_server(arguments: argparse.Namespace) -> int:
+    texts = _lines(arguments.texts) if arguments.texts else bench.made_up_texts(4096)
     cells = []
     with steps() as log:
         measured = bench.bench(
-            embed_settings(options),
+            embed_options(arguments),
             texts,
-            batches=options.batch,
-            concurrencies=options.concurrency,
-            seconds=options.seconds,
+            batches=arguments.batch,
+            concurrencies=arguments.concurrency,
+            seconds=arguments.seconds,
         )
         for cell in measured:
             log(f"{cell.concurrency} x {cell.batch}: {cell.texts_per_second:.0f} texts/s")
             cells.append(cell)
-    _show(options, f"{options.url}, {len(texts)} texts", [asdict(cell) for cell in cells])
+    title = f"{arguments.url}, {len(texts)} texts"
+    show([asdict(cell) for cell in cells], title, as_json=arguments.json)
     return 0
 
 
-def _show(options: argparse.Namespace, title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """On stdout: a table, or with ``--json`` a JSON list."""
-    if options.json:
-        print(json.dumps(rows, indent=2))
-        return
-    table = Table(title=title, title_justify="left", box=None, header_style="bold")
-    names = list(rows[0]) if rows else ["version"]
-    for name in names:
-        numeric = any(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in names))
-    width = None if sys.stdout.isatty() else 200
-    Console(highlight=False, width=width, markup=False).print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.2g}" if abs(value) < 0.01 else f"{value:.6g}"
-    return "" if value is None else str(value)
+def _lines(path: Path) -> Sequence[str]:
+    try:
+        texts = [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from None
+    if not texts:
+        raise UsageError(f"{path}: holds no text")
+    return texts

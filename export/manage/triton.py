@@ -1,27 +1,34 @@
-"""A running Triton in explicit mode, as its operator sees it: states of versions, traffic, load, unload."""
+"""A running Triton in explicit mode: states of its versions, their traffic, load and unload."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tritonclient.grpc as client
 from tritonclient.utils import InferenceServerException
 
 from dataflow import settings
+from dataflow.embed.repository import ENCODER, MODEL
 from export import key
 from export.errors import FailedError
-from export.repository.configs import ENCODER, MODEL
 
 _QUICK_SECONDS = 10.0
-#: A large model that TensorRT plans anew takes minutes.
+#: TensorRT takes minutes to compile a large model.
 _LOAD_SECONDS = 900.0
+
+
+class State(NamedTuple):
+    """The state of one version of one model. ``reason``: why the version is not READY."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Since the version was loaded. ``mean_ms``: of a request, its wait in the queue included."""
+    """What a version answered since it was loaded. ``mean_ms``: of a request, with its wait in the queue."""
 
     requests: int
     texts: int
@@ -29,16 +36,16 @@ class Traffic:
     mean_ms: float
 
 
-class Control:
-    """Raises ``FailedError`` for whatever the server cannot or will not do.
+class RunningTriton:
+    """A connection to a running Triton. Raises ``FailedError`` if the server cannot or does not do something.
 
-    ``key_file``: with the server's key, see :mod:`export.key`; it may be absent where a server asks for none.
+    ``key_file``: holds the server's key, see :mod:`export.key`. A server that asks for no key needs no file.
     """
 
     def __init__(self, options: settings.Embed, key_file: Path) -> None:
         self.url = options.url
         self._key_file = key_file
-        self._headers, self._without = _headers(key_file)
+        self._headers, self._no_key_because = _headers(key_file)
         tls = {
             "ssl": options.tls_ca is not None,
             "root_certificates": options.tls_ca and str(options.tls_ca),
@@ -50,26 +57,26 @@ class Control:
     def close(self) -> None:
         self._client.close()
 
-    def states(self) -> dict[tuple[str, int], tuple[str, str]]:
-        """(model, version) -> state and, if not READY, why; of all that the server has tried to load."""
-        with self._told("list models"):
+    def states(self) -> dict[tuple[str, int], State]:
+        """(model, version) -> its state, of all that the server has tried to load."""
+        with self._failures("list models"):
             index = self._client.get_model_repository_index(self._headers, client_timeout=_QUICK_SECONDS)
         return {
-            (model.name, int(model.version)): (model.state, " ".join(model.reason.split()))
+            (model.name, int(model.version)): State(model.state, " ".join(model.reason.split()))
             for model in index.models
             if model.version and model.name in (MODEL, ENCODER)
         }
 
     def ready(self) -> list[int]:
-        """The versions that answer texts, ascending."""
+        """The versions that embed texts now, ascending."""
         states = self.states()
         return sorted(
-            version for (model, version), (state, _) in states.items() if (model, state) == (MODEL, "READY")
+            version for (model, version), state in states.items() if (model, state.name) == (MODEL, "READY")
         )
 
     def traffic(self) -> dict[int, Traffic]:
-        """Version -> what it has answered."""
-        with self._told("give statistics"):
+        """Version -> what it answered."""
+        with self._failures("return statistics"):
             answer = self._client.get_inference_statistics(
                 headers=self._headers, client_timeout=_QUICK_SECONDS
             )
@@ -82,32 +89,34 @@ class Control:
         return found
 
     def load(self, model: str) -> None:
-        """Load what the model's config asks for; what it no longer asks for is let go after that."""
-        with self._told(f"load {model}"):
+        """Load the versions that the model's config asks for, and then unload the others."""
+        with self._failures(f"load {model}"):
             self._client.load_model(model, self._headers, client_timeout=_LOAD_SECONDS)
 
     def unload(self, model: str) -> None:
-        with self._told(f"unload {model}"):
+        """Unload all versions."""
+        with self._failures(f"unload {model}"):
             self._client.unload_model(model, self._headers, client_timeout=_QUICK_SECONDS)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _failures(self, what: str) -> Iterator[None]:
+        """Turn the client's exception into a ``FailedError``, which says what Triton does not do and why."""
         try:
             yield
         except InferenceServerException as error:
-            said = " ".join(str(error.message()).split())
-            if key.METADATA in said:
+            message = " ".join(str(error.message()).split())
+            if key.METADATA in message:
                 raise FailedError(
                     f"Triton at {self.url} does not {what} without its key, and {self._key_file}: "
-                    f"{self._without or 'holds the key of another server'}; name the file that the server "
-                    "wrote at its start with --key-file"
+                    f"{self._no_key_because or 'holds the key of another server'}; name the file that the "
+                    "server wrote when it started: --key-file FILE"
                 ) from None
-            why = "connection refused; is it running?" if "Connection refused" in said else said[:400]
+            why = "connection refused; is it running?" if "Connection refused" in message else message[:400]
             raise FailedError(f"Triton at {self.url} does not {what}: {why}") from None
 
 
 def _headers(path: Path) -> tuple[dict[str, str], str]:
-    """With the key in ``path``, or none, and why there is none."""
+    """The headers with the key in ``path``. Without a key: no headers, and the reason."""
     try:
         return {key.METADATA: key.read(path)}, ""
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Whether a served version still gives what it gave when it was exported."""
+"""Compares the answers of a served version with the reference that its export stored."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,19 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow import settings
+from dataflow.embed.repository import Layout
 from dataflow.embed.triton.connect import connect
 from export.convert import parity, precision
 from export.errors import FailedError
 from export.repository import install
-from export.repository.install import Layout
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``difference``: the largest in any component; ``cosine``: the mean, over the difficult texts.
+    """How far a version is from its reference, over the difficult texts.
 
-    ``ok``: whether the gate of the export would let it pass.
+    ``difference`` is the largest in any component, ``cosine`` the mean. ``ok``: the version agrees as closely
+    as the gate of its precision asks.
     """
 
     version: str
@@ -27,26 +28,26 @@ class Verdict:
     ok: bool
 
 
-def stored(layout: Layout) -> npt.NDArray[np.float32]:
-    """What ``SentenceTransformer.encode`` gave for the difficult texts, (n, dim)."""
+def stored_reference(layout: Layout) -> npt.NDArray[np.float32]:
+    """What ``SentenceTransformer.encode`` gave for the difficult texts during the export, (n, dim)."""
     try:
         reference: npt.NDArray[np.float32] = np.load(layout.reference)
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         raise FailedError(f"{layout.reference}: cannot be read; export again with `build --force`") from None
     if len(reference) != len(parity.DIFFICULT_TEXTS):
-        raise FailedError(f"{layout.reference}: of another export; export again with `build --force`")
+        raise FailedError(f"{layout.reference}: belongs to another export; export again with `build --force`")
     return reference
 
 
 def verify(options: settings.Embed, layout: Layout, reference: npt.NDArray[np.float32]) -> Verdict:
-    """Compare the server's answers with ``reference``. ``options.version`` is the version that is asked."""
+    """Compare the server's answers with ``reference``. The version of ``layout`` answers."""
     spec = install.read_spec(layout)
     kind = spec.precision if spec else "fp32"
     embedder = connect(options.model_copy(update={"version": layout.version}))
     try:
         if reference.shape[1] != embedder.dim:
             raise FailedError(
-                f"the server gives {embedder.dim} dimensions, the reference {reference.shape[1]}"
+                f"the server returns {embedder.dim} dimensions, the reference has {reference.shape[1]}"
             )
         found = precision.agreement(reference, lambda texts: embedder.embed(texts).vectors)
     finally:
@@ -55,9 +56,9 @@ def verify(options: settings.Embed, layout: Layout, reference: npt.NDArray[np.fl
     return Verdict(layout.version, kind, found.difference, found.cosine, ok)
 
 
-def gate(options: settings.Embed, layout: Layout) -> Verdict:
-    """:func:`verify` against what is stored, or ``FailedError``."""
-    verdict = verify(options, layout, stored(layout))
+def require_unchanged(options: settings.Embed, layout: Layout) -> Verdict:
+    """Compare with the stored reference. Raises ``FailedError`` if the answers do not agree with it."""
+    verdict = verify(options, layout, stored_reference(layout))
     if not verdict.ok:
         raise FailedError(
             f"version {layout.version} ({verdict.precision}) differs from its reference by "

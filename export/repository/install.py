@@ -1,44 +1,37 @@
-"""The Triton model repository on disk: its files, its configs, and what it says it holds.
+"""Puts an exported version into a model repository: graph, tokenizer, served code, configs, ``spec.json``.
 
-::
-
-    sbert/config.pbtxt            texts in, embeddings out
-    sbert/1/model.py              tokens.py  tokenizer.json  spec.json
-    sbert_encoder/config.pbtxt    the transformer
-    sbert_encoder/1/model.onnx    reference.npy  spec.json
-
-The encoder's ``spec.json`` is written last: a version without one is not whole. ``sbert`` has a copy, from
-which it says what it is: a server may hold its models in different places.
+:class:`dataflow.embed.repository.Layout` says where each file is. The encoder's ``spec.json`` is written
+last: a version without it is incomplete.
 """
 
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dataflow.embed.repository import Layout
 from export.errors import ExportError
 from export.repository import configs, version_policy
 
-MODEL, ENCODER = configs.MODEL, configs.ENCODER
-VERSION = "1"
-
-#: Counts up when the export itself changes, so that older exports are made again.
+#: Increases when the export itself changes, so that models exported before are exported again.
 FORMAT = 2
 
-_CODE = {
-    "model.py": Path(__file__).parents[2] / "model_repo" / MODEL / "1" / "model.py",
-    "tokens.py": Path(__file__).parents[2] / "dataflow" / "embed" / "tokens.py",
+_CHECKOUT = Path(__file__).parents[2]
+#: The code that is copied into each version: file name -> the original.
+_SERVED_CODE = {
+    "model.py": Layout(_CHECKOUT / "model_repo").model / "model.py",
+    "tokens.py": _CHECKOUT / "dataflow" / "embed" / "tokens.py",
 }
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a version is made from, and what it gives. Sums are SHA-256 in hex.
+    """The content of ``spec.json``: what a version is made from, and how well it agrees with the reference.
 
-    Measured against the reference: ``parity`` the largest difference, cosines, and, where the precision asks
-    for it, the share of anomalies ``kept``.
+    Sums are SHA-256 in hex. ``parity`` is the largest difference from the reference in any component; the
+    cosines are to the reference, their mean and the lowest one. ``kept`` is the share of anomalies that are
+    still anomalies, for precisions whose gate asks for it.
     """
 
     name: str
@@ -60,46 +53,13 @@ class Spec:
 
     @property
     def sha256(self) -> str:
-        """Of all that makes the vectors: two versions that share it give the same."""
+        """A sum of all that determines the vectors: two versions with equal sums compute equal vectors."""
         parts = (self.graph_sha256, self.tokenizer_sha256, self.precision)
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The paths of one version in a repository."""
-
-    root: Path
-    version: str = VERSION
-
-    @property
-    def model(self) -> Path:
-        return self.root / MODEL / self.version
-
-    @property
-    def encoder(self) -> Path:
-        return self.root / ENCODER / self.version
-
-    @property
-    def graph(self) -> Path:
-        return self.encoder / "model.onnx"
-
-    @property
-    def tokenizer(self) -> Path:
-        return self.model / "tokenizer.json"
-
-    @property
-    def reference(self) -> Path:
-        """What ``SentenceTransformer.encode`` gave for the difficult texts."""
-        return self.encoder / "reference.npy"
-
-    @property
-    def spec(self) -> Path:
-        return self.encoder / "spec.json"
-
-
 def read_spec(layout: Layout) -> Spec | None:
-    """The spec of a version, or None if there is none that this export understands."""
+    """The ``spec.json`` of a version, or None if there is none that this export understands."""
     try:
         written = json.loads(layout.spec.read_text(encoding="utf-8"))
         return Spec(**{name: value for name, value in written.items() if name != "sha256"})
@@ -108,7 +68,7 @@ def read_spec(layout: Layout) -> Spec | None:
 
 
 def install(layout: Layout, built: Layout, spec: Spec) -> None:
-    """Move the files of ``built``, in the same file system, to where they are served from."""
+    """Move the files of ``built`` to the served version ``layout``. Both are in one file system."""
     layout.spec.unlink(missing_ok=True)
     layout.encoder.mkdir(parents=True, exist_ok=True)
     layout.model.mkdir(parents=True, exist_ok=True)
@@ -119,29 +79,21 @@ def install(layout: Layout, built: Layout, spec: Spec) -> None:
 
 
 def write_served_files(layout: Layout, spec: Spec) -> None:
-    """Write code, configs and spec of a version where they are missing or differ."""
-    for name, path in _CODE.items():
+    """Write the code, the configs and the ``spec.json`` of a version where they are missing or differ."""
+    for name, path in _SERVED_CODE.items():
         try:
-            _write(layout.model / name, path.read_text(encoding="utf-8"))
+            _write_if_different(layout.model / name, path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ExportError(f"{path}: {error.strerror}; run the export from a checkout") from None
+    model = configs.model_config(spec.dim, spec.device)
     encoder = configs.encoder_config(spec.dim, spec.precision, spec.device, spec.max_tokens)
-    for name, text in ((MODEL, configs.model_config(spec.dim, spec.device)), (ENCODER, encoder)):
-        path = layout.root / name / "config.pbtxt"
-        _write(path, version_policy.kept(path, text))
-    said = json.dumps(asdict(spec) | {"sha256": spec.sha256}, indent=2) + "\n"
-    for path in (layout.model / layout.spec.name, layout.spec):
-        _write(path, said)
+    for path, text in ((layout.config, model), (layout.encoder_config, encoder)):
+        _write_if_different(path, version_policy.with_policy_of(path, text))
+    content = json.dumps(asdict(spec) | {"sha256": spec.sha256}, indent=2) + "\n"
+    for path in (layout.served_spec, layout.spec):
+        _write_if_different(path, content)
 
 
-def _write(path: Path, text: str) -> None:
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, path)
-
-
-def remove(path: Path) -> None:
-    """Remove a folder that the export itself made."""
-    shutil.rmtree(path, ignore_errors=True)
+def _write_if_different(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        version_policy.write_whole(path, text)

@@ -1,13 +1,13 @@
-"""Runs one server, and sees to it that nothing of it outlives whoever asked for it.
+"""Runs one server, and makes sure that no part of it outlives the process that asked for it.
 
-A process of its own, standard library only: ``python supervisor.py FOLDER KEY SECONDS COMMAND...``. It writes
-the server's process id to stdout, waits until its stdin closes (its parent let go, or died by any means)
-or the server ends, stops the server, and removes its ``FOLDER``, the file ``KEY`` unless another server has
-put its own there, and the shared memory that begins with that folder's name.
+This is a process of its own, standard library only: ``python supervisor.py FOLDER KEY SECONDS COMMAND...``.
+It writes the server's process id to stdout. It waits until the server ends or its own stdin closes: the
+parent closed it, or died by any means. Then it stops the server and removes ``FOLDER``, the shared memory
+whose name begins with the folder's name, and the file ``KEY``, unless another server has put its own key
+there.
 """
 
 import contextlib
-import ctypes
 import os
 import select
 import shutil
@@ -16,29 +16,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
 
 def main(folder: Path, key: Path, seconds: float, command: list[str]) -> int:
-    """The server's exit status."""
+    """Run ``command``; the server has ``seconds`` to stop when it is asked to. Returns its exit status."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     secret = key.read_bytes()
     server = subprocess.Popen(
-        command,
+        [sys.executable, "-I", str(_DIE_WITH_PARENT), str(os.getpid()), *command],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has one thread
     )
     try:
         print(server.pid, flush=True)
         ended = os.pidfd_open(server.pid)
-        # Not one long wait: a signal that comes just before it blocks would not be seen.
+        # Not one long wait: a signal that comes just before the wait blocks would not be seen.
         while not select.select([sys.stdin, ended], [], [], 1.0)[0]:
             pass
     finally:
@@ -56,7 +51,7 @@ def _stop(server: "subprocess.Popen[bytes]", seconds: float) -> None:
     server.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         server.wait(seconds)
-    # The server leads its own group; its Python stubs are in it.
+    # The server leads its own process group, which contains its Python stubs.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
     server.wait()

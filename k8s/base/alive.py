@@ -1,8 +1,8 @@
-"""``python alive.py SECONDS``: exit code 0 unless the dataflow's epoch has stood still for longer.
+"""``python alive.py SECONDS``: the liveness probe. Exit code 1 if the dataflow has stood still for longer.
 
-Bytewax polls a source only when the epoch before has passed through the whole dataflow, in all processes.
-So when anything hangs, the count of polls does. It is compared with what the probe before saw. A process
-that has no part of the source yet, or never, is alive when it answers.
+Bytewax polls a source only when the previous epoch has passed through the whole dataflow, in all processes.
+So when any step hangs, the number of polls stops growing. Each call compares the number with that of the
+previous call. A process that reads no partition of the source is alive as long as it answers.
 """
 
 import sys
@@ -16,7 +16,7 @@ SEEN = Path("/tmp/alive")
 
 
 def stalled_seconds(url: str, seen: Path) -> float:
-    """How long the counts have been as they are, as far as calls with the same ``seen`` tell."""
+    """Seconds since the number of polls last changed, as seen by calls with the same file ``seen``."""
     with urllib.request.urlopen(url, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     polls = "\n".join(line for line in lines if line.startswith(POLLS))
@@ -30,9 +30,9 @@ def main(longest_seconds: float, url: str = METRICS, seen: Path = SEEN) -> int:
     try:
         stalled = stalled_seconds(url, seen)
     except OSError as error:
-        print(f"no answer: {error}")
+        print(f"the metrics endpoint does not answer: {error}")
         return 1
-    print(f"no epoch for {stalled:.0f} s")
+    print(f"the dataflow has stood still for {stalled:.0f} s")
     return int(stalled > longest_seconds)
 
 

@@ -1,7 +1,8 @@
 """``python backup.py STORE COPY``: copies the recovery partitions while the dataflow writes to them.
 
-Each copy is whole in itself; that they are of slightly different moments is what ``-b`` of bytewax.run
-allows for: it must be longer than this takes. ``COPY`` is replaced when the new one is complete.
+Each copied partition is consistent, but the copies are made one after the other. Bytewax resumes from them
+if its backup interval (``-b``) is longer than the copying takes. The old ``COPY`` is replaced only when the
+new copy is complete.
 """
 
 import os
@@ -13,8 +14,10 @@ from pathlib import Path
 
 
 def backup(store: Path, copy: Path) -> int:
-    """Returns the number of partitions."""
+    """Copies all partitions. Returns their number. If there are none, the old ``copy`` stays."""
     parts = sorted(store.glob("part-*.sqlite3"))
+    if not parts:
+        return 0
     new = copy.with_name(f"{copy.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
@@ -27,7 +30,8 @@ def backup(store: Path, copy: Path) -> int:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # the rows hold texts
+    os.umask(0o077)  # the partitions contain texts of events
     number = backup(Path(sys.argv[1]), Path(sys.argv[2]))
-    print(f"{number} partitions")
-    sys.exit(not number)
+    if not number:
+        sys.exit(f"error: {sys.argv[1]} contains no recovery partitions")
+    print(f"{number} partitions copied")

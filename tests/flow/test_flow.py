@@ -1,22 +1,38 @@
-"""The whole flow over files, with the null embedder: the same rows however many workers run it."""
+"""The whole flow over files, with the null embedder: the rows do not depend on the number of workers."""
 
 import json
 import random
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.support.flows import environment, recovery, rows, run, scored, scores, start, write_stream
+from tests.support.flows import (
+    FLOW,
+    PACED,
+    Undisturbed,
+    environment,
+    recovery,
+    rows,
+    run,
+    scored,
+    scores,
+    start,
+    write_stream,
+)
+from tests.support.processes import Process, killed, size, wait_until
 
-
-@pytest.mark.parametrize(
+WORKERS = pytest.mark.parametrize(
     ("flags", "processes"),
     [((), 1), (("-w", "2"), 1), ((), 2)],
     ids=["1 worker", "2 threads", "2 processes"],
 )
+
+
+@WORKERS
 def test_every_event_is_in_every_window_it_belongs_to(
     tmp_path: Path, flags: tuple[str, ...], processes: int
 ) -> None:
@@ -27,25 +43,31 @@ def test_every_event_is_in_every_window_it_belongs_to(
     assert not rows(tmp_path / "out/dead.jsonl")
 
 
-@pytest.mark.parametrize(("flags", "processes"), [((), 1), (("-w", "2"), 1), ((), 2)])
+@WORKERS
 def test_killed_at_random_moments_it_gives_the_same_rows(
-    tmp_path: Path, flags: tuple[str, ...], processes: int
+    tmp_path: Path, undisturbed: Undisturbed, flags: tuple[str, ...], processes: int
 ) -> None:
+    """One kill while the processes start, and two while they write."""
     rng = random.Random(processes)
-    expected = write_stream(tmp_path)
-    run(environment(tmp_path))
-    undisturbed = scores(tmp_path / "out/scores.jsonl")
+    write_stream(tmp_path)
+    out = tmp_path / "out/scores.jsonl"
     flags = (*recovery(tmp_path / "recovery"), *flags)
-    env = environment(tmp_path, PACE="0.25")
-    for _ in range(5):
-        cluster = start(env, *flags, processes=processes, flow="tests.support.paced:flow")
-        time.sleep(rng.uniform(1.2, 2.4))
-        for process in cluster:
-            process.kill()
-            process.communicate()
-    run(env, *flags, processes=processes, flow="tests.support.paced:flow")
-    assert scored(tmp_path / "out/scores.jsonl") == expected
-    assert scores(tmp_path / "out/scores.jsonl") == undisturbed
+    env = environment(tmp_path, PACE="0.05", DRIFTLINE_SOURCE__BATCH_ROWS="20")
+    for writes in (True, False, True):
+        with killed(start(env, *flags, processes=processes, flow=PACED)) as cluster:
+            if writes:
+                wait_until_it_writes(cluster, out)
+            time.sleep(rng.uniform(0, 0.5))
+    run(env | {"PACE": "0"}, *flags, processes=processes, flow=PACED)
+    assert scored(out) == undisturbed.expected
+    assert scores(out) == undisturbed.scores
+
+
+def wait_until_it_writes(cluster: Sequence[Process], out: Path) -> None:
+    """Return when ``out`` has grown, or the flow has reached the end of its input."""
+    written = size(out)
+    while size(out) <= written and any(process.poll() is None for process in cluster):
+        time.sleep(0.02)
 
 
 def test_files_of_the_same_hours_make_nothing_late_whichever_is_read_first(tmp_path: Path) -> None:
@@ -58,17 +80,17 @@ def test_files_of_the_same_hours_make_nothing_late_whichever_is_read_first(tmp_p
     assert {(start, event) for _, start, event in found} == {(start, event) for _, start, event in expected}
 
 
-def test_with_keep_a_file_that_has_grown_goes_on_as_if_it_had_never_ended(tmp_path: Path) -> None:
+def test_with_keep_a_file_that_has_grown_goes_on_as_if_it_had_never_ended(
+    tmp_path: Path, undisturbed: Undisturbed
+) -> None:
     write_stream(tmp_path)
     whole = {path: path.read_text().splitlines(keepends=True) for path in tmp_path.glob("*.jsonl")}
-    run(environment(tmp_path))
-    expected = scores(tmp_path / "out/scores.jsonl")
     flags = recovery(tmp_path / "recovery")
     for share, on_eof in ((0.3, "keep"), (0.6, "keep"), (1.0, "close")):
         for path, lines in whole.items():
             path.write_text("".join(lines[: int(share * len(lines))]))
         run(environment(tmp_path, DRIFTLINE_WINDOW__ON_EOF=on_eof), *flags)
-    assert scores(tmp_path / "out/scores.jsonl") == expected
+    assert scores(tmp_path / "out/scores.jsonl") == undisturbed.scores
     assert not rows(tmp_path / "out/late.jsonl")
 
 
@@ -81,19 +103,15 @@ def test_a_live_stream_that_falls_silent_closes_its_windows(tmp_path: Path) -> N
         DRIFTLINE_WINDOW__DELAY="500ms",
         DRIFTLINE_WINDOW__IDLE_TIMEOUT="500ms",
     )
-    command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
     out = tmp_path / "out" / "scores.jsonl"
+    command = [sys.executable, "-m", "bytewax.run", FLOW]
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE) as process:
         assert process.stdin
         for second in (0, 5):
             event = {"id": f"e{second}", "host": "a", "ts": f"2026-01-01T00:00:0{second}Z", "text": "x"}
             process.stdin.write(json.dumps(event).encode() + b"\n")
         process.stdin.flush()
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (out.exists() and len(rows(out)) == 2):
-            time.sleep(0.1)
-        still_open = process.poll() is None
-        emitted = len(rows(out))
+        wait_until(lambda: size(out) and len(rows(out)) == 2, process)
         process.stdin.close()
-    assert still_open
-    assert emitted == 2
+    assert process.returncode == 0
+    assert len(rows(out)) == 2

@@ -1,4 +1,4 @@
-"""What the metrics say of a run is what it wrote."""
+"""The metrics of a run count what the run wrote."""
 
 import random
 from datetime import timedelta
@@ -58,7 +58,7 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
     read = settings.load(env)
     flow = build(
         read,
-        source=open_source(read, clock=utc_now, check=partial(check_format, read)),
+        source=open_source(read, clock=utc_now, check_format=partial(check_format, read)),
         embedder=NullEmbedder(8),
         sink=lambda stream, uri: sink.open_sink(uri, read, stream=stream),
     )
@@ -71,7 +71,7 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
     first = sum(window["revision"] == 0 for window in out["windows"])
     assert first < len(out["windows"])
     assert len(out["late"]) > 100
-    # Those that the end of the input closed have no arrival. What snapshots write depends on their moment.
+    # Windows that the end of the input closed have no arrival. The size of a snapshot depends on its moment.
     assert 0 < new.pop(("driftline_arrival_latency_seconds_count",)) < len(out["windows"])
     assert new.pop(("driftline_snapshot_bytes_total",)) > 0
     assert new == {

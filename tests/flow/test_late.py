@@ -11,12 +11,12 @@ from tests.support.flows import environment, rows, run, scored
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 HOURS, FILES, EVENTS = 4, 4, 3600
 LENGTH = 600
-#: In all files; and in one only.
+#: The keys that are in all files, and the key that is in one file only.
 SHARED, OWN = ("a", "b", "all"), "own{}"
 
 
 def write_files(folder: Path) -> dict[tuple[str, str, str], int]:
-    """Ordered files of the same hours. Returns the rows to expect in tumbling windows."""
+    """Write ordered files of the same hours. Returns the rows to expect in tumbling windows."""
     expected = {}
     for file in range(FILES):
         lines = []

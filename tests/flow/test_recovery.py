@@ -1,4 +1,4 @@
-"""What a crash leaves in the recovery store never comes back, and a store that has lost something says so."""
+"""A resume ignores what a crash left in the recovery store, and refuses a store that has lost data."""
 
 import json
 import random
@@ -19,6 +19,7 @@ from dataflow.doctor import __main__ as doctor
 from dataflow.flow import flow
 from dataflow.recovery.store import partition_paths, prepare, read_made_with
 from tests.support.flows import environment, run, scores
+from tests.support.processes import unmeasured
 from tests.support.recovery import other_flow
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -26,7 +27,7 @@ KEYS = 30
 
 
 def write_sparse_stream(folder: Path) -> dict[Path, list[str]]:
-    """Three ordered files of many keys, each with an event now and then. Returns their lines."""
+    """Three ordered files of many keys with few events each. Returns the lines of each file."""
     rng, files = random.Random(3), {}
     for file in range(3):
         times = sorted(rng.uniform(0, 4 * 3600) for _ in range(500))
@@ -44,15 +45,15 @@ def write_sparse_stream(folder: Path) -> dict[Path, list[str]]:
 
 
 def make_store(folder: Path) -> tuple[str, ...]:
-    """A store of four partitions; the flags that take a snapshot as often as can be and delete none."""
+    """Make a store of four partitions; the flags for as many snapshots as possible, none of them deleted."""
     folder.mkdir()
     init_db_dir(folder, 4)
     return ("-r", str(folder), "-s", "0", "-b", "1000000")
 
 
 def move_fronts_back(store: Path, epochs: int) -> None:
-    """What a kill leaves that comes after a partition's commit and before the front: snapshots of epochs that
-    did not finish.
+    """Leave the snapshots that a kill leaves between the commit of a partition and the commit of the front:
+    snapshots of epochs that did not finish.
     """
     for path in store.glob("part-*.sqlite3"):
         with closing(sqlite3.connect(path)) as database, database:
@@ -77,19 +78,17 @@ def test_snapshots_of_an_epoch_that_did_not_finish_never_count(tmp_path: Path) -
     move_fronts_back(tmp_path / "recovery", 20)
     # The epochs of this run are fewer than those that did not finish, and have other keys.
     read(0.6, 1000, "keep")
-    # This run goes beyond them, and many keys have no event in it.
+    # This run has more epochs than those that did not finish, and many keys have no event in this run.
     read(0.62, 1, "keep")
     read(1.0, 100, "close")
     assert scores(tmp_path / "out/scores.jsonl") == undisturbed
 
 
-def stopped(env: dict[str, str], *flags: str) -> tuple[int, str]:
-    """Runs a flow that stops by itself. Returns its exit code and the line that says why."""
-    command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow", *flags]
-    quiet = {"DRIFTLINE_LOG__LEVEL": "error"}
-    done = subprocess.run(command, env=env | quiet, capture_output=True, text=True, check=False, timeout=100)
-    assert done.stderr.count("\n") == 1, done.stderr
-    return done.returncode, done.stderr
+def failure(env: dict[str, str], *flags: str) -> str:
+    """Runs a flow that fails. Returns the line that says why."""
+    said = run(env | {"DRIFTLINE_LOG__LEVEL": "error"}, *flags, code=1)
+    assert said.count("\n") == 1, said
+    return said
 
 
 @pytest.mark.parametrize(
@@ -111,9 +110,7 @@ def test_a_store_that_lost_rows_ends_the_flow_with_one_line(tmp_path: Path, step
             database.execute("DELETE FROM snaps WHERE step_id = ?", (step,))
     for path, lines in files.items():
         path.write_text("".join(lines))
-    code, line = stopped(env, *flags)
-    assert code == 1
-    assert says in line
+    assert says in failure(env, *flags)
 
 
 class Kept(NamedTuple):
@@ -140,7 +137,7 @@ StartHere = Callable[..., str]
 
 @pytest.fixture
 def start_here(kept: Kept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> StartHere:
-    """Starts the flow on the store in this process; it must refuse. Returns its line."""
+    """Starts the flow in this process. The flow must refuse the store. Returns its error line."""
 
     def start(**settings: str) -> str:
         here = {"BYTEWAX_RECOVERY_DIRECTORY": str(kept.store)}
@@ -208,7 +205,7 @@ def test_a_disk_that_is_full_ends_the_flow_with_a_line_that_says_so(tmp_path: Pa
     env = environment(tmp_path, DRIFTLINE_SINK__SCORES="", DRIFTLINE_LOG__LEVEL="error")
     done = subprocess.run(
         [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow", *flags],
-        env=env,
+        env=unmeasured(env),
         capture_output=True,
         text=True,
         check=False,
@@ -216,5 +213,5 @@ def test_a_disk_that_is_full_ends_the_flow_with_a_line_that_says_so(tmp_path: Pa
     )
     assert done.returncode == 1
     assert "the recovery store cannot be written: disk I/O error" in done.stderr.splitlines()[-1]
-    # What comes before is Bytewax's own word.
+    # Bytewax itself writes the lines before the last one.
     assert "Traceback" not in done.stderr

@@ -1,56 +1,23 @@
-"""Sources and sinks in real dataflows: all records once and in order, whatever the workers and crashes."""
+"""Sources and sinks in real dataflows: each record once and in order, also after crashes."""
 
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
-from functools import partial
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import bytewax.operators as op
-import pyarrow as pa
 import pytest
-from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main, run_main
 
-from dataflow.decode.batch import check_format, decode_batch
 from dataflow.items.schemas import Decoded
-from dataflow.settings import Settings
-from dataflow.settings import Source as SourceSettings
-from dataflow.sink import open_sink
-from dataflow.source import open_source
+from tests.support.copying import copy_flow
 from tests.support.paths import ROOT
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 PART_ROWS = 500
-
-
-def copy_flow(
-    uri: str, out: str, *, rows: int = 16, watch: Callable[[Decoded], None] | None = None
-) -> Dataflow:
-    """From ``uri`` to ``out``, with dead letters beside it in ``out`` + ``.dead.jsonl``."""
-    settings = Settings(source=SourceSettings(uri=uri, batch_rows=rows))
-    flow = Dataflow("copy")
-    opened = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
-    raw = op.input("source", flow, opened)
-
-    def step(batch: pa.RecordBatch) -> Decoded:
-        decoded = decode_batch(batch, settings, now=NOW)
-        if watch:
-            watch(decoded)
-        return decoded
-
-    decoded = op.map("decode", raw, step)
-    good = op.map("good", decoded, lambda d: ("all", d.events))
-    bad = op.map("bad", decoded, lambda d: ("all", d.dead_letters))
-    op.output("sink", good, open_sink(out, settings, stream="late"))
-    op.output("dead", bad, open_sink(f"{out}.dead.jsonl", settings, stream="dead_letters"))
-    return flow
 
 
 def write_input(folder: Path, files: int = 3) -> None:
@@ -141,7 +108,7 @@ def test_a_grown_file_is_continued(tmp_path: Path) -> None:
 PIPE = """
 import sys
 from bytewax.testing import run_main
-from tests.flow.test_sources_sinks import copy_flow
+from tests.support.copying import copy_flow
 run_main(copy_flow("stdin:", "out.jsonl"))
 """
 

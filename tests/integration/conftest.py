@@ -1,4 +1,4 @@
-"""Real servers, started once for the run, on free ports of the loopback interface."""
+"""The real model and the real server, started once for each test process, on the loopback interface."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,26 +11,27 @@ from dataflow import settings
 from export.convert import weights
 from export.convert.build import build
 from export.serve import tritonserver
-from export.serve.sidecar import Sidecar, free_port
+from export.serve.sidecar import Sidecar
 from tests.support.paths import CACHE, MODEL, ROOT, Encode
+from tests.support.ports import free_port
 
 
 @pytest.fixture(scope="session")
 def model_folder() -> Path:
     """The original model, a sentence-transformers folder."""
-    return weights.locate(weights.source(MODEL), CACHE, print)
+    return weights.locate(weights.named(MODEL), CACHE, print)
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """The checkout's model repository, exported now unless it is there."""
-    build(weights.source(MODEL), ROOT / "model_repo", cache=CACHE, force=False, log=print)
+    """The model repository of the checkout, exported now unless it exists."""
+    build(weights.named(MODEL), ROOT / "model_repo", cache=CACHE, force=False, log=print)
     return ROOT / "model_repo"
 
 
 @pytest.fixture(scope="session")
 def sidecar_venv() -> Path:
-    """The environment with the real server, made now unless it is there."""
+    """The environment with the real server, made now unless it exists."""
     venv = ROOT / tritonserver.VENV
     if not (venv / "bin" / "python3").exists():
         tritonserver.install(venv, ROOT / tritonserver.REQUIREMENTS)
@@ -41,7 +42,7 @@ def sidecar_venv() -> Path:
 def triton(
     repository: Path, sidecar_venv: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sidecar]:
-    """A real Triton with the exported model, the same for all tests: leave it as it is."""
+    """A real Triton with the exported model. All tests share it: a test must not change it."""
     log = tmp_path_factory.mktemp("triton") / "triton.log"
     http, metrics = free_port(), free_port()
     with Sidecar(repository, venv=sidecar_venv, log=log, http_port=http, metrics_port=metrics) as sidecar:
@@ -57,7 +58,7 @@ def embed_settings(triton: Sidecar, repository: Path) -> settings.Embed:
 @pytest.fixture(scope="session")
 def reference(model_folder: Path) -> Encode:
     """``SentenceTransformer.encode`` of the original model."""
-    from export.convert import graph  # noqa: PLC0415  torch takes seconds, and most tests do without
+    from export.convert import graph  # noqa: PLC0415  torch takes seconds to import, and most tests do not need it
 
     model = graph.load(model_folder)
 

@@ -1,4 +1,4 @@
-"""The flow's scores are those of the article, computed in the plainest way.
+"""The scores of the flow are the scores of the article, which the test computes in the plainest way.
 
 Spark's ``groupBy(window(ts, '10 minutes', '5 minutes'))`` with a pandas UDF: stack a window's embeddings,
 ``KMeans(n_clusters=8, random_state=42)``, distance of each row to the centroid of its own cluster.
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from dataflow.clock import utc_now
 from dataflow.decode.batch import check_format
@@ -23,6 +24,8 @@ from dataflow.settings import Settings, Source
 from dataflow.source import open_source
 from export.serve.sidecar import Sidecar
 from tests.support.paths import ROOT, Encode
+
+pytestmark = pytest.mark.integration
 
 SHARED = ROOT.parent / "shared" / "data"
 
@@ -35,7 +38,7 @@ def stream(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
             pytest.skip(f"no {request.param}: real streams are not part of this repository")
         return SHARED / str(request.param)
     settings = Settings(source=Source(uri="demo:?seed=1&events=600"))
-    source: Any = open_source(settings, clock=utc_now, check=partial(check_format, settings))
+    source: Any = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
     lines = []
     for name in source.list_parts():
         partition = source.build_part("source", name, None)
@@ -60,7 +63,7 @@ def read(path: Path, time: str) -> pd.DataFrame:
 
 
 def plainest(stream: Path, encode: Encode) -> pd.DataFrame:
-    """One row an event and window: ``window_start``, ``id``, ``kmeans_dist``."""
+    """One row for each event and window: ``window_start``, ``id``, ``kmeans_dist``."""
     events = read(stream, "ts").sort_values(["ts", "id"])
     events["embeddings"] = list(encode(events["text"].tolist()))
     last = events["ts"].dt.floor("5min")
@@ -70,14 +73,15 @@ def plainest(stream: Path, encode: Encode) -> pd.DataFrame:
     for _, window in rows.groupby("window_start"):
         matrix = np.stack(window["embeddings"].tolist())
         kmeans = KMeans(n_clusters=min(8, len(matrix)), random_state=42)
-        labels = kmeans.fit_predict(matrix)
+        # One thread: beside a busy model server, several threads wait for each other.
+        with threadpool_limits(1):
+            labels = kmeans.fit_predict(matrix)
         distances = np.linalg.norm(matrix - kmeans.cluster_centers_[labels], axis=1)
         scored.append(window.assign(kmeans_dist=distances))
     table: pd.DataFrame = pd.concat(scored).set_index(["window_start", "id"]).sort_index()
     return table
 
 
-@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_flow_gives_the_rows_and_scores_of_the_article(
     stream: Path, triton: Sidecar, reference: Encode, tmp_path: Path

@@ -1,4 +1,4 @@
-"""Whoever reaches the sidecar's ports without its key asks for embeddings over gRPC, and changes nothing."""
+"""Without its key, the ports of the sidecar give embeddings over gRPC, and nobody can change the server."""
 
 import stat
 from collections.abc import Iterator
@@ -12,8 +12,9 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from export import key
 from export.__main__ import main
-from export.serve.sidecar import Sidecar, free_port
+from export.serve.sidecar import Sidecar
 from tests.support.attack import ask, bring_a_model
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -71,7 +72,7 @@ def test_grpc_without_the_key_gives_what_the_dataflow_calls(server: Sidecar) -> 
 
 
 def _answers(stub: Any, name: str) -> bool:
-    """Whether the call gets further than the question for the key."""
+    """Whether the server answers the call without asking for the key."""
     stream = name == "ModelStreamInfer"
     request = service_pb2.ModelInferRequest() if stream else getattr(service_pb2, f"{name}Request")()
     try:

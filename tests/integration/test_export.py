@@ -1,4 +1,4 @@
-"""The real export of the real model, and of small ones with other poolings."""
+"""The real export of the real model, and of small models with other poolings."""
 
 from pathlib import Path
 from typing import Any
@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from dataflow.embed.onnx import Session
+from dataflow.embed.repository import Layout
 from export.__main__ import main
 from export.convert import graph, parity, weights
 from export.convert.architecture import Architecture, Pooling
 from export.convert.build import build
 from export.errors import ParityError, SidecarError
-from export.repository.install import Layout, Spec
+from export.repository.install import Spec
 from export.serve.sidecar import HOST, Sidecar
 
 pytestmark = pytest.mark.integration
@@ -20,9 +21,9 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def exported(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Spec]:
-    """A local folder, exported to a repository of its own."""
+    """The model of a local folder, exported to a new repository."""
     root = tmp_path_factory.mktemp("repository")
-    spec = build(weights.source(str(model_folder)), root, cache=root, force=False, log=print)
+    spec = build(weights.named(str(model_folder)), root, cache=root, force=False, log=print)
     return root, spec
 
 
@@ -52,7 +53,7 @@ def test_the_graph_is_what_the_stock_server_reads(exported: tuple[Path, Spec]) -
     model = onnx.load(Layout(exported[0]).graph, load_external_data=False)
     assert {each.domain: each.version for each in model.opset_import} == {"": graph.OPSET, "com.microsoft": 1}
     assert model.ir_version <= 10
-    # One operator a layer; it, and none of the others of this domain, was tried with ONNX Runtime 1.19.
+    # One operator for each layer. Of this domain, only this operator was tried with ONNX Runtime 1.19.
     own = [node.op_type for node in model.graph.node if node.domain == "com.microsoft"]
     assert own == ["MultiHeadAttention"] * 6
     assert "Softmax" not in {node.op_type for node in model.graph.node}
@@ -74,7 +75,7 @@ def test_a_graph_that_differs_leaves_the_repository_as_it_was(
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
     monkeypatch.setattr("export.convert.architecture.read", lambda _: Architecture("cls", True))
     with pytest.raises(ParityError, match=r"differs from SentenceTransformer.encode by 0\.\d+"):
-        build(weights.source(str(model_folder)), root, cache=root, force=True, log=print)
+        build(weights.named(str(model_folder)), root, cache=root, force=True, log=print)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
     assert not list(root.glob(".build-*"))
 
@@ -97,7 +98,7 @@ def test_other_poolings_agree_with_the_reference(
 
 @pytest.mark.parametrize("family", ["bert", "mpnet", "roberta", "distilbert"])
 def test_attention_of_other_families_agrees(family: str, tmp_path: Path, model_folder: Path) -> None:
-    """Small ones with random weights, and a dense layer on top; longer than MPNet's bias reaches."""
+    """Small models with random weights. Some texts are longer than the bias of MPNet reaches."""
     import torch  # noqa: PLC0415
     import transformers  # noqa: PLC0415
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
@@ -118,7 +119,7 @@ def test_attention_of_other_families_agrees(family: str, tmp_path: Path, model_f
         made = SentenceTransformer(modules=[transformer, modules.Pooling(64), dense, modules.Normalize()])
         made.save(str(tmp_path / "model"))
     spec = build(
-        weights.source(str(tmp_path / "model")),
+        weights.named(str(tmp_path / "model")),
         tmp_path / "repository",
         cache=tmp_path,
         force=True,

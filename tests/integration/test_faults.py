@@ -1,11 +1,10 @@
-"""The embedder against a real Triton whose model goes wrong, on order of the test."""
+"""The embedder against a real Triton with a model that fails when the test wants it to fail."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -19,9 +18,10 @@ from dataflow import settings
 from dataflow.embed.base import Embedder
 from dataflow.embed.triton.connect import connect
 from dataflow.errors import ContractError, OutageError
-from export.serve.sidecar import Sidecar, free_port
+from export.serve.sidecar import Sidecar
 from tests.support import faulty_model
-from tests.support.flows import environment
+from tests.support.flows import FLOW, environment
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +39,7 @@ def server(sidecar_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def fault(server: Sidecar) -> Iterator[Path]:
-    """The file that says what is wrong; nothing is, before and after."""
+    """The file that tells the model how to fail. Without the file the model works."""
     path = server.repository / "fault"
     yield path
     path.unlink(missing_ok=True)
@@ -54,8 +54,15 @@ def said() -> list[str]:
 def open_embedder(server: Sidecar, said: list[str]) -> Iterator[Connect]:
     opened: list[Embedder] = []
 
-    def make(**options: Any) -> Embedder:
-        embedder = connect(settings.Embed(url=server.url, max_request_rows=20, **options), log=said.append)
+    def make(repair: Callable[[], None] | None = None, **options: Any) -> Embedder:
+        """``repair`` is called when the embedder has logged the outage."""
+
+        def log(line: str) -> None:
+            said.append(line)
+            if repair and len(said) == 1:
+                repair()
+
+        embedder = connect(settings.Embed(url=server.url, max_request_rows=20, **options), log=log)
         opened.append(embedder)
         return embedder
 
@@ -75,7 +82,7 @@ def children(pid: int) -> list[int]:
 
 
 def test_a_server_that_crashed_is_started_again(sidecar_venv: Path, repository: Path, tmp_path: Path) -> None:
-    """As Triton does when a stub of its Python backend stands still for a second."""
+    """Triton crashes when a stub of its Python backend gets no CPU for a second."""
     ports = [str(free_port()) for _ in range(3)]
     names = ("--grpc-port", "--http-port", "--metrics-port")
     command = [sys.executable, "-m", "export", "sidecar", "--repository", str(repository)]
@@ -87,8 +94,8 @@ def test_a_server_that_crashed_is_started_again(sidecar_venv: Path, repository: 
         embedder = connect(settings.Embed(url=f"127.0.0.1:{ports[0]}", repository=repository), log=print)
         try:
             before = embedder.embed(TEXTS)
-            (keeper,) = children(running.pid)
-            (server,) = children(keeper)
+            (supervisor,) = children(running.pid)
+            (server,) = children(supervisor)
             os.kill(server, signal.SIGKILL)
             np.testing.assert_array_equal(embedder.embed(TEXTS).vectors, before.vectors)
         finally:
@@ -98,12 +105,9 @@ def test_a_server_that_crashed_is_started_again(sidecar_venv: Path, repository: 
 
 
 def test_slower_than_the_deadline_for_a_while(fault: Path, open_embedder: Connect, said: list[str]) -> None:
-    embedder = open_embedder(request_timeout=timedelta(seconds=0.5))
-    fault.write_text("slow 0.8")
-    timer = threading.Timer(2, fault.unlink)
-    timer.start()
+    embedder = open_embedder(fault.unlink, request_timeout=timedelta(seconds=1))
+    fault.write_text("slow 1.5")
     expect_all(embedder, TEXTS)
-    timer.join()
     assert "deadline exceeded" in said[0]
     assert "answers again" in said[-1]
 
@@ -116,12 +120,9 @@ def test_out_of_memory_for_large_requests_only(fault: Path, open_embedder: Conne
 
 
 def test_out_of_memory_for_a_while(fault: Path, open_embedder: Connect, said: list[str]) -> None:
-    embedder = open_embedder()
+    embedder = open_embedder(fault.unlink)
     fault.write_text("oom")
-    timer = threading.Timer(1, fault.unlink)
-    timer.start()
     expect_all(embedder, TEXTS)
-    timer.join()
     assert "out of memory; the flow waits" in said[0]
 
 
@@ -158,13 +159,10 @@ def test_messages_larger_than_grpc_allows_by_default(open_embedder: Connect) -> 
 
 
 def test_threads_share_an_embedder_through_an_outage(fault: Path, open_embedder: Connect) -> None:
-    embedder = open_embedder()
+    embedder = open_embedder(fault.unlink)
     fault.write_text("oom")
-    timer = threading.Timer(0.5, fault.unlink)
-    timer.start()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: expect_all(embedder, TEXTS[n:]), range(8)))
-    timer.join()
 
 
 def test_the_log_of_a_flow_in_trouble_has_neither_texts_nor_secrets(
@@ -176,7 +174,7 @@ def test_the_log_of_a_flow_in_trouble_has_neither_texts_nor_secrets(
     embed = {"KIND": "triton", "URL": server.url, "DIM": str(faulty_model.DIM)}
     settings = {f"DRIFTLINE_EMBED__{name}": value for name, value in embed.items()}
     settings |= {"DRIFTLINE_LOG__FORMAT": "json", "DRIFTLINE_KAFKA__SASL_PASSWORD": "hunter2"}
-    command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
+    command = [sys.executable, "-m", "bytewax.run", FLOW]
     fault.write_text("oom")
     env, told = environment(tmp_path, **settings), []
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as flow:

@@ -1,9 +1,10 @@
-"""``python -m export`` against a real Triton: what it serves changes, and never is there nothing."""
+"""``python -m export`` changes the version that a real Triton serves, and one version is always served."""
 
 import json
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -15,13 +16,14 @@ import pytest
 
 from dataflow import settings
 from dataflow.embed import onnx
+from dataflow.embed.repository import Layout, versions_asked_for
 from dataflow.embed.triton import connect
 from dataflow.errors import ContractError
 from export.__main__ import main
+from export.manage.triton import RunningTriton
 from export.repository import install as repositories
-from export.repository import version_policy
-from export.repository.install import Layout
-from export.serve.sidecar import HOST, Sidecar, free_port
+from export.serve.sidecar import HOST, Sidecar
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -43,22 +45,15 @@ def server(
 
 @pytest.fixture
 def manage(server: Sidecar) -> Iterator[Manage]:
-    """Runs a command; afterwards version 1 alone is there and served, as before."""
+    """Runs a command. After the test, version 1 alone is there and served, as before."""
 
     def run(*arguments: str) -> int:
-        where = [
-            "--url",
-            server.url,
-            "--repository",
-            str(server.repository),
-            "--key-file",
-            str(server.key_file),
-        ]
+        where = [f"--url={server.url}", f"--repository={server.repository}", f"--key-file={server.key_file}"]
         return main([*arguments, *where])
 
     yield run
     assert run("load", "--version", "1") == 0
-    if others := [version for version in served(server, manage=run) if version != 1]:
+    if others := [version for version in served(server) if version != 1]:
         assert run("unload", *(f"--version={version}" for version in others)) == 0
     for path in server.repository.glob("*/[2-9]"):
         shutil.rmtree(path)
@@ -68,14 +63,12 @@ def reaching(server: Sidecar, **more: Any) -> settings.Embed:
     return settings.Embed(url=server.url, repository=server.repository, **more)
 
 
-def served(server: Sidecar, manage: Manage) -> list[int]:
-    from export.manage.triton import Control  # noqa: PLC0415
-
-    control = Control(reaching(server), server.key_file)
+def served(server: Sidecar) -> list[int]:
+    triton = RunningTriton(reaching(server), server.key_file)
     try:
-        return control.ready()
+        return triton.ready()
     finally:
-        control.close()
+        triton.close()
 
 
 def listed(manage: Manage, capsys: pytest.CaptureFixture[str]) -> dict[int, dict[str, Any]]:
@@ -101,26 +94,26 @@ def test_a_new_version_takes_over_and_is_rolled_back(
     assert before[1]["parity"] <= 1e-5
 
     assert manage("promote", "--keep", "--from", str(repository)) == 0
-    assert served(server, manage) == [1, 2]
+    assert served(server) == [1, 2]
     assert manage("unload", "--version", "1") == 0
-    # Where Python wrote its __pycache__ meanwhile, Triton has loaded the version anew, its counts, too.
+    # Python may have written a __pycache__. Triton then loads the version again and counts from zero.
     assert manage("verify") == 0
     after = listed(manage, capsys)
     assert after[2]["state"] == "READY"
     assert after[2]["texts"] > 0
     assert after[1]["state"] != "READY"
-    assert version_policy.read(server.repository) == [2]
+    assert versions_asked_for(server.repository) == [2]
 
     assert manage("rollback") == 0
-    assert served(server, manage) == [1]
-    # Both embedders take the version that is served, not the newest on disk, and call it the same.
+    assert served(server) == [1]
+    # Both embedders take the version that is served, not the newest on disk, and give it the same name.
     embedders = [module.connect(reaching(server)) for module in (connect, onnx)]
     first, second = (embedder.embed(["a"]) for embedder in embedders)
     assert first.version == second.version
     assert first.version.startswith("1+")
     np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
     assert manage("load", "--version", "2") == 0
-    assert served(server, manage) == version_policy.read(server.repository) == [1, 2]
+    assert served(server) == versions_asked_for(server.repository) == [1, 2]
     capsys.readouterr()
     assert manage("verify") == 0
     assert "fp32" in capsys.readouterr().out
@@ -147,6 +140,9 @@ def test_one_change_after_another_under_load_fails_no_text(
     thread.start()
     try:
         assert manage("promote", "--from", str(repository)) == 0
+        while not any(version.startswith("2") for version in seen):
+            assert thread.is_alive()
+            time.sleep(0.05)
         assert manage("rollback", "--to", "1") == 0
     finally:
         done.set()
@@ -164,7 +160,7 @@ def test_a_model_exported_anew_under_its_number_is_noticed(server: Sidecar, mana
     spec = repositories.read_spec(layout)
     assert spec
     try:
-        # Its spec alone is another, so that the answers would pass for those of the old one.
+        # Only the spec of the version changes: the answers alone would not show the change.
         repositories.write_served_files(layout, replace(spec, precision="fp16"))
         with pytest.raises(ContractError, match=r"is all-MiniLM-L6-v2 fp32 .*holds all-MiniLM-L6-v2 fp16"):
             connect.connect(reaching(server))
@@ -220,26 +216,26 @@ def test_a_version_that_fails_leaves_the_old_one_serving(
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
     assert re.search(said, lines[0])
-    assert served(server, manage) == [1]
+    assert served(server) == [1]
     assert {path.name for path in files(server.repository)} == {path.name for path in before}
-    assert version_policy.read(server.repository) in ([1], None)
+    assert versions_asked_for(server.repository) in ([1], None)
     assert manage("verify") == 0
 
 
 def test_what_does_not_exist_is_a_mistake_of_the_user(
     server: Sidecar, manage: Manage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for arguments, said in (
-        (["load", "--version", "7"], "no whole version 7, only 1"),
-        (["unload", "--version", "7"], "version 7 is not served"),
-        (["rollback"], "no version before 1"),
-        (["promote"], "say MODEL, to export it, or --from"),
-        (["promote", "--from", str(tmp_path)], "holds no whole version"),
-        (["bench", "--texts", str(tmp_path / "none")], "none"),
+    for command, said in (
+        ("load --version 7", "no complete version 7, only 1"),
+        ("unload --version 7", "version 7 is not served"),
+        ("rollback", "no version before 1"),
+        ("promote", "name either MODEL, to export it, or --from"),
+        (f"promote --from {tmp_path}", "holds no complete version"),
+        (f"bench --texts {tmp_path}/none", "none"),
     ):
-        assert manage(*arguments) == 2
+        assert manage(*command.split()) == 2
         assert said in capsys.readouterr().err
-    assert served(server, manage) == [1]
+    assert served(server) == [1]
 
 
 def test_a_server_that_is_away_is_a_failure(server: Sidecar, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The real model in other precisions, and what the real server makes of their configs."""
+"""The real model in other precisions, and the real server with their configs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from dataflow import settings
+from dataflow.embed.repository import Layout
 from dataflow.embed.triton.connect import connect
 from export.convert import parity, precision, quantise, weights
 from export.convert.build import Target, build
 from export.errors import ModelError, SidecarError
 from export.repository import install as repositories
-from export.repository.install import Layout, Spec
+from export.repository.install import Spec
 from export.serve.sidecar import Sidecar
 from tests.support.paths import CACHE, MODEL, Encode
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.integration
 def fp16(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Spec]:
     root = tmp_path_factory.mktemp("fp16")
     target = Target("fp16")
-    return root, build(weights.source(MODEL), root, cache=CACHE, force=False, log=print, target=target)
+    return root, build(weights.named(MODEL), root, cache=CACHE, force=False, log=print, target=target)
 
 
 def test_fp16_passes_its_gate_and_is_half_the_size(fp16: tuple[Path, Spec], repository: Path) -> None:
@@ -52,7 +53,7 @@ def test_fp16_loads_and_answers_without_a_gpu(
 def test_what_is_there_stays_unless_another_precision_is_asked_for(fp16: tuple[Path, Spec]) -> None:
     root, spec = fp16
     said: list[str] = []
-    again = build(weights.source(MODEL), root, cache=CACHE, force=False, log=said.append)
+    again = build(weights.named(MODEL), root, cache=CACHE, force=False, log=said.append)
     assert again == spec
     assert "already holds" in said[0]
 
@@ -62,8 +63,8 @@ def test_int8_without_real_texts_leaves_the_repository_as_it_was(
 ) -> None:
     root, spec = fp16
     target = Target("int8", texts=tmp_path)
-    with pytest.raises(ModelError, match=r"2000 or more different real texts, and .* has not as many"):
-        build(weights.source(MODEL), root, cache=CACHE, force=False, log=print, target=target)
+    with pytest.raises(ModelError, match=r"2000 or more different real texts, and .* has fewer"):
+        build(weights.named(MODEL), root, cache=CACHE, force=False, log=print, target=target)
     assert repository_spec(root) == spec
 
 
@@ -75,7 +76,7 @@ def test_int8_is_near_enough_by_cosine(repository: Path, tmp_path: Path, referen
     quantise.to_int8_but_down(layout.graph, target)
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     found = precision.agreement(reference(parity.DIFFICULT_TEXTS), Session(target, layout.tokenizer).encode)
-    precision.check("int8", replace(found, kept=1.0))
+    precision.require_agreement("int8", replace(found, kept=1.0))
     assert found.cosine < 0.9999
     assert target.stat().st_size < 0.8 * layout.graph.stat().st_size
 
@@ -86,7 +87,7 @@ def test_bf16_is_openvinos_or_is_refused_with_the_reason(
     why = precision.bf16_refusal()
     if why:
         with pytest.raises(ModelError, match=r"no bfloat16 instructions|needs OpenVINO; install it"):
-            precision.require("bf16", "auto", tmp_path)
+            precision.require_available("bf16", "auto", tmp_path)
     served(repository, tmp_path / "model_repo", precision="bf16")
     sidecar = Sidecar(tmp_path / "model_repo", venv=sidecar_venv, log=tmp_path / "triton.log")
     if not list(sidecar_venv.glob("lib/*/site-packages/openvino")):
@@ -99,7 +100,7 @@ def test_bf16_is_openvinos_or_is_refused_with_the_reason(
             np.load(Layout(repository).reference), lambda texts: embedder.embed(texts).vectors
         )
         embedder.close()
-    precision.check("bf16", found)
+    precision.require_agreement("bf16", found)
     assert found.difference > parity.TOLERANCE
 
 
@@ -108,7 +109,7 @@ def repository_spec(root: Path) -> Spec | None:
 
 
 def served(source: Path, root: Path, **change: str) -> None:
-    """A copy of ``source`` whose configs are for something else."""
+    """Make a copy of ``source`` with the configs of another precision."""
     layout, mine = Layout(source), Layout(root)
     spec = repositories.read_spec(layout)
     assert spec

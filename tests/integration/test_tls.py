@@ -20,9 +20,13 @@ from tests.support.tls import authority, certificate
 pytestmark = pytest.mark.integration
 
 
+#: How long to ask a server that refuses: long enough to learn the reason on a busy machine.
+REFUSED_S = 2.0
+
+
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an authority ``ca``, the certificates of ``server`` and ``flow``, another authority."""
+    """A folder with the authorities ``ca`` and ``other``, and the certificates of ``server`` and ``flow``."""
     folder = tmp_path_factory.mktemp("pem")
     authority(folder, "ca")
     authority(folder, "other")
@@ -58,9 +62,10 @@ def server(
         yield sidecar, mutual
 
 
-def embed(url: str, **files: Path) -> None:
+def embed(url: str, timeout_s: float = 60.0, **files: Path) -> None:
     tls = {f"tls_{name}": path for name, path in files.items()}
-    options = settings.Embed.model_validate({"url": url, "startup_timeout": timedelta(seconds=0.5), **tls})
+    wait = {"startup_timeout": timedelta(seconds=timeout_s)}
+    options = settings.Embed.model_validate({"url": url, **wait, **tls})
     embedder = connect(options, log=print)
     try:
         texts = ["a", "long " * 2_000_000]
@@ -74,7 +79,7 @@ def test_who_can_show_what_is_asked_for_gets_through(server: tuple[Sidecar, bool
     embed(sidecar.url, ca=pem / "ca.pem", certificate=pem / "flow.pem", key=pem / "flow.key")
     if mutual:
         with pytest.raises(OutageError, match="does not answer"):
-            embed(sidecar.url, ca=pem / "ca.pem")
+            embed(sidecar.url, REFUSED_S, ca=pem / "ca.pem")
     else:
         embed(sidecar.url, ca=pem / "ca.pem")
 
@@ -83,16 +88,19 @@ def test_a_server_that_another_authority_vouches_for_is_not_trusted(
     server: tuple[Sidecar, bool], pem: Path
 ) -> None:
     with pytest.raises(OutageError, match=r"(?i)certificate"):
-        embed(server[0].url, ca=pem / "other.pem", certificate=pem / "flow.pem", key=pem / "flow.key")
+        embed(
+            server[0].url, REFUSED_S, ca=pem / "other.pem", certificate=pem / "flow.pem", key=pem / "flow.key"
+        )
 
 
 def test_without_tls_nobody_gets_through(server: tuple[Sidecar, bool]) -> None:
     with pytest.raises(OutageError, match="does not answer"):
-        embed(server[0].url)
+        embed(server[0].url, REFUSED_S)
 
 
 def test_the_doctor_knows_tls_from_a_server_that_is_away(server: tuple[Sidecar, bool], pem: Path) -> None:
-    options = settings.Embed(url=server[0].url, tls_ca=pem / "other.pem")
+    wait = timedelta(seconds=REFUSED_S)
+    options = settings.Embed(url=server[0].url, tls_ca=pem / "other.pem", startup_timeout=wait)
     case = Case(settings.Settings(embed=options), None, False, datetime.now(timezone.utc))
     finding, _ = embedder.look(case)
     assert finding.status == "wrong"
@@ -102,7 +110,7 @@ def test_the_doctor_knows_tls_from_a_server_that_is_away(server: tuple[Sidecar, 
 @pytest.mark.parametrize("file", ["none.pem", "extensions"])
 def test_a_file_that_is_no_certificate_is_named(pem: Path, file: str) -> None:
     with pytest.raises(DriftlineError, match=rf"embed.tls_ca=.*{file}: (No such file|not a PEM file)"):
-        embed("127.0.0.1:1", ca=pem / file)
+        embed("127.0.0.1:1", REFUSED_S, ca=pem / file)
 
 
 def test_management_goes_over_tls_too(

@@ -1,4 +1,4 @@
-"""A collector of the test's own gets the spans of a real flow, and of a real Triton that joins in."""
+"""A collector in the test gets the spans of a real flow, and of a real Triton that takes part."""
 
 import json
 import subprocess
@@ -18,16 +18,17 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from dataflow.flow import flow
-from dataflow.sink import paths
-from export.serve.sidecar import Sidecar, free_port
-from tests.support import faulty_model
+from dataflow.sink.step_ids import step_id
+from export.serve.sidecar import Sidecar
+from tests.support import faulty_model, flows
 from tests.support.flows import TEXT, environment, rows, write_mixed, write_stream
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """All spans that came, and the services that sent them."""
+    """All spans that arrived, and the services that sent them."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -50,7 +51,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
 @pytest.fixture
 def collector() -> Iterator[tuple[Collector, str]]:
-    """It, and its OTLP/gRPC endpoint."""
+    """The collector, and its OTLP/gRPC endpoint."""
     taking, running = Collector(), grpc.server(ThreadPoolExecutor(2))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(taking, running)  # type: ignore[no-untyped-call]
     port = running.add_insecure_port("127.0.0.1:0")
@@ -62,10 +63,7 @@ def collector() -> Iterator[tuple[Collector, str]]:
 def run(folder: Path, endpoint: str, more: dict[str, str], code: int = 0) -> str:
     env = environment(folder, DRIFTLINE_LOG__TRACES="otlp", DRIFTLINE_LOG__LEVEL="warning")
     env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint} | more
-    command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=100)
-    assert done.returncode == code, done.stderr
-    return done.stderr
+    return flows.run(env, code=code)
 
 
 def attributes(span: Span) -> dict[str, str | int]:
@@ -89,20 +87,20 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
     decoded = taken.named("decode")
     assert not any(span.parent_span_id for span in decoded)
     assert sum(int(attributes(span)["rows"]) for span in decoded) == 301
-    # Each micro-batch is embedded, and what could not be read goes from its span to the sinks.
+    # Each micro-batch is embedded. The span of a dead letter in the sink is a child of its decode span.
     for span in taken.named("embed"):
         assert by_id[span.parent_span_id].name == "decode"
         assert (attributes(span)["model"], attributes(span)["model_version"]) == ("null", "1")
     assert sum(int(attributes(span)["rows"]) for span in taken.named("embed")) == 300
     parents = Counter((attributes(s)["step"], by_id[s.parent_span_id].name) for s in taken.named("sink"))
     for uri in dead.split():
-        assert parents[f"driftline.{paths.step_id('dead_letters', uri)}", "decode"] == 1
-    to_scores = f"driftline.{paths.step_id('scores', scores.split(maxsplit=1)[0])}"
+        assert parents[f"driftline.{step_id('dead_letters', uri)}", "decode"] == 1
+    to_scores = f"driftline.{step_id('scores', scores.split(maxsplit=1)[0])}"
     assert parents[to_scores, "score"] > 0
     written = [span for span in taken.named("sink") if attributes(span)["step"] == to_scores]
     of = {each for span in written for each in (span.parent_span_id, *(link.span_id for link in span.links))}
     assert of == {span.span_id for span in taken.named("score")}
-    # Each window is linked to the micro-batches that its rows were read in; one has the bad line alone.
+    # Each window is linked to the micro-batches that its rows were read in. One batch has the bad line alone.
     for span in taken.named("score"):
         assert by_id[span.parent_span_id].name == "window"
     linked = {link.span_id for span in taken.named("window") for link in span.links}
@@ -122,7 +120,7 @@ def test_the_spans_of_a_flow(tmp_path: Path, collector: tuple[Collector, str]) -
 def test_an_error_is_told_without_what_it_quotes(tmp_path: Path, collector: tuple[Collector, str]) -> None:
     taken, endpoint = collector
     write_mixed(tmp_path)
-    run(tmp_path, endpoint, {"DRIFTLINE_SCORE__KIND": "tests.flow.test_logs:fails"}, code=1)
+    run(tmp_path, endpoint, {"DRIFTLINE_SCORE__KIND": "tests.support.scorers:quoting"}, code=1)
     (failed,) = (span for span in taken.spans if span.status.code == Status.STATUS_CODE_ERROR)
     assert (failed.name, failed.status.message) == ("score", "ValueError")
     assert TEXT.encode() not in b"".join(span.SerializeToString() for span in taken.spans)
@@ -159,7 +157,7 @@ def test_off_it_is_not_even_imported() -> None:
 
 @contextmanager
 def over_http(served: list[dict[str, str]]) -> Iterator[str]:
-    """An OTLP/HTTP endpoint for JSON, which is what Triton sends; ``served`` takes the spans."""
+    """An OTLP/HTTP endpoint for JSON, the format that Triton sends. ``served`` gets the spans."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -208,7 +206,7 @@ def test_triton_joins_in(tmp_path: Path, collector: tuple[Collector, str], sidec
     assert {attributes(span)["rpc.system"] for span in requests} == {"grpc"}
     mine = {(span.trace_id.hex(), span.span_id.hex()) for span in requests}
     triton = [span for span in served if span["name"] == "InferRequest"]
-    # Seen on a loaded machine: Triton has some without a parent.
+    # On a loaded machine, Triton has sent some spans without a parent.
     joined = {(span["traceId"], span["parentSpanId"]) for span in triton if "parentSpanId" in span}
     assert joined
     assert joined <= mine

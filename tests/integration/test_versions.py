@@ -1,10 +1,8 @@
-"""Two versions of a model on a real Triton, under the whole flow: killed, replaced, taken away."""
+"""A real Triton changes the version of its model, or ends, while the whole flow uses the model."""
 
 import subprocess
-import threading
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -21,11 +19,10 @@ from dataflow.errors import ContractError
 from export import key
 from export.serve.sidecar import Sidecar
 from tests.support import faulty_model
-from tests.support.flows import environment, recovery, rows, run, scored, start, write_stream
+from tests.support.flows import PACED, environment, recovery, rows, run, scored, start, write_stream
+from tests.support.processes import errors_of, killed, size, wait_until
 
 pytestmark = pytest.mark.integration
-
-PACED = "tests.support.paced:flow"
 
 
 @pytest.fixture
@@ -45,18 +42,17 @@ def serve(server: Sidecar, *versions: int, dim: int = faulty_model.DIM) -> None:
 def flow_settings(folder: Path, server: Sidecar, **more: str) -> dict[str, str]:
     return environment(
         folder,
-        PACE="0.1",
         DRIFTLINE_SOURCE__BATCH_ROWS="25",
         DRIFTLINE_EMBED__KIND="triton",
         DRIFTLINE_EMBED__DIM=str(faulty_model.DIM),
         DRIFTLINE_EMBED__URL=server.url,
         DRIFTLINE_SINK__EMBEDDINGS="true",
-        **more,
+        **{"PACE": "0.1"} | more,
     )
 
 
 def versions_of_windows(scores: Path) -> dict[tuple[str, str], set[str]]:
-    """(key, start) -> its versions. Checks that each row's embedding is what its version gives."""
+    """(key, start) -> the versions of a window. Checks each embedding against its version."""
     found = defaultdict(set)
     for row in rows(scores):
         found[str(row["key"]), str(row["window_start"])].add(str(row["model_version"]))
@@ -67,27 +63,12 @@ def versions_of_windows(scores: Path) -> dict[tuple[str, str], set[str]]:
 
 @contextmanager
 def running(env: dict[str, str], *flags: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A flow that is at work: it has emitted windows. It is killed at the end, if it still runs."""
+    """A flow that has emitted windows. The flow is killed at the end, if it still runs."""
     scores = Path(env["DRIFTLINE_SINK__SCORES"].removeprefix("file:"))
     before = size(scores)
-    (process,) = start(env, *flags, flow=PACED)
-    try:
+    with killed(start(env, *flags, flow=PACED)) as (process,):
         wait_until(lambda: size(scores) > before or process.poll() is not None)
         yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_no_window_mixes_versions_and_no_row_is_lost(server: Sidecar, tmp_path: Path) -> None:
@@ -117,14 +98,13 @@ def test_away_for_too_long_the_flow_ends_and_a_restart_goes_on(server: Sidecar, 
     env = flow_settings(tmp_path, server, DRIFTLINE_EMBED__MAX_OUTAGE="500ms")
     with running(env, *flags) as process:
         server.kill()
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    last = errors.decode().splitlines()[-1]
+        errors = errors_of(process, 1)
+    last = errors.splitlines()[-1]
     assert last.startswith("driftline: Triton at")
     assert "gave no answer for" in last
-    assert "Traceback" not in errors.decode()
+    assert "Traceback" not in errors
     server.start()
-    run({**env, "PACE": "0"}, *flags, flow=PACED)
+    run(flow_settings(tmp_path, server, PACE="0"), *flags, flow=PACED)
     assert scored(tmp_path / "out/scores.jsonl") == expected
     assert not rows(tmp_path / "out/dead.jsonl")
 
@@ -139,14 +119,9 @@ def test_restarted_with_another_version(server: Sidecar) -> None:
     texts = ["a", "b"]
     assert following.embed(texts).version == "1"
 
-    def restart() -> None:
-        server.kill()
-        faulty_model.repository(server.repository, 2)
-        server.start()
-
-    thread = threading.Thread(target=restart)
-    thread.start()
-    thread.join()
+    server.kill()
+    faulty_model.repository(server.repository, 2)
+    server.start()
     answer = following.embed([*texts, "c"])
     assert answer.version == following.version == "2"
     np.testing.assert_array_equal(answer.vectors, faulty_model.vectors([*texts, "c"], 2))

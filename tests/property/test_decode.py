@@ -1,11 +1,10 @@
-"""Whatever the bytes, each record is an event or a dead letter, and an event is what a plain reader sees."""
+"""Each record of any bytes is an event or a dead letter, and an event is what a plain reader reads."""
 
 import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +13,7 @@ from dataflow.items import schemas
 from dataflow.items.schemas import Decoded
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
-from dataflow.source.framing import raw_batch
+from tests.support.batches import raw
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 SETTINGS = Settings(source=SourceSettings(id_field="id", key_field="key", max_record_bytes=400))
@@ -51,13 +50,9 @@ lines = st.one_of(
 )  # fmt: skip
 
 
-def raw(batch: list[bytes], format: str, first: int = 0) -> pa.RecordBatch:
-    schema = schemas.raw_schema(format, HEADER if format == "csv" else None)
-    return raw_batch(list(enumerate(batch, first)), "p", NOW, schema)
-
-
 def run(batch: list[bytes], format: str, first: int = 0) -> Decoded:
-    return decode_batch(raw(batch, format, first), SETTINGS, now=NOW)
+    header = HEADER if format == "csv" else None
+    return decode_batch(raw(batch, format=format, header=header, first=first), SETTINGS, now=NOW)
 
 
 formats = st.sampled_from(["jsonl", "csv", "text"])
@@ -107,13 +102,13 @@ def test_valid_records_are_what_a_plain_reader_sees(batch: list[dict[str, Any]],
     settings = SETTINGS.model_copy(
         update={"source": SETTINGS.source.model_copy(update={"max_record_bytes": 1 << 20})}
     )
-    decoded = decode_batch(raw(encoded, "jsonl"), settings, now=NOW)
+    decoded = decode_batch(raw(encoded), settings, now=NOW)
     assert decoded.dead_letters.to_pylist() == []
     found = [row | {"attributes": json.loads(row["attributes"])} for row in decoded.events.to_pylist()]
     assert found == [plainly(record, offset) for offset, record in enumerate(batch)]
 
 
-# From 1000 on, as strftime does not pad %Y everywhere.
+# From the year 1000 on, because strftime does not pad %Y on every platform.
 @given(
     st.datetimes(datetime(1000, 1, 1), NOW.replace(tzinfo=None), timezones=st.just(UTC)),
     st.sampled_from(["%Y-%m-%d %H:%M:%S.%f", "%d/%b/%Y:%I:%M:%S %p", "%A %B %d %H:%M:%S %Y", "%j %Y"]),
@@ -122,12 +117,12 @@ def test_patterns_read_what_strftime_writes(moment: datetime, pattern: str) -> N
     text = moment.strftime(pattern)
     source = SourceSettings(ts_format=pattern)
     line = json.dumps({"ts": text, "text": ""}).encode()
-    decoded = decode_batch(raw([line], "jsonl"), Settings(source=source), now=NOW)
+    decoded = decode_batch(raw([line]), Settings(source=source), now=NOW)
     expected = datetime.strptime(text, pattern).replace(tzinfo=UTC)
     assert decoded.events["ts"].to_pylist() == [expected]
 
 
-#: Zones and days on which their clocks were set: by an hour, by half an hour, and by a day.
+#: Zones, and the times at which their clocks changed: by an hour, by half an hour, and by a day.
 changes = st.sampled_from(
     [
         ("Europe/Zurich", datetime(2026, 3, 29, 2)),
@@ -154,7 +149,7 @@ def test_a_time_without_offset_is_one_that_the_zone_had(
     found = []
     for ambiguous in ("earlier", "later", "reject"):
         source = SourceSettings.model_validate({"ts_zone": zone, "ts_ambiguous": ambiguous})
-        decoded = decode_batch(raw([line], "jsonl"), Settings(source=source), now=NOW)
+        decoded = decode_batch(raw([line]), Settings(source=source), now=NOW)
         found.append(decoded.events["ts"].to_pylist())
         assert decoded.ambiguous_times == (len(shown) > 1 and ambiguous != "reject")
     assert found == [shown[:1], shown[-1:], shown if len(shown) == 1 else []]

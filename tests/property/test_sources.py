@@ -1,4 +1,4 @@
-"""However batches are bounded and wherever a reader stops, the records and their offsets are the same."""
+"""The records and their offsets depend neither on the bounds of batches nor on where a reader stops."""
 
 import gzip
 import os
@@ -17,7 +17,7 @@ from dataflow.decode.batch import check_format
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.source import open_source
-from dataflow.source.framing import Backlog, fitting
+from dataflow.source.batching import Backlog, records_in_batch
 from dataflow.source.stdin import StdinSource
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def reader(name: str, state: int | None = None, **bounds: int) -> Any:
     settings = Settings(source=SourceSettings.model_validate({"uri": name, **bounds}))
-    source: Any = open_source(settings, clock=lambda: NOW, check=partial(check_format, settings))
+    source: Any = open_source(settings, clock=lambda: NOW, check_format=partial(check_format, settings))
     return source.build_part("s", name, state)
 
 
@@ -55,7 +55,7 @@ def batches(part: Any, most: int = 1000) -> list[Records]:
 
 
 def check(cut: list[Records], bounds: dict[str, int]) -> None:
-    """Each batch is within the bounds, and none could have taken in the record after it."""
+    """Each batch is within the bounds, and the record after a batch would exceed its bounds."""
     for batch, following in zip_longest(cut, cut[1:]):
         size = sum(len(raw) for _, raw in batch)
         assert 1 <= len(batch) <= bounds["batch_rows"]
@@ -118,4 +118,4 @@ def test_a_backlog_gives_all_it_took_and_is_full_only_for_a_whole_batch(
         taken += backlog.take()
     assert taken == sizes
     assert backlog.take() == []
-    assert fitting(sizes, source) >= min(1, len(sizes))
+    assert records_in_batch(sizes, source) >= min(1, len(sizes))

@@ -1,4 +1,4 @@
-"""What a web page may send to a server that listens on this machine."""
+"""Requests that a web page may send to a server on this machine."""
 
 import base64
 import contextlib
@@ -12,7 +12,7 @@ from tritonclient.utils import InferenceServerException
 
 from export.serve.sidecar import HOST, Sidecar
 
-#: Runs whatever it likes as the server's user, as soon as it is loaded.
+#: Runs any code as the user of the server when the server loads the model.
 _MODEL = """
 import pathlib
 pathlib.Path({marker!r}).touch()
@@ -21,12 +21,12 @@ class TritonPythonModel:
         return []
 """
 _CONFIG = '{"backend": "python", "input": [], "output": []}'
-#: As a web page may send them without asking first, from wherever it came.
+#: Headers that a web page of any origin may send without a preflight request.
 _PAGE = {"Content-Type": "text/plain", "Origin": "https://evil.example", "Host": "evil.example:8000"}
 
 
 def ask(sidecar: Sidecar, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
-    """Status and body of the answer to a request of a web page."""
+    """The status and the body of the answer to a request of a web page."""
     connection = http.client.HTTPConnection(HOST, sidecar.http_port or 0, timeout=60)
     try:
         connection.request(method, path, json.dumps(body or {}), _PAGE | headers)
@@ -37,7 +37,7 @@ def ask(sidecar: Sidecar, method: str, path: str, body: Any = None, **headers: s
 
 
 def bring_a_model(sidecar: Sidecar, marker: Path) -> None:
-    """Over HTTP and over gRPC, a model that touches ``marker`` when it is loaded."""
+    """Load, over HTTP and over gRPC, a model that touches ``marker``."""
     code = _MODEL.format(marker=str(marker)).encode()
     parameters = {"config": _CONFIG, "file:1/model.py": base64.b64encode(code).decode()}
     ask(sidecar, "POST", "/v2/repository/models/evil/load", {"parameters": parameters})

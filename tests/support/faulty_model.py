@@ -1,8 +1,8 @@
-"""A model for a real Triton that is quick, has versions that differ, and fails when it is told to.
+"""A quick model for a real Triton. Its versions differ, and it fails when a test wants it to fail.
 
-It is served as ``sbert``; :func:`repository` makes its folder. The file ``fault`` in that folder says what is
-wrong with it now: ``nan``, ``oom``, ``oom N`` (more than N texts are too many), ``slow SECONDS``, ``long``
-(embeddings of another length).
+The name of the model is ``sbert``, and :func:`repository` makes its folder. The file ``fault`` in this folder
+says how the model fails: ``nan``, ``oom``, ``oom N`` (more than N texts are too many), ``slow SECONDS``, or
+``long`` (embeddings of another length).
 """
 
 import math
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 try:
     import triton_python_backend_utils as pb_utils
-except ImportError:  # it is a test that imports this, not the server
+except ImportError:  # a test imports this module, not the server
     pb_utils = None
 
 DIM = 32
@@ -35,14 +35,14 @@ version_policy { specific { versions: %s } }
 
 
 def vectors(texts: Sequence[str], version: int) -> npt.NDArray[np.float32]:
-    """What a version gives: unit vectors that another version turns around."""
+    """The embeddings of a version: unit vectors, whose elements each version shifts by its number."""
     digests = [np.frombuffer(blake2b(text.encode(), digest_size=DIM).digest(), np.uint8) for text in texts]
     raw = np.array(digests, np.float32).reshape(-1, DIM) - np.float32(127.5)
     return np.roll(raw / np.linalg.norm(raw, axis=1, keepdims=True), version, axis=1)
 
 
 def repository(folder: Path, *versions: int, dim: int = DIM) -> Path:
-    """A model repository that serves ``versions``; called again, it asks for others."""
+    """Make a model repository that serves ``versions``, or change the versions of a repository."""
     for version in versions:
         (folder / "sbert" / str(version)).mkdir(parents=True, exist_ok=True)
         shutil.copy(__file__, folder / "sbert" / str(version) / "model.py")

@@ -3,21 +3,38 @@
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import NamedTuple
+
+from bytewax.recovery import init_db_dir
+
+from tests.support.ports import free_port
+from tests.support.processes import errors_of, killed
 
 LENGTH, SLIDE, DELAY = 600, 300, 60
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+FLOW = "dataflow.flow:flow"
+#: The same flow, slowed down: ``PACE`` seconds between two batches of a partition.
+PACED = "tests.support.paced:flow"
+#: Key, start of the window, and id of a scored row.
 Row = tuple[str, str, str]
 
 
+class Undisturbed(NamedTuple):
+    """What a flow that nothing disturbs makes of the stream of :func:`write_stream`."""
+
+    expected: dict[Row, int]
+    scores: dict[Row, object]
+
+
 def write_stream(folder: Path, events: int = 3000) -> dict[Row, int]:
-    """Three files, two keys each, disordered within the delay. Returns the rows to expect, by the plainest
-    reading of the windows: (key, window start, id) -> 1.
+    """Write three files of two keys each, disordered within the delay.
+
+    Returns the rows to expect, each once, found by trying all windows for each event.
     """
     rng = random.Random(7)
     expected: dict[Row, int] = defaultdict(int)
@@ -40,6 +57,7 @@ def write_stream(folder: Path, events: int = 3000) -> dict[Row, int]:
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """The environment of a flow that reads and writes files in ``folder``, with more ``settings``."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DRIFTLINE_", "BYTEWAX_"))}
     return {
         **inherited,
@@ -59,10 +77,12 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 
 
 def rows(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """The rows of a file of JSON lines, without a last line that is not complete yet."""
+    return [json.loads(line) for line in path.read_text().rpartition("\n")[0].splitlines()]
 
 
 def scored(path: Path) -> dict[Row, int]:
+    """How often each row is there."""
     counted: dict[Row, int] = defaultdict(int)
     for row in rows(path):
         start = datetime.fromisoformat(str(row["window_start"]).replace("Z", "+00:00")).isoformat()
@@ -71,19 +91,21 @@ def scored(path: Path) -> dict[Row, int]:
 
 
 def scores(path: Path) -> dict[Row, object]:
+    """The score of each row."""
     return {(str(r["key"]), str(r["window_start"]), str(r["id"])): r["score"] for r in rows(path)}
 
 
-def run(env: dict[str, str], *flags: str, processes: int = 1, flow: str = "dataflow.flow:flow") -> None:
-    """Runs the flow to its end, as a cluster if ``processes`` > 1."""
-    for process in start(env, *flags, processes=processes, flow=flow):
-        _, errors = process.communicate(timeout=100)
-        assert process.returncode == 0, errors.decode()
+def run(env: dict[str, str], *flags: str, processes: int = 1, flow: str = FLOW, code: int = 0) -> str:
+    """Run the flow to its end, as a cluster if ``processes`` > 1. Returns its standard error."""
+    cluster = start(env, *flags, processes=processes, flow=flow)
+    with killed(cluster):
+        return "".join([errors_of(process, code) for process in cluster])
 
 
 def start(
-    env: dict[str, str], *flags: str, processes: int = 1, flow: str = "dataflow.flow:flow"
+    env: dict[str, str], *flags: str, processes: int = 1, flow: str = FLOW
 ) -> list[subprocess.Popen[bytes]]:
+    """Start the flow, as a cluster if ``processes`` > 1."""
     command = [sys.executable, "-m", "bytewax.run", flow, *flags]
     addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
     cluster = [["-i", str(i), "-a", addresses] for i in range(processes)] if processes > 1 else [[]]
@@ -91,23 +113,18 @@ def start(
 
 
 def recovery(store: Path) -> tuple[str, ...]:
-    """Makes a recovery store; the flags to use it, with a snapshot as often as can be."""
+    """Make a recovery store; the flags to use it, with a snapshot as often as possible."""
     store.mkdir()
-    subprocess.run([sys.executable, "-m", "bytewax.recovery", str(store), "2"], check=True)
+    init_db_dir(store, 2)
     return ("-r", str(store), "-s", "0", "-b", "0")
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-#: In every text, good or bad; in no name of a field, file or setting.
+#: A word of every text, good or bad, and of no name of a field, file or setting.
 TEXT = "aardvark"
 
 
 def write_mixed(folder: Path) -> None:
-    """10 good events, 400 that are not JSON, 300 with a bad time, and one that is late."""
+    """Write 10 good events, 400 records that are not JSON, 300 with a bad time, and one late event."""
     good = [{"id": f"e{i}", "host": "a", "ts": f"2026-01-01T00:{i:02}:00Z", "text": TEXT} for i in range(10)]
     times = [{"id": f"t{i}", "host": "a", "ts": f"{TEXT} {i}", "text": TEXT} for i in range(300)]
     end = [{"id": "end", "host": "a", "ts": "2026-01-01T03:00:00Z", "text": TEXT}, good[0] | {"id": "late"}]

@@ -1,4 +1,4 @@
-"""A KServe v2 server of the test's own, which fails on order, and a clock of the test's own."""
+"""A KServe v2 server in the process of a test, which fails when the test wants it to, and a test clock."""
 
 import json
 import struct
@@ -23,7 +23,7 @@ def fine(_: list[str]) -> None:
 
 @dataclass
 class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """KServe v2 with the null embedder behind it; ``fault`` says which requests it refuses, and how."""
+    """KServe v2 with the null embedder. ``fault`` decides which requests fail, and with which error."""
 
     dim: int = 4
     datatype: str = "FP32"
@@ -31,7 +31,7 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     fault: Fault = fine
     nan: str | None = None
     sha256: str = ""
-    #: Each request gets the answer to the one before.
+    #: Each request gets the answer to the request before it.
     late: bool = False
     answers: list[Any] = field(default_factory=list)
     requests: list[list[str]] = field(default_factory=list)
@@ -111,7 +111,7 @@ def decode(raw: bytes) -> list[str]:
 
 
 class Time:
-    """A clock that moves only when somebody sleeps."""
+    """A clock that moves only when :meth:`sleep` is called."""
 
     def __init__(self) -> None:
         self.now = 0.0

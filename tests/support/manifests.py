@@ -1,4 +1,4 @@
-"""The manifests in k8s/ as kustomize builds them."""
+"""The manifests in k8s/, built by kustomize."""
 
 import json
 import os
@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from dataflow import settings
 from tests.support.paths import ROOT
 
 OVERLAYS = ("cpu", "gpu")
 COMPONENTS = ("kafka-credentials", "monitoring")
+SECRETS = {"username": "driftline", "password": "not a secret"}
 
 Object = dict[str, Any]
 
@@ -26,7 +28,7 @@ def built(overlay: str) -> list[Object]:
 
 
 def with_components(overlay: str, folder: Path) -> list[Object]:
-    """The same with all components, as an overlay in ``folder``."""
+    """The objects of an overlay in ``folder`` that adds all components to ``overlay``."""
     k8s = Path(os.path.relpath(ROOT / "k8s", folder.resolve()))
     kustomization = {
         "resources": [str(k8s / "overlays" / overlay)],
@@ -99,7 +101,7 @@ def flags(arguments: list[str]) -> dict[str, list[str]]:
 
 
 def environment(objects: list[Object], *, pod_name: str, secrets: dict[str, str]) -> dict[str, str]:
-    """What the dataflow's container finds in its environment."""
+    """The environment of the dataflow container."""
     spec = container(objects, "dataflow")
     maps = {each["metadata"]["name"]: each["data"] for each in of(objects, "ConfigMap")}
     found: dict[str, str] = {}
@@ -118,7 +120,19 @@ def environment(objects: list[Object], *, pod_name: str, secrets: dict[str, str]
 
 
 def secret() -> Object:
-    """The Secret that a user makes by hand, as the example has it."""
+    """The Secret that a user makes by hand; this is the example."""
     example = ROOT / "k8s" / "components" / "kafka-credentials" / "secret.example.yaml"
     found: Object = yaml.safe_load(example.read_text())
     return found
+
+
+def loaded(objects: list[Object]) -> settings.Settings:
+    """The settings that the dataflow's container loads."""
+    return settings.load(environment(objects, pod_name="driftline-0", secrets=SECRETS))
+
+
+def export_arguments(objects: list[Object]) -> list[str]:
+    """The arguments that the container ``model`` gives to ``python -m export``."""
+    spec = container(objects, "model")
+    assert spec["command"][:3] == ["python", "-m", "export"]
+    return [*spec["command"][3:], *spec["args"]]

@@ -1,4 +1,4 @@
-"""What watches the dataflow: alerts, dashboard, and which metrics they use."""
+"""The alerts, the dashboard, and the metrics that they use."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def rules() -> list[dict[str, Any]]:
 
 
 def queries() -> Iterator[tuple[str, str]]:
-    """(title of the panel, query) of the dashboard, as Grafana would send it."""
+    """(title of the panel, query) for each query of the dashboard, as Grafana sends it."""
     for panel in json.loads((COMPONENT / "dashboard.json").read_text())["panels"]:
         for target in panel.get("targets", ()):
             query = target["expr"].replace("$__rate_interval", "30s").replace("$job", ".*")
@@ -41,7 +41,7 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 def selectors() -> Iterator[tuple[str, str]]:
-    """(alert, series) of all series that the alerts read, with what they ask of labels."""
+    """(alert, selector) for each series that an alert reads; a selector includes its label matchers."""
     for rule in rules():
         for selector in re.findall(r"\b(?:driftline|bytewax|nv)_\w+(?:\{.*?\})?", rule["expr"]):
             yield rule["alert"], selector

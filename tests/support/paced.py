@@ -63,7 +63,7 @@ def flow(run: BytewaxRun | None = None) -> Dataflow:
     """``run``: what Bytewax is asked to do, if not by the command line."""
     settings = load({k: v for k, v in os.environ.items() if k.startswith("DRIFTLINE_")})
     logs.start(settings.log)
-    opened = open_source(settings, clock=utc_now, check=partial(check_format, settings))
+    opened = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
     source = _PacedSource(opened, timedelta(seconds=float(os.environ["PACE"])))
     embedder = open_embedder(settings.embed)
     if prepared := prepare_store(run or bytewax_run(sys.argv[1:]), settings, source, embedder):

@@ -1,4 +1,4 @@
-"""Where things are."""
+"""Where the checkout, the downloads and the model are."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 ROOT = Path(__file__).parents[2]
-Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
-
-
 CACHE = ROOT / ".cache" / "driftline"
 MODEL = "all-MiniLM-L6-v2"
+#: Texts -> embeddings of shape (texts, dim).
+Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]

@@ -1,4 +1,4 @@
-"""A process that holds a recovery store."""
+"""Another process that uses a recovery store."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ CHECKS: dict[str, Any] = {
 
 
 def other_flow(folder: Path, *addresses: str, made_with: Mapping[str, str] = MADE) -> "subprocess.Popen[str]":
-    """A process that uses the store until its standard input closes."""
+    """Start a process that uses the store until its standard input closes."""
     checks = {**CHECKS, "source_step": ""}
     code = (
         "import sys; from pathlib import Path; from dataflow.recovery.store import prepare\n"

@@ -1,4 +1,4 @@
-"""What the export says of a small model."""
+"""The spec that the export writes for a model."""
 
 from export.convert import weights
 from export.repository.install import Spec
@@ -6,7 +6,7 @@ from export.repository.install import Spec
 SPEC = Spec(
     name="all-MiniLM-L6-v2",
     source="sentence-transformers/all-MiniLM-L6-v2",
-    weights_sha256=weights.KNOWN["all-MiniLM-L6-v2"].sha256[weights.WEIGHTS],
+    weights_sha256=weights.KNOWN["all-MiniLM-L6-v2"].sha256[weights.WEIGHTS_FILE],
     tokenizer_sha256="",
     graph_sha256="",
     dim=384,

@@ -1,4 +1,4 @@
-"""Certificates made for a test."""
+"""Certificates for a test, made with openssl."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The window stages without bytewax: a key's machine, its chunks and its assemblies, in one place."""
+"""The window steps without bytewax: the machine of a key, its chunks and its assemblies in one object."""
 
 import itertools
 import random
@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from dataflow import settings
 from dataflow.clock import micros
-from dataflow.items.schemas import embedded_schema
 from dataflow.items.windows import WholeWindow, WindowRef
 from dataflow.window.chunk import Assembly, ChunkReader, StoredChunk
 from dataflow.window.machine import Windows
 from dataflow.window.messages import Append, Drop, Gone, Output, Trim
 from dataflow.window.progress import Progress, Stamped, by_key
+from tests.support.batches import embedded_batch, events
 
 DIM = 4
 
@@ -38,29 +38,21 @@ def spec(**fields: Any) -> settings.Window:
 
 def batch(arrivals: Sequence[Arrival], first: int = 0) -> pa.RecordBatch:
     """Embedded events; their ids are their numbers in the order of arrival, from ``first``."""
-    n = len(arrivals)
-    ids = [f"{first + i:06d}" for i in range(n)]
-    vectors = np.arange(first * DIM, (first + n) * DIM, dtype=np.float32)
-    schema = embedded_schema(DIM)
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array(ids),
-            pa.array([a.key for a in arrivals]),
-            pa.array([a.ts * 1_000_000 for a in arrivals], pa.int64()).cast(schema.field("ts").type),
-            pa.array([f"text {i}" for i in ids]),
-            pa.array([a.partition for a in arrivals]),
-            pa.array(range(first, first + n), pa.int64()),
-            pa.array(["{}"] * n),
-            pa.FixedSizeListArray.from_arrays(pa.array(vectors), DIM),
-            pa.array(["null"] * n),
-            pa.array(["1"] * n),
-        ],
-        schema=schema,
+    numbers = range(first, first + len(arrivals))
+    rows = events(
+        [f"text {number:06d}" for number in numbers],
+        first=first,
+        ids=[f"{number:06d}" for number in numbers],
+        keys=[arrival.key for arrival in arrivals],
+        times_us=[arrival.ts * 1_000_000 for arrival in arrivals],
+        partitions=[arrival.partition for arrival in arrivals],
     )
+    vectors = np.arange(first * DIM, (first + len(arrivals)) * DIM, dtype=np.float32)
+    return embedded_batch(rows, vectors.reshape(-1, DIM))
 
 
 class Emitted(NamedTuple):
-    """Everything that came out: windows in order of emission, by number of event, and late events."""
+    """The output: windows in the order of emission, with the numbers of their events, and late events."""
 
     windows: list[tuple[WindowRef, tuple[int, ...]]]
     late: dict[int, int]
@@ -73,7 +65,7 @@ class Emitted(NamedTuple):
 def progress(
     window: settings.Window, partitions: Iterable[str] = (), now: int = 0, state: Any = None
 ) -> Progress:
-    """The step before the keys part, as the settings ask for it."""
+    """The step before the stream is divided by key, with the options of ``window``."""
     jump = window.delay if window.max_jump is None else window.max_jump
     idle = micros(window.idle_timeout) if window.idle_timeout else None
     return Progress(micros(jump), idle, partitions, now, state)
@@ -185,7 +177,7 @@ class Keyed:
 
 
 def run(window: settings.Window, arrivals: Sequence[Arrival], cuts: Iterable[int] = ()) -> Emitted:
-    """All of a finite input in order of arrival, cut into batches before the events ``cuts``."""
+    """Push a finite input in order of arrival; a new batch starts at each event of ``cuts``."""
     harness = Harness(window)
     for start, stop in pieces(len(arrivals), cuts):
         harness.push(arrivals[start:stop], start)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -136,3 +137,9 @@ def test_imports_of_the_standard_library_hide_no_package_of_ours() -> None:
 def test_only_settings_read_the_environment() -> None:
     readers = {place(path) for path in FILES if re.search(r"os\.environ|getenv", path.read_text())}
     assert readers == {"settings/load", "settings/bytewax"}
+
+
+def test_a_flow_starts_without_the_libraries_of_scorers_that_it_does_not_use() -> None:
+    code = "import sys, dataflow.flow; print({'pandas', 'sklearn'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "set()\n"

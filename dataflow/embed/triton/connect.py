@@ -121,7 +121,7 @@ def _checked(connection: Connection, options: settings.Embed, outage: Outage) ->
     identity = connection.identity(version) if "SPEC" in outputs else None
     where = f"{options.model} version {version} at {options.url}"
     held = repository.identity(options.repository, options.model, version)
-    repository.check(identity, where, sha256=sha256, dim=dim, held=held)
+    repository.require_same_model(identity, where, sha256=sha256, dim=dim, held=held)
     embedder = TritonEmbedder(
         connection,
         options,

@@ -10,6 +10,7 @@ import pyarrow as pa
 from dataflow.errors import SettingsError
 from dataflow.items.schemas import embeddings
 from dataflow.score.scorers.base import Scores
+from dataflow.settings import Score
 
 FrameFunction = Callable[[pd.DataFrame], "pd.Series[float]"]
 
@@ -47,3 +48,8 @@ class FrameScorer:
                 f"got shape {values.shape} with {int((~np.isfinite(values)).sum())} not finite"
             )
         return Scores.of(values)
+
+
+def open_frame_scorer(options: Score) -> FrameScorer:
+    """The scorer of ``score.kind = module:function``."""
+    return FrameScorer.load(options.kind)

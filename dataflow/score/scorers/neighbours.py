@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pyarrow as pa
-from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
 from dataflow import settings
 from dataflow.items.schemas import embeddings
@@ -18,6 +17,9 @@ class KnnScorer:
     """
 
     def __init__(self, options: settings.Score) -> None:
+        from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415  takes 2 s to import
+
+        self._nearest = NearestNeighbors
         self._neighbours = options.neighbours
 
     def score(self, rows: pa.RecordBatch) -> Scores:
@@ -26,7 +28,7 @@ class KnnScorer:
         if not k:
             return Scores.of(np.zeros(len(vectors)))
         # Without an argument, kneighbors leaves each event out of its own neighbours.
-        distances, _ = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(vectors).kneighbors()
+        distances, _ = self._nearest(n_neighbors=k, algorithm="brute").fit(vectors).kneighbors()
         return Scores.of(distances.mean(axis=1))
 
 
@@ -36,6 +38,9 @@ class LofScorer:
     """
 
     def __init__(self, options: settings.Score) -> None:
+        from sklearn.neighbors import LocalOutlierFactor  # noqa: PLC0415  takes 2 s to import
+
+        self._outlier_factor = LocalOutlierFactor
         self._neighbours = options.neighbours
 
     def score(self, rows: pa.RecordBatch) -> Scores:
@@ -46,5 +51,5 @@ class LofScorer:
         with warnings.catch_warnings():
             # Many equal texts make densities infinite; scikit-learn warns and bounds them.
             warnings.filterwarnings("ignore", message="Duplicate values", category=UserWarning)
-            lof = LocalOutlierFactor(n_neighbors=k, algorithm="brute").fit(vectors)
+            lof = self._outlier_factor(n_neighbors=k, algorithm="brute").fit(vectors)
         return Scores.of(-lof.negative_outlier_factor_)

@@ -1,12 +1,13 @@
 """``sbert``: texts in, embeddings out.
 
-``TEXT`` (BYTES, UTF-8, [n, 1]) -> ``EMBEDDING`` (FP32, [n, dim]). All requests that the dynamic batcher
-hands over together are tokenised as one pool, sorted by token length, sent to ``sbert_encoder`` of the
-same version in batches of like length, and put back in order.
+``TEXT`` (BYTES, UTF-8, [n, 1]) -> ``EMBEDDING`` (FP32, [n, dim]). The dynamic batcher passes several requests
+at once. Their texts are tokenised together, sorted by token length, sent in batches of similar length to the
+same version of ``sbert_encoder``, and put back in order.
 
-A request that asks for ``SPEC`` alone is answered with ``spec.json``. One with the parameter ``sha256``, as
-it stands there, is NOT_FOUND by another model: nobody takes what was exported anew for what was there before.
-One that asks for ``CHECK`` beside ``EMBEDDING`` gets the CRC-32 of each text (UINT32, [n, 1]), too.
+A request that asks for ``SPEC`` alone is answered with ``spec.json``. A request may say which model it
+expects, by the parameter ``sha256`` as in ``spec.json``. Another model answers with NOT_FOUND: a model that
+was exported again is never taken for the earlier one. A request that asks for ``CHECK`` beside ``EMBEDDING``
+also gets the CRC-32 of each text (UINT32, [n, 1]).
 """
 
 import json
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from tokens import Tokens  # the export puts dataflow/embed/tokens.py beside this file
+from tokens import Tokens  # the export copies dataflow/embed/tokens.py beside this file
 
 
 class TritonPythonModel:
@@ -30,7 +31,7 @@ class TritonPythonModel:
         self._version = int(args["model_version"])
         self._encoder = parameters["encoder"]
         kind = args["model_instance_kind"].lower()
-        self._cut = {
+        self._limits = {
             "max_rows": int(parameters["encoder_max_rows"]),
             "max_tokens": int(parameters[f"max_tokens_{kind}"]),
             "call_tokens": int(parameters[f"call_tokens_{kind}"]),
@@ -52,7 +53,7 @@ class TritonPythonModel:
         ]
 
     def _read(self, request):
-        """The request's texts to embed, or what it is to be answered with: a tensor, or an error."""
+        """The texts of the request, or its answer if it has none to embed: a tensor or an error."""
         asked = json.loads(request.parameters()).get("sha256")
         if asked not in (None, self._spec.get("sha256")):
             now = " ".join(str(self._spec.get(each)) for each in ("name", "precision", "sha256"))
@@ -64,19 +65,19 @@ class TritonPythonModel:
         return _texts(request)
 
     def _embed_each(self, pool):
-        """One array, or one error, for each list of texts of ``pool``."""
+        """One array or one error for each list of texts in ``pool``."""
         try:
             vectors = self._embed([text for texts in pool for text in texts])
         except EncoderError as error:
             if len(pool) == 1:
                 return [error.args[0]]
-            # One request's texts must not fail its neighbours.
+            # The texts of one request must not fail the other requests.
             return [result for texts in pool for result in self._embed_each([texts])]
         return np.split(vectors, np.cumsum([len(texts) for texts in pool])[:-1])
 
     def _embed(self, texts):
         vectors, real, computed = np.empty((len(texts), self._dim), np.float32), 0, 0
-        for batch in self._tokens.batches(texts, **self._cut):
+        for batch in self._tokens.batches(texts, **self._limits):
             vectors[batch.rows] = self._encode(batch)
             real, computed = real + int(batch.attention_mask.sum()), computed + batch.attention_mask.size
         self._padding.count(real, computed)
@@ -97,36 +98,37 @@ class TritonPythonModel:
         )
         try:
             response = request.exec()
-        except pb_utils.TritonModelException as error:  # it is not loaded, or not any more
+        except pb_utils.TritonModelException as error:  # the encoder is not loaded
             raise EncoderError(pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE)) from None
         if response.has_error():
             if "is not healthy" in response.error().message():
-                self._end()
+                self._end_server()
             raise EncoderError(response.error())
         vectors = pb_utils.get_output_tensor_by_name(response, "embedding").as_numpy()
         if len(vectors) != len(batch.rows):
-            self._end()
+            self._end_server()
             raise EncoderError(pb_utils.TritonError(self._broken, pb_utils.TritonError.UNAVAILABLE))
         return vectors
 
-    def _end(self):
-        """Embed nothing more, and stop the server, so that whoever watches over it starts it again.
+    def _end_server(self):
+        """Embed no more texts, and stop the server, so that its supervisor starts it again.
 
-        A Python-based encoder that gets no CPU for a second is taken for dead; its late answer goes to the
-        request that comes next, and so on from there. Nothing that it says after that can be relied on.
+        If a Python-based encoder gets no CPU for a second, Triton treats it as dead, and gives its late
+        answer to the next request. From then on each answer goes to the request after its own, so no answer
+        can be used.
         """
         self._broken = f"{self._encoder} mixes up its answers; the server ends"
         os.kill(os.getppid(), signal.SIGTERM)
 
 
 class Padding:
-    """Counts tokens of texts, and tokens computed with padding, in a metric of the server.
+    """Counts the tokens of texts, and the tokens that are computed with padding, in a metric of the server.
 
-    It has the name that the in-process embedder uses for its own (dataflow/telemetry/metrics.py).
+    The in-process embedder has a metric with the same name (dataflow/telemetry/metrics.py).
     """
 
     def __init__(self):
-        # The server forgets the metrics of a family that nobody holds.
+        # The server drops the metrics of a family when the last reference to the family is gone.
         self._family = pb_utils.MetricFamily(
             name="driftline_tokens_total",
             description="Tokens of texts, and tokens computed with padding.",
@@ -142,11 +144,11 @@ class Padding:
 
 
 class EncoderError(Exception):
-    """The encoder failed; its argument is the ``TritonError`` to answer with."""
+    """The encoder failed. The argument is the ``TritonError`` that answers the request."""
 
 
 def _texts(request):
-    """The request's texts, or the error that says why they cannot be read."""
+    """The texts of the request, or an error with the reason why they cannot be read."""
     rows = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy().reshape(-1)
     try:
         return [row.decode("utf-8") for row in rows]
@@ -158,7 +160,7 @@ def _texts(request):
 def _response(request, result):
     if isinstance(result, np.ndarray):
         tensors = [pb_utils.Tensor("EMBEDDING", result)]
-        # Who names no output is taken to ask for all.
+        # Not for a request that names no output: Triton treats it as one that asks for all of them.
         if request.requested_output_names() == {"EMBEDDING", "CHECK"}:
             rows = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy().reshape(-1)
             sums = np.array([[zlib.crc32(row)] for row in rows], np.uint32)

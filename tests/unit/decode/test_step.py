@@ -14,7 +14,7 @@ from dataflow.decode.step import decode
 from dataflow.items.marks import Marked
 from dataflow.items.schemas import DEAD_LETTER, EVENT, raw_schema
 from dataflow.settings import Settings, Source
-from dataflow.source.framing import raw_batch
+from dataflow.source.batching import raw_batch
 from dataflow.telemetry.watch import UNWATCHED
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -34,7 +34,7 @@ def decoded(
 
 
 def raw(*lines: bytes, format: str = "jsonl") -> pa.RecordBatch:
-    return raw_batch(list(enumerate(lines)), "p", NOW, raw_schema(format))
+    return raw_batch(lines, range(len(lines)), "p", NOW, raw_schema(format))
 
 
 GOOD = b'{"ts": "2026-11-23T11:00:00Z", "text": "good"}'

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.embed.tokens import CALL_TOKENS, Int64s, cuts, padded_lengths
-from export.repository import configs
+from dataflow.embed.tokens import CPU, GPU, Int64s, cuts, padded_lengths
 
 
 def longest_first(lengths: list[int]) -> Int64s:
@@ -62,14 +61,22 @@ def test_padding_of_texts_of_natural_lengths(pool: int, at_most: float) -> None:
     draw = np.random.default_rng(0)
     # SMS and log lines by tokens: half have up to 20, one in a hundred more than 100.
     lengths = np.sort(np.clip(draw.lognormal(np.log(20), 0.7, pool), 3, 256).astype(np.int64))[::-1]
-    found = cuts(lengths, max_tokens=1024, max_rows=256, call_tokens=CALL_TOKENS)
+    limits = {"max_tokens": CPU.max_tokens, "max_rows": CPU.max_rows, "call_tokens": CPU.call_tokens}
+    found = cuts(lengths, **limits)
     computed = sum(int(lengths[first]) * (last - first) for first, last in found)
     assert computed / lengths.sum() <= at_most
     assert len(found) <= pool / 6
-    assert f'"call_tokens_cpu" value {{ string_value: "{CALL_TOKENS}" }}' in configs.model_config(4)
 
 
 def test_lengths_are_padded_to_the_next_bucket() -> None:
     given = np.array([300, 16, 15, 9, 8, 0], np.int64)
     assert padded_lengths(given, (8, 16)).tolist() == [300, 16, 16, 16, 8, 8]
     assert padded_lengths(given, ()).tolist() == [300, 16, 15, 9, 8, 1]
+
+
+def test_from_24_tokens_on_a_bucket_of_a_gpu_is_at_most_a_third_longer_than_its_texts() -> None:
+    lengths = np.arange(24, GPU.buckets[-1] + 1)
+    padded = padded_lengths(lengths, GPU.buckets)
+    assert set(padded.tolist()) == set(GPU.buckets[2:])
+    assert (padded / lengths).max() <= 4 / 3
+    assert not CPU.buckets

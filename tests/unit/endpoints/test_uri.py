@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataflow.endpoints.uri import parse
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SettingsError
 
 
@@ -24,7 +24,7 @@ from dataflow.errors import SettingsError
     ],
 )
 def test_parse(text: str, scheme: str, authority: str, path: str, options: dict[str, str]) -> None:
-    uri = parse(text)
+    uri = parse_uri(text)
     assert (uri.scheme, uri.authority, uri.path, uri.options) == (scheme, authority, path, options)
     assert str(uri) == text
 
@@ -32,7 +32,7 @@ def test_parse(text: str, scheme: str, authority: str, path: str, options: dict[
 @pytest.mark.parametrize("text", ["kafka://me:hunter2@h:1/t", "kafka:me:hunter2@h/t", "x://me:hunter2@h/t"])
 def test_a_password_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(SettingsError, match="DRIFTLINE_KAFKA__SASL_PASSWORD") as caught:
-        parse(text)
+        parse_uri(text)
     assert "hunter2" not in str(caught.value)
 
 
@@ -40,7 +40,7 @@ def test_options_are_refused_by_name_only() -> None:
     with pytest.raises(
         SettingsError, match="no such option 'sasl_password'; there are start, tail"
     ) as caught:
-        parse("kafka://h:1/t?sasl_password=hunter2").allow("start", "tail")
+        parse_uri("kafka://h:1/t?sasl_password=hunter2").allow("start", "tail")
     assert "hunter2" not in str(caught.value)
     with pytest.raises(SettingsError, match="must be one of earliest, latest"):
-        parse("kafka://h:1/t?start=now").choice("start", "earliest", "latest")
+        parse_uri("kafka://h:1/t?start=now").choice("start", "earliest", "latest")

@@ -1,4 +1,4 @@
-"""What the key closes, and where it lies."""
+"""Which interfaces need the key, and where the key is written."""
 
 import stat
 from pathlib import Path
@@ -7,10 +7,8 @@ import pytest
 
 from export import key
 from export.errors import SidecarError
-from export.serve.sidecar import Sidecar
-from export.serve.tritonserver import Server
 
-#: All that Triton can close.
+#: All interfaces that Triton can restrict.
 PROTOCOLS = {
     *("health", "metadata", "inference", "model-config"),
     *("shared-memory", "model-repository", "statistics", "trace", "logging"),
@@ -30,15 +28,6 @@ def test_over_grpc_the_dataflow_s_calls_are_open_and_over_http_health() -> None:
     open_to_all = {"health", "metadata", "inference", "model-config"}
     assert closed(grpc, "--grpc-restricted-protocol") == PROTOCOLS - open_to_all
     assert key.flags("secret", http=False) == [grpc]
-
-
-def test_there_is_no_http_unless_a_port_is_given(tmp_path: Path) -> None:
-    for port in (None, 8000):
-        sidecar = Sidecar(tmp_path, log=tmp_path / "triton.log", http_port=port)
-        arguments = sidecar._arguments(Server(Path("tritonserver"), {}), tmp_path, "secret")
-        assert ("--allow-http=false" in arguments) is (port is None)
-        assert any(each.startswith("--http-") for each in arguments) is (port is not None)
-        assert set(key.flags("secret", http=port is not None)) <= set(arguments)
 
 
 def test_a_key_replaces_what_was_there_and_follows_no_link(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Dockerfiles, as far as can be told without building them."""
+"""The Dockerfiles and the names of their images, as far as tests can check them without a build."""
 
 import re
 import subprocess
@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import dataflow
+from export.__main__ import _parser
 from export.convert import weights
 from tests.support import manifests
+from tests.support.manifests import Object, container, export_arguments
 from tests.support.paths import ROOT
 
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
@@ -28,7 +31,7 @@ def dockerfile(request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def test_hadolint_has_nothing_to_say(dockerfile: Path) -> None:
+def test_hadolint_finds_nothing(dockerfile: Path) -> None:
     linter = Path(sysconfig.get_path("scripts")) / "hadolint"
     done = subprocess.run([linter, "--no-color", dockerfile], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
@@ -43,7 +46,7 @@ def test_bases_are_pinned(dockerfile: Path) -> None:
     )
 
 
-def test_all_that_is_copied_is_there_and_not_ignored(dockerfile: Path) -> None:
+def test_every_copied_path_exists_and_is_not_ignored(dockerfile: Path) -> None:
     kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     for word, rest in instructions(dockerfile):
         if word == "COPY" and "--from" not in rest:
@@ -60,7 +63,14 @@ def test_all_that_is_copied_is_there_and_not_ignored(dockerfile: Path) -> None:
         assert word != "ADD"
 
 
-def test_it_ends_as_the_user_of_the_manifests(dockerfile: Path) -> None:
+def test_the_build_context_names_only_paths_that_exist() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    kept = [line[1:] for line in lines if line.startswith("!")]
+    assert kept
+    assert [path for path in kept if not (ROOT / path).exists()] == []
+
+
+def test_the_image_runs_as_the_user_of_the_manifests(dockerfile: Path) -> None:
     users = [rest for word, rest in instructions(dockerfile) if word == "USER"]
     context = manifests.pod(manifests.built("cpu"))["securityContext"]
     assert users == [f"{context['runAsUser']}:{context['runAsGroup']}"]
@@ -86,11 +96,11 @@ def test_the_dataflow_has_no_torch() -> None:
     assert not re.search(r"(?m)^(torch|onnx|sentence-transformers)\b", (ROOT / lock).read_text())
 
 
-def test_commands_are_those_of_the_manifests() -> None:
+def test_the_commands_are_those_of_the_manifests() -> None:
     objects = manifests.built("cpu")
     for name, spec in (("dataflow", "dataflow"), ("export", "model"), ("triton", "triton")):
         (words,) = (rest for word, rest in instructions(ROOT / f"docker/{name}.Dockerfile") if word == "CMD")
-        there = manifests.container(objects, spec)
+        there = container(objects, spec)
         command = re.findall(r'"([^"]+)"', words)
         assert command == [word for word in [*there["command"], *there["args"]] if word in command]
 
@@ -101,9 +111,18 @@ def test_the_weights_are_those_of_the_default_model() -> None:
     assert packages.split() == list(weights.KNOWN["all-MiniLM-L6-v2"].packages)
 
 
-def test_triton_s_packages_are_the_sidecar_s() -> None:
+def test_the_triton_image_has_the_packages_of_the_sidecar() -> None:
     sidecar = (ROOT / "requirements" / "sidecar.txt").read_text()
     packages = re.findall(r"(?m)^\S+==(?:.*\\\n)+.*\n?", (ROOT / "docker" / "triton.txt").read_text())
     assert len(packages) == 1
     for package in packages:
         assert package in sidecar
+
+
+def test_the_images_are_those_of_this_version_and_model(overlay: list[Object]) -> None:
+    for each in manifests.containers(overlay):
+        name, _, tag = each["image"].partition(":")
+        assert name in ("driftline/dataflow", "driftline/export", "driftline/triton")
+        assert tag == dataflow.__version__ or tag.startswith(f"{dataflow.__version__}-")
+    model = _parser().parse_args(export_arguments(overlay)).model
+    assert container(overlay, "model")["image"].endswith(f"-{model.lower()}")

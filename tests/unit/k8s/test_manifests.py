@@ -1,4 +1,4 @@
-"""The manifests hold together: valid for two versions, every reference resolved, nothing privileged."""
+"""The manifests are valid and consistent: each reference resolves, and no container is privileged."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support import manifests
 from tests.support.manifests import COMPONENTS, OVERLAYS, Object, container, containers, of, one, pod
 from tests.support.paths import ROOT
 
-#: The first in which sidecars are on by default, and the newest of which the schemas are here.
+#: The first version with sidecar containers by default, and the newest version whose schemas are installed.
 VERSIONS = ("1.29", "1.37")
 VARIANTS = [(overlay, components) for overlay in OVERLAYS for components in (False, True)]
 
@@ -25,7 +25,10 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> list[Object]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_valid_for_kubernetes(objects: list[Object], version: str) -> None:
     for each in objects:
-        if each["kind"] not in ("ServiceMonitor", "PrometheusRule"):  # custom, no schema of them is here
+        if each["kind"] not in (
+            "ServiceMonitor",
+            "PrometheusRule",
+        ):  # custom resources; their schemas are not installed
             kubernetes_validate.validate(each, version, strict=True)
 
 
@@ -54,7 +57,7 @@ def test_every_mount_is_declared_and_every_volume_mounted(objects: list[Object])
         assert len(paths) == len(set(paths)), each["name"]
 
 
-def test_every_config_map_and_secret_is_there_and_used(objects: list[Object]) -> None:
+def test_every_config_map_and_secret_exists_and_is_used(objects: list[Object]) -> None:
     there = {
         each["metadata"]["name"]: set(each["data"])
         for each in of(objects, "ConfigMap")
@@ -78,7 +81,7 @@ def test_every_config_map_and_secret_is_there_and_used(objects: list[Object]) ->
     assert used == set(there)
 
 
-def test_every_file_that_is_named_is_mounted(objects: list[Object]) -> None:
+def test_every_named_file_is_mounted(objects: list[Object]) -> None:
     dataflow = container(objects, "dataflow")
     maps = {each["metadata"]["name"]: list(each["data"]) for each in of(objects, "ConfigMap")}
     held: dict[str, list[str]] = {}
@@ -117,7 +120,7 @@ def test_every_selector_matches_the_pods_and_only_them(objects: list[Object]) ->
         assert selector.items() <= labels
 
 
-def test_every_port_is_a_container_s(objects: list[Object]) -> None:
+def test_every_port_belongs_to_a_container(objects: list[Object]) -> None:
     ports = {
         port["name"]: port["containerPort"] for each in containers(objects) for port in each.get("ports", ())
     }
@@ -139,7 +142,7 @@ def test_every_port_is_a_container_s(objects: list[Object]) -> None:
         assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
 
 
-def test_the_service_names_the_pods(objects: list[Object]) -> None:
+def test_the_service_gives_the_pods_their_names(objects: list[Object]) -> None:
     service = one(objects, "Service")
     assert one(objects, "StatefulSet")["spec"]["serviceName"] == service["metadata"]["name"]
     assert service["spec"]["clusterIP"] == "None"
@@ -147,7 +150,7 @@ def test_the_service_names_the_pods(objects: list[Object]) -> None:
     assert pod(objects)["serviceAccountName"] == one(objects, "ServiceAccount")["metadata"]["name"]
 
 
-def test_nothing_starts_before_what_it_needs(objects: list[Object]) -> None:
+def test_the_containers_start_in_the_order_of_their_needs(objects: list[Object]) -> None:
     assert [each["name"] for each in containers(objects)] == [
         "recovery",
         "model",
@@ -161,7 +164,7 @@ def test_nothing_starts_before_what_it_needs(objects: list[Object]) -> None:
     assert not any("restartPolicy" in each for each in containers(objects) if each is not sidecar)
 
 
-def test_the_doctor_examines_what_the_dataflow_gets(objects: list[Object]) -> None:
+def test_the_doctor_checks_what_the_dataflow_gets(objects: list[Object]) -> None:
     doctor, dataflow = container(objects, "doctor"), container(objects, "dataflow")
     assert doctor["image"] == dataflow["image"]
     assert doctor["envFrom"] == dataflow["envFrom"]
@@ -175,7 +178,7 @@ def test_the_doctor_examines_what_the_dataflow_gets(objects: list[Object]) -> No
     assert store == dataflow["args"][dataflow["args"].index("-r") + 1]
 
 
-def test_nothing_is_privileged(objects: list[Object]) -> None:
+def test_no_container_is_privileged(objects: list[Object]) -> None:
     spec = pod(objects)
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
     assert spec["automountServiceAccountToken"] is False
@@ -204,7 +207,7 @@ def test_no_secret_is_in_the_manifests(objects: list[Object]) -> None:
         assert not [name for name in each["data"] if "PASSWORD" in name]
 
 
-def test_shared_memory_is_memory_and_fits(objects: list[Object]) -> None:
+def test_shared_memory_lies_in_memory_and_fits_the_limit(objects: list[Object]) -> None:
     (shm,) = (each for each in pod(objects)["volumes"] if each["name"] == "shm")
     assert shm["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Gi"}
     triton = container(objects, "triton")
@@ -212,7 +215,7 @@ def test_shared_memory_is_memory_and_fits(objects: list[Object]) -> None:
     assert int(triton["resources"]["limits"]["memory"].removesuffix("Gi")) >= 3
 
 
-def test_only_the_gpu_overlay_asks_for_one() -> None:
+def test_only_the_gpu_overlay_requests_a_gpu() -> None:
     for overlay in OVERLAYS:
         objects = manifests.built(overlay)
         asking = [
@@ -221,7 +224,7 @@ def test_only_the_gpu_overlay_asks_for_one() -> None:
         assert asking == (["triton"] if overlay == "gpu" else [])
 
 
-def test_the_pod_that_restores_has_the_dataflow_s_volume_and_image() -> None:
+def test_the_pod_for_restoring_has_the_volume_and_image_of_the_dataflow() -> None:
     helper = yaml.safe_load((ROOT / "k8s" / "tools" / "volume.yaml").read_text())
     for version in VERSIONS:
         kubernetes_validate.validate(helper, version, strict=True)

@@ -9,11 +9,12 @@ from sklearn.cluster import KMeans
 
 from dataflow.errors import SettingsError
 from dataflow.items.rows import Rows
-from dataflow.items.schemas import SAMPLE_SHARE, SCORED, embedded_schema
+from dataflow.items.schemas import SAMPLE_SHARE, SCORED
 from dataflow.items.windows import WholeWindow, WindowRef
 from dataflow.score.scorers import SCORERS, Scorer, open_scorer
 from dataflow.score.window import score_window
 from dataflow.settings import Score
+from tests.support.batches import embedded_batch, events
 
 Matrix = npt.NDArray[np.float32]
 
@@ -41,21 +42,9 @@ def unit_vectors(n: int, dim: int = 16, seed: int = 0) -> Matrix:
 
 
 def rows(vectors: Matrix) -> pa.RecordBatch:
-    n, dim = vectors.shape
-    schema = embedded_schema(dim)
-    plain = {
-        "id": [f"e{i}" for i in range(n)],
-        "key": ["k"] * n,
-        "ts": pa.array(range(n), pa.int64()).cast(schema.field("ts").type),
-        "text": [f"text {i}" for i in range(n)],
-        "partition": ["p"] * n,
-        "offset": range(n),
-        "attributes": ["{}"] * n,
-        "embedding": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim),
-        "model": ["m"] * n,
-        "model_version": ["1"] * n,
-    }
-    return pa.RecordBatch.from_arrays([pa.array(plain[name]) for name in schema.names], schema=schema)
+    numbers = range(len(vectors))
+    texts, ids = [f"text {i}" for i in numbers], [f"e{i}" for i in numbers]
+    return embedded_batch(events(texts, ids=ids, keys=["k"] * len(vectors)), vectors)
 
 
 def scorer(kind: str, **options: int) -> Scorer:

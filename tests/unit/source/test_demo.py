@@ -1,21 +1,24 @@
-"""The demo stream: the same for everybody, however it is cut, paced or interrupted."""
+"""The demo stream is the same for everybody, however it is cut, paced or interrupted."""
 
 import hashlib
 import json
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
+from functools import partial
 
 import pytest
 
-from dataflow.endpoints import uri as uris
+from dataflow.decode.batch import check_format
+from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SettingsError
 from dataflow.settings import Settings
-from dataflow.settings import Source as SourceSettings
-from dataflow.source import demo, demo_log
-from dataflow.source.demo_log import Plan, record
-from dataflow.source.idle import AT_ONCE, WAIT_S
+from dataflow.settings import Source as SourceOptions
+from dataflow.source import demo
+from dataflow.source.waiting import AT_ONCE, WAIT_S
 
 NAMES = ("partition", "offset", "raw")
+
+
 NOW = datetime(2026, 11, 1, tzinfo=timezone.utc)
 
 
@@ -38,14 +41,14 @@ def clock() -> datetime:
 
 def paced(watch: Watch, part: str = "0", given: int | None = None) -> demo.DemoPartition:
     """A partition of a stream of 30 events a second; its own share is 10."""
-    opened = demo.DemoSource(demo.Options(rate=30), SourceSettings(), clock, timer=watch, sleep=watch.sleep)
+    opened = demo.DemoSource(demo.Options(rate=30), SourceOptions(), clock, timer=watch, sleep=watch.sleep)
     return opened.build_part("source", part, given)
 
 
 def source(text: str, **settings: int) -> demo.DemoSource:
     return demo.open_source(
-        Settings(source=SourceSettings.model_validate({"uri": text, **settings})),
-        uris.parse(text),
+        Settings(source=SourceOptions.model_validate({"uri": text, **settings})),
+        parse_uri(text),
         clock,
         lambda *_: None,
     )
@@ -136,44 +139,6 @@ def test_a_resumed_rate_does_not_catch_up() -> None:
     assert len(rows(paced(Watch(), given=400), 1)) == 1
 
 
-def test_event_time_is_out_of_order_but_not_by_much() -> None:
-    plan = Plan()
-    times = [datetime.fromisoformat(record(plan, i)["ts"].replace("Z", "+00:00")) for i in range(900)]
-    behind = [max(times[: i + 1]) - time for i, time in enumerate(times)]
-    assert timedelta(seconds=60) < max(behind) < demo_log.MAX_LAG + demo_log.SPACING
-    assert times[0] > plan.start - demo_log.MAX_LAG
-    assert times[-1] < plan.start + 900 * demo_log.SPACING
-
-
-@pytest.mark.parametrize("seed", [7, 8])
-def test_anomalies_are_few_scattered_and_each_its_own(seed: int) -> None:
-    plan = Plan(seed=seed)
-    planted = [record(plan, i) for i in range(plan.events) if demo_log.anomaly(plan, i)]
-    assert len(planted) == 20
-    assert len({event["text"] for event in planted}) == 20
-    assert set(Counter(event["label"] for event in planted).values()) == {4}
-    assert not any(event["drift"] for event in planted)
-
-
-def test_the_drift_is_in_the_second_half_and_a_part_of_it() -> None:
-    plan = Plan()
-    drift = [record(plan, i)["drift"] for i in range(plan.events)]
-    assert not any(drift[: plan.events // 2])
-    assert 0.2 < sum(drift[plan.events * 6 // 10 :]) / (plan.events * 0.4) < 0.4
-
-
-def test_texts_vary() -> None:
-    plan = Plan()
-    texts = {record(plan, i)["text"] for i in range(plan.events)}
-    assert len(texts) > 0.9 * plan.events
-
-
-def test_start_moves_all_times() -> None:
-    first, moved = Plan(), Plan(start=Plan().start + timedelta(days=1))
-    assert record(first, 5)["ts"][:10] == "2026-03-02"
-    assert record(moved, 5) == record(first, 5) | {"ts": "2026-03-03" + record(first, 5)["ts"][10:]}
-
-
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -196,3 +161,9 @@ def test_it_ends() -> None:
     part = source("demo:?events=2").build_part("source", "1", 1)
     with pytest.raises(StopIteration):
         part.next_batch()
+
+
+def test_settings_that_fit_no_record_fail_at_the_start() -> None:
+    settings = Settings(source=SourceOptions(ts_format="iso"))
+    with pytest.raises(SettingsError, match=r"source\.ts_format='iso'"):
+        demo.open_source(settings, parse_uri("demo:"), lambda: NOW, partial(check_format, settings))

@@ -1,25 +1,21 @@
-"""What Kafka's errors become: waited out, or one line. Played by fakes, as no broker errs to order."""
+"""Errors of Kafka: some end by themselves, some end the flow. Fakes play the brokers."""
 
 import logging
-import sys
-from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from confluent_kafka import KafkaError
 
 from dataflow.endpoints import kafka
-from dataflow.endpoints.uri import parse
-from dataflow.errors import DriftlineError, OutageError, SettingsError, SourceError
-from dataflow.items import schemas
-from dataflow.settings import Kafka, Settings, Source
-from dataflow.sink.kafka import KafkaSink
-from dataflow.source.idle import AT_ONCE
+from dataflow.errors import SourceError
+from dataflow.settings import Settings, Source
 from dataflow.source.kafka import KafkaSource
+from dataflow.source.waiting import AT_ONCE
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+
+
 TOPIC = kafka.Topic("t", (0,), {})
 
 
@@ -122,72 +118,4 @@ def test_what_retention_took_is_said(
     with caplog.at_level(logging.WARNING):
         source = part(monkeypatch, FakeConsumer([], watermarks=(40, 100)), state=25)
     assert source.snapshot() == 40
-    assert "t:0: offsets 25 to 39 are lost to the topic's retention" in caplog.text
-
-
-class FakeProducer:
-    """Its queue holds two messages; each is delivered with ``error``."""
-
-    def __init__(self, error: int | None) -> None:
-        self.error = None if error is None else KafkaError(error)
-        self.waiting: list[Callable[[Any, Any], None]] = []
-        self.sent: list[tuple[str, bytes, bytes]] = []
-
-    def produce(self, topic: str, value: bytes, key: bytes, on_delivery: Callable[[Any, Any], None]) -> None:
-        if len(self.waiting) == 2:
-            raise BufferError
-        self.waiting.append(on_delivery)
-        self.sent.append((topic, key, value))
-
-    def poll(self, timeout: float) -> None:
-        while self.waiting:
-            self.waiting.pop(0)(self.error, None)
-
-    def flush(self) -> None:
-        self.poll(0)
-
-
-def dead(n: int) -> pa.RecordBatch:
-    return schemas.dead_letters([("malformed", "m", "p", i, b"x") for i in range(n)])
-
-
-def write(monkeypatch: pytest.MonkeyPatch, error: int | None, rows: int) -> FakeProducer:
-    producer = FakeProducer(error)
-    monkeypatch.setattr("confluent_kafka.Producer", lambda config: producer)
-    KafkaSink(TOPIC, "dead_letters").build("s", 0, 1).write_batch([("k", dead(rows))])
-    return producer
-
-
-def test_a_full_queue_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    producer = write(monkeypatch, None, 5)
-    assert [key for _, key, _ in producer.sent] == [f'["p",{i}]'.encode() for i in range(5)]
-    assert producer.waiting == []
-    assert not producer.sent[0][2].endswith(b"\n")
-
-
-@pytest.mark.parametrize("rows", [1, 5])
-@pytest.mark.parametrize(
-    ("code", "error", "says"),
-    [
-        (KafkaError._MSG_TIMED_OUT, OutageError, "kafka: topic 't': "),
-        (KafkaError.MSG_SIZE_TOO_LARGE, SourceError, "raise the topic's max.message.bytes"),
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, SourceError, "kafka: topic 't': "),
-    ],
-)
-def test_what_is_not_delivered_is_not_passed_over(
-    monkeypatch: pytest.MonkeyPatch, code: int, error: type[DriftlineError], says: str, rows: int
-) -> None:
-    with pytest.raises(error) as caught:
-        write(monkeypatch, code, rows)
-    assert says in str(caught.value)
-
-
-def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
-    with pytest.raises(SettingsError, match=r"pip install 'driftline\[kafka\]'"):
-        kafka.reach(Settings(), parse("kafka://h:1/t"))
-
-
-def test_settings_go_to_librdkafka_under_its_names() -> None:
-    settings = Settings(kafka=Kafka.model_validate({"sasl_username": "me", "sasl_password": "hunter2"}))
-    assert kafka._configured(settings) == {"sasl.username": "me", "sasl.password": "hunter2"}
+    assert "t:0: retention deleted offsets 25 to 39 before they were read" in caplog.text

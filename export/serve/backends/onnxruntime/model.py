@@ -1,7 +1,7 @@
-"""Triton's ``onnxruntime`` backend as a Python-based backend.
+"""Triton's ``onnxruntime`` backend, written as a Python-based backend.
 
-The wheel's server has no native ONNX Runtime backend. This file, in ``backends/onnxruntime/``, makes the
-same ``config.pbtxt`` load there: it honours what the native one does with the entries that we write.
+The wheel's server has no native ONNX Runtime backend. With this file in ``backends/onnxruntime/`` it loads
+the same ``config.pbtxt``: the file follows the entries that the export writes, as the native backend does.
 """
 
 import json
@@ -29,7 +29,7 @@ class TritonPythonModel:
             self._run = _onnxruntime(path, parameters, self._outputs)
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """The dynamic batcher only merges requests of one shape, so their rows can be stacked."""
+        """Stacks the rows of all requests: the dynamic batcher merges only requests of equal shape."""
         columns = [
             [pb_utils.get_input_tensor_by_name(request, name).as_numpy() for request in requests]
             for name in self._inputs
@@ -54,13 +54,13 @@ class TritonPythonModel:
 
 
 def _accelerators(config: Any) -> dict[str, dict[str, str]]:
-    """``cpu_execution_accelerator`` by name, with the parameters of each."""
+    """The entries of ``cpu_execution_accelerator``: name -> its parameters."""
     asked = config.get("optimization", {}).get("execution_accelerators", {})
     return {each["name"]: each.get("parameters", {}) for each in asked.get("cpu_execution_accelerator", [])}
 
 
 def _onnxruntime(path: Path, parameters: dict[str, str], outputs: list[str]) -> Any:
-    import onnxruntime  # noqa: PLC0415  OpenVINO does without it
+    import onnxruntime  # noqa: PLC0415  OpenVINO does without ONNX Runtime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(parameters.get("intra_op_thread_count", 0))
@@ -69,24 +69,21 @@ def _onnxruntime(path: Path, parameters: dict[str, str], outputs: list[str]) -> 
     return lambda feed: session.run(outputs, feed)
 
 
-def _openvino(path: Path, parameters: dict[str, str], options: dict[str, str], outputs: list[str]) -> Any:
-    """OpenVINO itself: as an execution provider of ONNX Runtime it finds no device on some CPUs."""
+def _openvino(path: Path, parameters: dict[str, str], accelerator: dict[str, str], outputs: list[str]) -> Any:
+    # The sidecar copies export/serve/openvino_session.py beside this file.
+    from openvino_session import session  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    precision = {"BF16": "bf16", "FP32": "f32"}[accelerator.get("precision", "BF16")]
     try:
-        import openvino  # noqa: PLC0415  optional
+        run = session(path, precision, int(parameters.get("intra_op_thread_count", 0)))
     except ImportError:
         raise pb_utils.TritonModelException(
             "cpu_execution_accelerator openvino: the sidecar has no OpenVINO; install it there with "
             "pip install --no-deps -r requirements/openvino.txt"
         ) from None
-    hints = {
-        "INFERENCE_PRECISION_HINT": {"BF16": "bf16", "FP32": "f32"}[options.get("precision", "BF16")],
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": parameters.get("intra_op_thread_count", "0"),
-    }
-    request = openvino.Core().compile_model(path, "CPU", hints).create_infer_request()
 
-    def run(feed: dict[str, Any]) -> list[Any]:
-        found = request.infer(feed, share_inputs=True)
+    def answer(feed: dict[str, Any]) -> list[Any]:
+        found = run(feed)
         return [found[name] for name in outputs]
 
-    return run
+    return answer

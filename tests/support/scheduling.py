@@ -1,0 +1,39 @@
+"""Which tests run in which process of pytest-xdist.
+
+The group marks of pytest-xdist 3.8 have no effect with pytest 9.2, so the groups are made here.
+"""
+
+from xdist.scheduler import LoadScopeScheduling
+
+#: Modules of tests/integration that use the real model. Its server and torch use all cores, and take seconds
+#: to start. So one process runs all these tests, while the other runs tests that wait for processes.
+_MODEL = {
+    "article",
+    "attack",
+    "demo",
+    "deploy_triton",
+    "doctor_model",
+    "export",
+    "manage",
+    "monitoring",
+    "precision",
+    "readme",
+    "sidecar",
+    "triton",
+}
+#: Long tests that share no fixture of their module.
+_ALONE = ("tests/flow/test_flow.py", "tests/flow/test_stop.py", "tests/integration/test_deploy.py")
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """One process runs all tests of a group, as a rule the tests of a module. Large groups come first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The group of a test."""
+        module = nodeid.partition("::")[0]
+        if module in _ALONE:
+            return nodeid
+        if module.startswith("tests/integration/"):
+            name = module.removeprefix("tests/integration/test_").removesuffix(".py")
+            return "model" if name in _MODEL else module
+        return module

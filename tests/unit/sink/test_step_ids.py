@@ -1,0 +1,14 @@
+"""The step id of a sink."""
+
+import re
+from pathlib import Path
+
+from dataflow.sink.step_ids import step_id
+
+
+def test_a_sink_is_known_by_its_stream_and_uri(tmp_path: Path) -> None:
+    same = {step_id("scores", uri) for uri in ("a.jsonl", "file:./a.jsonl", f"file://{tmp_path}/a.jsonl")}
+    (step,) = same
+    assert re.fullmatch("sink_scores_[0-9a-f]{12}", step)
+    others = {step_id("scores", uri) for uri in ("b.jsonl", "stdout:", "stderr:", "a.parquet")}
+    assert len(same | others | {step_id("late", "a.jsonl")}) == 6
