@@ -230,7 +230,7 @@ class AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
 
     def on_batch(self, values: list[Part]) -> tuple[Iterable[WholeWindow], bool]:
         for part in values:
-            if whole := self._assembly.take(part):
+            if (whole := self._assembly.take(part)) is not None:
                 return [whole], True
         return [], False
 
