@@ -117,20 +117,20 @@ def late_of(times: list[int], batch_rows: int, max_jump: int = 300) -> int:
 
 @pytest.mark.parametrize("batch_rows", [1, 100, 5000])
 def test_one_record_with_a_bad_clock_makes_nothing_late(batch_rows: int) -> None:
-    times = [*range(60), 59 * 60, *range(60, 3600)]
+    times = [*range(60), 19 * 60, *range(60, 1200)]
     assert late_of(times, batch_rows) == 0
-    assert late_of(times, batch_rows, max_jump=0) > 2000
+    assert late_of(times, batch_rows, max_jump=0) > 400
 
 
 @pytest.mark.parametrize("batch_rows", [1, 100, 5000])
 def test_one_of_five_devices_with_a_bad_clock_makes_nothing_late(batch_rows: int) -> None:
-    times = [second + (59 * 60 if device == 4 else 0) for second in range(3600) for device in range(5)]
+    times = [second + (14 * 60 if device == 4 else 0) for second in range(900) for device in range(5)]
     assert late_of(times, batch_rows) == 0
 
 
 def test_a_device_with_a_bad_clock_is_never_confirmed_whatever_the_order_of_its_records() -> None:
     mark, rng = progress(guarded), random.Random(1)
-    for second in range(20_000):
+    for second in range(5000):
         bad = rng.random() < 0.1
         now = reached(mark, Arrival(second + 3600 * bad))["p0"]
         assert now <= second

@@ -27,6 +27,7 @@ Keyed = list[tuple[str, Any]]
 def gathered(
     batches: list[Marked], window: Window, workers: int = 1, stopping: bool = False
 ) -> tuple[Keyed, Keyed]:
+    """Whole windows and late events, in the order in which they leave the step."""
     whole: Keyed = []
     late: Keyed = []
     flow = Dataflow("windows")
