@@ -119,7 +119,7 @@ def late_of(times: list[int], batch_rows: int, max_jump: int = 300) -> int:
 def test_one_record_with_a_bad_clock_makes_nothing_late(batch_rows: int) -> None:
     times = [*range(60), 19 * 60, *range(60, 1200)]
     assert late_of(times, batch_rows) == 0
-    assert late_of(times, batch_rows, max_jump=0) > 400
+    assert late_of(times, batch_rows, max_jump=0) > 200
 
 
 @pytest.mark.parametrize("batch_rows", [1, 100, 5000])
@@ -139,12 +139,8 @@ def test_a_device_with_a_bad_clock_is_never_confirmed_whatever_the_order_of_its_
 def test_a_night_without_events_is_confirmed_after_a_few_events() -> None:
     mark = progress(guarded)
     reached(mark, Arrival(0))
-    assert [reached(mark, Arrival(ts))["p0"] for ts in (30_000, 30_002, 30_001, 30_003)] == [
-        0,
-        0,
-        30_000,
-        30_003,
-    ]
+    newest = [reached(mark, Arrival(ts))["p0"] for ts in (30_000, 30_002, 30_001, 30_003)]
+    assert newest == [0, 0, 30_000, 30_003]
 
 
 @given(st.lists(st.sampled_from(["", "a", "b\x1f1", "ü"]), min_size=1, max_size=50))
