@@ -80,6 +80,11 @@ test: $(DEV) $(SIDECAR) model ## all tests, with real servers; fails also if too
 test-unit: $(DEV) ## the tests that start neither a flow nor a server
 	$(VENV)/bin/python $(PYTEST) $(FAST_TESTS) $(ARGS)
 
+.PHONY: docs
+docs: $(DEV) ## build the documentation site into out/docs; a broken link or an undocumented public name fails
+	rm -rf out/docs
+	$(VENV)/bin/python -m sphinx -q -W --keep-going --fresh-env --doctree-dir out/docs-cache docs out/docs
+
 .PHONY: manifests
 manifests: $(CHECKOV) ## write the Kubernetes manifests to out/k8s/, and check them and the Dockerfiles with checkov
 	@command -v kubectl >/dev/null || { echo 'skipped: kubectl is not installed' >&2; exit 0; }; \

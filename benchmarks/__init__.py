@@ -1,1 +1,1 @@
-"""One script for each question. A script measures its peers in the same run: see docs/benchmarks.md."""
+"""One script for each question. It measures its peers in the same run: docs/explanation/benchmarks.md."""

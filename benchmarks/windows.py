@@ -134,7 +134,7 @@ def overlap(count: int, runs: int) -> None:
 
 
 class Question(NamedTuple):
-    """``answer`` takes the number of events and of runs. ``events``: as in docs/benchmarks.md."""
+    """``answer`` takes the number of events and of runs. ``events``: as in docs/explanation/benchmarks.md."""
 
     answer: Callable[[int, int], None]
     events: int
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument(
         "questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)}; default: all"
     )
-    parser.add_argument("--events", type=int, help="default: as many as docs/benchmarks.md was measured with")
+    parser.add_argument("--events", type=int, help="default: as in docs/explanation/benchmarks.md")
     parser.add_argument("--runs", type=int, default=3, help="runs of each candidate; default: %(default)s")
     arguments = parser.parse_args()
     for name in arguments.questions or QUESTIONS:

@@ -13,6 +13,7 @@ class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
 
+#: The Unix epoch.
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 #: Before any event. Far from the ends of int64, so that sums with durations cannot overflow.

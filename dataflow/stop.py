@@ -28,9 +28,11 @@ class Stop:
         self._asked = threading.Event()
 
     def ask(self) -> None:
+        """Ask the dataflow to stop."""
         self._asked.set()
 
     def asked(self) -> bool:
+        """Whether the dataflow was asked to stop."""
         return self._asked.is_set()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from export.errors import SidecarError
 
+#: The HTTP header with the key.
 HEADER = "driftline-key"
 #: The name of that header in the metadata of a gRPC request.
 METADATA = f"triton-grpc-protocol-{HEADER}"

@@ -16,6 +16,7 @@ _TLS = re.compile("certificate|handshake|SSL_ERROR", re.IGNORECASE)
 
 
 def look(case: Case) -> list[Finding]:
+    """Check the model server, or the model in this process."""
     options = case.settings.embed
     opened: list[Embedder] = []
     try:

@@ -20,6 +20,7 @@ _LEAST_FREE_BYTES = 1 << 30
 
 
 def look(case: Case) -> list[Finding]:
+    """Check the recovery store."""
     return [found("recovery", lambda: _recovery(case))]
 
 

@@ -13,6 +13,7 @@ from dataflow.sink import files
 
 
 def look(case: Case) -> list[Finding]:
+    """Check each sink of each stream."""
     return [
         found(f"sink.{stream}", lambda stream=stream, text=text: _sink(case.settings, stream, text))  # type: ignore[misc]
         for stream in get_args(sink.Stream)

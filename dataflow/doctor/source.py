@@ -35,6 +35,7 @@ class _Sample(NamedTuple):
 
 
 def look(case: Case) -> list[Finding]:
+    """Check the source, and the clock against its records."""
     samples: list[_Sample] = []
     source = found("source", lambda: _source(case, samples))
     return [source, _clock(case, samples)]

@@ -33,7 +33,9 @@ class Embedder(Protocol):
     model: str
 
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """The version of the model that answers now."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> Embedded:
         """One vector a text, in order.

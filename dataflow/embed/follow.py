@@ -1,8 +1,8 @@
 """Follow the newest version of a model: an embedder that changes to it between two micro-batches. Pure.
 
 Rows that are already in windows stay as they are; a window that would mix versions has its older rows
-embedded again before it is scored (:func:`dataflow.embed.one_version`). So nothing needs to be agreed upon
-between workers, and a restart with another version is the same case.
+embedded again before it is scored (:func:`dataflow.embed.batch.one_version`). So nothing needs to be
+agreed upon between workers, and a restart with another version is the same case.
 """
 
 from collections.abc import Callable, Sequence

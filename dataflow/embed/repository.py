@@ -13,8 +13,9 @@ from pathlib import Path
 from dataflow.errors import ContractError
 
 _ENCODER_SUFFIX = "_encoder"
-#: The two models of a repository that the export writes: texts to embeddings, and the transformer.
+#: The model that turns texts into embeddings, in a repository that the export writes.
 MODEL = "sbert"
+#: The model that :data:`MODEL` calls: the transformer.
 ENCODER = MODEL + _ENCODER_SUFFIX
 #: The version that a new repository starts with.
 VERSION = "1"
@@ -42,10 +43,12 @@ class Layout:
 
     @property
     def config(self) -> Path:
+        """The configuration of the model, for all its versions."""
         return self.root / self.name / "config.pbtxt"
 
     @property
     def encoder_config(self) -> Path:
+        """The configuration of the encoder, for all its versions."""
         return self.root / (self.name + _ENCODER_SUFFIX) / "config.pbtxt"
 
     @property
@@ -60,10 +63,12 @@ class Layout:
 
     @property
     def graph(self) -> Path:
+        """The transformer as ONNX."""
         return self.encoder / "model.onnx"
 
     @property
     def tokenizer(self) -> Path:
+        """The tokenizer, with truncation and the id of the padding."""
         return self.model / "tokenizer.json"
 
     @property

@@ -1,0 +1,1 @@
+"""Bytewax's recovery store, prepared before a start."""

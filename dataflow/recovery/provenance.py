@@ -8,7 +8,7 @@ from dataflow.settings import Settings, Window
 FORMAT = 2
 
 #: State that was made with another value of one of these cannot go on. The model is not among them: rows that
-#: another model of the same dimension embedded are embedded again (:func:`dataflow.embed.one_version`).
+#: another model of the same dimension embedded are embedded again (:func:`dataflow.embed.batch.one_version`).
 FIXED = (
     "format",
     "source.key_field",

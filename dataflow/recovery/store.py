@@ -26,6 +26,7 @@ from typing import IO, Any, NamedTuple
 from dataflow.errors import SettingsError
 from dataflow.telemetry import metrics
 
+#: The file in a store that the dataflow which uses the store locks.
 LOCK = "driftline.lock"
 #: The epoch in which Bytewax begins on an empty store.
 FIRST_EPOCH = 1

@@ -24,7 +24,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+#: The beginning of each variable.
 PREFIX = "DRIFTLINE_"
+#: The variable that names the TOML file.
 CONFIG_VARIABLE = "DRIFTLINE_CONFIG"
 
 

@@ -138,6 +138,7 @@ class DemoSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return [str(number) for number in range(min(PARTITIONS, self.plan.events))]
 
     def partitions_with_data(self) -> list[str]:
+        """All partitions: each has events."""
         return self.list_parts()
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> DemoPartition:

@@ -144,6 +144,7 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return list(self._formats)
 
     def partitions_with_data(self) -> list[str]:
+        """See :func:`dataflow.source.partitions_with_data`."""
         return [path for path in self._formats if _has_data(path)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":

@@ -82,6 +82,7 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
         return [f"{self._topic.name}:{partition}" for partition in self._topic.partitions]
 
     def partitions_with_data(self) -> list[str]:
+        """See :func:`dataflow.source.partitions_with_data`."""
         return [] if self._latest else [p for p in self.list_parts() if self._has_messages(p)]
 
     def _has_messages(self, part: str) -> bool:

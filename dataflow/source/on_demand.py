@@ -47,6 +47,7 @@ class OnDemandFile(io.RawIOBase):
         return offset
 
     def readinto(self, buffer: Any) -> int:
+        """Read into ``buffer``, as ``io.RawIOBase`` does."""
         descriptor = self._open() if self._kept is None else self._kept
         try:
             count = os.preadv(descriptor, [buffer], self._at)

@@ -1,0 +1,1 @@
+"""Logs, metrics and traces. This package knows no stage."""

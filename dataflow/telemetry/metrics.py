@@ -1,4 +1,4 @@
-"""Every Prometheus metric of the dataflow, declared once. What they mean: docs/metrics.md.
+"""Every Prometheus metric of the dataflow, declared once. What they mean: docs/reference/metrics.md.
 
 Bytewax serves them, beside its own, at ``/metrics`` of its API (``BYTEWAX_DATAFLOW_API_ENABLED=1``). They are
 touched once a micro-batch, window or request, never once a row. All workers of a process share them.
@@ -47,6 +47,7 @@ class ArrayHistogram(Collector):
         yield family
 
     def describe(self) -> list[HistogramMetricFamily]:
+        """The metric without its values, as ``prometheus_client`` asks for it."""
         return [HistogramMetricFamily(self._name, self._documentation)]
 
 

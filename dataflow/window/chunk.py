@@ -34,6 +34,7 @@ from dataflow.items.windows import WholeWindow
 from dataflow.window.messages import Append, Drop, Gather, Gone, Order, Part, Replace, Trim
 from dataflow.window.sample import levels
 
+#: The format of the state.
 FORMAT = 2
 
 _REMEDY = "restore a backup of the recovery store, or start with an empty one; please report it"

@@ -39,6 +39,7 @@ from dataflow.window.progress import Stamped
 from dataflow.window.runs import Timeline, run_length
 from dataflow.window.watermark import Watermark
 
+#: The format of the state.
 FORMAT = 1
 
 

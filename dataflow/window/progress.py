@@ -22,6 +22,7 @@ from dataflow.clock import NEVER
 from dataflow.items.arrays import Int64s
 from dataflow.items.rows import event_times
 
+#: The format of the state.
 FORMAT = 1
 
 #: A jump is confirmed when there are this many more events beyond it than before it. Each jump that is

@@ -83,7 +83,7 @@ class Watermark:
         """Move the watermark by events of the partition that was named to :meth:`arrive`.
 
         ``ts``: ``(n,)`` their event times in order of arrival. Returns ``(n,)``, the watermark right after
-        each event: it never decreases, and it is never below :attr:`value` before the call.
+        each event: it never decreases, and it is never below ``value`` before the call.
         """
         newest = np.maximum(np.maximum.accumulate(ts), self._newest[partition])
         lowest = np.minimum(newest, self._slowest_but(partition))

@@ -1,0 +1,1 @@
+"""From a sentence-transformers model to an ONNX graph."""

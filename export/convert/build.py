@@ -32,6 +32,7 @@ class Target:
     texts: Path = DATA
 
     def is_met(self, spec: Spec) -> bool:
+        """Whether a model of ``spec`` is what is asked for."""
         return self.precision in (None, spec.precision) and self.device in (None, spec.device)
 
 

@@ -19,6 +19,7 @@ from export.convert import parity
 from export.errors import ModelError, ParityError
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
+#: All precisions.
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 Vectors = npt.NDArray[np.float32]

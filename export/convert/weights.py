@@ -15,7 +15,9 @@ from export.errors import ModelError
 
 Log = Callable[[str], None]
 
+#: The file of the weights in the folder of a model.
 WEIGHTS_FILE = "model.safetensors"
+#: The file of the tokenizer in the folder of a model.
 TOKENIZER_FILE = "tokenizer.json"
 
 
@@ -28,6 +30,7 @@ class Known:
     sha256: dict[str, str]
 
 
+#: Name -> where the weights of the model are, and their sums.
 KNOWN = {
     "all-MiniLM-L6-v2": Known(
         hub="sentence-transformers/all-MiniLM-L6-v2",

@@ -43,6 +43,7 @@ def embed_options(arguments: argparse.Namespace) -> settings.Embed:
 
 
 def list_versions(arguments: argparse.Namespace) -> int:
+    """Print the versions in the repository and on the server, and how they differ."""
     root = arguments.repository
     asked = versions_asked_for(root)
     with _running_triton(arguments) as triton:
@@ -80,6 +81,7 @@ def state_of_both(states: dict[tuple[str, int], State], version: int) -> State:
 
 
 def load(arguments: argparse.Namespace) -> int:
+    """Serve more versions: the named ones, or those that the repository asks for."""
     root = arguments.repository
     wanted = arguments.version or versions_asked_for(root) or versions.on_disk(root)[-1:]
     if not wanted:
@@ -90,6 +92,7 @@ def load(arguments: argparse.Namespace) -> int:
 
 
 def unload(arguments: argparse.Namespace) -> int:
+    """Stop serving the named versions; without names, all versions."""
     with _running_triton(arguments) as triton, steps() as log:
         ready = triton.ready()
         left = set(ready) - set(arguments.version or ready)
@@ -105,6 +108,7 @@ def unload(arguments: argparse.Namespace) -> int:
 
 
 def promote(arguments: argparse.Namespace) -> int:
+    """Export or copy a model as a new version, and serve this version."""
     if (arguments.model is None) == (arguments.copy_from is None):
         raise UsageError(
             "name either MODEL, to export it, or --from REPOSITORY, to copy a version from there"
@@ -124,12 +128,14 @@ def promote(arguments: argparse.Namespace) -> int:
 
 
 def rollback(arguments: argparse.Namespace) -> int:
+    """Serve an earlier version again."""
     with _running_triton(arguments) as triton, steps() as log:
         versions.rollback(triton, embed_options(arguments), arguments.repository, log, to=arguments.to)
     return 0
 
 
 def verify_versions(arguments: argparse.Namespace) -> int:
+    """Compare what the served versions answer with their references."""
     with _running_triton(arguments) as triton, steps() as log:
         asked = arguments.version or triton.ready()
         if not asked:
@@ -152,6 +158,7 @@ def _encode(folder: Path) -> Any:
 
 
 def bench_server(arguments: argparse.Namespace) -> int:
+    """Measure how many texts a second the server embeds, and the latency."""
     texts = _lines(arguments.texts) if arguments.texts else bench.made_up_texts(4096)
     cells = []
     with steps() as log:

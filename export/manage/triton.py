@@ -55,6 +55,7 @@ class RunningTriton:
         self._client: Any = client.InferenceServerClient(options.url, **tls)
 
     def close(self) -> None:
+        """Close the connection."""
         self._client.close()
 
     def states(self) -> dict[tuple[str, int], State]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+#: The address that the sidecar listens on.
 HOST = "127.0.0.1"
 
 _ANSWER_SECONDS = 5

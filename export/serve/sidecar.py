@@ -21,6 +21,7 @@ from export import key
 from export.errors import SidecarError
 from export.serve import readiness, tritonserver
 
+#: The address that the sidecar listens on.
 HOST = readiness.HOST
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from export.errors import SidecarError
 
+#: The environment with the wheel's server.
 VENV = Path(".venv-triton")
+#: What the environment holds.
 REQUIREMENTS = Path("requirements/sidecar.txt")
+#: The command that makes the environment.
 INSTALL = "python -m export sidecar --install"
 
 _BACKENDS = Path(__file__).with_name("backends")

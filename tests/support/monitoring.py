@@ -14,7 +14,8 @@ from tests.support.paths import ROOT
 
 COMPONENT = ROOT / "k8s" / "components" / "monitoring"
 RULES = COMPONENT / "rules.yaml"
-DOCUMENT = (ROOT / "docs" / "metrics.md").read_text()
+DOCUMENT = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+ALERTS = (ROOT / "docs" / "guides" / "monitoring.md").read_text()
 
 
 def program(name: str) -> str:
@@ -54,7 +55,7 @@ def series_of(query: str) -> set[str]:
 
 def metrics_of_others() -> set[str]:
     """The metrics of Bytewax, Triton and the process that the document names."""
-    table = DOCUMENT.partition("Of others' metrics")[2].partition("##")[0]
+    table = DOCUMENT.partition("Metrics of others")[2].partition("##")[0]
     return set(re.findall(r"`((?:bytewax|process|nv)_\w+)`", table))
 
 

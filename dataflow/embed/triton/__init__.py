@@ -1,0 +1,1 @@
+"""Embeddings from Triton, over gRPC."""

@@ -111,6 +111,7 @@ class Connection:
         )
 
     def close(self) -> None:
+        """Close the connections."""
         for channel in self._channels:
             channel.close()
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support import monitoring
-from tests.support.monitoring import COMPONENT, DOCUMENT, declared
+from tests.support.monitoring import ALERTS, COMPONENT, declared
 from tests.support.paths import ROOT
 
 TESTS = ROOT / "tests" / "unit" / "k8s" / "alerts.yaml"
@@ -53,9 +53,9 @@ def test_every_panel_has_a_title_of_its_own_and_a_description() -> None:
 
 
 def test_the_document_explains_every_alert() -> None:
-    headings = re.findall(r"^### (\w+)$", DOCUMENT, re.MULTILINE)
+    headings = re.findall(r"^### (\w+)$", ALERTS, re.MULTILINE)
     assert headings == [rule["alert"] for rule in monitoring.rules()]
-    assert set(re.findall(r"Driftline[A-Z]\w+", DOCUMENT)) <= set(headings)
+    assert set(re.findall(r"Driftline[A-Z]\w+", ALERTS)) <= set(headings)
 
 
 def test_every_alert_says_what_is_wrong_and_what_to_do() -> None:

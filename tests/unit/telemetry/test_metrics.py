@@ -1,4 +1,4 @@
-"""Metrics are what docs/metrics.md says, and show what state holds, also after a restart."""
+"""Metrics are what docs/reference/metrics.md says, and show what state holds, also after a restart."""
 
 import math
 import re
@@ -26,7 +26,7 @@ from tests.support.monitoring import declared
 from tests.support.paths import ROOT
 from tests.support.windowing import Arrival, Harness, at, batch, spec
 
-DOCUMENT = (ROOT / "docs" / "metrics.md").read_text()
+DOCUMENT = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 TABLE = re.findall(r"^\| `(driftline_\w+)` \| (\w+) \|(.*?)\|", DOCUMENT, re.MULTILINE)
 SECOND = 1_000_000
 

@@ -1,0 +1,1 @@
+"""The documents, and what builds the site from them."""

@@ -1,0 +1,122 @@
+"""The reference of command lines, from the argument parsers."""
+
+import argparse
+import os
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from dataflow.doctor import __main__ as doctor
+from docs.extensions.markdown import duration, markdown, row, sentence, table
+from export import __main__ as export
+from export.manage import arguments as management
+
+ROOT = Path(__file__).parents[2]
+_HELP = {"-h", "--help"}
+
+COMMANDS = """\
+# Command lines
+
+`make help` lists the targets of `make`.
+
+## The dataflow
+
+```sh
+python -m bytewax.run dataflow.flow:flow
+```
+
+The [settings](settings.md) are variables or a file. The flags are those of Bytewax:
+
+| flag | meaning |
+|---|---|
+| `-r`, `--recovery-directory` | the [recovery store](../guides/operations.md#the-recovery-store) |
+| `-s`, `--snapshot-interval` | seconds between snapshots |
+| `-b`, `--backup-interval` | seconds for which an older snapshot is kept, for backups |
+| `-w`, `--workers-per-process` | worker threads in a process |
+| `-i`, `--process-id` | the number of this process in a cluster |
+| `-a`, `--addresses` | the addresses of all processes of the cluster |
+
+`python -m bytewax.recovery DIRECTORY N` makes a recovery store of `N` partitions.
+
+The exit code is 0 after the end of the input or an orderly stop, 2 for a mistake that the start finds, 1 for
+an error later, 143 or 130 after a second signal.
+"""
+
+MODELS = """
+## Models and the model server
+
+`export build` and `export sidecar` need no server. All other commands talk to a running server and take these
+arguments, too:
+
+| argument | meaning |
+| --- | --- |
+"""
+
+
+def commands_page() -> str:
+    """The text of docs/reference/commands.md."""
+    parser = export._parser()
+    (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+    about = {each.dest: each.help or "" for each in commands._choices_actions}
+    shared = _shared(commands.choices["list"], commands.choices["rollback"])
+    parts = [COMMANDS, _command(doctor._parser(), "The doctor"), MODELS, _arguments(shared)]
+    for name, each in commands.choices.items():
+        left_out = shared if name in management.COMMANDS else []
+        parts.append(_command(each, f"export {name}", about[name], level=3, left_out=left_out))
+    return "".join(parts)
+
+
+def _shared(one: argparse.ArgumentParser, other: argparse.ArgumentParser) -> list[argparse.Action]:
+    """The arguments of ``one`` that ``other`` has, too."""
+    options = {option for action in other._actions for option in action.option_strings}
+    return [action for action in one._actions if (options - _HELP) & set(action.option_strings)]
+
+
+def _command(
+    parser: argparse.ArgumentParser,
+    title: str,
+    about: str = "",
+    level: int = 2,
+    left_out: Sequence[argparse.Action] = (),
+) -> str:
+    about = sentence(about or parser.description or "")
+    text = f"\n{'#' * level} {title}\n\n`{parser.prog}`: {about[0].lower() + about[1:]}\n"
+    known = {option for action in left_out for option in action.option_strings}
+    own = [action for action in parser._actions if not (known | _HELP) & set(action.option_strings)]
+    rows = table(("argument", "meaning"), []) + _arguments(own)
+    return text + f"\n{rows}" * bool(own)
+
+
+def _arguments(actions: Iterable[argparse.Action]) -> str:
+    return "".join(row((_invocation(action), markdown(_help(action)))) for action in actions)
+
+
+def _invocation(action: argparse.Action) -> str:
+    name = ", ".join(action.option_strings) or str(action.metavar or action.dest)
+    if not action.option_strings or action.nargs == 0:
+        return f"`{name}`"
+    if action.choices:
+        return f"`{name}` " + ", ".join(f"`{choice}`" for choice in action.choices)
+    many = " ..." if action.nargs == "+" else ""
+    return f"`{name} {action.metavar or action.dest.upper()}{many}`"
+
+
+def _help(action: argparse.Action) -> str:
+    """The help text; with the default if the text does not name the default."""
+    default = _shown(action.default)
+    text = (action.help or "") % {"default": default}
+    if default and action.option_strings and "default" not in text:
+        text += f"{'; ' * bool(text)}default: {default}"
+    return text
+
+
+def _shown(default: object) -> str:
+    if default in (None, False, [], argparse.SUPPRESS):
+        return ""
+    if isinstance(default, list):
+        return " ".join(map(str, default))
+    if isinstance(default, timedelta):
+        return duration(default)
+    if isinstance(default, Path) and default.is_absolute():
+        return os.path.relpath(default, ROOT)
+    return str(default)

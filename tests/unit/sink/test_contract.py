@@ -1,0 +1,215 @@
+"""What every sink must do. A new sink in ``SINKS`` needs one line in ``EXAMPLES``."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeAlias, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from bytewax.outputs import DynamicSink, FixedPartitionedSink
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from dataflow.errors import SettingsError
+from dataflow.items.schemas import DEAD_LETTER, LATE, SCORED, TIMESTAMP, WINDOW_SUMMARY
+from dataflow.settings import Settings
+from dataflow.sink import SINKS, Stream, open_sink
+from dataflow.sink.encoding import json_rows
+
+SCHEMAS: dict[Stream, pa.Schema] = {
+    "scores": SCORED,
+    "late": LATE,
+    "dead_letters": DEAD_LETTER,
+    "windows": WINDOW_SUMMARY,
+}
+#: A field of each schema that is no part of a row's identity.
+NUMBERED: dict[Stream, str] = {
+    "scores": "cluster",
+    "late": "offset",
+    "dead_letters": "message",
+    "windows": "rows",
+}
+VALUES: dict[pa.DataType, Any] = {
+    pa.string(): "[]",
+    TIMESTAMP: datetime(2026, 11, 23, 12, tzinfo=timezone.utc),
+    pa.int32(): 1,
+    pa.int64(): 2,
+    pa.float64(): 0.5,
+    pa.binary(): b"raw",
+}
+
+
+def batch(stream: Stream, *numbers: int) -> pa.RecordBatch:
+    """Rows of one identity, which differ in one other field."""
+    schema, field = SCHEMAS[stream], NUMBERED[stream]
+    row = {each.name: VALUES[each.type] for each in schema}
+    values = pa.array(numbers).cast(schema.field(field).type).to_pylist()
+    return pa.RecordBatch.from_pylist([row | {field: value} for value in values], schema=schema)
+
+
+def parsed(*batches: pa.RecordBatch) -> list[Any]:
+    return [json.loads(row) for each in batches for row in json_rows(each)]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sink's URI, and what reads the rows that the sink wrote."""
+
+    uri: str
+    rows: Callable[[], list[Any]]
+
+
+@contextmanager
+def json_lines(folder: Path) -> Iterator[Example]:
+    path = folder / "deep" / "rows.jsonl"
+    yield Example(f"file:{path}", lambda: list(map(json.loads, path.read_bytes().splitlines())))
+
+
+@contextmanager
+def parquet(folder: Path) -> Iterator[Example]:
+    path = folder / "rows.parquet"
+    yield Example(
+        f"file:{path}", lambda: parsed(*pq.read_table(path).to_batches()) if any(path.iterdir()) else []
+    )
+
+
+@contextmanager
+def _standard(name: str, folder: Path) -> Iterator[Example]:
+    path = folder / name
+    with pytest.MonkeyPatch.context() as patch, path.open("w") as taken:
+        patch.setattr(sys, name, taken)
+        yield Example(f"{name}:", lambda: list(map(json.loads, path.read_bytes().splitlines())))
+
+
+def standard_output(folder: Path) -> AbstractContextManager[Example]:
+    return _standard("stdout", folder)
+
+
+def standard_error(folder: Path) -> AbstractContextManager[Example]:
+    return _standard("stderr", folder)
+
+
+@contextmanager
+def kafka(folder: Path) -> Iterator[Example]:
+    """The brokers are librdkafka's own, within this process."""
+    quiet = {"log_level": 0}
+    producer = Producer(quiet | {"bootstrap.servers": "unused", "test.mock.num.brokers": 1})
+    (broker,) = producer.list_topics(timeout=20).brokers.values()
+    address = f"{broker.host}:{broker.port}"
+    producer.produce("rows", b"makes the topic")
+    assert producer.flush(20) == 0
+    partitions = producer.list_topics("rows", timeout=20).topics["rows"].partitions
+
+    def rows() -> list[Any]:
+        consumer = Consumer(
+            quiet | {"bootstrap.servers": address, "group.id": "g", "enable.partition.eof": True}
+        )
+        consumer.assign([TopicPartition("rows", partition, 0) for partition in partitions])
+        found, ended = [], 0
+        while ended < len(partitions):
+            for message in consumer.consume(100, timeout=0.1):
+                ended += message.error() is not None
+                found += [message] if message.error() is None else []
+        consumer.close()
+        ordered = sorted(found, key=lambda message: (message.timestamp()[1], message.offset()))
+        return [json.loads(message.value() or b"") for message in ordered if message.key()]
+
+    yield Example(f"kafka://{address}/rows", rows)
+
+
+#: Scheme -> sinks of that scheme, each with what reads the rows.
+EXAMPLES: dict[str, list["Make"]] = {
+    "stdout": [standard_output],
+    "stderr": [standard_error],
+    "file": [json_lines, parquet],
+    "kafka": [kafka],
+}
+
+
+def test_every_sink_and_every_stream_has_an_example() -> None:
+    assert set(EXAMPLES) == set(SINKS)
+    assert set(SCHEMAS) == set(get_args(Stream))
+
+
+Make: TypeAlias = Callable[[Path], AbstractContextManager[Example]]
+each_example = pytest.mark.parametrize("make", [make for makes in EXAMPLES.values() for make in makes])
+
+
+class Written:
+    """A sink's partition, however Bytewax drives the sink."""
+
+    def __init__(self, uri: str, stream: Stream, state: Any = None) -> None:
+        sink = open_sink(uri, Settings(), stream=stream)
+        self._part: Any
+        self._keyed = isinstance(sink, DynamicSink)
+        if isinstance(sink, DynamicSink):
+            self._part = sink.build("s", 0, 1)
+        else:
+            assert isinstance(sink, FixedPartitionedSink)
+            (name,) = sink.list_parts()
+            self._part = sink.build_part("s", name, state)
+
+    def write(self, *batches: pa.RecordBatch) -> None:
+        self._part.write_batch([("key", each) for each in batches] if self._keyed else list(batches))
+
+    def snapshot(self) -> Any:
+        """The state; a sink without one has written all when ``write`` returns."""
+        return None if self._keyed else self._part.snapshot()
+
+    def close(self) -> None:
+        self._part.close()
+
+
+@each_example
+@pytest.mark.parametrize("stream", list(SCHEMAS))
+def test_every_row_of_every_stream_is_written_in_order(make: Make, stream: Stream, tmp_path: Path) -> None:
+    batches = [batch(stream, 1, 2), batch(stream, 3), batch(stream, 4, 5, 6).slice(1)]
+    with make(tmp_path) as example:
+        sink = Written(example.uri, stream)
+        sink.write(*batches)
+        sink.snapshot()
+        assert example.rows() == parsed(*batches)
+        sink.close()
+
+
+@each_example
+def test_an_empty_batch_writes_nothing(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as example:
+        sink = Written(example.uri, "scores")
+        sink.write(batch("scores", 1).slice(1))
+        sink.snapshot()
+        assert example.rows() == []
+        sink.close()
+
+
+@each_example
+def test_rows_before_a_snapshot_survive_a_crash_and_rows_after_it_come_again(
+    make: Make, tmp_path: Path
+) -> None:
+    kept, lost, later = batch("scores", 1, 2), batch("scores", 3), batch("scores", 4)
+    with make(tmp_path) as example:
+        sink = Written(example.uri, "scores")
+        sink.write(kept)
+        state = sink.snapshot()
+        sink.write(lost)  # and the process is killed
+        resumed = Written(example.uri, "scores", state)
+        resumed.write(lost, later)
+        resumed.snapshot()
+        written = example.rows()
+        assert [row for row in written if row in parsed(kept)] == parsed(kept)  # written once
+        assert written[-2:] == parsed(lost, later)
+        resumed.close()
+        sink.close()
+
+
+@each_example
+def test_an_option_that_the_sink_does_not_know_is_refused_in_one_line(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as example:
+        with pytest.raises(SettingsError, match="pigeon") as caught:
+            open_sink(f"{example.uri}?pigeon=1", Settings(), stream="scores")
+        assert "\n" not in str(caught.value)
