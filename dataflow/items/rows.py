@@ -1,7 +1,8 @@
-"""Rows as they lie in the batches that they came in, and the one copy that puts them in order.
+"""Rows that stay in the batches that they came in, and the one copy that puts the rows of a window in order.
 
-Whatever order events arrive in, scores are made in that of (``ts``, ``id``). A window points to its rows, and
-they are copied when it is looked at: once, straight to their place.
+Events arrive in any order, but the rows of a window are scored in (``ts``, ``id``) order, so that a replay
+gives the same scores. A window only refers to its rows. The rows are copied once, when the window is
+gathered: each row goes from its batch straight to its place in the window.
 """
 
 import itertools
@@ -18,22 +19,41 @@ import pyarrow.compute as pc
 from dataflow.items.arrays import Int64s
 from dataflow.items.schemas import embeddings
 
-Places = npt.NDArray[np.intp]
+Indices = npt.NDArray[np.intp]
 
-#: Arrow's ``string`` has room for so many bytes in a column. More than that are gathered as ``large_string``.
+#: The most bytes that a column of Arrow's type ``string`` holds. More bytes are gathered as ``large_string``.
 STRING_BYTES = 2**31 - 1
-#: Bytes of text in a batch that goes to the sinks, about.
+#: About how many bytes of text a batch has that goes to the sinks.
 SINK_BYTES = 2**28
 
 
 def event_times(rows: pa.RecordBatch) -> Int64s:
-    """``(n,)`` the event times, microseconds since the Unix epoch; a view."""
+    """``(n,)`` int64, the column ``ts`` in microseconds since the Unix epoch, UTC. A view: nothing is copied.
+
+    >>> from dataflow.items.schemas import TIMESTAMP
+    >>> rows = pa.record_batch({"ts": pa.array([3_000_000, 1_500_000], TIMESTAMP)})
+    >>> event_times(rows).tolist()
+    [3000000, 1500000]
+    """
     ts: Int64s = rows.column("ts").view(pa.int64()).to_numpy()
     return ts
 
 
 def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows, copied if they are a small part of the batch that they keep in memory."""
+    """``rows``, copied if they are a small part of the batch that they keep in memory.
+
+    ``rows`` have the column ``embedding``, which holds most of their bytes. They are copied if the buffers
+    that they refer to are more than eight times the size of their embeddings.
+
+    >>> from dataflow.items.schemas import embedding_field
+    >>> schema = pa.schema([embedding_field(2)])
+    >>> batch = pa.RecordBatch.from_pylist([{"embedding": [0.0, 1.0]}] * 1000, schema)
+    >>> few = batch.slice(0, 3)
+    >>> few.get_total_buffer_size(), owned(few).get_total_buffer_size()
+    (8000, 24)
+    >>> owned(batch) is batch
+    True
+    """
     vectors = 4 * rows.column("embedding").type.list_size * len(rows)
     if rows.get_total_buffer_size() < 8 * vectors:
         return rows
@@ -42,25 +62,39 @@ def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rows:
-    """The rows of ``batch`` at ``places``, ``(n,)``; all of them if that is ``None``."""
+    """The rows of ``batch`` that are at ``indices``, ``(n,)``; all rows of the batch if that is ``None``.
+
+    >>> batch = pa.record_batch({"id": ["a", "b", "c"]})
+    >>> chosen = Rows(batch, np.array([2, 0]))
+    >>> len(chosen), chosen.rows().column("id").to_pylist()
+    (2, ['c', 'a'])
+    """
 
     batch: pa.RecordBatch
-    places: Places | None = None
+    indices: Indices | None = None
 
     def __len__(self) -> int:
-        return len(self.batch if self.places is None else self.places)
+        return len(self.batch if self.indices is None else self.indices)
 
     def __reduce__(self) -> tuple[type["Rows"], tuple[pa.RecordBatch]]:
-        """What goes to another process are the rows alone."""
+        """Pickle these rows alone, without the other rows of the batch."""
         return Rows, (self.rows(),)
 
     def rows(self) -> pa.RecordBatch:
-        """The rows as they are placed; copied, unless they are the whole batch."""
-        return self.batch if self.places is None else self.batch.take(pa.array(self.places))
+        """The rows as a batch, in the order of ``indices``; copied, unless they are the whole batch."""
+        return self.batch if self.indices is None else self.batch.take(pa.array(self.indices))
 
 
 class SortedBatch:
-    """A batch and its event times, sorted when a part of them is first asked for."""
+    """A batch, and the order of its rows by event time.
+
+    The order is found when a part of the batch is first asked for.
+
+    >>> from dataflow.items.schemas import TIMESTAMP
+    >>> batch = pa.record_batch({"ts": pa.array([30, 10, 20], TIMESTAMP), "id": ["a", "b", "c"]})
+    >>> SortedBatch(batch).between(10, 30).rows().column("id").to_pylist()
+    ['b', 'c']
+    """
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self._all = Rows(batch)
@@ -71,7 +105,8 @@ class SortedBatch:
         return int(ts.min()), int(ts.max())
 
     @cached_property
-    def _by_time(self) -> tuple[Int64s, Places | None]:
+    def _by_time(self) -> tuple[Int64s, Indices | None]:
+        """The sorted event times, and the indices of their rows; ``None`` if the rows are sorted already."""
         ts = event_times(self._all.batch)
         if len(ts) < 2 or (ts[1:] >= ts[:-1]).all():
             return ts, None
@@ -79,9 +114,12 @@ class SortedBatch:
         return ts[order], order
 
     def between(self, start: int, end: int) -> Rows:
-        """The rows with event times in ``[start, end)``, in any order; nothing is copied."""
-        first, last = self._span
-        if start <= first and last < end:
+        """The rows with event times in ``[start, end)``, in any order. Nothing is copied.
+
+        ``start``, ``end``: microseconds since the Unix epoch, UTC.
+        """
+        oldest, newest = self._span
+        if start <= oldest and newest < end:
             return self._all
         ts, order = self._by_time
         low, high = ts.searchsorted((start, end)).tolist()
@@ -89,59 +127,74 @@ class SortedBatch:
         return Rows(batch.slice(low, high - low)) if order is None else Rows(batch, order[low:high])
 
 
-def in_order(pieces: Sequence[Rows]) -> pa.RecordBatch:
-    """The rows of all the pieces (of which there is at least one), by (``ts``, ``id``).
+def in_order(parts: Sequence[Rows]) -> pa.RecordBatch:
+    """The rows of all parts as one batch, sorted by (``ts``, ``id``).
 
-    They are copied, unless they are one whole batch that is in order.
+    There must be at least one part, and all parts must have the same schema. The rows are copied, unless they
+    are one whole batch that is sorted already. The text columns have the type ``large_string`` if they have
+    more bytes than ``string`` has room for (:func:`of_strings` turns them back).
+
+    >>> from dataflow.items.schemas import TIMESTAMP
+    >>> first = pa.record_batch({"ts": pa.array([20, 10], TIMESTAMP), "id": ["b", "a"]})
+    >>> second = pa.record_batch({"ts": pa.array([20, 15], TIMESTAMP), "id": ["a", "z"]})
+    >>> in_order([Rows(first), Rows(second)]).column("id").to_pylist()
+    ['a', 'z', 'a', 'b']
     """
-    # Arrived in about this order, so that the sort below finds few runs to merge.
-    pieces = sorted(pieces, key=_first)
-    ts = np.concatenate([_chosen(event_times(piece.batch), piece) for piece in pieces])
+    # The batches arrived in about this order. So the sort below finds long sorted runs, which it merges fast.
+    parts = sorted(parts, key=_first_time)
+    ts = np.concatenate([_chosen(event_times(part.batch), part) for part in parts])
     order = np.argsort(ts, kind="stable")
     if (ts[order][1:] == ts[order][:-1]).any():
-        ids = _joined([_chosen(piece.batch.column("id"), piece) for piece in pieces])
+        ids = _joined([_chosen(part.batch.column("id"), part) for part in parts])
         by_both = [("ts", "ascending"), ("id", "ascending")]
         order = pc.sort_indices(pa.table({"ts": ts, "id": ids}), sort_keys=by_both).to_numpy().astype(np.intp)
-    if len(pieces) == 1 and pieces[0].places is None and (order[1:] > order[:-1]).all():
-        return pieces[0].batch
-    return _gather(pieces, order)
+    if len(parts) == 1 and parts[0].indices is None and (order[1:] > order[:-1]).all():
+        return parts[0].batch
+    return _gather(parts, order)
 
 
-def _first(piece: Rows) -> int:
-    first: int = piece.batch.column("ts")[0 if piece.places is None else int(piece.places[0])].value
+def _first_time(part: Rows) -> int:
+    """The event time of the first row of a part."""
+    first: int = part.batch.column("ts")[0 if part.indices is None else int(part.indices[0])].value
     return first
 
 
-def _chosen(values: Any, piece: Rows) -> Any:
-    """The piece's part of a column of its batch, Arrow's or NumPy's."""
-    if piece.places is None:
+def _chosen(values: Any, part: Rows) -> Any:
+    """The rows of the part in a column of its batch. The column is an array of Arrow or NumPy."""
+    if part.indices is None:
         return values
-    return values.take(pa.array(piece.places)) if isinstance(values, pa.Array) else values[piece.places]
+    return values.take(pa.array(part.indices)) if isinstance(values, pa.Array) else values[part.indices]
 
 
-def _gather(pieces: Sequence[Rows], order: Places) -> pa.RecordBatch:
-    """The rows of the pieces, one piece after the other, at ``order``."""
-    schema, at = pieces[0].batch.schema, pa.array(order)
+def _gather(parts: Sequence[Rows], order: Indices) -> pa.RecordBatch:
+    """The rows at ``order``, where the rows of all parts are numbered one part after the other."""
+    schema, at = parts[0].batch.schema, pa.array(order)
     columns = []
     for field in schema:
         if field.name == "embedding":
-            columns.append(_vectors(pieces, order, field.type))
+            columns.append(_gather_vectors(parts, order, field.type))
         else:
-            parts = [_chosen(piece.batch.column(field.name), piece) for piece in pieces]
-            columns.append(_joined(parts).take(at))
+            columns.append(_joined([_chosen(part.batch.column(field.name), part) for part in parts]).take(at))
     fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
 
-def _joined(parts: list[pa.Array]) -> pa.Array:
-    """One array of all, ``large_string`` if ``string`` has no room for it."""
-    if pa.types.is_string(parts[0].type) and sum(part.nbytes for part in parts) > STRING_BYTES:
-        parts = [part.cast(pa.large_string()) for part in parts]
-    return pa.concat_arrays(parts)
+def _joined(arrays: list[pa.Array]) -> pa.Array:
+    """All arrays as one array: ``large_string`` if ``string`` has no room for the bytes."""
+    if pa.types.is_string(arrays[0].type) and sum(array.nbytes for array in arrays) > STRING_BYTES:
+        arrays = [array.cast(pa.large_string()) for array in arrays]
+    return pa.concat_arrays(arrays)
 
 
 def of_strings(rows: pa.RecordBatch) -> list[pa.RecordBatch]:
-    """The rows with ``string`` for ``large_string``: one batch, or several if they hold more than fits."""
+    """The rows with the type ``string`` for each ``large_string``, in one batch or in several.
+
+    There are several batches, of about :data:`SINK_BYTES` of text each, if one column has no room for all.
+
+    >>> large = pa.record_batch({"text": pa.array(["a", "b"], pa.large_string())})
+    >>> [batch.schema.field("text").type for batch in of_strings(large)]
+    [DataType(string)]
+    """
     large = [field.name for field in rows.schema if pa.types.is_large_string(field.type)]
     if not large:
         return [rows]
@@ -149,25 +202,25 @@ def of_strings(rows: pa.RecordBatch) -> list[pa.RecordBatch]:
         [field.with_type(pa.string()) if field.name in large else field for field in rows.schema]
     )
     size = sum(pc.binary_length(rows.column(name)).to_numpy(zero_copy_only=False) for name in large)
-    part = np.cumsum(size, dtype=np.int64) // SINK_BYTES
-    bounds = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(rows)]
-    # Taken, as a slice keeps offsets that do not fit.
+    batch_number = np.cumsum(size, dtype=np.int64) // SINK_BYTES
+    bounds = [0, *(np.flatnonzero(np.diff(batch_number)) + 1).tolist(), len(rows)]
+    # The rows are copied (`take`): a slice keeps the offsets of the large column, which do not fit.
     return [
         rows.take(pa.array(np.arange(start, stop))).cast(schema) for start, stop in itertools.pairwise(bounds)
     ]
 
 
-def _vectors(pieces: Sequence[Rows], order: Places, type: pa.DataType) -> pa.Array:
-    """Nearly all of a row's bytes: each goes straight to its place."""
+def _gather_vectors(parts: Sequence[Rows], order: Indices, type: pa.DataType) -> pa.Array:
+    """The embeddings at ``order``. They are nearly all bytes of the rows, so each is copied only once."""
     size = len(order) * type.list_size
-    # Arrow's allocator hands out memory that was used before; for so much, NumPy's asks the system each time.
+    # Arrow's allocator reuses memory. NumPy's asks the system for memory of this size each time.
     buffer = pa.allocate_buffer(4 * size)
     gathered = np.frombuffer(buffer, np.float32).reshape(-1, type.list_size)
     target = np.empty_like(order)
     target[order] = np.arange(len(order))
     start = 0
-    for piece in pieces:
-        gathered[target[start : start + len(piece)]] = _chosen(embeddings(piece.batch), piece)
-        start += len(piece)
+    for part in parts:
+        gathered[target[start : start + len(part)]] = _chosen(embeddings(part.batch), part)
+        start += len(part)
     flat = pa.Array.from_buffers(pa.float32(), size, [None, buffer])
     return pa.FixedSizeListArray.from_arrays(flat, type=type)

@@ -1,4 +1,4 @@
-"""Windows as they move between the stages: whole, and scored."""
+"""Windows as they move from stage to stage: whole windows and scored windows."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,9 +9,10 @@ from dataflow.items.rows import Rows, in_order
 
 
 class WindowRef(NamedTuple):
-    """One emission of the window ``[start, end)``, in microseconds since the Unix epoch.
+    """One emission of the window ``[start, end)``.
 
-    ``revision`` is 0 for the first emission, and counts up.
+    ``start``, ``end``: microseconds since the Unix epoch, UTC. ``revision``: 0 for the first emission of the
+    window, then 1, 2, and so on.
     """
 
     start: int
@@ -21,12 +22,19 @@ class WindowRef(NamedTuple):
 
 @dataclass(frozen=True)
 class WholeWindow:
-    """One emission of one window.
+    """One emission of one window, with all its rows.
 
-    ``parts`` point into the rows of the chunks. So a row that is in sixty windows is copied only when one of
-    these windows is gathered, and the rows of windows that close together are never all in memory.
-    ``seen``: how many events came in time; there are fewer rows where the rows are a sample. ``arrival_us``:
-    see ``Gather``.
+    ``parts``: the rows, which stay in the batches of the chunks. So the rows of windows that close together
+    are never all in memory as copies: a row that is in sixty windows is copied when one of them is gathered.
+    ``seen``: how many events came in time; there are fewer rows if the rows are a sample. ``arrival_us``:
+    when the records that closed the window were read, in microseconds since the Unix epoch; ``None``:
+    unknown.
+
+    >>> from dataflow.items.schemas import TIMESTAMP
+    >>> batch = pa.record_batch({"ts": pa.array([20, 10, 30], TIMESTAMP), "id": ["b", "a", "c"]})
+    >>> window = WholeWindow(WindowRef(start=0, end=60, revision=0), [Rows(batch)], seen=3)
+    >>> len(window), window.gather().column("id").to_pylist()
+    (3, ['a', 'b', 'c'])
     """
 
     ref: WindowRef
@@ -38,7 +46,7 @@ class WholeWindow:
         return sum(map(len, self.parts))
 
     def gather(self) -> pa.RecordBatch:
-        """All rows as one batch of ``embedded_schema``, in (``ts``, ``id``) order; each call copies them."""
+        """All rows as one batch of ``embedded_schema``, sorted by (``ts``, ``id``). Each call copies them."""
         return in_order(self.parts)
 
 
@@ -46,8 +54,8 @@ class WholeWindow:
 class ScoredWindow:
     """The scores of one emission of one window.
 
-    ``rows``: schema ``SCORED`` and the extra fields asked for, with ``large_string`` where ``string`` has no
-    room for all the texts. ``summary``: one ``WINDOW_SUMMARY`` row.
+    ``rows``: schema ``SCORED`` and the additional fields that the settings ask for. Text columns have the
+    type ``large_string`` if ``string`` has no room for all texts. ``summary``: one row of ``WINDOW_SUMMARY``.
     """
 
     rows: pa.RecordBatch

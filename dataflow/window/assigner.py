@@ -1,95 +1,136 @@
-"""Which windows an event belongs to, and which of them are ripe. Pure arithmetic, no rows.
+"""Which windows an event belongs to, and which windows to emit: arithmetic on times, without any rows.
 
-A **window** has an integer id. A **pane** is a run of event time whose events share all their
-windows, named by (first id, last id): counting rows by pane is enough to know which windows hold
-rows, how many, and which rows are still needed. A window has *ended* when the watermark has reached
-its end; it is kept for ``lateness`` more, then it is *gone*. Times are integers: microseconds since
-the Unix epoch, UTC.
+The terms of this package, with Flink's names where they differ:
 
-:class:`Aligned` and :class:`Sessions` share the interface :class:`Assigner`.
+- A **window** ``[start, end)`` has an integer id within its key.
+- A **pane** is a stretch of event time whose events all belong to the same windows. The rows of a key are
+  counted by pane. The counts are enough to find out which windows have rows, how many, and which rows are
+  still needed.
+- A window has **ended** when the watermark has reached its end. It is then emitted (in Flink, it *fires*).
+- A window is **gone** (in Flink, *purged*) when the watermark has reached its end plus the allowed lateness
+  (in Flink, its *cleanup time*). Until then, events that belong to the window are added to it, and it is
+  emitted again as a new **revision**.
+- An event is **late** when all its windows are gone (in Flink, *isLate*).
+
+All times are integers: microseconds since the Unix epoch, UTC.
+
+:class:`~dataflow.window.aligned.Aligned` (tumbling and sliding windows) and
+:class:`~dataflow.window.session.Sessions` implement :class:`Assigner`.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.windows import WindowRef
 
-Pane = tuple[int, int]
-#: One number, or ``(n,)`` of them.
+#: One time or window id, or an ``(n,)`` array of them.
 Times = TypeVar("Times", int, Int64s)
 
 
+class Pane(NamedTuple):
+    """A pane, named by the ids of the first and the last window of its events.
+
+    Sessions do not overlap, so each session is a pane of its own, and both ids are the session's.
+    """
+
+    first: int
+    last: int
+
+
 class Assigner(Protocol):
-    """What the window state machine needs to know of a kind of windows."""
+    """What the window machine asks a kind of windows, for one key.
 
-    def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
-        """``(n,)``: events that may be late for some window, given the watermark before each."""
+    In methods on arrays, ``ts`` are the event times ``(n,)`` of events, and ``watermark`` is ``(n,)`` the
+    watermark right before each event.
+    """
 
-    def ahead(self, ts: int, watermark: int) -> bool:
-        """Whether nothing has ended yet that an event from ``ts`` on can be in."""
+    #: Whether the lateness of an event behind the watermark can depend on the events right before it, so that
+    #: such events must be processed one by one.
+    order_matters: ClassVar[bool]
 
-    def first_end(self, ts: int) -> int:
-        """No window that an event from ``ts`` on is in ends before this."""
+    # Questions about events.
 
-    def alone(self, behind: Bools) -> Bools:
-        """``(n,)``: events that must be judged one by one, as it depends on those before them."""
+    def may_be_late(self, ts: Int64s, watermark: Int64s) -> Bools:
+        """``(n,)``: whether an event may be late, or may belong to a window that has ended. Cheap to ask."""
 
-    def late(self, ts: Int64s, watermark: Int64s) -> Bools:
-        """``(n,)``: events all of whose windows are gone."""
-
-    def earliest_end(self, ts: Int64s, watermark: Int64s) -> Int64s:
-        """``(n,)``: no window that an event is in and that has not ended will end before this."""
-
-    def add(self, ts: Int64s, watermark: int) -> dict[Pane, Pane]:
-        """Admit events. Returns the panes that are no more, and which they became part of."""
-
-    def panes(self, ts: Int64s) -> dict[Pane, int]:
-        """The number of events, admitted before, in each pane."""
+    def is_late(self, ts: Int64s, watermark: Int64s) -> Bools:
+        """``(n,)``: whether all windows of an event are gone."""
 
     def revising(self, ts: Int64s, watermark: Int64s) -> Bools:
-        """``(n,)``: admitted events that change a window that has ended."""
+        """``(n,)``: whether an event that is not late may belong to a window that has ended."""
 
-    def revised(self) -> bool:
-        """Whether a window that has ended has changed and waits to be emitted again."""
+    def earliest_end(self, ts: Int64s, watermark: Int64s) -> Int64s:
+        """``(n,)``: a time before which no window of the event ends, among those that have not ended."""
 
-    def ripe(self, watermark: int, panes: Iterable[Pane]) -> list[tuple[int, WindowRef]]:
-        """The windows to emit now that the watermark has moved, by id, in order of their ends."""
+    def nothing_ended_from(self, ts: int, watermark: int) -> bool:
+        """Whether, of all windows that events at ``ts`` or later can belong to, none has ended."""
 
-    def next_end(self, panes: Iterable[Pane]) -> int:
-        """The end of the first window that has rows and has not ended; ``FOREVER`` if none has."""
-
-    def last_end(self, panes: Iterable[Pane]) -> int:
-        """The end of the last window that has rows; ``NEVER`` if none has."""
-
-    def next_change(self, panes: Iterable[Pane]) -> int:
-        """The lowest watermark at which a window that has rows ends or is gone; ``FOREVER`` if none has."""
-
-    def open(self, panes: Iterable[Pane]) -> int:
-        """The number of windows that have rows and have not ended."""
-
-    def forget(self, watermark: int) -> None:
-        """Let go of the windows that are gone."""
-
-    @property
-    def needed_since(self) -> int:
-        """No row from before this event time is needed any more."""
-
-    def kept(self, pane: Pane) -> Sequence[int]:
-        """The windows of a pane that are not gone."""
-
-    def extent(self, pane: Pane) -> tuple[int, int]:
-        """The event times ``[start, end)`` of a pane."""
+    def first_end(self, ts: int) -> int:
+        """A time before which no window ends that events at ``ts`` or later can belong to."""
 
     def missed(self, ts: int) -> list[tuple[int, int]]:
-        """The windows ``[start, end)`` that a late event belongs to."""
+        """The windows ``(start, end)`` that a late event belongs to, in order of their ends."""
+
+    # Changes.
+
+    def add(self, ts: Int64s, watermark: int) -> dict[Pane, Pane]:
+        """Add events that are not late.
+
+        Returns the panes that became part of other panes (when an event joins sessions), each with the pane
+        that it is now part of.
+        """
+
+    def windows_to_emit(self, watermark: int) -> list[tuple[int, WindowRef]]:
+        """The windows to emit now that the watermark has moved, with their ids, in order of their ends.
+
+        The caller emits them: each call returns a window once.
+        """
+
+    def forget(self, watermark: int) -> None:
+        """Forget the windows that are gone."""
+
+    # Questions about panes and windows.
+
+    def count_by_pane(self, ts: Int64s) -> dict[Pane, int]:
+        """How many of these events, which were added before, are in each pane."""
+
+    def extent(self, pane: Pane) -> tuple[int, int]:
+        """The stretch of event time ``(start, end)`` of a pane, without the end itself."""
+
+    def windows_kept(self, pane: Pane) -> Sequence[int]:
+        """The ids of the windows of a pane that are not gone."""
+
+    def awaits_revision(self) -> bool:
+        """Whether a window that has ended got more events, and waits to be emitted again."""
+
+    def next_end(self) -> int:
+        """The lowest end of the windows that have rows and have not ended; ``FOREVER`` if there are none."""
+
+    def last_end(self) -> int:
+        """The highest end of the windows that have rows; ``NEVER`` if there are none."""
+
+    def next_change(self) -> int:
+        """The lowest watermark at which a window with rows ends or is gone; ``FOREVER`` if there is none."""
+
+    def windows_open(self) -> int:
+        """How many windows have rows and have not ended."""
+
+    @property
+    def rows_needed_since(self) -> int:
+        """An event time: rows from before are in no window that is kept."""
+
+    # State.
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
 
     @property
     def gone_until(self) -> int:
-        """Beside the watermark, all that must be remembered once no window is kept."""
+        """The highest end of the windows that are gone.
+
+        A key without rows remembers it, so that none of these windows opens again.
+        """
 
     def resume(self, watermark: int, gone_until: int) -> None:
-        """Take up after the last window was gone."""
-
-    def snapshot(self) -> dict[str, Any]:
-        """Plain data to build it again from."""
+        """Go on with a key that had no rows, from what the key remembers."""

@@ -1,13 +1,22 @@
-"""Where a key's rows are kept: append-only chunks, each in two halves that share the rows.
+"""Where the rows of a key are: append-only chunks, each of which has two halves that share the rows.
 
-A snapshot writes the whole state of what was awake. So the half that is awake whenever a window ends
-(:class:`ChunkReader`) writes a number, and the half that writes rows (:class:`StoredChunk`) is awake only
-while its chunk changes. Both are told of each change, and count them. When the keeper has rewritten its rows
-(trimmed or compacted them, or read them from a snapshot) it gives them to the reader as a :class:`Replace`.
-The two hear of a change at different times, so the reader takes a ``Replace`` only once it has itself come to
-the change that it includes: orders in between still find their rows.
+Why two halves? At a snapshot, Bytewax writes the whole state of every key that was active since the last
+snapshot. A chunk is active whenever one of its windows ends, although its rows have not changed then. If one
+step both held the rows and handed them over, each snapshot would write most rows again. So each chunk is kept
+by two steps:
 
-:class:`Assembly` puts the parts of one window together. No bytewax here.
+- :class:`StoredChunk` (step ``keep``) is active only when the chunk changes. Its snapshot has all the rows.
+- :class:`ChunkReader` (step ``read``) holds references to the same rows and hands over the rows of windows.
+  Its snapshot is one number. After a restart it has no rows until the stored chunk sends them.
+
+How do the halves agree? Both get every change of the chunk (``Append``, ``Trim``), and both number the
+changes. When the stored chunk has rewritten its rows (trimmed them, compacted them, or read them from a
+snapshot), it sends all its rows to the reader as a :class:`~dataflow.window.messages.Replace`, with the
+number of the last change that is in the rows. The orders and the ``Replace`` messages reach the reader by two
+different ways, so a ``Replace`` may arrive too early. The reader applies it only when the reader itself has
+come to that change. So an order that arrives before still finds the rows that it needs.
+
+:class:`Assembly` puts the parts of one window together. Nothing in this module knows Bytewax.
 """
 
 from collections.abc import Mapping
@@ -30,14 +39,19 @@ FORMAT = 2
 
 _REMEDY = "restore a backup of the recovery store, or start with an empty one; please report it"
 
-#: So many batches of like size are worth copying into one: a small batch costs more in overhead than in rows.
+#: This many batches of similar size are copied into one batch, because a small batch costs more in overhead
+#: than in rows.
 TIER = 32
-#: Batches of more bytes in all are not: they are not small, and their texts may be more than a column holds.
+#: Batches that have more bytes than this together are not copied into one. They are not small, and one column
+#: may not have room for all their texts.
 COMPACT_BYTES = 2**30
 
 
 class StoredChunk:
-    """The half of a chunk that recovery writes: all its rows, until it is dropped."""
+    """The half of a chunk that snapshots write: all rows of the chunk, until the chunk is dropped.
+
+    ``state`` is what :meth:`snapshot` returned.
+    """
 
     __slots__ = ("__weakref__", "_appended", "_changes", "_rows")
 
@@ -48,16 +62,16 @@ class StoredChunk:
 
     @property
     def batches(self) -> list[pa.RecordBatch]:
-        """The rows, as several batches."""
-        # Copied, because gauges read the list in another thread.
+        """The batches that hold the rows."""
+        # The list is copied (its batches are not), because the gauges read it in another thread.
         return list(self._rows)
 
     def snapshot(self) -> dict[str, Any]:
-        """The rows and the number of changes, as plain data."""
+        """The state as plain data."""
         return {"format": FORMAT, "changes": self._changes, **pack_embedded(self._rows)}
 
     def apply(self, change: Append | Trim) -> list[Replace]:
-        """Carry out a change; the messages for the reading half."""
+        """Carry out a change. Returns the messages for the reading half."""
         self._changes += 1
         if isinstance(change, Append):
             self._rows.append(change.rows)
@@ -66,13 +80,15 @@ class StoredChunk:
                 return []
             self._compact()
         else:
-            self._rows = [kept for rows in self._rows if len(kept := _needed(rows, change))]
+            trimmed = [_trimmed(rows, change) for rows in self._rows]
+            self._rows = [rows for rows in trimmed if len(rows)]
             self._appended = 0
         return [self.replace()]
 
     def _compact(self) -> None:
-        """The last ``TIER`` batches become one, then the last ``TIER`` of such, and so on: a row is copied a
-        few times, not once for each batch that comes after it.
+        """Copy the last ``TIER`` batches into one, then the last ``TIER`` batches of that size, and so on.
+
+        So each row is copied a few times, and not once for each batch that comes after it.
         """
         appended = self._appended
         while appended % TIER == 0:
@@ -82,44 +98,50 @@ class StoredChunk:
             appended //= TIER
 
     def replace(self) -> Replace:
-        """All the rows, for the reading half."""
+        """The message that gives all rows to the reading half."""
         return Replace(list(self._rows), self._changes)
 
 
 class ChunkReader:
-    """The half of a chunk that hands over the rows of windows; its snapshot is one number."""
+    """The half of a chunk that hands over the rows of windows. Its snapshot is one number.
 
-    __slots__ = ("_changes", "_ends", "_held", "_lacks_replay", "_replaces", "_rows")
+    ``state`` is what :meth:`snapshot` returned. A reader that is built from a state has no rows: it keeps all
+    orders waiting until the stored half sends a ``Replace``.
+    """
+
+    __slots__ = ("_awaits_rows", "_changes", "_last_messages", "_replaces", "_rows", "_waiting")
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self._changes: int = state["changes"] if state else 0
-        self._lacks_replay = state is not None
+        self._awaits_rows = state is not None
+        #: The batches of the chunk, each with the number of the change that brought it.
         self._rows: list[tuple[int, SortedBatch]] = []
+        #: Messages that came before the changes that are in them.
         self._replaces: list[Replace] = []
-        self._held: list[Order | Gone] = []
-        self._ends: set[type] = set()
+        self._waiting: list[Order | Gone] = []
+        self._last_messages: set[type] = set()
 
     def snapshot(self) -> dict[str, Any]:
-        """Plain data. Raises ``LostRowsError`` if rows that an order needs did not come."""
-        # What a change causes happens within the change's own epoch, and a snapshot ends one.
-        if self._held or self._replaces:
+        """The state as plain data. Raises ``LostRowsError`` if rows that an order needs did not come."""
+        # All messages that a change causes arrive in the epoch of the change, and a snapshot ends an epoch.
+        if self._waiting or self._replaces:
             raise LostRowsError(
                 "the state has lost rows: a part of it did not come within its epoch; " + _REMEDY
             )
         return {"format": FORMAT, "changes": self._changes}
 
     def take(self, item: Order | Replace | Gone) -> tuple[list[Part], bool]:
-        """Carry out an order. Returns the parts to send on, and whether the chunk is gone."""
+        """Process a message. Returns the parts to send on, and whether the chunk is dropped."""
         if isinstance(item, Replace):
             self._replaces.append(item)
-            self._apply()
+            self._apply_replaces()
         else:
-            self._held.append(item)
-        if self._lacks_replay:
+            self._waiting.append(item)
+        if self._awaits_rows:
             return [], False
-        held, self._held = self._held, []
-        parts = [part for order in held if (part := self._carry_out(order))]
-        return parts, len(self._ends) == 2
+        orders, self._waiting = self._waiting, []
+        parts = [part for order in orders if (part := self._carry_out(order))]
+        return parts, len(self._last_messages) == 2
 
     def _carry_out(self, order: Order | Gone) -> Part | None:
         match order:
@@ -129,40 +151,42 @@ class ChunkReader:
                 self._changes += 1
                 if isinstance(order, Append):
                     self._rows.append((self._changes, SortedBatch(order.rows)))
-                self._apply()
+                self._apply_replaces()
             case Drop() | Gone():
-                # One comes with the orders and one with the replaces; none of either may come after.
-                self._ends.add(type(order))
+                # Drop is the last message of the window step, and Gone is the last of the stored half. The
+                # chunk may be forgotten only when both have come: no message must reach a forgotten chunk.
+                self._last_messages.add(type(order))
         return None
 
-    def _apply(self) -> None:
+    def _apply_replaces(self) -> None:
         while self._replaces and self._replaces[0].changes <= self._changes:
             replace = self._replaces.pop(0)
-            newer = [(n, rows) for n, rows in self._rows if n > replace.changes]
+            newer = [(change, rows) for change, rows in self._rows if change > replace.changes]
             self._rows = [(replace.changes, SortedBatch(rows)) for rows in replace.rows] + newer
-            self._lacks_replay = False
+            self._awaits_rows = False
 
     def _part(self, order: Gather) -> Part:
         start, end, _ = order.window
-        pieces = [piece for _, rows in self._rows if len(piece := rows.between(start, end))]
+        found = [batch.between(start, end) for _, batch in self._rows]
         if order.level:
-            pieces = [thinned for piece in pieces if len(thinned := _thinned(piece, order.level))]
-        if (held := sum(map(len, pieces))) != order.rows:
+            found = [_from_level(rows, order.level) for rows in found if len(rows)]
+        rows = [rows for rows in found if len(rows)]
+        if (held := sum(map(len, rows))) != order.rows:
             raise LostRowsError(
                 f"the state has lost rows: {held} of {order.rows} rows of a part of the window from "
                 f"{rfc3339(start)} to {rfc3339(end)} are there; {_REMEDY}"
             )
-        return Part(order.window, order.parts, order.seen, pieces, order.arrival_us)
+        return Part(order.window, order.parts, order.seen, rows, order.arrival_us)
 
 
 @dataclass
 class Assembly:
-    """The parts of one window, until all have come."""
+    """Collects the parts of one window until all parts have come."""
 
     _parts: list[Part] = field(default_factory=list)
 
     def take(self, part: Part) -> WholeWindow | None:
-        """The window, when ``part`` is its last one."""
+        """Add a part. Returns the whole window if this was its last part."""
         self._parts.append(part)
         if len(self._parts) < part.parts:
             return None
@@ -170,7 +194,7 @@ class Assembly:
         return WholeWindow(part.window, rows, part.seen, part.arrival_us)
 
     def snapshot(self) -> None:
-        """Nothing to write: all parts come in one epoch. Raises ``LostRowsError`` if they did not."""
+        """``None``: all parts of a window come in one epoch. Raises ``LostRowsError`` if they did not."""
         if self._parts:
             part = self._parts[0]
             raise LostRowsError(
@@ -179,18 +203,18 @@ class Assembly:
             )
 
 
-def _thinned(piece: Rows, level: int) -> Rows:
-    """The rows of a piece from a sampling level up."""
-    rows = piece.rows()
-    return Rows(rows.filter(pa.array(levels(rows.column("id")) >= level)))
+def _from_level(rows: Rows, level: int) -> Rows:
+    """The rows that have at least this sampling level."""
+    batch = rows.rows()
+    return Rows(batch.filter(pa.array(levels(batch.column("id")) >= level)))
 
 
-def _needed(rows: pa.RecordBatch, order: Trim) -> pa.RecordBatch:
-    """The rows that ``order`` leaves; a copy if some go, as a view would keep them all in memory."""
+def _trimmed(rows: pa.RecordBatch, order: Trim) -> pa.RecordBatch:
+    """The rows that ``order`` leaves. If rows are removed, the rest is copied: a view keeps all in memory."""
     ts = event_times(rows)
     needed = ts >= order.before
     if order.thinned:
-        at = levels(rows.column("id"))
+        row_levels = levels(rows.column("id"))
         for start, end, level in order.thinned:
-            needed &= ~((start <= ts) & (ts < end) & (at < level))
+            needed &= ~((start <= ts) & (ts < end) & (row_levels < level))
     return rows if needed.all() else rows.take(pa.array(np.flatnonzero(needed)))

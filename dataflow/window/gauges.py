@@ -1,4 +1,4 @@
-"""What the window stage holds, as gauges."""
+"""Gauges of what the window stage holds."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,14 @@ from dataflow.telemetry.live_objects import LiveObjects, known
 from dataflow.window.chunk import StoredChunk
 from dataflow.window.machine import Windows
 
-#: The keys that hold rows.
+#: The window machines of the keys that hold rows, in this process.
 KEYS: LiveObjects[Windows] = LiveObjects()
-#: The chunks that this process holds.
+#: The chunks that hold rows, in this process.
 CHUNKS: LiveObjects[StoredChunk] = LiveObjects()
 
 
 def show() -> None:
-    """From now on, the gauges show what ``KEYS`` and ``CHUNKS`` hold."""
+    """Make the gauges show what ``KEYS`` and ``CHUNKS`` hold whenever metrics are read."""
     metrics.STATE_KEYS.set_function(lambda: count()[0])
     metrics.STATE_ROWS.set_function(lambda: sum(len(batch) for chunk in CHUNKS for batch in chunk.batches))
     metrics.STATE_BYTES.set_function(_bytes)
@@ -41,5 +41,5 @@ def _skew() -> float:
 
 
 def _bytes() -> int:
-    # The bytes that a snapshot writes; `batch.nbytes` takes six times as long.
+    # The number of bytes that a snapshot writes. `batch.nbytes` takes six times as long.
     return sum(pa.ipc.get_record_batch_size(batch) for chunk in CHUNKS for batch in chunk.batches)

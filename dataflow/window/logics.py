@@ -1,4 +1,7 @@
-"""The logics of the window stage: one Bytewax logic for each of its stateful steps."""
+"""The Bytewax logics of the window stage: one class for each stateful step of :mod:`dataflow.window.step`.
+
+Each logic wraps an object of this package that knows neither Bytewax nor the wall clock.
+"""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -22,30 +25,30 @@ from dataflow.window.machine import Idle, Windows
 from dataflow.window.messages import Append, Drop, Gone, Order, Output, Part, Recall, Replace, Trim
 from dataflow.window.progress import Progress, Stamped
 
-#: If a timer fires later than this, the process stood still, and the source was not silent.
+#: If a timer fires later than this, the process stood still: the source need not have been silent.
 _STALL = timedelta(seconds=1)
 #: Bytewax fires timers while it still loads snapshots. It loads each key in the epoch of the key's snapshot,
-#: and overwrites what messages of earlier epochs have made of the key. What a timer sends in that time is
-#: lost, so no timer acts until no snapshot has been loaded for this long.
+#: and overwrites the state that messages of earlier epochs gave to the key. So what a timer sends in this
+#: time is lost. No timer acts until no snapshot has been loaded for this long.
 _LOADING = timedelta(seconds=10)
 
 
 class Loading:
-    """Guesses when Bytewax has loaded all snapshots."""
+    """Guesses when Bytewax has loaded all snapshots: at the time ``over``, if no more snapshots come."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.over = datetime.min.replace(tzinfo=timezone.utc)
 
     def note(self, state: Any) -> None:
-        """Note that a logic is built; ``state``: the logic's snapshot, ``None`` if there is none."""
+        """Note that Bytewax builds a logic from ``state``, which is ``None`` if there is no snapshot."""
         if state is not None:
             self.over = self._clock() + _LOADING
 
 
 @dataclass(frozen=True)
 class Common:
-    """What the logics of all keys share; see :func:`dataflow.window.step.gather_windows`."""
+    """What the logics of all keys share. The fields are described at ``gather_windows`` in ``step``."""
 
     options: Window
     clock: Clock
@@ -56,11 +59,11 @@ class Common:
 
 
 class ProgressLogic(StatefulBatchLogic[Marked, Stamped, dict[str, Any]]):
-    """All batches pass this logic on one worker, so that all keys see the same order of partitions."""
+    """Stamps all batches, on one worker, so that all keys see the batches of all partitions in one order."""
 
     def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
         options, self._clock = common.options, common.clock
-        self._listens = bool(options.idle_timeout)
+        self._watches_silence = bool(options.idle_timeout)
         common.loading.note(state)
         jump = options.delay if options.max_jump is None else options.max_jump
         idle = micros(options.idle_timeout) if options.idle_timeout else None
@@ -71,28 +74,31 @@ class ProgressLogic(StatefulBatchLogic[Marked, Stamped, dict[str, Any]]):
         stamped = [
             part._replace(arrival_us=marked.arrival_us)
             for marked in values
-            for part in self._progress.take(marked.rows, now)
+            for part in self._progress.stamp(marked.rows, now)
         ]
         for part in stamped:
-            if part.moves is not None:
-                metrics.JUMPS.inc(int(np.count_nonzero(part.moves < event_times(part.rows))))
+            if part.confirmed is not None:
+                metrics.JUMPS.inc(int(np.count_nonzero(part.confirmed < event_times(part.rows))))
         return stamped, False
 
     def on_notify(self) -> tuple[Iterable[Stamped], bool]:
-        self._progress.listen(micros(self._clock()))
+        self._progress.tick(micros(self._clock()))
         return [], False
 
     def notify_at(self) -> datetime | None:
-        return self._clock() + _STALL if self._listens else None
+        return self._clock() + _STALL if self._watches_silence else None
 
     def snapshot(self) -> dict[str, Any]:
         return self._progress.snapshot()
 
 
 class WindowLogic(StatefulBatchLogic[Stamped, Output, dict[str, Any]]):
-    """The windows of one key. A key without rows keeps only a few numbers, for ``window.remember``."""
+    """The windows of one key.
 
-    # Slots, because there may be a million keys.
+    A key without rows keeps only a few numbers (``Idle``), and it keeps them for ``window.remember``.
+    """
+
+    # The logics have slots to save memory, because there may be a million keys.
     __slots__ = ("_common", "_idle", "_recalls", "_wake", "_windows")
 
     def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
@@ -106,13 +112,14 @@ class WindowLogic(StatefulBatchLogic[Stamped, Output, dict[str, Any]]):
             self._idle = Idle(*state["rest"])
         else:
             self._windows = gauges.KEYS.add(Windows(common.options, micros(common.clock()), state))
-            # The stored chunks cannot send their rows by timers of their own: see _LOADING.
+            # After a restart, the readers have no rows. The first orders of the key recall the rows from the
+            # stored chunks. The stored chunks cannot send the rows by timers instead: see _LOADING.
             self._recalls = tuple(map(Recall, self._windows.chunks)) if state else ()
 
     def on_batch(self, values: list[Stamped]) -> tuple[Iterable[Output], bool]:
         now = micros(self._common.clock())
         windows = self._windows or gauges.KEYS.add(Windows(self._common.options, now, idle=self._idle))
-        return self._after(windows, [windows.push(part, now) for part in values]), False
+        return self._send(windows, [windows.push(part, now) for part in values]), False
 
     def on_notify(self) -> tuple[Iterable[Output], bool]:
         now = self._common.clock()
@@ -122,14 +129,15 @@ class WindowLogic(StatefulBatchLogic[Stamped, Output, dict[str, Any]]):
         if not self._windows:
             return [], overdue >= timedelta(0)
         stalled = micros(overdue) if overdue > _STALL else 0
-        return self._after(self._windows, [self._windows.tick(micros(now), stalled)]), False
+        return self._send(self._windows, [self._windows.tick(micros(now), stalled)]), False
 
     def on_eof(self) -> tuple[Iterable[Output], bool]:
         if not self._windows or self._common.options.on_eof == "keep" or self._common.stopping():
             return [], False
-        return self._after(self._windows, [self._windows.finish()]), False
+        return self._send(self._windows, [self._windows.finish()]), False
 
-    def _after(self, windows: Windows, outputs: list[Output]) -> list[Output]:
+    def _send(self, windows: Windows, outputs: list[Output]) -> list[Output]:
+        """The outputs to send on, after ``windows`` has returned them."""
         self._idle = windows.idle()
         self._windows = None if self._idle else windows
         for output in outputs:
@@ -141,7 +149,7 @@ class WindowLogic(StatefulBatchLogic[Stamped, Output, dict[str, Any]]):
 
     def _observe_late(self, late: pa.RecordBatch) -> None:
         by_seconds = late.column("late_by_us").to_numpy() / 1e6
-        # Negative: the event falls inside a session that is gone.
+        # The lateness is negative if the event falls into a session that is gone.
         in_session = int(np.count_nonzero(by_seconds < 0))
         metrics.LATE_SESSION.inc(in_session)
         metrics.LATE_CLOSED.inc(len(late) - in_session)
@@ -159,12 +167,12 @@ class WindowLogic(StatefulBatchLogic[Stamped, Output, dict[str, Any]]):
 
     def snapshot(self) -> dict[str, Any]:
         metrics.SNAPSHOT_TIMESTAMP.set_to_current_time()
-        # A plain tuple, because a snapshot names no class.
+        # A plain tuple, because a snapshot must not name a class.
         return self._windows.snapshot() if self._windows else {"rest": tuple(self._idle or ())}
 
 
 class KeepLogic(StatefulBatchLogic[Order, "Replace | Gone", dict[str, Any]]):
-    """The half of a chunk that snapshots write."""
+    """The stored half of a chunk: snapshots write its rows."""
 
     __slots__ = ("_chunk",)
 
@@ -191,7 +199,7 @@ class KeepLogic(StatefulBatchLogic[Order, "Replace | Gone", dict[str, Any]]):
 
 
 class ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any]]):
-    """The half of a chunk that hands over the rows of windows."""
+    """The reading half of a chunk: it hands over the rows of windows."""
 
     __slots__ = ("_guard", "_reader")
 
@@ -213,7 +221,7 @@ class ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any
 
 
 class AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
-    """One window, until all its parts have come."""
+    """Collects the parts of one window until all parts have come."""
 
     __slots__ = ("_assembly", "_guard")
 
@@ -222,7 +230,7 @@ class AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
 
     def on_batch(self, values: list[Part]) -> tuple[Iterable[WholeWindow], bool]:
         for part in values:
-            if whole := self._assembly.take(part):
+            if (whole := self._assembly.take(part)) is not None:
                 return [whole], True
         return [], False
 

@@ -1,33 +1,42 @@
-"""The window state machine of one key: rows in, orders to its chunks out. No bytewax, no clock.
+"""The window machine of one key: events in, orders to the chunks of the key out.
 
-It holds no rows. They go to append-only **chunks**, in their order of arrival; the machine knows each
-chunk's number of rows (:mod:`dataflow.window.counts`), and orders chunks to hand over the rows of a window
-that has ended, to trim or to drop what no window needs any more. The orders must be carried out in
-the order given.
+The machine decides which windows an event belongs to, when a window is emitted, and which rows are still
+needed. The machine holds no rows. The rows are in append-only **chunks** (:mod:`dataflow.window.chunk`), in
+their order of arrival. The machine only counts the rows of each chunk (:mod:`dataflow.window.counts`) and
+sends orders: append rows, hand over the rows of a window that has ended, trim rows that no window needs, drop
+the chunk. The orders of a chunk must be carried out in the order in which the machine gives them.
 
-Every decision depends on the order of arrival of the key's events alone, never on how they were cut
-into batches. Times are integers: microseconds since the Unix epoch, UTC.
+An event takes this way through the machine:
+
+1. :mod:`~dataflow.window.watermark` says where the watermark is before and after the event.
+2. An **assigner** says whether the event is late, and which windows it belongs to: an object of
+   :mod:`~dataflow.window.aligned` (tumbling and sliding windows) or :mod:`~dataflow.window.session`.
+3. :mod:`~dataflow.window.sample` says whether a window keeps the event.
+4. :mod:`~dataflow.window.orders` appends the row of the event to the open chunk.
+5. When the watermark has moved, the windows that have ended are emitted (they *fire*, in Flink's words), and
+   rows that no window needs are removed (*purged*).
+
+Every decision depends on the order of the key's events alone, never on the batches that they arrived in. The
+machine knows neither Bytewax nor the wall clock. Times are integers: microseconds since the Unix epoch, UTC.
 """
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from dataflow import settings
-from dataflow.clock import FOREVER, NEVER, micros, rfc3339
-from dataflow.items.arrays import Bools, Int64s
-from dataflow.items.rows import event_times, owned
-from dataflow.items.schemas import EVENT, LATE
-from dataflow.window.aligned import Aligned
-from dataflow.window.assigner import Assigner
+from dataflow.clock import FOREVER, NEVER, micros
+from dataflow.items.arrays import Int64s
+from dataflow.items.rows import event_times
 from dataflow.window.counts import RowCounts
-from dataflow.window.messages import Append, Drop, Gather, Output, Trim
+from dataflow.window.kinds import open_assigner
+from dataflow.window.late import late_rows
+from dataflow.window.messages import Output
+from dataflow.window.orders import Orders
 from dataflow.window.progress import Stamped
-from dataflow.window.sample import Sample
-from dataflow.window.session import Sessions
+from dataflow.window.runs import Timeline, run_length
 from dataflow.window.watermark import Watermark
 
 #: The format of the state.
@@ -35,8 +44,10 @@ FORMAT = 1
 
 
 class Idle(NamedTuple):
-    """What a key without rows remembers: the watermark, the largest event time seen, ``Assigner.gone_until``,
-    and the number of the next chunk.
+    """What a key without rows remembers, so that late events are late and closed windows stay closed.
+
+    ``watermark``: the watermark. ``highest``: the largest event time seen. ``gone_until``: see
+    ``Assigner.gone_until``. ``next_chunk``: the number of the next chunk.
     """
 
     watermark: int = NEVER
@@ -46,13 +57,24 @@ class Idle(NamedTuple):
 
 
 class Windows:
-    """The windows of one key. ``state`` is what :meth:`snapshot` gave, ``idle`` what :meth:`idle` gave."""
+    """The windows of one key.
 
-    __slots__ = ("__weakref__", "_assigner", "_counts", "_due", "_sample", "_settled", "_watermark")
+    ``state`` is what :meth:`snapshot` returned; ``idle`` is what :meth:`idle` returned. A new key has none.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_assigner",
+        "_counts",
+        "_fired_until",
+        "_known_next_change",
+        "_orders",
+        "_watermark",
+    )
 
     def __init__(
         self,
-        spec: settings.Window,
+        options: settings.Window,
         now_us: int,
         state: Mapping[str, Any] | None = None,
         idle: Idle | None = None,
@@ -61,17 +83,18 @@ class Windows:
             raise ValueError(f"window state has format {state['format']}, this version reads {FORMAT}")
         state = state or {}
         before = idle or Idle()
-        self._assigner = _assigner(spec, state.get("assigner"))
+        self._counts = RowCounts(state.get("ledger"), before.next_chunk)
+        self._assigner = open_assigner(options, self._counts.panes, state.get("assigner"))
+        self._orders = Orders(options.max_window_rows, self._assigner, self._counts, state.get("sample"))
         self._watermark = Watermark(
-            micros(spec.delay),
-            micros(spec.idle_timeout) if spec.idle_timeout else None,
+            micros(options.delay),
+            micros(options.idle_timeout) if options.idle_timeout else None,
             now_us,
             state.get("watermark"),
         )
-        self._settled: int = state.get("settled", before.watermark)
-        self._due: int | None = None
-        self._counts = RowCounts(state.get("ledger"), before.next_chunk)
-        self._sample = Sample(spec.max_window_rows, self._assigner, self._counts, state.get("sample"))
+        #: The watermark up to which windows have been emitted.
+        self._fired_until: int = state.get("settled", before.watermark)
+        self._known_next_change: int | None = None
         if idle:
             self._watermark.resume(idle.watermark, idle.highest)
             self._assigner.resume(idle.watermark, idle.gone_until)
@@ -82,21 +105,20 @@ class Windows:
             "format": FORMAT,
             "assigner": self._assigner.snapshot(),
             "watermark": self._watermark.snapshot(),
-            "settled": self._settled,
-            "ledger": self._counts.snapshot(),
-            "sample": self._sample.snapshot(),
+            "settled": self._fired_until,
+            **self._orders.snapshot(),
         }
 
     def idle(self) -> Idle | None:
-        """What the key must remember if it has no rows; ``None`` if it has some."""
+        """What the key must remember if it has no rows; ``None`` if it has rows."""
         if self._counts:
             return None
-        mark = self._watermark
-        return Idle(mark.value, mark.highest, self._assigner.gone_until, self._counts.following)
+        watermark = self._watermark
+        return Idle(watermark.value, watermark.highest, self._assigner.gone_until, self._counts.next_chunk)
 
     @property
     def watermark(self) -> int:
-        """The watermark of the key, in microseconds."""
+        """The watermark of the key."""
         return self._watermark.value
 
     @property
@@ -106,8 +128,8 @@ class Windows:
 
     @property
     def open(self) -> int:
-        """The number of windows that hold events and have not ended."""
-        return self._assigner.open(self._counts.panes())
+        """The number of windows that have rows and have not ended."""
+        return self._assigner.windows_open()
 
     @property
     def chunks(self) -> list[int]:
@@ -120,160 +142,110 @@ class Windows:
         return len(self._counts)
 
     def push(self, stamped: Stamped, now_us: int) -> Output:
-        """Take in embedded events of this key and of one partition, in their order of arrival."""
+        """Process embedded events of this key and of one partition, in their order of arrival."""
         output, rows = Output(arrival_us=stamped.arrival_us), stamped.rows
         if not len(rows):
             return output
         partition: str = rows.column("partition")[0].as_py()
         ts = event_times(rows)
-        moves = ts if stamped.moves is None else stamped.moves
-        self._watermark.hear(partition, stamped.progress, now_us)
-        if self._calm(rows, ts, moves, partition, output):
-            return output
-        before = self._watermark.value
-        # The calm did not.
-        self._settle(before, output)
-        after = self._watermark.observe(moves, partition)
-        marks = np.concatenate(([before], after[:-1]))
-        behind = self._assigner.behind(ts, marks)
-        start = 0
-        while start < len(ts):
-            stop = self._stretch(ts, marks, after, behind, start)
-            self._admit(rows.slice(start, stop - start), ts[start:stop], marks[start:stop], output)
-            self._settle(int(after[stop - 1]), output)
-            start = stop
+        confirmed = ts if stamped.confirmed is None else stamped.confirmed
+        self._watermark.arrive(partition, stamped.progress, now_us)
+        if not self._add_at_once(rows, ts, confirmed, partition, output):
+            self._add_in_runs(rows, ts, confirmed, partition, output)
         return output
 
-    def _calm(self, rows: pa.RecordBatch, ts: Int64s, moves: Int64s, partition: str, output: Output) -> bool:
-        """Admit rows if nothing comes of them yet, as of nearly all: no window ends, none of
-        them is behind the watermark. Then their order does not matter. Returns whether it is so.
-        """
-        oldest, newest = int(ts.min()), int(moves.max())
-        mark = self._watermark.foresee(partition, newest)
-        if mark >= self._quiet_until() or not self._assigner.ahead(oldest, mark):
-            return False
-        self._watermark.advance(partition, newest, mark)
-        due = self._quiet_until()
-        self._enter(rows, ts, output)
-        self._due = min(due, self._assigner.first_end(oldest))
-        return True
-
     def tick(self, now_us: int, stalled_us: int = 0) -> Output:
-        """Let the wall clock pass (``window.idle_timeout``). ``stalled_us``: how long nobody could listen."""
+        """Let the wall clock move the watermark (``window.idle_timeout``).
+
+        ``stalled_us``: how long the process stood still before this call.
+        """
         output = Output()
         self._watermark.stalled(stalled_us)
         self._watermark.tick(now_us)
-        self._settle(self._watermark.value, output)
+        self._fire(self._watermark.value, output)
         return output
 
     def finish(self) -> Output:
-        """The input has ended: every window ends, too."""
+        """Close all windows: the input has ended."""
         output = Output()
-        self._watermark.advance_to(self._assigner.last_end(self._counts.panes()))
-        self._settle(self._watermark.value, output)
-        if self._assigner.revised():
-            self._watermark.advance_to(self._settled + 1)
-            self._settle(self._watermark.value, output)
+        self._watermark.advance_to(self._assigner.last_end())
+        self._fire(self._watermark.value, output)
+        if self._assigner.awaits_revision():
+            # A revised window is emitted only when the watermark moves.
+            self._watermark.advance_to(self._fired_until + 1)
+            self._fire(self._watermark.value, output)
         return output
 
     def wake_at(self, now_us: int) -> int | None:
-        """The wall-clock time of the next :meth:`tick` that can matter; ``None``: only events can."""
-        if self._assigner.revised():
-            return self._watermark.reaches(self._settled + 1, now_us)
-        due = self._quiet_until()
-        return None if due == FOREVER else self._watermark.reaches(due, now_us)
+        """The wall-clock time of the next :meth:`tick` that can have an effect.
 
-    def _quiet_until(self) -> int:
-        """Nothing comes of a watermark below this, unless of a window that has been revised."""
-        if self._due is None:
-            panes = self._counts.panes()
-            self._due = NEVER if self._assigner.revised() else self._assigner.next_change(panes)
-        return self._due
-
-    def _next_end(self) -> int:
-        return self._assigner.next_end(self._counts.panes())
-
-    def _stretch(self, ts: Int64s, marks: Int64s, after: Int64s, behind: Bools, start: int) -> int:
-        """The end of the longest run of events from ``start`` that nothing comes between: no window ends
-        or is emitted again after any but its last, and no event is behind a watermark that moved within.
+        ``None``: without further events, no tick has an effect.
         """
-        assigner = self._assigner
-        ends = assigner.earliest_end(ts[start:], marks[start:])
-        due = after[start:] >= np.minimum(np.minimum.accumulate(ends), self._next_end())
-        pending = np.full(len(due), assigner.revised())
-        if (late_ish := behind[start:]).any():
-            pending |= np.logical_or.accumulate(assigner.revising(ts[start:], marks[start:]))
-            cut = late_ish & ((marks[start:] > marks[start]) | assigner.alone(late_ish))
-            cut[0] = False
-            if assigner.alone(late_ish)[0]:
-                return start + 1
-        else:
-            cut = np.zeros_like(due)
-        due |= pending & (after[start:] > self._settled)
-        stop = int(np.argmax(due)) + 1 if due.any() else len(due)
-        return start + (min(stop, int(np.argmax(cut))) if cut.any() else stop)
+        if self._assigner.awaits_revision():
+            return self._watermark.next_tick(self._fired_until + 1, now_us)
+        next_change = self._next_change()
+        return None if next_change == FOREVER else self._watermark.next_tick(next_change, now_us)
 
-    def _admit(self, rows: pa.RecordBatch, ts: Int64s, marks: Int64s, output: Output) -> None:
-        late = self._assigner.late(ts, marks)
+    def _add_at_once(
+        self, rows: pa.RecordBatch, ts: Int64s, confirmed: Int64s, partition: str, output: Output
+    ) -> bool:
+        """Add all rows at once if nothing else happens. Returns whether the rows were added.
+
+        Nothing else happens for nearly all batches: no window ends, and no row is behind the watermark. Then
+        the order of the rows does not matter, and the oldest and newest event time are enough to see it.
+        """
+        oldest, newest = int(ts.min()), int(confirmed.max())
+        watermark = self._watermark.after(partition, newest)
+        next_change = self._next_change()
+        if watermark >= next_change or not self._assigner.nothing_ended_from(oldest, watermark):
+            return False
+        self._watermark.advance(partition, newest, watermark)
+        self._orders.add(rows, ts, self._fired_until, output)
+        self._known_next_change = min(next_change, self._assigner.first_end(oldest))
+        return True
+
+    def _add_in_runs(
+        self, rows: pa.RecordBatch, ts: Int64s, confirmed: Int64s, partition: str, output: Output
+    ) -> None:
+        """Add the rows run by run, and emit windows after each run (see :mod:`dataflow.window.runs`)."""
+        watermark = self._watermark.value
+        # Batches that were added at once have moved the watermark, but nothing was emitted or purged.
+        self._fire(watermark, output)
+        after = self._watermark.observe(confirmed, partition)
+        before = np.concatenate(([watermark], after[:-1]))
+        events = Timeline(ts, before, after, self._assigner.may_be_late(ts, before))
+        start = 0
+        while start < len(ts):
+            length = run_length(events.part(start), self._assigner, self._fired_until)
+            run = events.part(start, start + length)
+            self._add_unless_late(rows.slice(start, length), run, output)
+            self._fire(int(run.after[-1]), output)
+            start += length
+
+    def _add_unless_late(self, rows: pa.RecordBatch, events: Timeline, output: Output) -> None:
+        ts = events.ts
+        late = self._assigner.is_late(ts, events.before)
         if late.any():
-            output.late.append(self._late(rows.filter(pa.array(late)), ts[late], marks[late]))
+            missed = [self._assigner.missed(t) for t in ts[late].tolist()]
+            output.late.append(late_rows(rows.filter(pa.array(late)), events.before[late], missed))
             rows, ts = rows.filter(pa.array(~late)), ts[~late]
         if len(rows):
-            self._enter(rows, ts, output)
+            self._known_next_change = None
+            self._orders.add(rows, ts, self._fired_until, output)
 
-    def _enter(self, rows: pa.RecordBatch, ts: Int64s, output: Output) -> None:
-        self._due = None
-        for gone, into in self._assigner.add(ts, self._settled).items():
-            self._counts.merge(gone, into)
-            self._sample.merge(gone, into)
-        rows, kinds = self._sample.admit(rows, ts)
-        if len(rows):
-            output.orders.append(Append(self._counts.append(kinds), owned(rows)))
-            if self._sample.tighten():
-                self._reclaim(output)
-
-    def _late(self, rows: pa.RecordBatch, ts: Int64s, marks: Int64s) -> pa.RecordBatch:
-        missed = [self._assigner.missed(t) for t in ts.tolist()]
-        by = [mark - windows[-1][1] for mark, windows in zip(marks.tolist(), missed, strict=True)]
-        shown = [orjson.dumps([[rfc3339(a), rfc3339(b)] for a, b in w]).decode() for w in missed]
-        return pa.RecordBatch.from_arrays(
-            [
-                *(rows.column(name) for name in EVENT.names),
-                pa.array(marks).cast(LATE.field("watermark").type),
-                pa.array(by, pa.int64()),
-                pa.array(shown, pa.string()),
-            ],
-            schema=LATE,
-        )
-
-    def _settle(self, watermark: int, output: Output) -> None:
-        """The watermark has come to ``watermark``: emit what is ripe, let go of what is not needed."""
-        if watermark <= self._settled:
+    def _fire(self, watermark: int, output: Output) -> None:
+        """Emit the windows that have ended or changed, now that the watermark has moved, and purge rows."""
+        if watermark <= self._fired_until:
             return
-        self._settled, self._due = watermark, None
-        for window, ref in self._assigner.ripe(watermark, self._counts.panes()):
-            level = self._sample.level(window)
-            holders = self._counts.holders(window, level)
-            seen = self._sample.seen(window) or sum(holders.values())
-            output.orders.extend(
-                Gather(chunk, ref, len(holders), rows, seen, level, output.arrival_us)
-                for chunk, rows in holders.items()
-            )
-        self._assigner.forget(watermark)
-        self._sample.forget()
-        if not all(self._assigner.kept(pane) for pane in self._counts.panes()):
-            self._reclaim(output)
+        self._fired_until, self._known_next_change = watermark, None
+        self._orders.fire(watermark, output)
 
-    def _reclaim(self, output: Output) -> None:
-        dropped, trimmed = self._counts.reclaim(self._sample.needs)
-        output.orders.extend(Drop(chunk) for chunk in dropped)
-        thinned = self._sample.thinned() if trimmed else ()
-        output.orders.extend(Trim(chunk, self._assigner.needed_since, thinned) for chunk in trimmed)
+    def _next_change(self) -> int:
+        """While the watermark is below this, no window is emitted and no window is gone.
 
-
-def _assigner(spec: settings.Window, state: Mapping[str, Any] | None) -> Assigner:
-    lateness = micros(spec.allowed_lateness)
-    if spec.kind == "session":
-        return Sessions(micros(spec.gap), lateness, state)
-    slide = spec.length if spec.kind == "tumbling" else spec.slide
-    return Aligned(micros(spec.length), micros(slide), micros(spec.align_to), lateness, state)
+        To find it takes a pass over all panes, so it is kept until rows are added or windows are emitted.
+        """
+        if self._known_next_change is None:
+            revised = self._assigner.awaits_revision()
+            self._known_next_change = NEVER if revised else self._assigner.next_change()
+        return self._known_next_change

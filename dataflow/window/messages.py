@@ -1,8 +1,10 @@
 """The messages between the steps of the window stage.
 
 The step ``window`` sends the orders ``Append``, ``Gather``, ``Trim``, ``Drop`` and ``Recall`` to a chunk. The
-stored half of the chunk sends ``Replace`` and ``Gone`` to the reading half, which sends ``Part`` to
-``assemble``.
+stored half of the chunk (step ``keep``) sends ``Replace`` and ``Gone`` to its reading half (step ``read``).
+The reading half sends ``Part`` to the step ``assemble``.
+
+In all messages, times are microseconds since the Unix epoch, UTC.
 """
 
 from dataclasses import dataclass, field
@@ -23,12 +25,11 @@ class Append:
 
 @dataclass(frozen=True)
 class Gather:
-    """Hand over the ``rows`` rows of a chunk in ``[window.start, window.end)`` from sampling level ``level``
-    up.
+    """Hand over the rows of a chunk that are in ``window`` and have at least the sampling level ``level``.
 
-    They are one of ``parts`` parts of the window, for which ``seen`` events came in time. ``arrival_us``:
-    when the records that closed the window were read, in microseconds since the Unix epoch; ``None`` if no
-    records closed it.
+    There must be ``rows`` such rows. They are one of the ``parts`` parts of the window. ``seen``: how many
+    events of the window came in time, with those that the sample left out. ``arrival_us``: when the records
+    that closed the window were read; ``None`` if no records closed it.
     """
 
     chunk: int
@@ -42,10 +43,10 @@ class Gather:
 
 @dataclass(frozen=True)
 class Trim:
-    """Remove the rows of a chunk from before ``before``.
+    """Remove rows of a chunk that no window needs.
 
-    Remove also the rows in ``[start, end)`` below the sampling level ``level``, for each ``(start, end,
-    level)`` of ``thinned``. Times are microseconds since the Unix epoch.
+    These are the rows with event times before ``before``, and for each ``(start, end, level)`` of
+    ``thinned``, the rows with event times in ``[start, end)`` and a sampling level below ``level``.
     """
 
     chunk: int
@@ -55,14 +56,14 @@ class Trim:
 
 @dataclass(frozen=True)
 class Drop:
-    """Remove a chunk."""
+    """Remove a chunk. No other order to this chunk follows."""
 
     chunk: int
 
 
 @dataclass(frozen=True)
 class Recall:
-    """Send all rows of a chunk to its reading half, which was built from a snapshot without the rows."""
+    """Send all rows of a chunk to its reading half, which was built from a snapshot and has no rows."""
 
     chunk: int
 
@@ -72,9 +73,10 @@ Order = Append | Gather | Trim | Drop | Recall
 
 @dataclass
 class Output:
-    """What one call of the window machine makes: ``orders`` in order, and ``late`` rows (schema ``LATE``).
+    """What one call of the window machine returns.
 
-    ``arrival_us``: when the records of the call were read; ``None`` for a call without records.
+    ``orders``: the orders, in the order in which they must be carried out. ``late``: late events, as batches
+    of schema ``LATE``. ``arrival_us``: when the records of the call were read; ``None`` if there were none.
     """
 
     orders: list[Order] = field(default_factory=list)
@@ -92,12 +94,15 @@ class Replace:
 
 @dataclass(frozen=True)
 class Gone:
-    """The chunk is dropped; no ``Replace`` follows."""
+    """The stored half of the chunk has dropped its rows. No ``Replace`` follows."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one chunk in one window. The window is whole when all ``parts`` parts have come."""
+    """The rows of one window in one chunk.
+
+    The window is whole when all its ``parts`` parts have come. ``seen`` and ``arrival_us``: see ``Gather``.
+    """
 
     window: WindowRef
     parts: int

@@ -1,11 +1,13 @@
-"""How far the source's partitions have come, whatever the keys: one ordered point that all batches pass.
+"""How far each partition of the source has come, with the events of all keys.
 
-A key does not hear of partitions that have no events of it, and the partitions reach it by different ways.
-So the stream passes one :class:`Progress` before the keys part, and each batch takes along where all
-partitions stood right after it (:class:`Stamped`). A key counts on that for the partitions that it has not
-heard itself.
+A key does not know of partitions that have no events of it, and batches of different partitions reach the key
+over different workers. So all batches pass one :class:`Progress` before they are split by key. There, each
+batch is stamped with how far all partitions have come right after it (:class:`Stamped`). The watermark of a
+key (:mod:`dataflow.window.watermark`) uses the stamp for the partitions that have no events of the key. The
+order in which batches pass is the one order of events that all keys and workers share.
 
-Here, too, one bad clock is kept from moving event time (:class:`_Partition`).
+:class:`_Partition` keeps one bad clock from moving event time for all.
+
 All times are integers: microseconds since the Unix epoch, UTC.
 """
 
@@ -23,33 +25,36 @@ from dataflow.items.rows import event_times
 #: The format of the state.
 FORMAT = 1
 
-#: So many more events beyond a jump than before it confirm it. Each jump that was refuted doubles the number
-#: for the next, up to ``MOST_CONFIRMATIONS``: a clock that is wrong again and again must not be believed.
+#: A jump is confirmed when there are this many more events beyond it than before it. Each jump that is
+#: refuted doubles the number for the next jump, up to ``MOST_CONFIRMATIONS``: a clock that is wrong again and
+#: again must not be believed.
 CONFIRMATIONS, MOST_CONFIRMATIONS = 3, 96
 
-#: Between two calls no more time than this was spent listening; during the rest the process stood still.
-_LISTENING_US = 2_000_000
+#: If more time than this passes between two calls, the process stood still for the rest of the time.
+_LONGEST_STEP_US = 2_000_000
 
 
 class Stamped(NamedTuple):
-    """Rows of one partition, and what was known when they passed.
+    """Rows of one partition, and how far all partitions had come right after them.
 
-    ``progress``: event times that partitions have come to, with their names, the lowest first; ``NEVER`` for
-    one that is expected but not heard yet. ``moves``: ``(n,)`` the times that may move a watermark; ``None``:
-    the rows' own. ``arrival_us``: see ``Marked``.
+    ``progress``: for each partition, the event time that it has come to, and its name, the lowest time first;
+    ``NEVER`` for a partition that has records to give, but has given none yet. ``confirmed``: ``(n,)`` how
+    far each row may move a watermark; ``None``: as far as its own event time. ``arrival_us``: see
+    :class:`~dataflow.items.marks.Marked`.
     """
 
     rows: pa.RecordBatch
     progress: tuple[tuple[int, str], ...]
-    moves: Int64s | None = None
+    confirmed: Int64s | None = None
     arrival_us: int | None = None
 
 
 class _Partition:
-    """One partition's newest event time, moved by confirmed events only.
+    """The largest event time of one partition, moved by confirmed events only.
 
-    An event that is more than ``jump_us`` ahead of ``newest`` is a jump: a gap in the stream, or a bad clock.
-    The events that follow tell which: those beyond confirm it, those before it refute it.
+    An event that is more than ``jump_us`` ahead of ``newest`` begins a *jump*. The cause is either a gap in
+    the stream, or a bad clock; the events that follow show which. Events beyond the jump confirm it, events
+    before it refute it.
     """
 
     __slots__ = ("beyond", "jump", "needed", "newest")
@@ -58,23 +63,27 @@ class _Partition:
         self, newest: int = NEVER, jump: int = 0, beyond: int = 0, needed: int = CONFIRMATIONS
     ) -> None:
         self.newest = newest
-        #: The lowest event time of the jump, and how many events more are beyond than before it.
+        #: The lowest event time beyond the jump, and how many more events are beyond the jump than before it.
         self.jump, self.beyond = jump, beyond
+        #: How many more events beyond than before confirm the jump.
         self.needed = needed
 
     def state(self) -> tuple[int, int, int, int]:
         return self.newest, self.jump, self.beyond, self.needed
 
-    def take(self, ts: Int64s, jump_us: int) -> Int64s | None:
-        """Take in event times, ``(n,)``; those that may move a watermark, ``None`` if they are the same."""
-        if self._orderly(ts, jump_us):
+    def observe(self, ts: Int64s, jump_us: int) -> Int64s | None:
+        """Take in events with times ``ts``, ``(n,)``, in order of arrival.
+
+        Returns ``(n,)``, how far each event may move a watermark; ``None``: as far as its own time.
+        """
+        if self._has_no_jump(ts, jump_us):
             self.newest = max(self.newest, int(ts.max()))
             return None
-        newest = [self._one(t, jump_us) for t in ts.tolist()]
+        newest = [self._observe_one(t, jump_us) for t in ts.tolist()]
         return np.minimum(ts, newest)
 
-    def _orderly(self, ts: Int64s, jump_us: int) -> bool:
-        """Whether there is no jump, nor one that waits to be confirmed."""
+    def _has_no_jump(self, ts: Int64s, jump_us: int) -> bool:
+        """Whether no event jumps, and no earlier jump waits to be confirmed."""
         if not jump_us:
             return True
         if self.beyond:
@@ -85,8 +94,8 @@ class _Partition:
         before = np.maximum.accumulate(np.concatenate(([first], ts[:-1])))
         return bool((ts <= before + jump_us).all())
 
-    def _one(self, ts: int, jump_us: int) -> int:
-        """Take in one event; the newest event time after it."""
+    def _observe_one(self, ts: int, jump_us: int) -> int:
+        """Take in one event; return the largest confirmed event time after it."""
         if self.newest == NEVER:
             self.newest = ts
         elif ts <= self.newest + jump_us:
@@ -104,10 +113,13 @@ class _Partition:
 
 
 class Progress:
-    """All partitions. ``jump_us``: how far an event may be ahead, 0: any; ``idle_us``: how long a partition
-    may be silent until it is left out, ``None``: any. ``expected``: partitions that have records to give.
+    """How far all partitions have come.
 
-    How long each was silent is not part of the state: downtime is not silence.
+    ``jump_us``: how far an event may be ahead of its partition without being a jump; 0: any distance.
+    ``idle_us``: a partition that has been silent for this long is left out of the stamps; ``None``: never.
+    ``expected``: the partitions that have records to give. ``state`` is what :meth:`snapshot` returned.
+
+    How long each partition has been silent is not part of the state: downtime is not silence.
     """
 
     def __init__(
@@ -125,62 +137,66 @@ class Progress:
         self._partitions = {name: _Partition(*numbers) for name, numbers in known}
         for name in expected:
             self._partitions.setdefault(name, _Partition())
-        #: The time spent listening, and when each partition was last heard on that clock.
-        self._listened, self._now = 0, now_us
-        self._heard = dict.fromkeys(self._partitions, 0)
+        self._now = now_us
+        #: How long this process has run, without the times when it stood still.
+        self._running = 0
+        #: The value of ``_running`` when events last arrived from each partition.
+        self._arrived = dict.fromkeys(self._partitions, 0)
 
     def snapshot(self) -> dict[str, Any]:
-        """The state, as plain data."""
+        """The state as plain data."""
         partitions = [(name, partition.state()) for name, partition in self._partitions.items()]
         return {"format": FORMAT, "partitions": partitions}
 
-    def take(self, rows: pa.RecordBatch, now_us: int) -> list[Stamped]:
-        """Take in events in their order of arrival; the same, in runs of one partition each."""
-        self.listen(now_us)
+    def stamp(self, rows: pa.RecordBatch, now_us: int) -> list[Stamped]:
+        """Stamp events, in their order of arrival. They come back cut into runs of one partition each."""
+        self.tick(now_us)
         partition = rows.column("partition")
         names = partition.unique().to_pylist()
         if len(names) <= 1:
-            return [self._take(rows, name) for name in names]
+            return [self._stamp(rows, name) for name in names]
         codes = partition.dictionary_encode().indices.to_numpy()
         bounds = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(rows)]
         return [
-            self._take(rows.slice(start, stop - start), partition[start].as_py())
+            self._stamp(rows.slice(start, stop - start), partition[start].as_py())
             for start, stop in itertools.pairwise(bounds)
         ]
 
-    def listen(self, now_us: int) -> None:
-        """The wall clock is at ``now_us``; called every second or so."""
-        self._listened += min(max(now_us - self._now, 0), _LISTENING_US)
+    def tick(self, now_us: int) -> None:
+        """Note that the wall clock is at ``now_us``. To be called every second or so."""
+        self._running += min(max(now_us - self._now, 0), _LONGEST_STEP_US)
         self._now = now_us
 
-    def _take(self, rows: pa.RecordBatch, name: str) -> Stamped:
-        self._heard[name] = self._listened
-        moves = self._partitions.setdefault(name, _Partition()).take(event_times(rows), self._jump)
+    def _stamp(self, rows: pa.RecordBatch, name: str) -> Stamped:
+        self._arrived[name] = self._running
+        partition = self._partitions.setdefault(name, _Partition())
+        confirmed = partition.observe(event_times(rows), self._jump)
         active = [
             (partition.newest, name)
             for name, partition in self._partitions.items()
-            if self._idle is None or self._listened - self._heard[name] < self._idle
+            if self._idle is None or self._running - self._arrived[name] < self._idle
         ]
-        return Stamped(rows, tuple(sorted(active)), moves)
+        return Stamped(rows, tuple(sorted(active)), confirmed)
 
 
 def by_key(stamped: Stamped) -> list[tuple[str, Stamped]]:
-    """The rows of each ``key``, in their order of arrival."""
+    """Split a stamped batch by the column ``key``. The rows of each key stay in their order of arrival."""
     keys = stamped.rows.column("key")
     names = keys.unique().to_pylist()
     if len(names) == 1:
         return [(names[0], stamped)]
-    # unique() and dictionary_encode() number the keys alike: in the order of their first rows.
+    # unique() and dictionary_encode() number the keys in the same way: by their first rows.
     codes = keys.dictionary_encode().indices.to_numpy()
     order = codes.argsort(kind="stable")
     bounds = [*(codes[order].searchsorted(range(len(names)))).tolist(), len(codes)]
     rows = stamped.rows.take(pa.array(order))
-    moves = None if stamped.moves is None else stamped.moves[order]
+    confirmed = None if stamped.confirmed is None else stamped.confirmed[order]
     return [
         (
             name,
             stamped._replace(
-                rows=rows.slice(start, stop - start), moves=None if moves is None else moves[start:stop]
+                rows=rows.slice(start, stop - start),
+                confirmed=None if confirmed is None else confirmed[start:stop],
             ),
         )
         for name, start, stop in zip(names, bounds[:-1], bounds[1:], strict=True)

@@ -1,13 +1,17 @@
-"""The window step: embedded events in, whole windows and late events out.
+"""The window stage: embedded events in, whole windows and late events out.
 
-Five stateful steps, each keyed so that a snapshot writes little and the rows of a key spread over all
-workers::
+The stage has five stateful steps. They are keyed so that a snapshot writes little, and so that the rows of
+one key are spread over all workers::
 
-    progress   one key for all          how far each partition of the source has come
-    window     keyed by key             watermark, windows, and the number of rows of each chunk in each pane
-    keep       keyed by key, chunk      the rows of the chunk; a snapshot writes them when they change
-    read       keyed by key, chunk      the same rows; a snapshot does not write them
-    assemble   keyed by key, window     the parts of one window, until all parts have come
+    step       keyed by      holds
+    progress   one key       how far each partition of the source has come
+    window     key           the watermark, the windows, and the number of rows of each chunk in each pane
+    keep       key, chunk    the rows of the chunk; a snapshot writes them if they have changed
+    read       key, chunk    references to the same rows; a snapshot does not write them
+    assemble   key, window   the parts of one window until all parts have come
+
+The step ``window`` sends orders to the chunks (:mod:`dataflow.window.messages`). Why the rows are kept by two
+steps is explained in :mod:`dataflow.window.chunk`.
 """
 
 from dataclasses import dataclass
@@ -37,18 +41,20 @@ from dataflow.window.logics import (
 from dataflow.window.messages import Gather, Order, Output, Part, Recall
 from dataflow.window.progress import by_key
 
-#: Stands between a key and a chunk or window in the key of a step. A key may contain the separator, too: the
-#: part behind the last separator is the chunk or window.
+#: The separator between an event key and a chunk or window in the key of a step. An event key may contain the
+#: separator, too: what follows the last separator is the chunk or window.
 _SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True)
 class WindowsOut:
-    """``whole``: one item for each emission of a window. ``late``: schema ``LATE``. Both are keyed by
-    ``key``.
+    """The streams that leave the window stage, keyed by the ``key`` of the events.
+
+    ``whole``: whole windows, one item for each emission of a window. ``late``: late events, schema ``LATE``.
     """
 
-    # Bytewax takes only the fields of a dataclass out of the operator's scope, not the items of a tuple.
+    # A dataclass, because Bytewax finds the streams of an operator in the fields of a dataclass, but not in
+    # the items of a tuple.
     whole: KeyedStream[WholeWindow]
     late: KeyedStream[Marked]
 
@@ -65,9 +71,60 @@ def gather_windows(
 ) -> WindowsOut:
     """Gather embedded events by their ``key`` into event-time windows.
 
-    ``partitions``: the partitions of the source that have data; watermarks wait for an event of each.
-    ``stopping``: whether the input ends because the process stops; then the end of the input closes no
-    window. The flow ends with ``LostRowsError`` if rows of a window are missing.
+    ``up``: batches of ``embedded_schema``. ``options``: the settings of the stage. ``clock``: the wall clock;
+    only ``idle_timeout`` and ``remember`` need it. ``partitions``: the partitions of the source that have
+    records to give; watermarks wait for an event of each. ``watch``: what observes the stage. ``stopping``:
+    returns whether the input ends because the process stops; then the end of the input closes no window.
+
+    The flow ends with ``LostRowsError`` if rows of a window are missing from the recovery store.
+
+    >>> from datetime import timedelta
+    >>> import pyarrow as pa
+    >>> from bytewax.dataflow import Dataflow
+    >>> from bytewax.testing import TestingSink, TestingSource, run_main
+    >>> from dataflow.clock import utc_now
+    >>> from dataflow.items.schemas import embedded_schema
+    >>> def embedded(*seconds: int) -> Marked:
+    ...     n = len(seconds)
+    ...     columns = {
+    ...         "id": [f"at {second} s" for second in seconds],
+    ...         "key": ["sensor"] * n,
+    ...         "ts": [second * 1_000_000 for second in seconds],
+    ...         "text": ["some text"] * n,
+    ...         "partition": ["file.jsonl"] * n,
+    ...         "offset": list(range(n)),
+    ...         "attributes": ["{}"] * n,
+    ...         "embedding": [[0.5, 0.5]] * n,
+    ...         "model": ["null"] * n,
+    ...         "model_version": ["1"] * n,
+    ...     }
+    ...     return Marked(pa.RecordBatch.from_pydict(columns, schema=embedded_schema(2)))
+
+    Windows of ten seconds; the watermark is two seconds behind the newest event, whatever its time
+    (``max_jump``):
+
+    >>> options = Window(
+    ...     kind="tumbling",
+    ...     length=timedelta(seconds=10),
+    ...     delay=timedelta(seconds=2),
+    ...     max_jump=timedelta(0),
+    ... )
+    >>> flow = Dataflow("example")
+    >>> events = op.input("source", flow, TestingSource([embedded(1, 11, 9), embedded(13, 4, 14)]))
+    >>> windows = gather_windows("window", events, options, utc_now)
+    >>> whole, late = [], []
+    >>> op.output("whole", windows.whole, TestingSink(whole))
+    >>> op.output("late", windows.late, TestingSink(late))
+    >>> run_main(flow)
+
+    The event at 13 s moves the watermark to 11 s, which closes the first window. The event at 4 s is late:
+
+    >>> for key, window in whole:
+    ...     print(key, window.ref.start // 1_000_000, window.gather().column("id").to_pylist())
+    sensor 0 ['at 1 s', 'at 9 s']
+    sensor 10 ['at 11 s', 'at 13 s', 'at 14 s']
+    >>> [marked.rows.column("id").to_pylist() for key, marked in late]
+    [['at 4 s']]
     """
     ipc.pickle_rows_only()
     gauges.show()
@@ -78,7 +135,8 @@ def gather_windows(
     outputs = op.stateful_batch("window", keyed, partial(WindowLogic, common))
     late = op.flat_map_value("late", outputs, lambda output: map(Marked, output.late))
     orders = op.flat_map("by_chunk", outputs, lambda item: _by_chunk(*item))
-    # A chunk that is asked for rows has not changed, so the step that writes rows must not wake up.
+    # An order to hand over rows changes no chunk. It must not make the step `keep` active, because a snapshot
+    # would then write the rows.
     changes = op.filter("changes", orders, lambda item: not isinstance(item[1], Gather))
     kept = op.stateful_batch("keep", changes, partial(KeepLogic, common))
     wanted = op.filter("wanted", orders, lambda item: not isinstance(item[1], Recall))

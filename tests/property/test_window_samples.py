@@ -22,7 +22,9 @@ def test_a_limited_window_is_a_sample_by_id_alone(
             harness.crash()
         harness.push(arrivals[start:stop], start)
         windows = {
-            w for pane in harness.machine._counts.panes() for w in harness.machine._assigner.kept(pane)
+            w
+            for pane in harness.machine._counts.panes()
+            for w in harness.machine._assigner.windows_kept(pane)
         }
         assert harness.machine.rows <= (1 + SLACK) * limit * len(windows)
     harness.finish()

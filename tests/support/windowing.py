@@ -88,7 +88,7 @@ class Harness:
         self.late: list[pa.RecordBatch] = []
 
     def push(self, arrivals: Sequence[Arrival], first: int) -> None:
-        for stamped in self.progress.take(batch(arrivals, first), self.now):
+        for stamped in self.progress.stamp(batch(arrivals, first), self.now):
             self.take(stamped)
 
     def take(self, stamped: Stamped) -> None:
@@ -158,7 +158,7 @@ class Keyed:
         self.keys: dict[str, Harness] = {}
 
     def push(self, arrivals: Sequence[Arrival], first: int) -> None:
-        for stamped in self.progress.take(batch(arrivals, first), self.now):
+        for stamped in self.progress.stamp(batch(arrivals, first), self.now):
             for key, mine in by_key(stamped):
                 if key not in self.keys:
                     self.keys[key] = Harness(self.spec, now=self.now)

@@ -1,4 +1,4 @@
-"""Rows in order, copied once; what a window points to, and what it keeps in memory."""
+"""Rows are copied once, in order; and nothing keeps more in memory than the rows that it needs."""
 
 import pickle
 from operator import itemgetter
@@ -15,8 +15,6 @@ from dataflow.items.windows import WholeWindow, WindowRef
 from dataflow.score.scorers.distance import MeanScorer
 from dataflow.score.window import score_window
 from dataflow.settings import Score
-from dataflow.window.chunk import TIER, StoredChunk
-from dataflow.window.messages import Append
 from dataflow.window.progress import Stamped, by_key
 from tests.support.windowing import Arrival, batch
 
@@ -28,26 +26,28 @@ def rows(times: list[int], first: int = 0) -> pa.RecordBatch:
 
 
 @given(st.lists(seconds, min_size=1, max_size=5), st.data())
-def test_pieces_come_together_by_time_and_id(batches: list[list[int]], data: st.DataObject) -> None:
-    pieces, expected = [], []
+def test_rows_of_several_batches_are_sorted_by_time_and_id(
+    batches: list[list[int]], data: st.DataObject
+) -> None:
+    parts, expected = [], []
     for number, times in enumerate(batches):
         whole = rows(times, first=100 * number)
-        places = data.draw(st.none() | st.permutations(range(len(times))))
-        pieces.append(Rows(whole, None if places is None else np.array(places)))
+        indices = data.draw(st.none() | st.permutations(range(len(times))))
+        parts.append(Rows(whole, None if indices is None else np.array(indices)))
         expected += whole.to_pylist()
-    together = in_order(pieces)
+    together = in_order(parts)
     assert together.to_pylist() == sorted(expected, key=itemgetter("ts", "id"))
     assert embeddings(together).tolist() == [row["embedding"] for row in together.to_pylist()]
 
 
 @given(seconds, st.integers(-25, 25), st.integers(0, 30))
-def test_between_two_times_there_are_all_the_rows_of_then(times: list[int], start: int, length: int) -> None:
+def test_between_two_times_are_all_rows_with_these_times(times: list[int], start: int, length: int) -> None:
     whole = rows(times)
-    piece = SortedBatch(whole).between(start * 1_000_000, (start + length) * 1_000_000)
+    found = SortedBatch(whole).between(start * 1_000_000, (start + length) * 1_000_000)
     expected = [row for row in whole.to_pylist() if start <= row["ts"].timestamp() < start + length]
-    assert len(piece) == len(expected)
+    assert len(found) == len(expected)
     key = itemgetter("ts", "id")
-    assert sorted(piece.rows().to_pylist(), key=key) == sorted(expected, key=key)
+    assert sorted(found.rows().to_pylist(), key=key) == sorted(expected, key=key)
 
 
 def test_rows_in_order_are_not_copied() -> None:
@@ -56,11 +56,11 @@ def test_rows_in_order_are_not_copied() -> None:
     assert SortedBatch(whole).between(0, 4_000_000).batch is whole
 
 
-def test_a_piece_travels_without_the_rest_of_its_batch() -> None:
-    piece = Rows(rows([i * 7919 % 10_000 for i in range(10_000)]), np.array([5000, 3]))
-    packed = pickle.dumps(piece)
+def test_pickled_rows_leave_out_the_other_rows_of_their_batch() -> None:
+    few = Rows(rows([i * 7919 % 10_000 for i in range(10_000)]), np.array([5000, 3]))
+    packed = pickle.dumps(few)
     assert len(packed) < 10_000
-    assert pickle.loads(packed).rows().equals(piece.rows())
+    assert pickle.loads(packed).rows().equals(few.rows())
 
 
 def test_a_key_does_not_keep_the_rows_of_others_in_memory() -> None:
@@ -75,16 +75,16 @@ def test_a_key_does_not_keep_the_rows_of_others_in_memory() -> None:
 
 
 @given(st.lists(seconds, min_size=2, max_size=5), st.integers(1, 100))
-def test_more_text_than_a_string_column_holds_is_gathered_and_comes_out_in_parts(
+def test_more_text_than_a_string_column_holds_is_gathered_and_split_into_batches(
     batches: list[list[int]], sink_bytes: int
 ) -> None:
     whole = [rows(times, first=100 * number) for number, times in enumerate(batches)]
-    pieces = [Rows(batch) for batch in whole]
-    expected = in_order(pieces)
+    window = [Rows(batch) for batch in whole]
+    expected = in_order(window)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dataflow.items.rows.STRING_BYTES", 7)
         patch.setattr("dataflow.items.rows.SINK_BYTES", sink_bytes)
-        together = in_order(pieces)
+        together = in_order(window)
         parts = of_strings(together)
     assert together.schema.field("text").type == pa.large_string()
     assert together.to_pylist() == expected.to_pylist()
@@ -104,16 +104,3 @@ def test_a_window_of_large_strings_is_scored() -> None:
         parts = of_strings(scored.rows)
     assert len(parts) > 1
     assert pa.Table.from_batches(parts).to_pylist() == plain.rows.to_pylist()
-
-
-def test_batches_of_much_text_are_not_made_one() -> None:
-    chunk = StoredChunk()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dataflow.window.chunk.COMPACT_BYTES", 100)
-        for number in range(TIER):
-            chunk.apply(Append(0, rows([number], first=number)))
-    assert len(chunk.batches) == TIER
-    small = StoredChunk()
-    for number in range(TIER):
-        small.apply(Append(0, rows([number], first=number)))
-    assert len(small.batches) == 1
