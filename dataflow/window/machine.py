@@ -1,10 +1,10 @@
 """The window machine of one key: events in, orders to the chunks of the key out.
 
 The machine decides which windows an event belongs to, when a window is emitted, and which rows are still
-needed. The machine holds no rows. The rows are in append-only **chunks** (:mod:`dataflow.window.chunk`), in
-their order of arrival. The machine only counts the rows of each chunk (:mod:`dataflow.window.counts`) and
-sends orders: append rows, hand over the rows of a window that has ended, trim rows that no window needs, drop
-the chunk. The orders of a chunk must be carried out in the order in which the machine gives them.
+needed. The rows themselves are in append-only **chunks** (:mod:`dataflow.window.chunk`). The machine counts
+the rows of each chunk (:mod:`dataflow.window.counts`) and sends orders: append rows, hand over the rows of a
+window that has ended, trim rows that no window needs, drop the chunk. A chunk must carry out its orders in
+the order in which the machine sends them.
 
 An event takes this way through the machine:
 
