@@ -1,10 +1,9 @@
 """The window machine of one key: events in, orders to the chunks of the key out.
 
 The machine decides which windows an event belongs to, when a window is emitted, and which rows are still
-needed. The rows themselves are in append-only **chunks** (:mod:`dataflow.window.chunk`). The machine counts
-the rows of each chunk (:mod:`dataflow.window.counts`) and sends orders: append rows, hand over the rows of a
-window that has ended, trim rows that no window needs, drop the chunk. A chunk must carry out its orders in
-the order in which the machine sends them.
+needed. The rows are in append-only **chunks** (:mod:`dataflow.window.chunk`). The machine counts the rows of
+each chunk (:mod:`dataflow.window.counts`) and sends orders, which the chunk must carry out in their order:
+append rows, hand over the rows of a window that has ended, trim rows that no window needs, drop the chunk.
 
 An event takes this way through the machine:
 
