@@ -22,7 +22,6 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
-from dataflow import settings as config
 from dataflow import sink as sinks
 from dataflow import startup
 from dataflow.clock import Clock, utc_now
@@ -36,7 +35,7 @@ from dataflow.errors import DriftlineError
 from dataflow.recovery.resume_log import ResumeLog
 from dataflow.score.scorers import open_scorer
 from dataflow.score.step import OneModel, score
-from dataflow.settings import Settings
+from dataflow.settings import Settings, bytewax_run, load, load_log
 from dataflow.sink.conflicts import refuse_conflicts
 from dataflow.sink.step_ids import step_id
 from dataflow.sink.watched import watched
@@ -64,19 +63,19 @@ def flow() -> Dataflow:
     returns nonsense, a model server that is unreachable for too long) ends the process with one line and code
     1. SIGTERM and SIGINT end the process in order (see ``dataflow.stop``).
     """
-    logs.start(config.load_log())
+    logs.start(load_log())
     stop = Stop()
     signals = Signals(stop)
     resume_log = ResumeLog(gauges.count)
     try:
-        settings = config.load()
+        settings = load()
         tracer = open_tracer(settings.log)
         guard = exit_on_error(settings.log.texts, before_exit=tracer.stop)
         watch = Watch(Digest(settings.log, time.monotonic), tracer, guard)
         opened = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
         source = WatchedSource(opened, guard, stop.asked, polled=resume_log.over)
         embedder = open_embedder(settings.embed, tracer)
-        prepared = startup.prepare_store(config.bytewax_run(sys.argv[1:]), settings, source, embedder)
+        prepared = startup.prepare_store(bytewax_run(sys.argv[1:]), settings, source, embedder)
         built = build(
             settings,
             source=source,
