@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.processes import running
+from tests.support.children import gone
 
 #: Ignores SIGTERM, and has a child of its own.
 STUBBORN = (
@@ -22,24 +23,11 @@ STUBBORN = (
 
 
 def first_line(path: Path) -> str:
-    for _ in range(200):
+    for _ in range(1200):
         if path.exists() and "\n" in (text := path.read_text()):
             return text.splitlines()[0]
         time.sleep(0.05)
     raise AssertionError("the process printed nothing")
-
-
-def gone(pid: int) -> bool:
-    """Whether the process ends soon. A zombie that waits for init has ended."""
-    for _ in range(60):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_a_child_and_its_children_are_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
