@@ -27,7 +27,7 @@ nitpicky = True
 _OTHERS = (
     "argparse|bytewax|collections|concurrent|contextlib|datetime|enum|json|logging|numpy|onnx|onnxruntime|"
     "grpc|io|opentelemetry|pandas|pathlib|pd|prometheus_client|pyarrow|pydantic|random|re|sentence_transformers|"
-    "subprocess|threading|tokenizers|torch|tritonclient|types|typing"
+    "sqlite3|subprocess|threading|tokenizers|torch|tritonclient|types|typing"
 )
 nitpick_ignore_regex = [
     ("py:.*", rf"({_OTHERS})(\..+)?"),

@@ -42,6 +42,7 @@ class Sample:
 
     @property
     def dead_letters(self) -> int:
+        """The number of records that are not events."""
         return self.problems.total()
 
 

@@ -8,6 +8,7 @@ from typing import IO
 
 from dataflow.errors import SettingsError
 
+#: The name of the lock file in the folder of a store.
 LOCK = "driftline.lock"
 
 _OTHERS = 0o077  # the permissions of group and others

@@ -1,7 +1,7 @@
 """Every setting, in one group for each stage. The docstring below a field is its entry in the reference.
 
 All groups are frozen, and unknown names are refused. Durations are ``timedelta``; see
-:func:`dataflow.settings.duration` for how to write them.
+:func:`dataflow.settings.values.duration` for how to write them.
 """
 
 from datetime import datetime, timedelta, timezone
@@ -348,7 +348,7 @@ class Log(_Group):
 
 
 class Settings(_Group):
-    """All settings. :func:`load` builds it from the environment; tests build it directly."""
+    """All settings. :func:`dataflow.settings.load.load` builds it from the environment; tests build it directly."""
 
     source: Source = Source()
     """The source of the records, and where a record holds the event."""

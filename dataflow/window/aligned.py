@@ -15,7 +15,7 @@ class Aligned:
     """Tumbling and sliding windows: window ``k`` is ``[align + k*slide, align + k*slide + length)``.
 
     ``slide`` is at most ``length`` and need not divide it; ``k`` may be negative. ``panes`` returns the panes
-    that hold rows. ``state`` is what :meth:`snapshot` returned. The methods of the interface are described in
+    that hold rows. ``state`` is what ``snapshot()`` returned. The methods of the interface are described in
     :class:`~dataflow.window.assigner.Assigner`.
     """
 

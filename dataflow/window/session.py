@@ -28,7 +28,7 @@ class Sessions:
     Sessions never overlap: an event time belongs to one session at most. For that, an event that falls into a
     session that is gone is late, even if the event is less than ``gap`` behind the watermark.
 
-    ``state`` is what :meth:`snapshot` returned. The methods of the interface are described in
+    ``state`` is what ``snapshot()`` returned. The methods of the interface are described in
     :class:`~dataflow.window.assigner.Assigner`.
     """
 
