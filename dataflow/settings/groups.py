@@ -348,7 +348,9 @@ class Log(_Group):
 
 
 class Settings(_Group):
-    """All settings. :func:`dataflow.settings.load.load` builds it from the environment; tests build it directly."""
+    """All settings. :func:`dataflow.settings.load.load` builds it from the environment; tests build it
+    directly.
+    """
 
     source: Source = Source()
     """The source of the records, and where a record holds the event."""
