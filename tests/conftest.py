@@ -1,7 +1,9 @@
 """For all tests."""
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,3 +29,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from tests.support.scheduling import Scheduling  # noqa: PLC0415  only where pytest-xdist is in use
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+@pytest.fixture(autouse=True)
+def _log_levels() -> Iterator[None]:
+    """A flow or a doctor that runs in the process of a test sets the level of the log; other tests read the
+    log.
+    """
+    logger = logging.getLogger("dataflow")
+    level = logger.level
+    yield
+    logger.setLevel(level)

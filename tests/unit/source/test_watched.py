@@ -35,7 +35,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_partitions_and_states_are_those_of_the_source(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "dataflow")
     flow = Flow()
     source = flow.source("*.log")
     assert source.list_parts() == ["a.log", "empty.log"]
@@ -51,7 +51,7 @@ def test_partitions_and_states_are_those_of_the_source(caplog: pytest.LogCapture
 
 
 def test_a_partition_ends_where_it_is_when_the_flow_stops(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "dataflow")
     flow = Flow()
     part: Any = flow.source("a.log").build_part("s", "a.log", None)
     assert rows(part, 1) == [(0, b"a")]
