@@ -1,7 +1,7 @@
 """Rows that stay in the batches that they came in, and the one copy that puts the rows of a window in order.
 
-Events arrive in any order, but the rows of a window are scored in (``ts``, ``id``) order, so that a replay
-gives the same scores. A window only refers to its rows. The rows are copied once, when the window is
+Events arrive in any order, but the rows of a window are scored in the order of (``key``, ``ts``, ``id``), so
+that a replay gives the same scores. A window only refers to its rows. The rows are copied once, when the window is
 gathered: each row goes from its batch straight to its place in the window.
 """
 
@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -128,29 +128,77 @@ class SortedBatch:
 
 
 def in_order(parts: Sequence[Rows]) -> pa.RecordBatch:
-    """The rows of all parts as one batch, sorted by (``ts``, ``id``).
+    """The rows of all parts as one batch, sorted by (``key``, ``ts``, ``id``).
 
     There must be at least one part, and all parts must have the same schema. The rows are copied, unless they
     are one whole batch that is sorted already. The text columns have the type ``large_string`` if they have
     more bytes than ``string`` has room for (:func:`of_strings` turns them back).
 
     >>> from dataflow.items.schemas import TIMESTAMP
-    >>> first = pa.record_batch({"ts": pa.array([20, 10], TIMESTAMP), "id": ["b", "a"]})
-    >>> second = pa.record_batch({"ts": pa.array([20, 15], TIMESTAMP), "id": ["a", "z"]})
-    >>> in_order([Rows(first), Rows(second)]).column("id").to_pylist()
-    ['a', 'z', 'a', 'b']
+    >>> def batch(keys, ts, ids):
+    ...     return pa.record_batch({"key": keys, "ts": pa.array(ts, TIMESTAMP), "id": ids})
+    >>> parts = [batch(["k", "k"], [20, 10], ["b", "a"]), batch(["k", "j"], [20, 15], ["a", "z"])]
+    >>> in_order([Rows(part) for part in parts]).column("id").to_pylist()
+    ['z', 'a', 'a', 'b']
     """
-    # The batches arrived in about this order. So the sort below finds long sorted runs, which it merges fast.
+    # The batches arrived in about this order. So the sorts below find long sorted runs, which they merge fast.
     parts = sorted(parts, key=_first_time)
     ts = np.concatenate([_chosen(event_times(part.batch), part) for part in parts])
+    ranks = _ranks(_column(parts, "key"))
     order = np.argsort(ts, kind="stable")
-    if (ts[order][1:] == ts[order][:-1]).any():
-        ids = _joined([_chosen(part.batch.column("id"), part) for part in parts])
-        by_both = [("ts", "ascending"), ("id", "ascending")]
-        order = pc.sort_indices(pa.table({"ts": ts, "id": ids}), sort_keys=by_both).to_numpy().astype(np.intp)
+    if ranks is not None:
+        order = order[np.argsort(ranks[order], kind="stable")]
+    if _has_ties(ts[order], None if ranks is None else ranks[order]):
+        columns = {
+            "rank": np.zeros(len(ts)) if ranks is None else ranks,
+            "ts": ts,
+            "id": _column(parts, "id"),
+        }
+        keys = [(name, "ascending") for name in columns]
+        order = pc.sort_indices(pa.table(columns), sort_keys=keys).to_numpy().astype(np.intp)
     if len(parts) == 1 and parts[0].indices is None and (order[1:] > order[:-1]).all():
         return parts[0].batch
     return _gather(parts, order)
+
+
+def _ranks(keys: pa.Array) -> npt.NDArray[np.unsignedinteger[Any]] | None:
+    """``(n,)`` the place of each key in the order of all keys; ``None`` if there is one key only."""
+    encoded = keys.dictionary_encode()
+    number = len(encoded.dictionary)
+    if number == 1:
+        return None
+    # NumPy sorts 16-bit numbers in linear time.
+    rank_of = np.empty(number, np.uint16 if number < 2**16 else np.uint32)
+    rank_of[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(number)
+    return rank_of[encoded.indices.to_numpy()]
+
+
+def _has_ties(ts: Int64s, ranks: npt.NDArray[Any] | None) -> bool:
+    """Whether two rows have the same key and event time. The arrays are sorted by key and event time."""
+    same = ts[1:] == ts[:-1]
+    return bool((same if ranks is None else same & (ranks[1:] == ranks[:-1])).any())
+
+
+class Segments(NamedTuple):
+    """The rows of each key in a batch that is sorted by ``key``.
+
+    ``keys``: ``(k,)`` the keys, an array of strings. ``offsets``: ``(k + 1,)``; the rows of ``keys[i]`` are
+    those from ``offsets[i]`` up to but without ``offsets[i + 1]``.
+    """
+
+    keys: pa.Array
+    offsets: Int64s
+
+
+def segments(rows: pa.RecordBatch) -> Segments:
+    """Find the rows of each key. ``rows``: at least one row, sorted by ``key``.
+
+    >>> found = segments(pa.record_batch({"key": ["a", "a", "b"]}))
+    >>> found.keys.to_pylist(), found.offsets.tolist()
+    (['a', 'b'], [0, 2, 3])
+    """
+    ends = pc.run_end_encode(rows.column("key"))
+    return Segments(ends.values, np.concatenate(([0], ends.run_ends.to_numpy())).astype(np.int64))
 
 
 def _first_time(part: Rows) -> int:
@@ -166,6 +214,11 @@ def _chosen(values: Any, part: Rows) -> Any:
     return values.take(pa.array(part.indices)) if isinstance(values, pa.Array) else values[part.indices]
 
 
+def _column(parts: Sequence[Rows], name: str) -> pa.Array:
+    """The column of the rows of all parts, one part after the other."""
+    return _joined([_chosen(part.batch.column(name), part) for part in parts])
+
+
 def _gather(parts: Sequence[Rows], order: Indices) -> pa.RecordBatch:
     """The rows at ``order``, where the rows of all parts are numbered one part after the other."""
     schema, at = parts[0].batch.schema, pa.array(order)
@@ -174,7 +227,7 @@ def _gather(parts: Sequence[Rows], order: Indices) -> pa.RecordBatch:
         if field.name == "embedding":
             columns.append(_gather_vectors(parts, order, field.type))
         else:
-            columns.append(_joined([_chosen(part.batch.column(field.name), part) for part in parts]).take(at))
+            columns.append(_column(parts, field.name).take(at))
     fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 

@@ -1,5 +1,6 @@
 """Windows as they move from stage to stage: whole windows and scored windows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,42 +21,61 @@ class WindowRef(NamedTuple):
     revision: int
 
 
-@dataclass(frozen=True)
-class WholeWindow:
-    """One emission of one window, with all its rows.
+class KeyWindow(NamedTuple):
+    """One emission of one window of one key.
 
-    ``parts``: the rows, which stay in the batches of the chunks. So the rows of windows that close together
-    are never all in memory as copies: a row that is in sixty windows is copied when one of them is gathered.
-    ``seen``: how many events came in time; there are fewer rows if the rows are a sample. ``arrival_us``:
-    when the records that closed the window were read, in microseconds since the Unix epoch; ``None``:
-    unknown.
-
-    >>> from dataflow.items.schemas import TIMESTAMP
-    >>> batch = pa.record_batch({"ts": pa.array([20, 10, 30], TIMESTAMP), "id": ["b", "a", "c"]})
-    >>> window = WholeWindow(WindowRef(start=0, end=60, revision=0), [Rows(batch)], seen=3)
-    >>> len(window), window.gather().column("id").to_pylist()
-    (3, ['a', 'b', 'c'])
+    ``seen``: how many events came in time; there are fewer rows if the rows are a sample. ``None``: all
+    events are rows.
     """
 
     ref: WindowRef
+    seen: int | None = None
+
+
+@dataclass(frozen=True)
+class WholeWindows:
+    """Windows that are emitted together, at most one for each key, with all their rows.
+
+    ``windows``: the window of each key, or the one window of all keys. ``parts``: the rows, which stay in the
+    batches of the chunks. So the rows of windows that close together are never all in memory as copies: a row
+    that is in sixty windows is copied when one of them is gathered. ``arrival_us``: when the records that
+    closed the windows were read, in microseconds since the Unix epoch; ``None``: unknown.
+
+    >>> from dataflow.items.schemas import TIMESTAMP
+    >>> columns = {"key": ["k", "k", "j"], "ts": pa.array([20, 10, 30], TIMESTAMP), "id": ["b", "a", "c"]}
+    >>> window = KeyWindow(WindowRef(start=0, end=60, revision=0))
+    >>> windows = WholeWindows(window, [Rows(pa.record_batch(columns))])
+    >>> len(windows), windows.gather().column("id").to_pylist(), windows.window("k").ref.end
+    (3, ['c', 'a', 'b'], 60)
+    """
+
+    windows: KeyWindow | Mapping[str, KeyWindow]
     parts: list[Rows]
-    seen: int
     arrival_us: int | None = None
 
     def __len__(self) -> int:
+        """The number of rows."""
         return sum(map(len, self.parts))
 
+    def window(self, key: str) -> KeyWindow:
+        """The window of ``key``, which must have rows here."""
+        return self.windows if isinstance(self.windows, KeyWindow) else self.windows[key]
+
     def gather(self) -> pa.RecordBatch:
-        """All rows as one batch of ``embedded_schema``, sorted by (``ts``, ``id``). Each call copies them."""
+        """All rows as one batch of ``embedded_schema``, sorted by (``key``, ``ts``, ``id``).
+
+        Each call copies them.
+        """
         return in_order(self.parts)
 
 
 @dataclass(frozen=True)
-class ScoredWindow:
-    """The scores of one emission of one window.
+class ScoredWindows:
+    """The scores of windows that were emitted together.
 
     ``rows``: schema ``SCORED`` and the additional fields that the settings ask for. Text columns have the
-    type ``large_string`` if ``string`` has no room for all texts. ``summary``: one row of ``WINDOW_SUMMARY``.
+    type ``large_string`` if ``string`` has no room for all texts. ``summary``: a row of ``WINDOW_SUMMARY``
+    for each window.
     """
 
     rows: pa.RecordBatch
