@@ -1,12 +1,12 @@
 """Rows that stay in the batches that they came in, and the one copy that puts the rows of a window in order.
 
 Events arrive in any order, but the rows of a window are scored in the order of (``key``, ``ts``, ``id``), so
-that a replay gives the same scores. A window only refers to its rows. The rows are copied once, when the window is
-gathered: each row goes from its batch straight to its place in the window.
+that a replay gives the same scores. A window only refers to its rows. The rows are copied once, when the
+window is gathered: each row goes from its batch straight to its place in the window.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -43,7 +43,7 @@ def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
     """``rows``, copied if they are a small part of the batch that they keep in memory.
 
     ``rows`` have the column ``embedding``, which holds most of their bytes. They are copied if the buffers
-    that they refer to are more than eight times the size of their embeddings.
+    that they refer to are more than 32 times the size of their embeddings.
 
     >>> from dataflow.items.schemas import embedding_field
     >>> schema = pa.schema([embedding_field(2)])
@@ -55,7 +55,7 @@ def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
     True
     """
     vectors = 4 * rows.column("embedding").type.list_size * len(rows)
-    if rows.get_total_buffer_size() < 8 * vectors:
+    if rows.get_total_buffer_size() < 32 * vectors:
         return rows
     return pa.concat_batches([rows])
 
@@ -99,6 +99,11 @@ class SortedBatch:
     def __init__(self, batch: pa.RecordBatch) -> None:
         self._all = Rows(batch)
 
+    @property
+    def batch(self) -> pa.RecordBatch:
+        """The batch."""
+        return self._all.batch
+
     @cached_property
     def _span(self) -> tuple[int, int]:
         ts = event_times(self._all.batch)
@@ -112,6 +117,33 @@ class SortedBatch:
             return ts, None
         order = np.argsort(ts, kind="stable")
         return ts[order], order
+
+    @cached_property
+    def _by_key(self) -> tuple[dict[str, tuple[int, int]], Int64s, Indices]:
+        """The rows sorted by key and event time: where each key's rows are, the times, and the indices."""
+        batch = self._all.batch
+        keys = batch.column("key").dictionary_encode()
+        codes, ts = keys.indices.to_numpy(), event_times(batch)
+        order = np.lexsort((ts, codes))
+        bounds = codes[order].searchsorted(range(len(keys.dictionary) + 1)).tolist()
+        places = dict(zip(keys.dictionary.to_pylist(), itertools.pairwise(bounds), strict=True))
+        return places, ts[order], order
+
+    def of_keys(self, spans: Mapping[str, tuple[int, int]]) -> Rows:
+        """The rows of each key with event times in ``[start, end)``, in any order. Nothing is copied.
+
+        ``spans``: the key, and ``(start, end)`` in microseconds since the Unix epoch, UTC.
+        """
+        places, ts, order = self._by_key
+        # Look up the smaller of the two in the larger.
+        keys = spans if len(spans) <= len(places) else [key for key in places if key in spans]
+        found = []
+        for key in keys:
+            if key in places:
+                first, last = places[key]
+                low, high = (first + ts[first:last].searchsorted(spans[key])).tolist()
+                found.append(order[low:high])
+        return Rows(self._all.batch, np.concatenate(found) if found else np.empty(0, np.intp))
 
     def between(self, start: int, end: int) -> Rows:
         """The rows with event times in ``[start, end)``, in any order. Nothing is copied.
@@ -141,21 +173,18 @@ def in_order(parts: Sequence[Rows]) -> pa.RecordBatch:
     >>> in_order([Rows(part) for part in parts]).column("id").to_pylist()
     ['z', 'a', 'a', 'b']
     """
-    # The batches arrived in about this order. So the sorts below find long sorted runs, which they merge fast.
+    # The batches arrived in about this order. So the sorts below merge long sorted runs, which is fast.
     parts = sorted(parts, key=_first_time)
     ts = np.concatenate([_chosen(event_times(part.batch), part) for part in parts])
-    ranks = _ranks(_column(parts, "key"))
+    ranks = _ranks(_joined(parts, ["key"]).column("key"))
     order = np.argsort(ts, kind="stable")
     if ranks is not None:
         order = order[np.argsort(ranks[order], kind="stable")]
     if _has_ties(ts[order], None if ranks is None else ranks[order]):
-        columns = {
-            "rank": np.zeros(len(ts)) if ranks is None else ranks,
-            "ts": ts,
-            "id": _column(parts, "id"),
-        }
-        keys = [(name, "ascending") for name in columns]
-        order = pc.sort_indices(pa.table(columns), sort_keys=keys).to_numpy().astype(np.intp)
+        columns = {} if ranks is None else {"rank": ranks}
+        columns |= {"ts": ts, "id": _joined(parts, ["id"]).column("id")}
+        by_all = [(name, "ascending") for name in columns]
+        order = pc.sort_indices(pa.table(columns), sort_keys=by_all).to_numpy().astype(np.intp)
     if len(parts) == 1 and parts[0].indices is None and (order[1:] > order[:-1]).all():
         return parts[0].batch
     return _gather(parts, order)
@@ -170,7 +199,8 @@ def _ranks(keys: pa.Array) -> npt.NDArray[np.unsignedinteger[Any]] | None:
     # NumPy sorts 16-bit numbers in linear time.
     rank_of = np.empty(number, np.uint16 if number < 2**16 else np.uint32)
     rank_of[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(number)
-    return rank_of[encoded.indices.to_numpy()]
+    ranks: npt.NDArray[np.unsignedinteger[Any]] = rank_of[encoded.indices.to_numpy()]
+    return ranks
 
 
 def _has_ties(ts: Int64s, ranks: npt.NDArray[Any] | None) -> bool:
@@ -214,29 +244,32 @@ def _chosen(values: Any, part: Rows) -> Any:
     return values.take(pa.array(part.indices)) if isinstance(values, pa.Array) else values[part.indices]
 
 
-def _column(parts: Sequence[Rows], name: str) -> pa.Array:
-    """The column of the rows of all parts, one part after the other."""
-    return _joined([_chosen(part.batch.column(name), part) for part in parts])
-
-
 def _gather(parts: Sequence[Rows], order: Indices) -> pa.RecordBatch:
     """The rows at ``order``, where the rows of all parts are numbered one part after the other."""
-    schema, at = parts[0].batch.schema, pa.array(order)
-    columns = []
-    for field in schema:
-        if field.name == "embedding":
-            columns.append(_gather_vectors(parts, order, field.type))
-        else:
-            columns.append(_column(parts, field.name).take(at))
-    fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+    schema = parts[0].batch.schema
+    rows = _joined(parts, [name for name in schema.names if name != "embedding"]).take(pa.array(order))
+    if "embedding" not in schema.names:
+        return rows
+    at = schema.get_field_index("embedding")
+    return rows.add_column(at, schema.field(at), _gather_vectors(parts, order, schema.field(at).type))
 
 
-def _joined(arrays: list[pa.Array]) -> pa.Array:
-    """All arrays as one array: ``large_string`` if ``string`` has no room for the bytes."""
-    if pa.types.is_string(arrays[0].type) and sum(array.nbytes for array in arrays) > STRING_BYTES:
-        arrays = [array.cast(pa.large_string()) for array in arrays]
-    return pa.concat_arrays(arrays)
+def _joined(parts: Sequence[Rows], names: list[str]) -> pa.RecordBatch:
+    """These columns of the rows of all parts, one part after the other.
+
+    Text columns become ``large_string`` if ``string`` has no room for their bytes.
+    """
+    batches = [Rows(part.batch.select(names), part.indices).rows() for part in parts]
+    # The bytes of buffers are at least those of the rows, and known at once.
+    if (
+        sum(batch.get_total_buffer_size() for batch in batches) > STRING_BYTES
+        and sum(batch.nbytes for batch in batches) > STRING_BYTES
+    ):
+        large = [
+            f.with_type(pa.large_string()) if pa.types.is_string(f.type) else f for f in batches[0].schema
+        ]
+        batches = [batch.cast(pa.schema(large)) for batch in batches]
+    return pa.concat_batches(batches)
 
 
 def of_strings(rows: pa.RecordBatch) -> list[pa.RecordBatch]:

@@ -8,7 +8,7 @@ from dataflow.recovery.partitions import reading, writing
 from dataflow.settings import Settings, Window
 
 #: The number of the format of the state that the steps write. A change of the format increases it.
-FORMAT = 2
+FORMAT = 3
 
 #: A flow cannot resume from state that was made with another value of one of these. The model is not among
 #: them: rows that another model of the same dimension embedded are embedded again
@@ -21,7 +21,11 @@ FIXED = (
     "window.slide",
     "window.align_to",
     "window.gap",
+    "window.watermark",
+    "window.key_groups",
+    "window.allowed_lateness",
     "window.max_window_rows",
+    "window.max_window_bytes",
     "embedding.dim",
 )
 
@@ -39,8 +43,12 @@ def made_with(settings: Settings, *, dim: int | None, model: str) -> dict[str, s
         "source.key_field": settings.source.key_field or "unset",
         "window.kind": window.kind,
         **_extent(window),
-        # The size of a sample may change. Rows that were not counted as a sample cannot become a sample.
+        "window.watermark": window.watermark,
+        "window.key_groups": window.key_groups,
+        # The values may change. Rows that were not counted by key, or as a sample, cannot be counted later.
+        "window.allowed_lateness": "set" if window.allowed_lateness else "zero",
         "window.max_window_rows": "set" if window.max_window_rows else "unset",
+        "window.max_window_bytes": "set" if window.max_window_bytes else "unset",
         "embedding.dim": dim,
         "model": model,
     }

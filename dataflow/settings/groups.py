@@ -223,6 +223,16 @@ class Window(_Group):
     gap: Positive = timedelta(minutes=5)
     """Time without an event that ends a session; longer than zero."""
 
+    watermark: Literal["stream", "key"] = "stream"
+    """Whose events move the watermark: those of all keys (``stream``), as in Spark and Flink, or those of
+    each key alone (``key``), for devices whose clocks or uploads do not depend on each other.
+    """
+
+    key_groups: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Number of groups into which the keys are divided, from 1 to 4,096. A group is the unit of work and of
+    state. At most this many workers share the work of the windows.
+    """
+
     delay: NotNegative = timedelta(minutes=5)
     """How far the watermark stays behind the largest event time of a partition; at least zero. Events that
     are out of order by at most ``delay`` are not late.
@@ -260,13 +270,18 @@ class Window(_Group):
     """
 
     max_window_rows: Annotated[int, Field(ge=100)] | None = None
-    """Most rows in a window, at least 100. A window with more rows is scored on a uniform sample of its rows.
-    Unset: no bound.
+    """Most rows of a key in a window, at least 100. A window with more rows is scored on a uniform sample of
+    its rows. Unset: no bound.
+    """
+
+    max_window_bytes: Annotated[int, Field(ge=1_000_000)] | None = None
+    """Most bytes of a key in a window (embeddings, texts, ids and attributes), at least 1,000,000. A window
+    with more is scored on a uniform sample of its rows. Unset: no bound.
     """
 
     remember: Positive = timedelta(days=1)
-    """How long, by the wall clock, a key without rows remembers which of its windows are closed; longer than
-    zero. After that time, a very late event can open a closed window again.
+    """With ``watermark = key``: how long, by the wall clock, a key without rows remembers which of its
+    windows are closed; longer than zero. After that time, a very late event can open a closed window again.
     """
 
     @model_validator(mode="after")

@@ -109,7 +109,7 @@ ARRIVAL_LATENCY = Histogram(
 )
 
 # The state.
-STATE_KEYS = Gauge("driftline_state_keys", "Keys that hold rows.")
+STATE_GROUPS = Gauge("driftline_state_key_groups", "Key groups that hold rows.")
 STATE_ROWS = Gauge("driftline_state_rows", "Rows in the state.")
 STATE_BYTES = Gauge("driftline_state_bytes", "Bytes of the rows in the state, as a snapshot writes them.")
 SNAPSHOT_BYTES = Counter("driftline_snapshot_bytes_total", "Bytes of rows that snapshots wrote.")

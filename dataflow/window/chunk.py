@@ -1,4 +1,4 @@
-"""Where the rows of a key are: append-only chunks, each of which has two halves that share the rows.
+"""Where the rows of a key group are: append-only chunks, each of which has two halves that share the rows.
 
 Why two halves? At a snapshot, Bytewax writes the whole state of every key that was active since the last
 snapshot. A chunk is active whenever one of its windows ends, although its rows have not changed then. If one
@@ -16,10 +16,10 @@ number of the last change that is in the rows. The orders and the ``Replace`` me
 different ways, so a ``Replace`` may arrive too early. The reader applies it only when the reader itself has
 come to that change. So an order that arrives before still finds the rows that it needs.
 
-:class:`Assembly` puts the parts of one window together. Nothing in this module knows Bytewax.
+:class:`Assembly` puts the parts of one emission together. Nothing in this module knows Bytewax.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,11 +28,13 @@ import pyarrow as pa
 
 from dataflow.clock import rfc3339
 from dataflow.errors import LostRowsError
+from dataflow.items.arrays import Int64s
 from dataflow.items.ipc import pack_embedded, unpack_embedded
 from dataflow.items.rows import Rows, SortedBatch, event_times
-from dataflow.items.windows import WholeWindow
-from dataflow.window.messages import Append, Drop, Gather, Gone, Order, Part, Replace, Trim
+from dataflow.items.windows import KeyWindow, WholeWindows
+from dataflow.window.messages import Append, Drop, Extent, Gather, Gone, Order, Part, Replace, Trim
 from dataflow.window.sample import levels
+from dataflow.window.split import by_number
 
 #: The format of the state.
 FORMAT = 2
@@ -40,8 +42,8 @@ FORMAT = 2
 _REMEDY = "restore a backup of the recovery store, or start with an empty one; please report it"
 
 #: This many batches of similar size are copied into one batch, because a small batch costs more in overhead
-#: than in rows.
-TIER = 32
+#: than in rows. Batches of ``LARGE`` rows stay as they are.
+TIER, LARGE = 16, 1024
 #: Batches that have more bytes than this together are not copied into one. They are not small, and one column
 #: may not have room for all their texts.
 COMPACT_BYTES = 2**30
@@ -71,31 +73,39 @@ class StoredChunk:
         return {"format": FORMAT, "changes": self._changes, **pack_embedded(self._rows)}
 
     def apply(self, change: Append | Trim) -> list[Replace]:
-        """Carry out a change. Returns the messages for the reading half."""
+        """Carry out a change. Returns the messages for the reading half.
+
+        Raises ``LostRowsError`` if rows that a ``Trim`` leaves are not there.
+        """
         self._changes += 1
         if isinstance(change, Append):
             self._rows.append(change.rows)
             self._appended += 1
-            if self._appended % TIER:
-                return []
-            self._compact()
-        else:
-            trimmed = [_trimmed(rows, change) for rows in self._rows]
-            self._rows = [rows for rows in trimmed if len(rows)]
-            self._appended = 0
+            return [self.replace()] if self._compact() else []
+        trimmed = [_trimmed(rows, change.needed) for rows in self._rows]
+        self._rows = [rows for rows in trimmed if len(rows)]
+        self._appended = 0
+        if (held := sum(map(len, self._rows))) != change.rows:
+            raise LostRowsError(
+                f"the state has lost rows: {held} of {change.rows} rows of a chunk are there; {_REMEDY}"
+            )
         return [self.replace()]
 
-    def _compact(self) -> None:
+    def _compact(self) -> bool:
         """Copy the last ``TIER`` batches into one, then the last ``TIER`` batches of that size, and so on.
 
-        So each row is copied a few times, and not once for each batch that comes after it.
+        So each row is copied a few times, and not once for each batch that comes after it. Returns whether
+        batches were copied.
         """
-        appended = self._appended
+        appended, compacted = self._appended, False
         while appended % TIER == 0:
-            if sum(rows.nbytes for rows in self._rows[-TIER:]) > COMPACT_BYTES:
-                return
-            self._rows[-TIER:] = [pa.concat_batches(self._rows[-TIER:])]
+            small = self._rows[-TIER:]
+            if len(small[0]) >= LARGE or sum(rows.nbytes for rows in small) > COMPACT_BYTES:
+                break
+            self._rows[-TIER:] = [pa.concat_batches(small)]
             appended //= TIER
+            compacted = True
+        return compacted
 
     def replace(self) -> Replace:
         """The message that gives all rows to the reading half."""
@@ -162,59 +172,96 @@ class ChunkReader:
         while self._replaces and self._replaces[0].changes <= self._changes:
             replace = self._replaces.pop(0)
             newer = [(change, rows) for change, rows in self._rows if change > replace.changes]
-            self._rows = [(replace.changes, SortedBatch(rows)) for rows in replace.rows] + newer
+            # The order of the rows of a batch that stays as it is need not be found again.
+            known = {id(rows.batch): rows for _, rows in self._rows}
+            replaced = [known.get(id(rows)) or SortedBatch(rows) for rows in replace.rows]
+            self._rows = [(replace.changes, rows) for rows in replaced] + newer
             self._awaits_rows = False
 
     def _part(self, order: Gather) -> Part:
-        start, end, _ = order.window
-        found = [batch.between(start, end) for _, batch in self._rows]
-        if order.level:
-            found = [_from_level(rows, order.level) for rows in found if len(rows)]
+        windows = order.windows
+        if isinstance(windows, KeyWindow):
+            found = [batch.between(*windows.ref[:2]) for _, batch in self._rows]
+        else:
+            spans = {key: window.ref[:2] for key, window in windows.items()}
+            found = [batch.of_keys(spans) for _, batch in self._rows]
+        if order.levels:
+            found = [_from_levels(rows, order.levels) for rows in found if len(rows)]
         rows = [rows for rows in found if len(rows)]
         if (held := sum(map(len, rows))) != order.rows:
             raise LostRowsError(
-                f"the state has lost rows: {held} of {order.rows} rows of a part of the window from "
-                f"{rfc3339(start)} to {rfc3339(end)} are there; {_REMEDY}"
+                f"the state has lost rows: {held} of {order.rows} rows of a part of {_words(windows)} "
+                f"are there; {_REMEDY}"
             )
-        return Part(order.window, order.parts, order.seen, rows, order.arrival_us)
+        return Part(order.emission, windows, order.parts, rows, order.arrival_us)
 
 
 @dataclass
 class Assembly:
-    """Collects the parts of one window until all parts have come."""
+    """Collects the parts of one emission until all parts have come."""
 
     _parts: list[Part] = field(default_factory=list)
 
-    def take(self, part: Part) -> WholeWindow | None:
-        """Add a part. Returns the whole window if this was its last part."""
+    def take(self, part: Part) -> WholeWindows | None:
+        """Add a part. Returns the whole windows if this was their last part."""
         self._parts.append(part)
         if len(self._parts) < part.parts:
             return None
-        rows = [rows for part in self._parts for rows in part.rows]
-        return WholeWindow(part.window, rows, part.seen, part.arrival_us)
+        windows = part.windows
+        if not isinstance(windows, KeyWindow):
+            windows = {key: window for part in self._parts for key, window in _by_key(part).items()}
+        return WholeWindows(windows, [rows for part in self._parts for rows in part.rows], part.arrival_us)
 
     def snapshot(self) -> None:
         """``None``: all parts of a window come in one epoch. Raises ``LostRowsError`` if they did not."""
         if self._parts:
             part = self._parts[0]
             raise LostRowsError(
-                f"the state has lost rows: {len(self._parts)} of {part.parts} parts of the window from "
-                f"{rfc3339(part.window.start)} to {rfc3339(part.window.end)} came; {_REMEDY}"
+                f"the state has lost rows: {len(self._parts)} of {part.parts} parts of "
+                f"{_words(part.windows)} came; {_REMEDY}"
             )
 
 
-def _from_level(rows: Rows, level: int) -> Rows:
-    """The rows that have at least this sampling level."""
+def _by_key(part: Part) -> Mapping[str, KeyWindow]:
+    return {} if isinstance(part.windows, KeyWindow) else part.windows
+
+
+def _words(windows: KeyWindow | Mapping[str, KeyWindow]) -> str:
+    """Windows, for an error message: the first of them by its times."""
+    start, end, _ = (windows if isinstance(windows, KeyWindow) else next(iter(windows.values()))).ref
+    return f"the window from {rfc3339(start)} to {rfc3339(end)}"
+
+
+def _from_levels(rows: Rows, least: Mapping[str, int]) -> Rows:
+    """The rows that have at least the sampling level of their key."""
     batch = rows.rows()
-    return Rows(batch.filter(pa.array(levels(batch.column("id")) >= level)))
+    keys = batch.column("key").dictionary_encode()
+    needed = np.array([least.get(key, 0) for key in keys.dictionary.to_pylist()])[keys.indices.to_numpy()]
+    return Rows(batch.filter(pa.array(levels(batch.column("id")) >= needed)))
 
 
-def _trimmed(rows: pa.RecordBatch, order: Trim) -> pa.RecordBatch:
-    """The rows that ``order`` leaves. If rows are removed, the rest is copied: a view keeps all in memory."""
-    ts = event_times(rows)
-    needed = ts >= order.before
-    if order.thinned:
-        row_levels = levels(rows.column("id"))
-        for start, end, level in order.thinned:
-            needed &= ~((start <= ts) & (ts < end) & (row_levels < level))
-    return rows if needed.all() else rows.take(pa.array(np.flatnonzero(needed)))
+def _trimmed(rows: pa.RecordBatch, needed: Mapping[str | None, Sequence[Extent]]) -> pa.RecordBatch:
+    """The rows that are ``needed``. If rows are removed, the rest is copied: a view keeps all in memory."""
+    ts, mask = event_times(rows), np.zeros(len(rows), np.bool_)
+    level = levels(rows.column("id")) if any(e.level for of_key in needed.values() for e in of_key) else None
+    for key, indices in _indices(rows, needed):
+        mine, kept = ts[indices], mask[indices]
+        for extent in needed[key]:
+            within = (extent.start <= mine) & (mine < extent.end)
+            kept |= within if level is None else within & (level[indices] >= extent.level)
+        mask[indices] = kept
+    return rows if mask.all() else rows.take(pa.array(np.flatnonzero(mask)))
+
+
+def _indices(
+    rows: pa.RecordBatch, needed: Mapping[str | None, Sequence[Extent]]
+) -> Iterator[tuple[str | None, Int64s]]:
+    """The rows of each key of ``needed``."""
+    if None in needed:
+        yield None, np.arange(len(rows))
+        return
+    keys = rows.column("key").dictionary_encode()
+    names = keys.dictionary.to_pylist()
+    for code, indices in by_number(keys.indices.to_numpy()):
+        if names[code] in needed:
+            yield names[code], indices

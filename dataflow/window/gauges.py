@@ -9,35 +9,38 @@ from dataflow.telemetry import metrics
 from dataflow.telemetry.live_objects import LiveObjects, known
 from dataflow.window.chunk import StoredChunk
 from dataflow.window.machine import Windows
+from dataflow.window.progress import Progress
 
-#: The window machines of the keys that hold rows, in this process.
-KEYS: LiveObjects[Windows] = LiveObjects()
+#: How far the stream has come, in the process that keeps the watermark.
+PROGRESS: LiveObjects[Progress] = LiveObjects()
+#: The window machines of the key groups in this process.
+GROUPS: LiveObjects[Windows] = LiveObjects()
 #: The chunks that hold rows, in this process.
 CHUNKS: LiveObjects[StoredChunk] = LiveObjects()
 
 
 def show() -> None:
-    """Make the gauges show what ``KEYS`` and ``CHUNKS`` hold whenever metrics are read."""
-    metrics.STATE_KEYS.set_function(lambda: count()[0])
+    """Make the gauges show what the objects hold whenever metrics are read."""
+    metrics.STATE_GROUPS.set_function(lambda: count()[0])
     metrics.STATE_ROWS.set_function(lambda: sum(len(batch) for chunk in CHUNKS for batch in chunk.batches))
     metrics.STATE_BYTES.set_function(_bytes)
-    metrics.WINDOWS_OPEN.set_function(lambda: sum(key.open for key in KEYS))
+    metrics.WINDOWS_OPEN.set_function(lambda: sum(group.open for group in GROUPS))
     metrics.WATERMARK_LOWEST.set_function(_watermark(min))
     metrics.WATERMARK_HIGHEST.set_function(_watermark(max))
     metrics.SKEW.set_function(_skew)
 
 
 def count() -> tuple[int, int]:
-    """The number of keys that hold rows, and the number of chunks."""
-    return sum(1 for _ in KEYS), sum(1 for _ in CHUNKS)
+    """The number of key groups that hold rows, and the number of chunks."""
+    return sum(bool(group.rows) for group in GROUPS), sum(1 for _ in CHUNKS)
 
 
 def _watermark(choose: Callable[[list[int]], int]) -> Callable[[], float]:
-    return lambda: known((key.watermark for key in KEYS if key.watermark != NEVER), choose) / 1e6
+    return lambda: known((at for group in GROUPS for at in group.watermarks if at != NEVER), choose) / 1e6
 
 
 def _skew() -> float:
-    return known((key.highest - key.watermark for key in KEYS if key.watermark != NEVER), max) / 1e6
+    return known((p.newest - p.watermark for p in PROGRESS if p.watermark != NEVER), max) / 1e6
 
 
 def _bytes() -> int:

@@ -12,18 +12,31 @@ import numpy as np
 import pyarrow as pa
 from bytewax.operators import StatefulBatchLogic
 
-from dataflow.clock import Clock, micros
-from dataflow.items.marks import Marked
-from dataflow.items.rows import event_times
-from dataflow.items.windows import WholeWindow
+from dataflow.clock import NEVER, Clock, micros
+from dataflow.items.windows import WholeWindows
 from dataflow.settings import Window
 from dataflow.telemetry import metrics
 from dataflow.telemetry.watch import Watch
 from dataflow.window import gauges
+from dataflow.window.arrivals import Arrivals
 from dataflow.window.chunk import Assembly, ChunkReader, StoredChunk
-from dataflow.window.machine import Idle, Windows
-from dataflow.window.messages import Append, Drop, Gone, Order, Output, Part, Recall, Replace, Trim
-from dataflow.window.progress import Progress, Stamped
+from dataflow.window.kinds import last_end
+from dataflow.window.machine import Windows
+from dataflow.window.messages import (
+    Append,
+    Drop,
+    Gone,
+    GroupRows,
+    Order,
+    Output,
+    Part,
+    Recall,
+    Replace,
+    Stamp,
+    Times,
+    Trim,
+)
+from dataflow.window.progress import ForGroup, Progress
 
 #: If a timer fires later than this, the process stood still: the source need not have been silent.
 _STALL = timedelta(seconds=1)
@@ -48,7 +61,7 @@ class Loading:
 
 @dataclass(frozen=True)
 class Common:
-    """What the logics of all keys share. The fields are described at ``gather_windows`` in ``step``."""
+    """What all logics share. The fields are described at ``gather_windows`` in ``step``."""
 
     options: Window
     clock: Clock
@@ -58,88 +71,82 @@ class Common:
     stopping: Callable[[], bool] = lambda: False
 
 
-class ProgressLogic(StatefulBatchLogic[Marked, Stamped, dict[str, Any]]):
-    """Stamps all batches, on one worker, so that all keys see the batches of all partitions in one order."""
+class ProgressLogic(StatefulBatchLogic[Times, ForGroup, dict[str, Any]]):
+    """Stamps the rows of all key groups, on one worker. Only event times pass here."""
 
     def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
-        options, self._clock = common.options, common.clock
-        self._watches_silence = bool(options.idle_timeout)
+        self._common, self._clock = common, common.clock
         common.loading.note(state)
-        jump = options.delay if options.max_jump is None else options.max_jump
-        idle = micros(options.idle_timeout) if options.idle_timeout else None
-        self._progress = Progress(micros(jump), idle, common.partitions, micros(common.clock()), state)
+        self._progress = gauges.PROGRESS.add(
+            Progress(common.options, common.partitions, micros(common.clock()), state)
+        )
 
-    def on_batch(self, values: list[Marked]) -> tuple[Iterable[Stamped], bool]:
+    def on_batch(self, values: list[Times]) -> tuple[Iterable[ForGroup], bool]:
         now = micros(self._clock())
-        stamped = [
-            part._replace(arrival_us=marked.arrival_us)
-            for marked in values
-            for part in self._progress.stamp(marked.rows, now)
-        ]
-        for part in stamped:
-            if part.confirmed is not None:
-                metrics.JUMPS.inc(int(np.count_nonzero(part.confirmed < event_times(part.rows))))
-        return stamped, False
+        before = self._progress.jumps
+        stamps = [stamp for times in values for stamp in self._progress.stamp(times, now)]
+        metrics.JUMPS.inc(self._progress.jumps - before)
+        return stamps, False
 
-    def on_notify(self) -> tuple[Iterable[Stamped], bool]:
-        self._progress.tick(micros(self._clock()))
-        return [], False
+    def on_notify(self) -> tuple[Iterable[ForGroup], bool]:
+        now = self._clock()
+        stamps = self._progress.tick(micros(now))
+        if now < self._common.loading.over or self._common.stopping():
+            return [], False
+        return stamps, False
+
+    def on_eof(self) -> tuple[Iterable[ForGroup], bool]:
+        options, newest = self._common.options, self._progress.newest
+        if options.on_eof == "keep" or self._common.stopping() or newest == NEVER:
+            return [], False
+        return self._progress.finish(last_end(options, newest)), False
 
     def notify_at(self) -> datetime | None:
-        return self._clock() + _STALL if self._watches_silence else None
+        return self._clock() + _STALL if self._common.options.idle_timeout else None
 
     def snapshot(self) -> dict[str, Any]:
         return self._progress.snapshot()
 
 
-class WindowLogic(StatefulBatchLogic[Stamped, Output, dict[str, Any]]):
-    """The windows of one key.
-
-    A key without rows keeps only a few numbers (``Idle``), and it keeps them for ``window.remember``.
-    """
-
-    # The logics have slots to save memory, because there may be a million keys.
-    __slots__ = ("_common", "_idle", "_recalls", "_wake", "_windows")
+class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]]):
+    """The windows of one key group."""
 
     def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
         self._common = common
         common.loading.note(state)
-        self._wake: datetime | None = None
-        self._idle: Idle | None = None
-        self._windows: Windows | None = None
-        self._recalls: tuple[Recall, ...] = ()
-        if state and "rest" in state:
-            self._idle = Idle(*state["rest"])
-        else:
-            self._windows = gauges.KEYS.add(Windows(common.options, micros(common.clock()), state))
-            # After a restart, the readers have no rows. The first orders of the key recall the rows from the
-            # stored chunks. The stored chunks cannot send the rows by timers instead: see _LOADING.
-            self._recalls = tuple(map(Recall, self._windows.chunks)) if state else ()
+        self._arrivals = Arrivals()
+        self._windows = gauges.GROUPS.add(Windows(common.options, micros(common.clock()), state))
+        # After a restart, the readers have no rows. The first orders of the group recall the rows from the
+        # stored chunks. The stored chunks cannot send the rows by timers instead: see _LOADING.
+        self._recalls = tuple(map(Recall, self._windows.chunks))
+        self._every = _tick_every(common.options)
+        self._wake = common.clock() + self._every
 
-    def on_batch(self, values: list[Stamped]) -> tuple[Iterable[Output], bool]:
+    def on_batch(self, values: list[GroupRows | Stamp]) -> tuple[Iterable[Output], bool]:
         now = micros(self._common.clock())
-        windows = self._windows or gauges.KEYS.add(Windows(self._common.options, now, idle=self._idle))
-        return self._send(windows, [windows.push(part, now) for part in values]), False
+        outputs = []
+        for value in values:
+            for stamp, item in self._common.watch.guard(self._arrivals.take)(value):
+                rows, arrival_us = (item.rows, item.arrival_us) if item else (None, None)
+                outputs.append(self._windows.push(stamp, rows, now, arrival_us))
+        return self._send(outputs), False
 
     def on_notify(self) -> tuple[Iterable[Output], bool]:
         now = self._common.clock()
-        overdue = now - (self._wake or now)
+        overdue = now - self._wake
+        self._wake = now + self._every
         if now < self._common.loading.over or self._common.stopping():
             return [], False
-        if not self._windows:
-            return [], overdue >= timedelta(0)
         stalled = micros(overdue) if overdue > _STALL else 0
-        return self._send(self._windows, [self._windows.tick(micros(now), stalled)]), False
+        return self._send([self._windows.tick(micros(now), stalled)]), False
 
     def on_eof(self) -> tuple[Iterable[Output], bool]:
-        if not self._windows or self._common.options.on_eof == "keep" or self._common.stopping():
+        if self._common.options.on_eof == "keep" or self._common.stopping():
             return [], False
-        return self._send(self._windows, [self._windows.finish()]), False
+        return self._send([self._windows.finish()]), False
 
-    def _send(self, windows: Windows, outputs: list[Output]) -> list[Output]:
-        """The outputs to send on, after ``windows`` has returned them."""
-        self._idle = windows.idle()
-        self._windows = None if self._idle else windows
+    def _send(self, outputs: list[Output]) -> list[Output]:
+        """The outputs to send on."""
         for output in outputs:
             for late in output.late:
                 self._observe_late(late)
@@ -157,35 +164,35 @@ class WindowLogic(StatefulBatchLogic[Stamped, Output, dict[str, Any]]):
         self._common.watch.digest.late(late)
 
     def notify_at(self) -> datetime | None:
-        now = self._common.clock()
-        if self._windows:
-            at = self._windows.wake_at(micros(now))
-            self._wake = None if at is None else datetime.fromtimestamp(at / 1e6, timezone.utc)
-        else:
-            self._wake = now + self._common.options.remember
-        return self._wake and max(self._wake, self._common.loading.over)
+        return self._wake if self._common.options.watermark == "key" else None
 
     def snapshot(self) -> dict[str, Any]:
         metrics.SNAPSHOT_TIMESTAMP.set_to_current_time()
-        # A plain tuple, because a snapshot must not name a class.
-        return self._windows.snapshot() if self._windows else {"rest": tuple(self._idle or ())}
+        self._common.watch.guard(self._arrivals.check_empty)()
+        return self._windows.snapshot()
+
+
+def _tick_every(options: Window) -> timedelta:
+    """How often the wall clock is looked at, for timeouts and for keys to forget."""
+    shortest = min(options.idle_timeout or options.remember, options.remember)
+    return min(max(shortest / 4, timedelta(milliseconds=100)), timedelta(minutes=1))
 
 
 class KeepLogic(StatefulBatchLogic[Order, "Replace | Gone", dict[str, Any]]):
     """The stored half of a chunk: snapshots write its rows."""
 
-    __slots__ = ("_chunk",)
+    __slots__ = ("_chunk", "_guard")
 
     def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
         common.loading.note(state)
-        self._chunk = gauges.CHUNKS.add(StoredChunk(state))
+        self._guard, self._chunk = common.watch.guard, gauges.CHUNKS.add(StoredChunk(state))
 
     def on_batch(self, values: list[Order]) -> tuple[Iterable[Replace | Gone], bool]:
         replaces: list[Replace | Gone] = []
         for order in values:
             match order:
                 case Append() | Trim():
-                    replaces.extend(self._chunk.apply(order))
+                    replaces.extend(self._guard(self._chunk.apply)(order))
                 case Recall():
                     replaces.append(self._chunk.replace())
                 case Drop():
@@ -220,15 +227,15 @@ class ReadLogic(StatefulBatchLogic["Order | Replace | Gone", Part, dict[str, Any
         return state
 
 
-class AssembleLogic(StatefulBatchLogic[Part, WholeWindow, None]):
-    """Collects the parts of one window until all parts have come."""
+class AssembleLogic(StatefulBatchLogic[Part, WholeWindows, None]):
+    """Collects the parts of one emission until all parts have come."""
 
     __slots__ = ("_assembly", "_guard")
 
     def __init__(self, common: Common, state: None) -> None:
         self._guard, self._assembly = common.watch.guard, Assembly()
 
-    def on_batch(self, values: list[Part]) -> tuple[Iterable[WholeWindow], bool]:
+    def on_batch(self, values: list[Part]) -> tuple[Iterable[WholeWindows], bool]:
         for part in values:
             if (whole := self._assembly.take(part)) is not None:
                 return [whole], True

@@ -1,5 +1,8 @@
 """The messages between the steps of the window stage.
 
+The rows of a key group go to the step ``window`` at once. Their event times (:class:`Times`) go to the step
+``progress``, which sends a :class:`Stamp` for them after them.
+
 The step ``window`` sends the orders ``Append``, ``Gather``, ``Trim``, ``Drop`` and ``Recall`` to a chunk. The
 stored half of the chunk (step ``keep``) sends ``Replace`` and ``Gone`` to its reading half (step ``read``).
 The reading half sends ``Part`` to the step ``assemble``.
@@ -7,12 +10,66 @@ The reading half sends ``Part`` to the step ``assemble``.
 In all messages, times are microseconds since the Unix epoch, UTC.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pyarrow as pa
 
+from dataflow.items.arrays import Int64s
 from dataflow.items.rows import Rows
-from dataflow.items.windows import WindowRef
+from dataflow.items.windows import KeyWindow
+
+
+class Run(NamedTuple):
+    """Rows of one partition that passed the source together, named by the position of the first of them."""
+
+    partition: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Times:
+    """The event times of a run. ``ts``, ``groups``: ``(n,)`` the event time and the key group of each row."""
+
+    run: Run
+    ts: Int64s
+    groups: Int64s
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """The rows of one key group in a run, embedded. ``arrival_us``: when they were read, or ``None``."""
+
+    run: Run
+    rows: pa.RecordBatch
+    arrival_us: int | None = None
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """How far the stream had come when the ``k`` rows of one key group in a run passed ``progress``.
+
+    ``run``: the run; ``None`` if the group has no rows in it, so that ``k`` is 0. ``watermark``: ``(k + 1,)``
+    the watermark of the stream right before each of the rows, and after the whole run. The other fields are
+    there with ``window.watermark = key`` only. ``confirmed``: ``(k,)`` how far each row may move a watermark.
+    ``partitions``: for each partition that is not idle, the event time that the partition has come to, and
+    its name, the lowest time first; ``NEVER`` for a partition that has records to give, but has given none
+    yet.
+    """
+
+    run: Run | None
+    watermark: Int64s
+    confirmed: Int64s | None = None
+    partitions: tuple[tuple[int, str], ...] = ()
+
+
+class Extent(NamedTuple):
+    """Rows with event times in ``[start, end)`` and at least the sampling level ``level``."""
+
+    start: int
+    end: int
+    level: int = 0
 
 
 @dataclass(frozen=True)
@@ -25,33 +82,33 @@ class Append:
 
 @dataclass(frozen=True)
 class Gather:
-    """Hand over the rows of a chunk that are in ``window`` and have at least the sampling level ``level``.
+    """Hand over the rows of a chunk that are in windows.
 
-    There must be ``rows`` such rows. They are one of the ``parts`` parts of the window. ``seen``: how many
-    events of the window came in time, with those that the sample left out. ``arrival_us``: when the records
-    that closed the window were read; ``None`` if no records closed it.
+    ``windows``: the window of each key that has rows in the chunk, or the one window of all keys. ``levels``:
+    the least sampling level of the rows of each key; 0 for a key that is not in it. There must be ``rows``
+    such rows. They are one of the ``parts`` parts of emission number ``emission`` of the key group.
+    ``arrival_us``: when the records that closed the windows were read; ``None`` if no records closed them.
     """
 
     chunk: int
-    window: WindowRef
+    emission: int
+    windows: KeyWindow | Mapping[str, KeyWindow]
     parts: int
     rows: int
-    seen: int
-    level: int = 0
+    levels: Mapping[str, int] = field(default_factory=dict)
     arrival_us: int | None = None
 
 
 @dataclass(frozen=True)
 class Trim:
-    """Remove rows of a chunk that no window needs.
+    """Remove the rows of a chunk that no window needs.
 
-    These are the rows with event times before ``before``, and for each ``(start, end, level)`` of
-    ``thinned``, the rows with event times in ``[start, end)`` and a sampling level below ``level``.
+    ``needed``: what stays, by key; the key ``None`` stands for all keys. There must be ``rows`` such rows.
     """
 
     chunk: int
-    before: int
-    thinned: tuple[tuple[int, int, int], ...] = ()
+    needed: Mapping[str | None, Sequence[Extent]]
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -99,13 +156,13 @@ class Gone:
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one window in one chunk.
+    """The rows of one emission in one chunk. The emission is whole when all its ``parts`` parts have come.
 
-    The window is whole when all its ``parts`` parts have come. ``seen`` and ``arrival_us``: see ``Gather``.
+    The other fields are those of ``Gather``.
     """
 
-    window: WindowRef
+    emission: int
+    windows: KeyWindow | Mapping[str, KeyWindow]
     parts: int
-    seen: int
     rows: list[Rows]
     arrival_us: int | None

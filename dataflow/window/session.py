@@ -1,6 +1,7 @@
 """Session windows."""
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,161 +9,154 @@ import numpy as np
 
 from dataflow.clock import FOREVER, NEVER
 from dataflow.items.arrays import Bools, Int64s
-from dataflow.items.windows import WindowRef
-from dataflow.window.assigner import Pane
+from dataflow.window.assigner import Assigned, Events, Pane
 
 
-@dataclass
+@dataclass(slots=True)
 class _Session:
-    """A session that is not gone: its oldest and newest event time, and the revision to emit next."""
+    """A session that is not gone: its id, and its oldest and newest event time."""
 
-    start: int
+    number: int
+    oldest: int
     newest: int
-    revision: int = 0
-    emitted: bool = False
 
 
 class Sessions:
     """Session windows: events less than ``gap`` apart are in one session, ``[oldest, newest + gap)``.
 
-    Sessions never overlap: an event time belongs to one session at most. For that, an event that falls into a
-    session that is gone is late, even if the event is less than ``gap`` behind the watermark.
+    The sessions of a key never overlap: an event time belongs to one session at most. For that, an event that
+    falls into a session that is gone is late, even if the event is less than ``gap`` behind the watermark.
 
-    ``state`` is what ``snapshot()`` returned. The methods of the interface are described in
-    :class:`~dataflow.window.assigner.Assigner`.
+    Each key has its own sessions, and only keys with sessions are known here, or keys whose last session is
+    gone for less than ``gap``. ``state`` is what :meth:`snapshot` returned. The methods of the interface are
+    described in :class:`~dataflow.window.assigner.Assigner`.
     """
 
-    __slots__ = ("_gap", "_gone_until", "_lateness", "_live", "_next_id", "_watermark")
+    __slots__ = ("_due", "_due_at", "_gap", "_gone_until", "_lateness", "_live", "_next")
 
     #: An event behind the watermark may join a session. The session then takes in events after it that would
     #: be late otherwise.
     order_matters: ClassVar[bool] = True
 
-    def __init__(self, gap: int, lateness: int, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, gap: int, lateness: int, state: Any = None) -> None:
         self._gap, self._lateness = gap, lateness
-        self._live: dict[int, _Session] = {i: _Session(*s) for i, s in state["live"]} if state else {}
-        self._next_id: int = state["next"] if state else 0
-        #: The watermark when sessions were last emitted.
-        self._watermark: int = state["seen"] if state else NEVER
-        self._gone_until: int = state["gone_until"] if state else NEVER
+        self._next: int
+        self._next, live, gone = state or (0, (), ())
+        self._live: dict[str, list[_Session]] = {key: [_Session(*s) for s in of_key] for key, of_key in live}
+        #: The highest end of the sessions of a key that are gone.
+        self._gone_until: dict[str, int] = dict(gone)
+        #: A heap of (watermark, key): at this watermark, or earlier, the key must be looked at.
+        self._due: list[tuple[int, str]] = [(NEVER, key) for key in {**self._live, **self._gone_until}]
+        heapq.heapify(self._due)
+        self._due_at: dict[str, int] = {key: at for at, key in self._due}
 
-    def snapshot(self) -> dict[str, Any]:
-        live = [(i, (s.start, s.newest, s.revision, s.emitted)) for i, s in self._live.items()]
-        return {
-            "live": live,
-            "next": self._next_id,
-            "seen": self._watermark,
-            "gone_until": self._gone_until,
-        }
+    def snapshot(self) -> tuple[Any, ...]:
+        live = [(key, [(s.number, s.oldest, s.newest) for s in of_key]) for key, of_key in self._live.items()]
+        return self._next, live, list(self._gone_until.items())
 
-    @property
-    def gone_until(self) -> int:
-        return self._gone_until
+    def late(self, ts: Int64s, gone: Int64s) -> Bools:
+        return np.zeros(len(ts), np.bool_)
 
-    def resume(self, watermark: int, gone_until: int) -> None:
-        self._watermark, self._gone_until = watermark, gone_until
+    def behind(self, ts: Int64s, watermark: Int64s) -> Bools:
+        behind: Bools = ts < watermark
+        return behind
 
-    def may_be_late(self, ts: Int64s, watermark: Int64s) -> Bools:
-        return ts < watermark
-
-    def is_late(self, ts: Int64s, watermark: Int64s) -> Bools:
-        late = ts + self._gap + self._lateness <= watermark
-        for i in np.flatnonzero(ts < watermark).tolist():
-            time = int(ts[i])
-            late[i] = time < self._gone_until or (late[i] and not self._near(time, time))
-        return late
-
-    def revising(self, ts: Int64s, watermark: Int64s) -> Bools:
-        return ts < watermark
-
-    def earliest_end(self, ts: Int64s, watermark: Int64s) -> Int64s:
-        return ts + self._gap
-
-    def nothing_ended_from(self, ts: int, watermark: int) -> bool:
-        return ts >= watermark
-
-    def first_end(self, ts: int) -> int:
-        return ts + self._gap
+    def is_late(self, key: str | None, ts: int, gone: int) -> bool:
+        assert key is not None
+        if ts < self._gone_until.get(key, NEVER):
+            return True
+        return ts + self._gap <= gone and not self._near(key, ts, ts)
 
     def missed(self, ts: int) -> list[tuple[int, int]]:
         return [(ts, ts + self._gap)]
 
-    def add(self, ts: Int64s, watermark: int) -> dict[Pane, Pane]:
-        ordered = np.sort(ts)
-        merged: dict[Pane, Pane] = {}
-        for group in np.split(ordered, np.flatnonzero(np.diff(ordered) >= self._gap) + 1):
-            oldest, newest = int(group[0]), int(group[-1])
-            target, *others = self._near(oldest, newest) or [self._new(oldest, newest)]
-            session = self._live[target]
-            for other in others:
-                absorbed = self._live.pop(other)
-                oldest, newest = min(oldest, absorbed.start), max(newest, absorbed.newest)
-                session.revision = max(session.revision, absorbed.revision)
-                merged[Pane(other, other)] = Pane(target, target)
-            session.start, session.newest = min(oldest, session.start), max(newest, session.newest)
-            session.emitted = False
-        return merged
+    def assign(self, events: Events) -> Assigned:
+        order = np.lexsort((events.ts, events.codes))
+        ts, codes = events.ts[order], events.codes[order]
+        cuts = np.flatnonzero((np.diff(codes) != 0) | (np.diff(ts) >= self._gap)) + 1
+        starts = [0, *cuts.tolist()]
+        stops = [*cuts.tolist(), len(ts)]
+        numbers = np.empty(len(ts), np.int64)
+        merged: list[tuple[str, int, int]] = []
+        for start, stop in zip(starts, stops, strict=True):
+            key = events.names[codes[start]]
+            assert key is not None
+            numbers[order[start:stop]] = self._join(key, int(ts[start]), int(ts[stop - 1]), merged)
+        for _, old, new in merged:
+            numbers[numbers == old] = new
+        return Assigned(numbers, numbers, merged)
 
-    def windows_to_emit(self, watermark: int) -> list[tuple[int, WindowRef]]:
-        self._watermark = watermark
-        to_emit = []
-        for i, session in sorted(self._live.items(), key=lambda item: item[1].newest):
-            end = self._end(session)
-            if not session.emitted and end <= watermark:
-                to_emit.append((i, WindowRef(session.start, end, session.revision)))
-                session.emitted, session.revision = True, session.revision + 1
-        return to_emit
+    def ended(self, key: str | None, panes: Iterable[Pane], fired: int, watermark: int) -> list[int]:
+        assert key is not None
+        return [s.number for s in self._live.get(key, ()) if fired < s.newest + self._gap <= watermark]
 
-    def forget(self, watermark: int) -> None:
-        for i, session in list(self._live.items()):
-            if self._end(session) + self._lateness <= watermark:
-                self._gone_until = max(self._gone_until, self._end(session))
-                del self._live[i]
+    def kept(self, key: str | None, pane: Pane, gone: int) -> Sequence[int]:
+        session = self._find(key, pane.first)
+        return (pane.first,) if session and session.newest + self._gap > gone else ()
 
-    def count_by_pane(self, ts: Int64s) -> dict[Pane, int]:
-        by_start = sorted((session.start, i) for i, session in self._live.items())
-        starts, ids = (np.array(column) for column in zip(*by_start, strict=True))
-        found, count = np.unique(ids[np.searchsorted(starts, ts, "right") - 1], return_counts=True)
-        return {Pane(i, i): n for i, n in zip(found.tolist(), count.tolist(), strict=True)}
+    def span(self, key: str | None, window: int) -> tuple[int, int]:
+        session = self._find(key, window)
+        assert session is not None
+        return session.oldest, session.newest + self._gap
 
-    def extent(self, pane: Pane) -> tuple[int, int]:
-        session = self._live[pane.first]
-        return session.start, self._end(session)
+    def extent(self, key: str | None, pane: Pane) -> tuple[int, int]:
+        return self.span(key, pane.first)
 
-    def windows_kept(self, pane: Pane) -> Sequence[int]:
-        return (pane.first,) if pane.first in self._live else ()
+    def due(self, fired: int, watermark: int, lateness: int) -> list[str]:
+        keys = []
+        while self._due and self._due[0][0] <= watermark:
+            at, key = heapq.heappop(self._due)
+            if self._due_at.get(key) == at:
+                del self._due_at[key]
+                keys.append(key)
+        return keys
 
-    def awaits_revision(self) -> bool:
-        return any(not s.emitted and self._end(s) <= self._watermark for s in self._live.values())
+    def forget(self, key: str | None, watermark: int, gone: int) -> None:
+        assert key is not None
+        live = self._live.pop(key, [])
+        ended = [s.newest + self._gap for s in live if s.newest + self._gap <= gone]
+        if len(ended) < len(live):
+            self._live[key] = [s for s in live if s.newest + self._gap > gone]
+        gone_until = max(ended, default=self._gone_until.get(key, NEVER))
+        if gone_until + self._gap > gone:
+            self._gone_until[key] = gone_until
+        else:
+            # Any event that falls into the session is late by its time alone.
+            self._gone_until.pop(key, None)
+        self._look_at(key, watermark)
 
-    def next_end(self) -> int:
-        ends = (self._end(session) for session in self._live.values())
-        return min((end for end in ends if end > self._watermark), default=FOREVER)
+    def _look_at(self, key: str, watermark: int) -> None:
+        """Note when the key must be looked at next, now that everything up to ``watermark`` was done."""
+        times = [s.newest + self._gap for s in self._live.get(key, ())]
+        at = min((t if t > watermark else t + self._lateness for t in times), default=FOREVER)
+        if key in self._gone_until:
+            at = min(at, self._gone_until[key] + self._gap + self._lateness)
+        if at < self._due_at.get(key, FOREVER):
+            self._due_at[key] = at
+            heapq.heappush(self._due, (at, key))
 
-    def last_end(self) -> int:
-        return max((self._end(session) for session in self._live.values()), default=NEVER)
+    def _join(self, key: str, oldest: int, newest: int, merged: list[tuple[str, int, int]]) -> int:
+        """The id of the session that events from ``oldest`` to ``newest`` join or begin."""
+        live = self._live.setdefault(key, [])
+        near = self._near(key, oldest, newest)
+        if not near:
+            self._next += 1
+            near = [_Session(self._next, oldest, newest)]
+            live.extend(near)
+        session, *others = near
+        for other in others:
+            live.remove(other)
+            merged.append((key, other.number, session.number))
+        session.oldest = min(oldest, *(s.oldest for s in near))
+        session.newest = max(newest, *(s.newest for s in near))
+        self._look_at(key, NEVER)
+        return session.number
 
-    def next_change(self) -> int:
-        gone = (self._end(session) + self._lateness for session in self._live.values())
-        return min(self.next_end(), min(gone, default=FOREVER))
-
-    def windows_open(self) -> int:
-        # Copied first, because the gauges ask in another thread.
-        return sum(self._end(session) > self._watermark for session in list(self._live.values()))
-
-    @property
-    def rows_needed_since(self) -> int:
-        return min((session.start for session in self._live.values()), default=FOREVER)
-
-    def _end(self, session: _Session) -> int:
-        return session.newest + self._gap
-
-    def _near(self, oldest: int, newest: int) -> list[int]:
-        """The ids of the sessions that events from ``oldest`` to ``newest`` join."""
+    def _near(self, key: str, oldest: int, newest: int) -> list[_Session]:
+        """The sessions that events from ``oldest`` to ``newest`` join."""
         gap = self._gap
-        return [i for i, s in self._live.items() if s.start - gap < newest and oldest < s.newest + gap]
+        return [s for s in self._live.get(key, ()) if s.oldest - gap < newest and oldest < s.newest + gap]
 
-    def _new(self, oldest: int, newest: int) -> int:
-        self._next_id += 1
-        self._live[self._next_id] = _Session(oldest, newest)
-        return self._next_id
+    def _find(self, key: str | None, number: int) -> _Session | None:
+        assert key is not None
+        return next((s for s in self._live.get(key, ()) if s.number == number), None)

@@ -1,17 +1,19 @@
 """The window stage: embedded events in, whole windows and late events out.
 
-The stage has five stateful steps. They are keyed so that a snapshot writes little, and so that the rows of
-one key are spread over all workers::
+The keys are divided into key groups (:mod:`dataflow.window.split`). The stage has five stateful steps. They
+are keyed so that a snapshot writes little, and so that the rows of one key are spread over all workers::
 
-    step       keyed by      holds
-    progress   one key       how far each partition of the source has come
-    window     key           the watermark, the windows, and the number of rows of each chunk in each pane
-    keep       key, chunk    the rows of the chunk; a snapshot writes them if they have changed
-    read       key, chunk    references to the same rows; a snapshot does not write them
-    assemble   key, window   the parts of one window until all parts have come
+    step       keyed by          holds
+    progress   one key           the watermark of the stream; how far each partition of the source has come
+    window     group             the windows, and the number of rows of each chunk in each pane
+    keep       group, chunk      the rows of the chunk; a snapshot writes them if they have changed
+    read       group, chunk      references to the same rows; a snapshot does not write them
+    assemble   group, emission   the parts of windows that are emitted together, until all parts have come
 
-The step ``window`` sends orders to the chunks (:mod:`dataflow.window.messages`). Why the rows are kept by two
-steps is explained in :mod:`dataflow.window.chunk`.
+The rows go straight to the step ``window`` of their group. Their event times go through ``progress``, which
+sends a stamp for them to the group. The step ``window`` sends orders to the chunks
+(:mod:`dataflow.window.messages`). Why the rows are kept by two steps is explained in
+:mod:`dataflow.window.chunk`.
 """
 
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from bytewax.operators import KeyedStream
 from dataflow.clock import Clock
 from dataflow.items import ipc
 from dataflow.items.marks import Marked
-from dataflow.items.windows import WholeWindow
+from dataflow.items.windows import WholeWindows
 from dataflow.settings import Window
 from dataflow.telemetry.watch import UNWATCHED, Watch
 from dataflow.window import gauges
@@ -38,24 +40,21 @@ from dataflow.window.logics import (
     ReadLogic,
     WindowLogic,
 )
-from dataflow.window.messages import Gather, Order, Output, Part, Recall
-from dataflow.window.progress import by_key
-
-#: The separator between an event key and a chunk or window in the key of a step. An event key may contain the
-#: separator, too: what follows the last separator is the chunk or window.
-_SEPARATOR = "\x1f"
+from dataflow.window.messages import Gather, GroupRows, Order, Output, Recall, Stamp
+from dataflow.window.split import split
 
 
 @dataclass(frozen=True)
 class WindowsOut:
-    """The streams that leave the window stage, keyed by the ``key`` of the events.
+    """The streams that leave the window stage, keyed by key group.
 
-    ``whole``: whole windows, one item for each emission of a window. ``late``: late events, schema ``LATE``.
+    ``whole``: whole windows, those that are emitted together in one item. ``late``: late events, schema
+    ``LATE``.
     """
 
     # A dataclass, because Bytewax finds the streams of an operator in the fields of a dataclass, but not in
     # the items of a tuple.
-    whole: KeyedStream[WholeWindow]
+    whole: KeyedStream[WholeWindows]
     late: KeyedStream[Marked]
 
 
@@ -119,20 +118,23 @@ def gather_windows(
 
     The event at 13 s moves the watermark to 11 s, which closes the first window. The event at 4 s is late:
 
-    >>> for key, window in whole:
-    ...     print(key, window.ref.start // 1_000_000, window.gather().column("id").to_pylist())
-    sensor 0 ['at 1 s', 'at 9 s']
-    sensor 10 ['at 11 s', 'at 13 s', 'at 14 s']
-    >>> [marked.rows.column("id").to_pylist() for key, marked in late]
+    >>> for group, windows in whole:
+    ...     print(windows.window("sensor").ref.start // 1_000_000, windows.gather().column("id").to_pylist())
+    0 ['at 1 s', 'at 9 s']
+    10 ['at 11 s', 'at 13 s', 'at 14 s']
+    >>> [marked.rows.column("id").to_pylist() for group, marked in late]
     [['at 4 s']]
     """
     ipc.pickle_rows_only()
     gauges.show()
     common = Common(options, clock, watch, partitions, Loading(clock), stopping)
-    passing = op.map("pass", up, lambda marked: ("all", marked))
-    stamped = op.stateful_batch("progress", passing, partial(ProgressLogic, common))
-    keyed = op.flat_map("by_key", stamped, lambda item: by_key(item[1]))
-    outputs = op.stateful_batch("window", keyed, partial(WindowLogic, common))
+    pieces = op.map("split", up, lambda marked: split(marked, options.key_groups))
+    times = op.flat_map("times", pieces, lambda pieces: [("all", times) for times in pieces.times])
+    stamps = op.stateful_batch("progress", times, partial(ProgressLogic, common))
+    stamped = op.map("by_group", stamps, lambda item: (str(item[1][0]), item[1][1]))
+    rows = op.flat_map("rows", pieces, lambda pieces: [(str(group), rows) for group, rows in pieces.rows])
+    to_window: KeyedStream[GroupRows | Stamp] = op.merge("to_window", rows, stamped)
+    outputs = op.stateful_batch("window", to_window, partial(WindowLogic, common))
     late = op.flat_map_value("late", outputs, lambda output: map(Marked, output.late))
     orders = op.flat_map("by_chunk", outputs, lambda item: _by_chunk(*item))
     # An order to hand over rows changes no chunk. It must not make the step `keep` active, because a snapshot
@@ -141,22 +143,20 @@ def gather_windows(
     kept = op.stateful_batch("keep", changes, partial(KeepLogic, common))
     wanted = op.filter("wanted", orders, lambda item: not isinstance(item[1], Recall))
     parts = op.stateful_batch("read", op.merge("to_read", wanted, kept), partial(ReadLogic, common))
-    by_window = op.map("by_window", parts, lambda item: (_join(_key(item[0]), _name(item[1])), item[1]))
-    whole = op.stateful_batch("assemble", by_window, partial(AssembleLogic, common))
-    return WindowsOut(op.map("whole", whole, lambda item: (_key(item[0]), item[1])), late)
+    by_emission = op.map(
+        "by_emission", parts, lambda item: (_join(_group(item[0]), item[1].emission), item[1])
+    )
+    whole = op.stateful_batch("assemble", by_emission, partial(AssembleLogic, common))
+    return WindowsOut(op.map("whole", whole, lambda item: (_group(item[0]), item[1])), late)
 
 
-def _by_chunk(key: str, output: Output) -> list[tuple[str, Order]]:
-    return [(_join(key, order.chunk), order) for order in output.orders]
+def _by_chunk(group: str, output: Output) -> list[tuple[str, Order]]:
+    return [(_join(group, order.chunk), order) for order in output.orders]
 
 
-def _join(key: str, name: object) -> str:
-    return f"{key}{_SEPARATOR}{name}"
+def _join(group: str, number: int) -> str:
+    return f"{group}:{number}"
 
 
-def _key(joined: str) -> str:
-    return joined.rpartition(_SEPARATOR)[0]
-
-
-def _name(part: Part) -> str:
-    return ",".join(map(str, part.window))
+def _group(joined: str) -> str:
+    return joined.partition(":")[0]

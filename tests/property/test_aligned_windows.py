@@ -3,8 +3,8 @@
 from hypothesis import given
 
 from dataflow.settings import Window
-from tests.support.references import aligned, cuts, reference, spans, streams
-from tests.support.windowing import Arrival, Harness, pieces, run, watermarks
+from tests.support.references import aligned, cuts, reference, spans, streams, watermarks
+from tests.support.windowing import Arrival, Stage, pieces, run
 
 
 @given(aligned, streams, cuts)
@@ -16,29 +16,46 @@ def test_aligned_windows_equal_the_reference(window: Window, arrivals: list[Arri
     assert all(by >= 0 for by in emitted.late.values())
 
 
-@given(aligned, streams)
-def test_the_first_emission_holds_what_came_in_time(window: Window, arrivals: list[Arrival]) -> None:
-    emitted = run(window, arrivals)
+@given(aligned, streams, cuts)
+def test_the_first_emission_holds_what_came_in_time(
+    window: Window, arrivals: list[Arrival], at: list[int]
+) -> None:
     marks = watermarks(window, arrivals)
-    for ref, rows in emitted.windows:
-        start, end = ref.start // 1_000_000, ref.end // 1_000_000
-        on_time = {i for i, a in enumerate(arrivals) if start <= a.ts < end and marks[i] < end}
-        if ref.revision == 0 and on_time:
-            assert set(rows) == on_time
-        else:
-            assert set(rows) > on_time or ref.revision > 0
+    for key, windows in run(window, arrivals, at).windows.items():
+        for ref, rows in windows:
+            start, end = ref.start // 1_000_000, ref.end // 1_000_000
+            on_time = {
+                i for i, a in enumerate(arrivals) if a.key == key and start <= a.ts < end and marks[i] < end
+            }
+            if ref.revision == 0 and on_time:
+                assert set(rows) == on_time
+            else:
+                assert set(rows) > on_time or ref.revision > 0
 
 
 @given(aligned, streams, cuts)
 def test_a_window_comes_as_soon_as_the_watermark_is_at_its_end(
     window: Window, arrivals: list[Arrival], at: list[int]
 ) -> None:
-    harness, due = Harness(window), set[int]()
-    # One more event, to get the watermark after the last event.
-    marks = watermarks(window, [*arrivals, Arrival(0)])
+    """With the watermark of the stream, also the windows of keys that have no event in the batch."""
+    stage = Stage(window)
     for start, stop in pieces(len(arrivals), at):
-        harness.push(arrivals[start:stop], start)
-        for arrival, mark in zip(arrivals[start:stop], marks[start:stop], strict=True):
-            due |= {end for _, end in spans(window, arrival.ts) if end > mark}
-        emitted = {ref.end // 1_000_000 for ref, _ in harness.emitted().windows}
-        assert {end for end in due if end <= marks[stop]} <= emitted
+        stage.push(arrivals[start:stop], start)
+        emitted = {
+            (key, ref.end // 1_000_000)
+            for key, windows in stage.emitted().windows.items()
+            for ref, _ in windows
+        }
+        seen = arrivals[:stop]
+        marks = watermarks(window, seen)
+        for key in {arrival.key for arrival in seen}:
+            # One more event, to get the watermark after the last event.
+            now = watermarks(window, [*seen, Arrival(0, "p0", key)])[-1]
+            due = {
+                end
+                for arrival, mark in zip(seen, marks, strict=True)
+                if arrival.key == key
+                for _, end in spans(window, arrival.ts)
+                if mark < end <= now
+            }
+            assert {(key, end) for end in due} <= emitted

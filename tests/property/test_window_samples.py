@@ -1,53 +1,79 @@
-"""A window with more rows than ``window.max_window_rows`` is a sample that depends on ids alone."""
+"""A window of a key with more rows or bytes than its limit is a sample that depends on ids alone."""
+
+from collections.abc import Iterable
 
 import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataflow.settings import Window
-from dataflow.window.counts import SLACK
-from dataflow.window.sample import levels
+from dataflow.window.sample import levels, row_bytes
 from tests.support.references import aligned, cuts, reference, sample, sessions, streams
-from tests.support.windowing import Arrival, Harness, pieces, run, spec
+from tests.support.windowing import Arrival, Stage, batch, pieces, run, spec
+
+#: All rows of these tests have as many bytes.
+ROW_BYTES = int(row_bytes(batch([Arrival(0)]))[0])
+limits = st.sampled_from(["max_window_rows", "max_window_bytes"])
 
 
-@given(aligned, streams, cuts, st.integers(1, 12), st.sets(st.integers(0, 8)))
+def limited(window: Window, by: str, rows: int) -> Window:
+    """``window`` with a limit of ``rows`` rows, in rows or in bytes."""
+    return window.model_copy(update={by: rows if by == "max_window_rows" else rows * ROW_BYTES})
+
+
+def seen(stage: Stage) -> dict[tuple[str, tuple[int, int]], int | None]:
+    """How many events of each window came in time, by its last emission."""
+    return {
+        (key, (window.ref.start // 1_000_000, window.ref.end // 1_000_000)): window.seen
+        for group in stage.groups.values()
+        for whole in group.emitted
+        for key in set(whole.gather().column("key").to_pylist())
+        for window in [whole.window(key)]
+    }
+
+
+@given(aligned, streams, cuts, st.integers(1, 12), st.sets(st.integers(0, 8)), limits)
 def test_a_limited_window_is_a_sample_by_id_alone(
-    window: Window, arrivals: list[Arrival], at: list[int], limit: int, crashes: set[int]
+    window: Window, arrivals: list[Arrival], at: list[int], limit: int, crashes: set[int], by: str
 ) -> None:
-    limited = window.model_copy(update={"max_window_rows": limit})
-    harness = Harness(limited)
+    stage = Stage(limited(window, by, limit))
     for number, (start, stop) in enumerate(pieces(len(arrivals), at)):
         if number in crashes:
-            harness.crash()
-        harness.push(arrivals[start:stop], start)
-        windows = {
-            w
-            for pane in harness.machine._counts.panes()
-            for w in harness.machine._assigner.windows_kept(pane)
-        }
-        assert harness.machine.rows <= (1 + SLACK) * limit * len(windows)
-    harness.finish()
+            stage.crash()
+        stage.push(arrivals[start:stop], start)
+    emitted = stage.finish()
     members, late = reference(window, arrivals)
     expected = {w: rows for w, m in members.items() if (rows := sample(sorted(m), limit))}
     # A sample this small may be empty: then an earlier revision of the window is its last one.
-    assert {w: rows for w, rows in harness.emitted().final().items() if w in expected} == expected
-    assert set(harness.emitted().late) == late
-    last = {(w.ref.start // 1_000_000, w.ref.end // 1_000_000): w.seen for w in harness.windows}
-    assert {w: last[w] for w in expected} == {w: len(members[w]) for w in expected}
+    assert {w: rows for w, rows in emitted.final().items() if w in expected} == expected
+    assert set(emitted.late) == late
+    assert {w: seen(stage)[w] for w in expected} == {w: len(members[w]) for w in expected}
 
 
-@given(sessions, st.lists(st.integers(0, 500), max_size=60), st.integers(1, 12), cuts)
+@given(aligned | sessions, streams, cuts, st.integers(1, 12), limits)
+def test_a_key_holds_no_more_than_its_windows_may_have(
+    window: Window, arrivals: list[Arrival], at: list[int], limit: int, by: str
+) -> None:
+    stage = Stage(limited(window, by, limit))
+    for start, stop in pieces(len(arrivals), at):
+        stage.push(arrivals[start:stop], start)
+        for group in stage.groups.values():
+            for state in group.machine._group.keys.values():
+                windows = {w for pane in state.panes() for w in range(pane.first, pane.last + 1)}
+                assert sum(size.rows for size in state.cells.values()) <= limit * len(windows)
+
+
+@given(sessions, st.lists(st.integers(0, 500), max_size=60), st.integers(1, 12), cuts, limits)
 def test_a_limited_session_is_a_sample_too(
-    window: Window, times: list[int], limit: int, at: list[int]
+    window: Window, times: list[int], limit: int, at: list[int], by: str
 ) -> None:
     arrivals = [Arrival(ts) for ts in sorted(times)]
     whole = run(window, arrivals).final()
-    limited = run(window.model_copy(update={"max_window_rows": limit}), arrivals, at).final()
-    assert limited == {w: s for w, m in whole.items() if (s := sample(sorted(m), limit))}
+    of_limited = run(limited(window, by, limit), arrivals, at).final()
+    assert of_limited == {w: s for w, m in whole.items() if (s := sample(sorted(m), limit))}
 
 
-@given(aligned, streams, cuts, st.integers(1, 12), st.integers(1, 12), st.integers(0, 8))
+@given(aligned, streams, cuts, st.integers(1, 12), st.integers(1, 12), st.integers(0, 8), limits)
 @example(
     spec(kind="tumbling", length=1, delay=0, allowed_lateness=1),
     [Arrival(0), Arrival(1), Arrival(1), Arrival(0)],
@@ -55,24 +81,29 @@ def test_a_limited_session_is_a_sample_too(
     1,
     1,
     0,
+    "max_window_rows",
 )
 def test_a_sample_may_have_another_size_on_the_same_store(
-    window: Window, arrivals: list[Arrival], at: list[int], limit: int, later: int, change: int
+    window: Window, arrivals: list[Arrival], at: list[int], limit: int, later: int, change: int, by: str
 ) -> None:
     """Each window is a sample of its events by their ids alone: all events of some level and above."""
-    harness = Harness(window.model_copy(update={"max_window_rows": limit}))
+    stage = Stage(limited(window, by, limit))
     for number, (start, stop) in enumerate(pieces(len(arrivals), at)):
         if number == change:
-            harness.spec = window.model_copy(update={"max_window_rows": later})
-            harness.crash()
-        harness.push(arrivals[start:stop], start)
-    harness.finish()
+            stage.spec = limited(window, by, later)
+            stage.crash()
+        stage.push(arrivals[start:stop], start)
+    emitted = stage.finish()
     members, late = reference(window, arrivals)
-    assert set(harness.emitted().late) == late
-    for w, rows in harness.emitted().final().items():
+    assert set(emitted.late) == late
+    for w, rows in emitted.final().items():
         ids = sorted(members[w])
         if not sample(ids, min(limit, later)):
             continue  # the last sample may be empty, and then an earlier revision is the last emitted one
-        of = dict(zip(ids, levels(pa.array([f"{i:06d}" for i in ids])).tolist(), strict=True))
-        lowest = min(of[i] for i in rows)
-        assert rows == {i for i in ids if of[i] >= lowest}
+        assert rows == _from_lowest_level(ids, rows)
+
+
+def _from_lowest_level(ids: list[int], rows: Iterable[int]) -> set[int]:
+    of = dict(zip(ids, levels(pa.array([f"{i:06d}" for i in ids])).tolist(), strict=True))
+    lowest = min(of[i] for i in rows)
+    return {i for i in ids if of[i] >= lowest}
