@@ -104,4 +104,5 @@ def quantiles(values: _Doubles, offsets: Int64s, share: float) -> _Doubles:
     below = np.floor(place).astype(np.int64)
     low = offsets[:-1] + below
     high = np.minimum(low + 1, offsets[1:] - 1)
-    return values[low] + (values[high] - values[low]) * (place - below)
+    between: _Doubles = values[low] + (values[high] - values[low]) * (place - below)
+    return between

@@ -1,21 +1,19 @@
 """Scores from KMeans clusters: the default scorer."""
 
 import warnings
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from dataflow.items.arrays import Int64s, Vectors
 from dataflow.items.schemas import embeddings
 from dataflow.score.scorers.base import Scores, whole
-from dataflow.score.scorers.clusters import Doubles, cluster
+from dataflow.score.scorers.clusters import cluster
 from dataflow.score.scorers.equal import first_equal
+from dataflow.score.scorers.pairs import SMALL, Doubles, dot_products
+from dataflow.score.scorers.quiet import Quiet
 from dataflow.settings import Score
 
-#: Windows with more events are given to scikit-learn one by one: its arithmetic then takes most of the time.
-_SMALL = 128
 #: About how many pairs of events go through :func:`cluster` together.
 _TOGETHER = 2**16
 
@@ -35,19 +33,11 @@ class KMeansScorer:
     """
 
     def __init__(self, options: Score) -> None:
-        # scikit-learn takes 2 s to import. A flow with another scorer starts without scikit-learn.
-        import sklearn  # noqa: PLC0415
-        from sklearn.cluster import KMeans  # noqa: PLC0415
+        from sklearn.cluster import KMeans  # noqa: PLC0415  takes 2 s to import
         from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
 
-        self._kmeans, self._warning, self._unchecked = (
-            KMeans,
-            ConvergenceWarning,
-            partial(sklearn.config_context, assume_finite=True, skip_parameter_validation=True),
-        )
+        self._kmeans, self._warning, self._quiet = KMeans, ConvergenceWarning, Quiet()
         self._clusters, self._seed = options.clusters, options.seed
-        # The controller knows only the libraries that are loaded by now.
-        self._threads = ThreadpoolController()
 
     def score(self, rows: pa.RecordBatch) -> Scores:
         return self.score_segments(rows, whole(rows))
@@ -62,10 +52,7 @@ class KMeansScorer:
         values = np.zeros(len(first))
         distinct = np.add.reduceat(is_first, offsets[:-1], dtype=np.int64)
         open_segments = np.flatnonzero(distinct > self._clusters)
-        # One thread, because workers already run in parallel. KMeans' own threads wait for each other in busy
-        # loops: beside a busy model server, 600 rows took 15 times the CPU. They also add numbers up in any
-        # order, so scores would differ between runs.
-        with self._threads.limit(limits=1), warnings.catch_warnings(), self._unchecked():
+        with self._quiet(), warnings.catch_warnings():
             # Equal events can leave some clusters empty; the distances are still right.
             warnings.simplefilter("ignore", self._warning)
             rest = self._score_small(vectors, offsets, first, open_segments, values, labels)
@@ -84,14 +71,15 @@ class KMeansScorer:
     ) -> Int64s:
         """Score the small ones of ``segments`` into ``values`` and ``labels``. Returns the others."""
         sizes = np.diff(offsets)[segments]
-        rest = [segments[sizes > _SMALL]]
-        for size in np.unique(sizes[sizes <= _SMALL]).tolist():
+        rest = [segments[sizes > SMALL]]
+        for size in np.unique(sizes[sizes <= SMALL]).tolist():
             alike, together = segments[sizes == size], max(1, _TOGETHER // size**2)
             for start in range(0, len(alike), together):
                 some = alike[start : start + together]
-                dots = np.stack([_dots(vectors[begin : begin + size]) for begin in offsets[some].tolist()])
-                places = offsets[some][:, None] + np.arange(size)
-                earlier = first[places] - offsets[some][:, None]
+                begins = offsets[some]
+                dots = np.stack([dot_products(vectors[begin : begin + size]) for begin in begins.tolist()])
+                places = begins[:, None] + np.arange(size)
+                earlier = first[places] - begins[:, None]
                 found = cluster(dots, earlier, self._clusters, self._seed, vectors.shape[1])
                 values[places[found.certain]] = found.distances[found.certain]
                 labels[places[found.certain]] = found.labels[found.certain]
@@ -108,9 +96,3 @@ class KMeansScorer:
             labels[start:stop] = kmeans.fit_predict(window)
             centroids = kmeans.cluster_centers_[labels[start:stop]]
             values[start:stop] = np.linalg.norm(window - centroids, axis=1)
-
-
-def _dots(vectors: Vectors) -> Doubles:
-    """``(n, n)`` the dot product of each row with each row."""
-    exact = vectors.astype(np.float64)
-    return exact @ exact.T
