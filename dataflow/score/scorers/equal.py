@@ -1,6 +1,7 @@
 """Equal embeddings: many events of a stream have the same text."""
 
 import numpy as np
+import numpy.typing as npt
 
 from dataflow.items.arrays import Int64s, Vectors
 
@@ -20,9 +21,8 @@ def first_equal(vectors: Vectors, offsets: Int64s) -> Int64s:
     """
     bits, rows = vectors.view(np.uint32), np.arange(len(vectors))
     # A row is known by its segment and a hash of its bits. Equal rows stay in order, as the sort is stable.
-    factors = np.random.default_rng(0).integers(2**32, size=bits.shape[1], dtype=np.uint32)
     segment = np.repeat(np.arange(len(offsets) - 1, dtype=np.uint64), np.diff(offsets))
-    names = (segment << np.uint64(32)) | (bits @ factors)
+    names = (segment << np.uint64(32)) | (bits @ hash_factors(bits.shape[1]))
     order = np.argsort(names, kind="stable")
     is_new = np.concatenate(([True], np.diff(names[order]) != 0))
     first = np.empty_like(rows)
@@ -33,3 +33,8 @@ def first_equal(vectors: Vectors, offsets: Int64s) -> Int64s:
         differ = block[(bits[block] != bits[first[block]]).any(axis=1)]
         first[differ] = differ
     return first
+
+
+def hash_factors(dim: int) -> npt.NDArray[np.uint32]:
+    """``(dim,)`` fixed random numbers. The sum of them times the bits of a row, modulo 2**32, is its hash."""
+    return np.random.default_rng(0).integers(2**32, size=dim, dtype=np.uint32)

@@ -10,8 +10,8 @@ class Quiet:
     """Makes scikit-learn work in one thread and without checks of its arguments.
 
     One thread, because workers already run in parallel. The threads of scikit-learn wait for each other in
-    busy loops: beside a busy model server, KMeans took 15 times the CPU for 600 rows. They also add numbers up
-    in any order, so scores would differ between runs. No checks, because the embed stage lets no embedding
+    busy loops: beside a busy model server, KMeans took 15 times the CPU for 600 rows. They also add numbers
+    up in any order, so scores would differ between runs. No checks, because the embed stage lets no embedding
     through that is not finite.
     """
 
