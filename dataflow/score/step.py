@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Callable  # noqa: UP035  on CPython 3.10, Bytewax takes collections.abc.Callable for a class
 
 import bytewax.operators as op
+import numpy as np
 import pyarrow as pa
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
@@ -12,9 +13,9 @@ from dataflow.clock import Clock, micros
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times, of_strings
 from dataflow.items.schemas import SAMPLE_SHARE, embedding_field
-from dataflow.items.windows import ScoredWindow, WholeWindow
+from dataflow.items.windows import ScoredWindows, WholeWindows
 from dataflow.score.scorers import Scorer
-from dataflow.score.window import score_window
+from dataflow.score.window import score_windows, with_seen
 from dataflow.settings import Settings
 from dataflow.telemetry import metrics
 from dataflow.telemetry.watch import Watch
@@ -22,12 +23,12 @@ from dataflow.telemetry.watch import Watch
 
 @dataclass(frozen=True)
 class OneModel:
-    """Makes the embeddings of a window comparable: all come from one version of one model."""
+    """Makes the embeddings of windows comparable: all come from one version of one model."""
 
     #: The number of dimensions of the embeddings.
     dim: int
-    #: Takes the rows of a window. Returns the rows, embedded by one version, and a ``DEAD_LETTER`` batch of
-    #: the rows that this version refuses.
+    #: Takes rows in (``key``, ``ts``, ``id``) order. Returns the rows in this order, embedded by one version,
+    #: and a ``DEAD_LETTER`` batch of the rows that this version refuses.
     unify: Callable[[pa.RecordBatch], tuple[pa.RecordBatch, pa.RecordBatch]]
 
 
@@ -53,22 +54,23 @@ class _Scored:
 @operator
 def score(
     step_id: str,
-    up: KeyedStream[WholeWindow],
+    up: KeyedStream[WholeWindows],
     scorer: Scorer,
     settings: Settings,
     one_model: OneModel,
     clock: Clock,
     watch: Watch,
 ) -> ScoreOut:
-    """Score each window. ``clock`` is used to measure how old the events of a window are when they are
-    scored.
+    """Score windows. The windows of an item are scored together, and each key by itself.
+
+    ``clock`` is used to measure how old the events of a window are when they are scored.
 
     >>> from bytewax.dataflow import Dataflow
     >>> from bytewax.testing import TestingSink, TestingSource, run_main
     >>> from dataflow.clock import utc_now
     >>> from dataflow.items.rows import Rows
     >>> from dataflow.items.schemas import dead_letters, embedded_schema
-    >>> from dataflow.items.windows import WindowRef
+    >>> from dataflow.items.windows import KeyWindow, WindowRef
     >>> from dataflow.score.scorers import open_scorer
     >>> from dataflow.telemetry.watch import UNWATCHED
     >>> event = {"key": "all", "text": "a text", "partition": "p", "offset": 0, "attributes": "{}"}
@@ -76,11 +78,11 @@ def score(
     >>> one = event | {"id": "p:0", "ts": 0, "embedding": [0, 1]}
     >>> two = event | {"id": "p:1", "ts": 1, "embedding": [1, 0]}
     >>> rows = pa.RecordBatch.from_pylist([one, two], schema=embedded_schema(2))
-    >>> window = WholeWindow(WindowRef(start=0, end=60_000_000, revision=0), [Rows(rows)], seen=2)
+    >>> minute = KeyWindow(WindowRef(start=0, end=60_000_000, revision=0))
     >>> settings, one_model = Settings(), OneModel(2, lambda rows: (rows, dead_letters([])))
     >>> scorer = open_scorer(settings.score.model_copy(update={"kind": "mean"}))
     >>> flow, found = Dataflow("example"), []
-    >>> up = op.input("windows", flow, TestingSource([("all", window)]))
+    >>> up = op.input("windows", flow, TestingSource([("all", WholeWindows(minute, [Rows(rows)]))]))
     >>> out = score("score", up, scorer, settings, one_model, utc_now, UNWATCHED)
     >>> op.output("out", out.scores, TestingSink(found))
     >>> run_main(flow)
@@ -109,30 +111,34 @@ class _Work:
     clock: Clock
     watch: Watch
 
-    def score(self, item: tuple[str, WholeWindow]) -> tuple[str, _Scored]:
-        """Gather, unify and score a window. Only one window at a time is copied."""
-        key, window = item
-        rows, tracer = window.gather(), self.watch.tracer
-        with tracer.window(rows, *window.ref):
-            rows, refused = self.one_model.unify(rows)
+    def score(self, item: tuple[str, WholeWindows]) -> tuple[str, _Scored]:
+        """Gather, unify and score the windows of an item. Only one item at a time is copied."""
+        group, windows = item
+        gathered, tracer = windows.gather(), self.watch.tracer
+        with tracer.windows(gathered, windows):
+            rows, refused = self.one_model.unify(gathered)
             self.watch.dead_letters(refused)
             mark = Marked(rows, trace=tracer.mark())
             letters = [mark.with_rows(refused)] if len(refused) else []
             if not len(rows):
-                return key, _Scored([], [], letters)
+                return group, _Scored([], [], letters)
+            if letters:
+                windows = with_seen(windows, gathered)
         with tracer.span("score", [mark], scorer=self.kind):
-            result = score_window(self.scorer, key, window, rows, self.extra)
-            self._observe(key, window, result)
+            result = score_windows(self.scorer, windows, rows, self.extra)
+            self._observe(windows, result)
             mark = Marked(rows, trace=tracer.mark())
             scores = [mark.with_rows(part) for part in of_strings(result.rows)]
-            return key, _Scored(scores, [mark.with_rows(result.summary)], letters)
+            return group, _Scored(scores, [mark.with_rows(result.summary)], letters)
 
-    def _observe(self, key: str, window: WholeWindow, result: ScoredWindow) -> None:
+    def _observe(self, windows: WholeWindows, result: ScoredWindows) -> None:
         rows, now_us = result.rows, micros(self.clock())
+        again = int(np.count_nonzero(result.summary.column("revision").to_numpy()))
         metrics.SCORED_ROWS.inc(len(rows))
-        (metrics.WINDOW_REVISIONS if window.ref.revision else metrics.WINDOWS_CLOSED).inc()
+        metrics.WINDOWS_CLOSED.inc(len(result.summary) - again)
+        metrics.WINDOW_REVISIONS.inc(again)
         metrics.SCORES.observe(rows.column("score").to_numpy())
         metrics.EVENT_LATENCY.observe((now_us - event_times(rows)) / 1e6)
-        if window.arrival_us is not None:
-            metrics.ARRIVAL_LATENCY.observe((now_us - window.arrival_us) / 1e6)
-        self.watch.digest.window(key, window.ref.start, window.ref.end, len(rows))
+        if windows.arrival_us is not None:
+            metrics.ARRIVAL_LATENCY.observe((now_us - windows.arrival_us) / 1e6)
+        self.watch.digest.windows(result.summary)

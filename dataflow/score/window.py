@@ -1,46 +1,108 @@
-"""Scores one whole window: makes a row for each event, and a summary of the window."""
+"""Scores whole windows: makes a row for each event, and a summary of each window."""
 
 from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dataflow.items.arrays import Int64s
+from dataflow.items.rows import Segments, segments
 from dataflow.items.schemas import SAMPLE_SHARE, SCORED, TIMESTAMP, WINDOW_SUMMARY
-from dataflow.items.windows import ScoredWindow, WholeWindow
-from dataflow.score.scorers import Scorer
+from dataflow.items.windows import KeyWindow, ScoredWindows, WholeWindows
+from dataflow.score.scorers import Scorer, score_segments
+
+_Doubles = npt.NDArray[np.float64]
 
 
-def score_window(
-    scorer: Scorer, key: str, window: WholeWindow, rows: pa.RecordBatch, extra: Collection[pa.Field] = ()
-) -> ScoredWindow:
-    """Score ``rows``, the gathered rows of ``window``: embedded events, at least one.
+def score_windows(
+    scorer: Scorer, windows: WholeWindows, rows: pa.RecordBatch, extra: Collection[pa.Field] = ()
+) -> ScoredWindows:
+    """Score ``rows``, the gathered rows of ``windows``: embedded events, at least one, sorted by key.
 
-    ``extra``: more fields of the result, after the fields of ``SCORED``: ``SAMPLE_SHARE``, or columns of
-    ``rows``.
+    Each event is scored against the events of its key alone. ``extra``: more fields of the result, after the
+    fields of ``SCORED``: ``SAMPLE_SHARE``, or columns of ``rows``.
     """
-    scores, n = scorer.score(rows), len(rows)
+    found = segments(rows)
+    scores = score_segments(scorer, rows, found.offsets)
+    sizes = np.diff(found.offsets)
+    of_each = _columns(windows, found)
     columns = {
-        "key": pa.repeat(key, n),
-        "window_start": pa.repeat(pa.scalar(window.ref.start, TIMESTAMP), n),
-        "window_end": pa.repeat(pa.scalar(window.ref.end, TIMESTAMP), n),
-        "revision": pa.repeat(pa.scalar(window.ref.revision, pa.int32()), n),
+        "window_start": _times(np.repeat(of_each.start, sizes)),
+        "window_end": _times(np.repeat(of_each.end, sizes)),
+        "revision": pa.array(np.repeat(of_each.revision, sizes), pa.int32()),
         "score": pa.array(scores.values),
         "cluster": pa.array(scores.cluster),
-        SAMPLE_SHARE.name: pa.repeat(n / window.seen, n),
+        SAMPLE_SHARE.name: pa.array(np.repeat(sizes / of_each.seen, sizes)),
     }
     schema = pa.schema([*SCORED, *extra])
     arrays = [columns[name] if name in columns else rows.column(name) for name in schema.names]
     fields = [field.with_type(array.type) for field, array in zip(schema, arrays, strict=True)]
-    return ScoredWindow(
-        pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields)), _summary(key, window, scores.values)
+    return ScoredWindows(
+        pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields)), _summary(found, of_each, scores.values)
     )
 
 
-def _summary(key: str, window: WholeWindow, scores: npt.NDArray[np.float64]) -> pa.RecordBatch:
-    median, p99, highest = np.quantile(scores, (0.5, 0.99, 1.0)).tolist()
-    row = (key, *window.ref, len(scores), window.seen, median, p99, highest)
-    return pa.RecordBatch.from_arrays(
-        [pa.array([value], field.type) for value, field in zip(row, WINDOW_SUMMARY, strict=True)],
-        schema=WINDOW_SUMMARY,
-    )
+def with_seen(windows: WholeWindows, rows: pa.RecordBatch) -> WholeWindows:
+    """``windows``, where each window knows how many events it has: as many as ``rows`` if it did not know.
+
+    ``rows``: the gathered rows. So rows that are taken out later count as events that were seen.
+    """
+    found = segments(rows)
+    counted = zip(found.keys.to_pylist(), np.diff(found.offsets).tolist(), strict=True)
+    return replace(windows, windows={key: _counted(windows.window(key), size) for key, size in counted})
+
+
+def _counted(window: KeyWindow, rows: int) -> KeyWindow:
+    return window if window.seen is not None else KeyWindow(window.ref, rows)
+
+
+class _Columns(NamedTuple):
+    """The windows of the segments, ``(k,)`` int64 each."""
+
+    start: Int64s
+    end: Int64s
+    revision: Int64s
+    seen: Int64s
+
+
+def _columns(windows: WholeWindows, found: Segments) -> _Columns:
+    of_keys = map(windows.window, found.keys.to_pylist())
+    # Rows that are all events are marked with -1, which no window has seen.
+    each = [(*ref, -1 if seen is None else seen) for ref, seen in of_keys]
+    start, end, revision, seen = np.array(each, np.int64).T
+    return _Columns(start, end, revision, np.where(seen < 0, np.diff(found.offsets), seen))
+
+
+def _times(micros: Int64s) -> pa.Array:
+    return pa.array(micros).view(TIMESTAMP)
+
+
+def _summary(found: Segments, of_each: _Columns, scores: _Doubles) -> pa.RecordBatch:
+    sizes = np.diff(found.offsets)
+    by_score = np.lexsort((scores, np.repeat(np.arange(len(sizes)), sizes)))
+    p50, p99, highest = (quantiles(scores[by_score], found.offsets, share) for share in (0.5, 0.99, 1.0))
+    columns: list[Any] = [found.keys.cast(pa.string()), _times(of_each.start), _times(of_each.end)]
+    columns += [of_each.revision, sizes, of_each.seen, p50, p99, highest]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, WINDOW_SUMMARY, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=WINDOW_SUMMARY)
+
+
+def quantiles(values: _Doubles, offsets: Int64s, share: float) -> _Doubles:
+    """``(k,)`` the quantile ``share``, in [0, 1], of each segment of ``values``.
+
+    ``values``: ``(n,)``, sorted within each segment. ``offsets``: ``(k + 1,)``, as in
+    :class:`dataflow.items.rows.Segments`. Between two values the quantile is linear, as by default in
+    ``numpy.quantile`` (method 7 of Hyndman and Fan, "Sample quantiles in statistical packages", 1996).
+
+    >>> quantiles(np.array([0.0, 1.0, 5.0, 3.0]), np.array([0, 3, 4]), 0.75).tolist()
+    [3.0, 3.0]
+    """
+    place = (np.diff(offsets) - 1) * share
+    below = np.floor(place).astype(np.int64)
+    low = offsets[:-1] + below
+    high = np.minimum(low + 1, offsets[1:] - 1)
+    between: _Doubles = values[low] + (values[high] - values[low]) * (place - below)
+    return between

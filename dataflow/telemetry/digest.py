@@ -63,16 +63,17 @@ class Digest:
             self._late += len(rows)
         self.report_when_due()
 
-    def window(self, key: str, start_us: int, end_us: int, rows: int) -> None:
-        """Log, at level ``debug``, that a window with ``rows`` rows was scored. Times are microseconds since
-        the Unix epoch.
-        """
+    def windows(self, summary: pa.RecordBatch) -> None:
+        """Log, at level ``debug``, each window of a ``WINDOW_SUMMARY`` batch that was scored."""
         if not _log.isEnabledFor(logging.DEBUG):
             return
-        start, end = rfc3339(start_us), rfc3339(end_us)
-        sentence = f"window {start} to {end} of {key!r}: {rows} rows"
-        fields = {"key": key, "window_start": start, "window_end": end, "rows": rows}
-        _log.debug(Line("window_closed", sentence, **fields))
+        starts, ends = (summary.column(name).view(pa.int64()) for name in ("window_start", "window_end"))
+        columns = (summary.column("key"), starts, ends, summary.column("rows"))
+        for key, start_us, end_us, rows in zip(*(column.to_pylist() for column in columns), strict=True):
+            start, end = rfc3339(start_us), rfc3339(end_us)
+            sentence = f"window {start} to {end} of {key!r}: {rows} rows"
+            fields = {"key": key, "window_start": start, "window_end": end, "rows": rows}
+            _log.debug(Line("window_closed", sentence, **fields))
 
     def report_when_due(self) -> None:
         """Log the counts if ``log.interval`` has passed since the last report; call this often."""

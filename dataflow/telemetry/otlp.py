@@ -26,6 +26,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 import dataflow
 from dataflow.clock import rfc3339
 from dataflow.items.marks import Marked
+from dataflow.items.rows import segments
+from dataflow.items.windows import WholeWindows
 from dataflow.telemetry.tracer import Attribute, Request, Span
 
 _LONGEST_STOP_SECONDS = 3.0
@@ -70,11 +72,14 @@ class OtlpTracer:
         links = [trace.get_current_span(other).get_span_context() for other in others]
         return _open(self._begin(name, first, links, attributes, sum(map(len, batches))))
 
-    def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
+    def windows(self, rows: pa.RecordBatch, windows: WholeWindows) -> Span:
+        keys = segments(rows).keys.to_pylist()
+        starts, ends, revisions = zip(*(windows.window(key).ref for key in keys), strict=True)
         attributes: dict[str, Attribute] = {
-            "window.start": rfc3339(start_us),
-            "window.end": rfc3339(end_us),
-            "window.revision": revision,
+            "windows": len(keys),
+            "window.start": rfc3339(min(starts)),
+            "window.end": rfc3339(max(ends)),
+            "window.revision": max(revisions),
         }
         return _open(self._begin("window", None, self._recent.spans(rows), attributes, len(rows)))
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from dataflow.items.marks import Marked
+from dataflow.items.windows import WholeWindows
 
 Attribute = str | int
 Span = AbstractContextManager[object]
@@ -32,8 +33,8 @@ class Tracer(Protocol):
     def span(self, name: str, batches: Sequence[Marked], **attributes: Attribute) -> Span:
         """A span that follows the spans in the marks of ``batches``; no span if the marks name none."""
 
-    def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
-        """Begin a trace with the first span of a window. Times are microseconds since the Unix epoch."""
+    def windows(self, rows: pa.RecordBatch, windows: WholeWindows) -> Span:
+        """Begin a trace with the first span of ``windows``, whose gathered rows are ``rows``."""
 
     def request(self, service: str, method: str, **attributes: Attribute) -> Request:
         """A span of a call, within the open span."""
@@ -56,7 +57,7 @@ class NoTracer:
     def span(self, name: str, batches: Sequence[Marked], **attributes: Attribute) -> Span:
         return nullcontext()
 
-    def window(self, rows: pa.RecordBatch, start_us: int, end_us: int, revision: int) -> Span:
+    def windows(self, rows: pa.RecordBatch, windows: WholeWindows) -> Span:
         return nullcontext()
 
     def request(self, service: str, method: str, **attributes: Attribute) -> Request:

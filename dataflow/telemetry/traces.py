@@ -3,11 +3,14 @@
 ::
 
     decode -> embed -> requests to the model server        a trace for each batch of the source
-    window -> score -> sink                                a trace for each window
+    window -> score -> sink                                a trace for the windows that are scored together
 
-The trace of a batch ends where the rows of the batch are split over windows. So the span of a window has
-links to the batches that its rows came in, if this process has read these batches and still remembers their
-spans.
+The windows of several keys that close together are one item of the stream, so they have one trace. Its span
+``window`` says how many windows these are, when the first of them begins and the last of them ends, and the
+highest of their revisions.
+
+The trace of a batch ends where the rows of the batch are split over windows. So the span ``window`` has links
+to the batches that its rows came in, if this process has read these batches and still remembers their spans.
 """
 
 from dataflow.errors import SettingsError

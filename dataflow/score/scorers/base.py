@@ -1,16 +1,19 @@
-"""The interface of a scorer."""
+"""The interfaces of scorers."""
 
+import itertools
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dataflow.items.arrays import Int64s
+
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of the rows of a window."""
+    """The scores of rows."""
 
     #: ``(n,)`` float64, finite. A higher value is more anomalous.
     values: npt.NDArray[np.float64]
@@ -37,3 +40,46 @@ class Scorer(Protocol):
 
         The order makes a replay of a window give the same scores.
         """
+
+
+@runtime_checkable
+class SegmentScorer(Scorer, Protocol):
+    """A scorer that scores the windows of many keys in one call."""
+
+    def score_segments(self, rows: pa.RecordBatch, offsets: Int64s) -> Scores:
+        """Score each row against the rows of its segment, as :meth:`Scorer.score` scores the segment alone.
+
+        ``rows``: embedded events. ``offsets``: ``(k + 1,)``; the segment ``i``, one window of one key, is the
+        rows from ``offsets[i]`` up to but without ``offsets[i + 1]``: at least one row, in (``ts``, ``id``)
+        order. The first offset is 0, the last one ``len(rows)``.
+        """
+
+
+def score_segments(scorer: Scorer, rows: pa.RecordBatch, offsets: Int64s) -> Scores:
+    """Score each segment of ``rows`` by itself (see :class:`SegmentScorer`), with any scorer.
+
+    >>> from dataflow.score.scorers.distance import MeanScorer
+    >>> from dataflow.settings import Score
+    >>> vectors = pa.array([[0, 1], [0, 1], [0, 1], [2, 1]], pa.list_(pa.float32(), 2))
+    >>> rows = pa.record_batch({"embedding": vectors})
+    >>> score_segments(MeanScorer(Score()), rows, np.array([0, 2, 4])).values.tolist()
+    [0.0, 0.0, 1.0, 1.0]
+    """
+    if isinstance(scorer, SegmentScorer):
+        return scorer.score_segments(rows, offsets)
+    if len(offsets) == 2:
+        return scorer.score(rows)
+    bounds = itertools.pairwise(offsets.tolist())
+    scores = [scorer.score(rows.slice(start, stop - start)) for start, stop in bounds]
+    return Scores(
+        np.concatenate([each.values for each in scores]), np.concatenate([each.cluster for each in scores])
+    )
+
+
+def whole(rows: pa.RecordBatch) -> Int64s:
+    """The offsets of ``rows`` as one segment.
+
+    >>> whole(pa.record_batch({"id": ["a", "b"]})).tolist()
+    [0, 2]
+    """
+    return np.array([0, len(rows)])

@@ -1,12 +1,17 @@
 """Scores from the nearest neighbours of an event in the window."""
 
+import itertools
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
 
+from dataflow.items.arrays import Int64s, Vectors
 from dataflow.items.schemas import embeddings
-from dataflow.score.scorers.base import Scores
+from dataflow.score.scorers.base import Scores, whole
+from dataflow.score.scorers.pairs import SMALL, Doubles, dot_products, squared_distances
+from dataflow.score.scorers.quiet import Quiet
 from dataflow.settings import Score
 
 
@@ -27,17 +32,29 @@ class KnnScorer:
     def __init__(self, options: Score) -> None:
         from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415  takes 2 s to import
 
-        self._nearest = NearestNeighbors
+        self._nearest, self._quiet = NearestNeighbors, Quiet()
         self._neighbours = options.neighbours
 
     def score(self, rows: pa.RecordBatch) -> Scores:
-        vectors = embeddings(rows)
+        return self.score_segments(rows, whole(rows))
+
+    def score_segments(self, rows: pa.RecordBatch, offsets: Int64s) -> Scores:
+        with self._quiet():
+            return _each(self._mean_distances, rows, offsets)
+
+    def _mean_distances(self, vectors: Vectors) -> Doubles:
         k = min(self._neighbours, len(vectors) - 1)
         if not k:
-            return Scores.of(np.zeros(len(vectors)))
-        # Without an argument, kneighbors does not count an event among its own neighbours.
-        distances, _ = self._nearest(n_neighbors=k, algorithm="brute").fit(vectors).kneighbors()
-        return Scores.of(distances.mean(axis=1))
+            return np.zeros(len(vectors))
+        if len(vectors) <= SMALL:
+            distances = np.sqrt(squared_distances(dot_products(vectors)))
+            np.fill_diagonal(distances, np.inf)
+            distances = np.partition(distances, k - 1, axis=1)[:, :k]
+        else:
+            # Without an argument, kneighbors does not count an event among its own neighbours.
+            distances, _ = self._nearest(n_neighbors=k, algorithm="brute").fit(vectors).kneighbors()
+        means: Doubles = distances.mean(axis=1)
+        return means
 
 
 class LofScorer:
@@ -56,16 +73,29 @@ class LofScorer:
     def __init__(self, options: Score) -> None:
         from sklearn.neighbors import LocalOutlierFactor  # noqa: PLC0415  takes 2 s to import
 
-        self._outlier_factor = LocalOutlierFactor
+        self._outlier_factor, self._quiet = LocalOutlierFactor, Quiet()
         self._neighbours = options.neighbours
 
     def score(self, rows: pa.RecordBatch) -> Scores:
-        vectors = embeddings(rows)
-        k = min(self._neighbours, len(vectors) - 1)
-        if not k:
-            return Scores.of(np.ones(len(vectors)))
-        with warnings.catch_warnings():
+        return self.score_segments(rows, whole(rows))
+
+    def score_segments(self, rows: pa.RecordBatch, offsets: Int64s) -> Scores:
+        with self._quiet(), warnings.catch_warnings():
             # Many equal texts would make the density infinite. scikit-learn bounds the density, and warns.
             warnings.filterwarnings("ignore", message="Duplicate values", category=UserWarning)
-            lof = self._outlier_factor(n_neighbors=k, algorithm="brute").fit(vectors)
-        return Scores.of(-lof.negative_outlier_factor_)
+            return _each(self._outlier_factors, rows, offsets)
+
+    def _outlier_factors(self, vectors: Vectors) -> Doubles:
+        k = min(self._neighbours, len(vectors) - 1)
+        if not k:
+            return np.ones(len(vectors))
+        fitted = self._outlier_factor(n_neighbors=k, algorithm="brute").fit(vectors)
+        factors: Doubles = -fitted.negative_outlier_factor_
+        return factors
+
+
+def _each(score: Callable[[Vectors], Doubles], rows: pa.RecordBatch, offsets: Int64s) -> Scores:
+    """The scores of each segment by itself."""
+    vectors = embeddings(rows)
+    bounds = itertools.pairwise(offsets.tolist())
+    return Scores.of(np.concatenate([score(vectors[start:stop]) for start, stop in bounds]))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataflow.score.scorers import SCORERS, Scorer, Scores, open_scorer
+from dataflow.score.scorers import SCORERS, Scorer, Scores, SegmentScorer, open_scorer, score_segments
 from dataflow.settings import Score
 from tests.support import scorers
 from tests.support.batches import embedded, unit_vectors
@@ -56,6 +56,26 @@ def test_a_slice_scores_as_a_copy_of_its_embedded(kind: str, first: int, n: int)
     sliced = scorer(kind).score(embedded(vectors).slice(first, n))
     copied = scorer(kind).score(embedded(vectors[first : first + n]))
     assert same(sliced, copied)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sizes", [[60], [1, 30, 1, 2, 9, 30, 150, 8], [5] * 20], ids=["one", "some", "like"])
+def test_segments_score_as_each_of_them_alone(kind: str, sizes: list[int]) -> None:
+    rows, used = embedded(unit_vectors(sum(sizes))), scorer(kind)
+    offsets = np.cumsum([0, *sizes])
+    together = score_segments(used, rows, offsets)
+    alone = [used.score(rows.slice(start, n)) for start, n in zip(offsets.tolist(), sizes, strict=False)]
+    assert together.values.dtype == np.float64
+    assert together.cluster.dtype == np.int32
+    np.testing.assert_array_equal(together.cluster, np.concatenate([each.cluster for each in alone]))
+    np.testing.assert_allclose(
+        together.values, np.concatenate([each.values for each in alone]), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("kind", list(SCORERS))
+def test_the_named_scorers_take_all_segments_in_one_call(kind: str) -> None:
+    assert isinstance(scorer(kind), SegmentScorer)
 
 
 @pytest.mark.parametrize("kind", KINDS)
