@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 class ResumeLog:
     """Logs a line every ``interval_seconds``, from :meth:`start` until :meth:`over`.
 
-    ``loaded()`` returns how many keys and how many chunks are loaded.
+    ``loaded()`` returns how many key groups and how many chunks are loaded.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class ResumeLog:
     def _run(self) -> None:
         while not self._over.wait(self._interval_seconds):
             seconds = round(time.monotonic() - self._began, 1)
-            keys, chunks = self._loaded()
+            groups, chunks = self._loaded()
             sentence = (
                 f"loading {self._states} states from the recovery store for {seconds:.0f} s: "
-                f"{keys} keys and {chunks} chunks of rows are loaded"
+                f"{groups} key groups and {chunks} chunks of rows are loaded"
             )
-            _log.info(logs.Line("resuming", sentence, seconds=seconds, keys=keys, chunks=chunks))
+            _log.info(logs.Line("resuming", sentence, seconds=seconds, key_groups=groups, chunks=chunks))
