@@ -1,7 +1,7 @@
 """``python -m benchmarks.chaos --kills 200 --processes 1 2 3``: does ``kill -9`` change a row?
 
 Several streams (sliding windows with revisions and late events, sessions, one key over all partitions, many
-keys with few events) run once undisturbed, and once killed and resumed again and again. Every row of every
+keys with few events, one watermark for all keys or one for each) run once undisturbed, and once killed and resumed again and again. Every row of every
 output must be the same, and must be there once.
 
 The seed decides when a kill comes, the snapshot interval, the number of processes of each start, and who is
@@ -62,11 +62,21 @@ def _window(kind: str, **settings: str) -> dict[str, str]:
     return {"KIND": kind, **settings}
 
 
+_SLIDING = _window("sliding", LENGTH="30m", SLIDE="5m", ALLOWED_LATENESS="10m")
+_SESSION = _window("session", GAP="12s", ALLOWED_LATENESS="1m")
+_PLAIN = _window("sliding", LENGTH="10m", SLIDE="3m")
+#: Each key has a watermark of its own.
+_BY_KEY = {"WATERMARK": "key"}
+
 STREAMS = (
-    Stream("sliding", 1, 6, 0.02, _window("sliding", LENGTH="30m", SLIDE="5m", ALLOWED_LATENESS="10m")),
-    Stream("session", 1, 6, 0.02, _window("session", GAP="12s", ALLOWED_LATENESS="1m")),
-    Stream("one key", 3, 0, 0.0, _window("sliding", LENGTH="10m", SLIDE="3m")),
-    Stream("360 keys", 3, 360, 0.0, _window("sliding", LENGTH="30m", SLIDE="5m", ALLOWED_LATENESS="10m")),
+    Stream("sliding", 1, 6, 0.02, _SLIDING),
+    Stream("sliding, a watermark for each key", 1, 6, 0.02, _SLIDING | _BY_KEY),
+    Stream("session", 1, 6, 0.02, _SESSION),
+    Stream("session, a watermark for each key", 1, 6, 0.02, _SESSION | _BY_KEY),
+    Stream("one key", 3, 0, 0.0, _PLAIN),
+    Stream("360 keys", 3, 360, 0.0, _SLIDING),
+    Stream("360 keys, a watermark for each", 3, 360, 0.0, _SLIDING | _BY_KEY),
+    Stream("2,000 keys", 3, 2000, 0.0, _PLAIN),
 )
 
 
