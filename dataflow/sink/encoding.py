@@ -3,12 +3,17 @@
 Times are RFC 3339 in UTC with microseconds, as :func:`dataflow.clock.rfc3339` writes them. The columns
 ``attributes`` and ``missed`` hold JSON, which becomes a part of the object. ``raw`` is a string if it is
 UTF-8; if not, ``raw_base64`` replaces ``raw``. A number that is not finite becomes ``null``.
+
+A batch is encoded column by column, because one Python object for each value would take several times as
+long. A row is joined from pieces: a ``str`` is the same in each row, an array has one text for each row.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from itertools import chain, groupby
+from typing import TypeAlias
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +21,19 @@ import pyarrow.compute as pc
 from dataflow.items import schemas
 from dataflow.items.schemas import TIMESTAMP
 
+_Piece: TypeAlias = str | pa.Array
+
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY
 _JSON_COLUMNS = frozenset({"attributes", "missed"})
+#: Columns that often have the same value in many rows, one after the other.
+_RUN_COLUMNS = frozenset({"key", "window_start", "window_end", "revision", "model", "model_version"})
+#: In a batch with fewer rows, it takes longer to find the runs than to encode each row.
+_MIN_ROWS_OF_RUNS = 1000
+#: All bytes but those that JSON escapes.
+_PLAIN = bytes(code for code in range(32, 256) if code not in b'"\\')
+#: The JSON of a larger batch may have more than the 2 GiB that the type ``string`` holds: an escape has up to
+#: six bytes.
+_MAX_STRING_BYTES = 1 << 28
 #: How many characters of the message stay in a dead letter that is cut.
 _MESSAGE_CHARACTERS = 1000
 
@@ -29,21 +46,21 @@ IDENTITY = {
 }
 
 
-def json_rows(batch: pa.RecordBatch) -> list[bytes]:
-    r"""Each row of ``batch`` as a JSON object in UTF-8, with a line end.
+def json_lines(batch: pa.RecordBatch) -> memoryview:
+    r"""The rows of ``batch`` as JSON objects in UTF-8, each with a line end.
+
+    ``batch`` has the schema of a stream, so no value is null.
 
     >>> from dataflow.items.schemas import dead_letters
-    >>> json_rows(dead_letters([("malformed", "not JSON", "p", 7, b"?")]))
-    [b'{"reason":"malformed","message":"not JSON","partition":"p","offset":7,"raw":"?"}\n']
+    >>> bytes(json_lines(dead_letters([("malformed", "not JSON", "p", 7, b"?")])))
+    b'{"reason":"malformed","message":"not JSON","partition":"p","offset":7,"raw":"?"}\n'
     """
-    names = batch.schema.names
-    columns = [_column(batch, name) for name in names]
-    rows: Iterable[dict[str, Any]] = (
-        dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)
-    )
-    if "raw" in names:
-        rows = map(_with_readable_raw, rows)
-    return [orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE) for row in rows]
+    return memoryview(_lines(batch).buffers()[2] if len(batch) else b"")
+
+
+def json_rows(batch: pa.RecordBatch) -> list[bytes]:
+    """The lines of :func:`json_lines` one by one, each with its line end."""
+    return [line.encode() for line in _lines(batch).to_pylist()] if len(batch) else []
 
 
 def row_ids(batch: pa.RecordBatch, stream: str) -> list[bytes]:
@@ -51,9 +68,13 @@ def row_ids(batch: pa.RecordBatch, stream: str) -> list[bytes]:
 
     Two different identities are always different bytes.
     """
-    columns = [batch.column(name) for name in IDENTITY[stream]]
-    values = [(_rfc3339(c) if c.type == TIMESTAMP else c).to_pylist() for c in columns]
-    return [orjson.dumps(identity) for identity in zip(*values, strict=True)]
+    if not len(batch):
+        return []
+    text_type = _text_type(batch)
+    pieces: list[_Piece] = ["["]
+    for name in IDENTITY[stream]:
+        pieces += [*_value(batch, name, text_type), ","]
+    return [identity.encode() for identity in _join([*pieces[:-1], "]"], text_type).to_pylist()]
 
 
 def cut_dead_letter(row: bytes, limit: int) -> bytes:
@@ -90,27 +111,105 @@ def _cut(text: str, room: int) -> str:
     return text[:fits]
 
 
-def _column(batch: pa.RecordBatch, name: str) -> Iterable[Any]:
+def _lines(batch: pa.RecordBatch) -> pa.Array:
+    text_type = _text_type(batch)
+    pieces: list[_Piece] = ["{"]
+    for has_runs, names in groupby(batch.schema.names, _RUN_COLUMNS.__contains__):
+        fields = _fields_by_run if has_runs and len(batch) >= _MIN_ROWS_OF_RUNS else _fields
+        pieces += [*fields(batch, list(names), text_type), ","]
+    return _join([*pieces[:-1], "}\n"], text_type)
+
+
+def _text_type(batch: pa.RecordBatch) -> pa.DataType:
+    return pa.string() if batch.get_total_buffer_size() <= _MAX_STRING_BYTES else pa.large_string()
+
+
+def _join(pieces: Sequence[_Piece], text_type: pa.DataType) -> pa.Array:
+    """The pieces of each row as one text; at least one piece is an array."""
+    constants, columns = [""], []
+    for piece in pieces:
+        if isinstance(piece, str):
+            constants[-1] += piece
+        else:
+            columns.append(piece)
+            constants.append("")
+    *before, last = pa.array(constants, text_type)
+    separator = pa.scalar("", text_type)
+    return pc.binary_join_element_wise(*chain(*zip(before, columns, strict=True)), last, separator)
+
+
+def _fields(batch: pa.RecordBatch, names: list[str], text_type: pa.DataType) -> list[_Piece]:
+    """The fields ``names`` of each row, with commas between them."""
+    pieces: list[_Piece] = []
+    for name in names:
+        if name == "raw":
+            pieces += [pa.array(map(_raw_field, batch.column(name).to_pylist()), text_type), ","]
+        else:
+            pieces += [f'"{name}":', *_value(batch, name, text_type), ","]
+    return pieces[:-1]
+
+
+def _fields_by_run(batch: pa.RecordBatch, names: list[str], text_type: pa.DataType) -> list[_Piece]:
+    """The same as ``_fields``, but of equal rows, one after the other, only the first is encoded."""
+    columns, rows = batch.select(names), len(batch)
+    new = np.zeros(rows, bool)
+    new[0] = True
+    for column in columns.columns:
+        new[1:] |= pc.not_equal(column.slice(1), column.slice(0, rows - 1)).to_numpy(zero_copy_only=False)
+    first = columns.take(pa.array(np.flatnonzero(new)))
+    texts = _join(_fields(first, names, text_type), text_type)
+    return [texts[0].as_py() if len(texts) == 1 else texts.take(pa.array(np.cumsum(new) - 1))]
+
+
+def _value(batch: pa.RecordBatch, name: str, text_type: pa.DataType) -> list[_Piece]:
+    """The JSON of the column ``name`` in each row."""
     column = batch.column(name)
     if name == "embedding":
-        return schemas.embeddings(batch)
+        vectors = schemas.embeddings(batch)
+        return [pa.array([orjson.dumps(row, option=_NUMPY) for row in vectors], text_type)]
+    if name in _JSON_COLUMNS:
+        return [_cast(column, text_type)]
     if column.type == TIMESTAMP:
-        column = _rfc3339(column)
-    values: list[Any] = column.to_pylist()
-    return map(orjson.Fragment, values) if name in _JSON_COLUMNS else values
+        return ['"', _times(column, text_type), 'Z"']
+    if column.type in (pa.string(), pa.large_string()):
+        return ['"', _escaped(_cast(column, text_type)), '"']
+    return [_cast(_numbers(column), text_type)]
 
 
-def _rfc3339(times: pa.Array) -> pa.Array:
-    # Python's datetime is no help: it begins at the year 1, and a window may start before. The cast removes
+def _cast(texts: pa.Array, text_type: pa.DataType) -> pa.Array:
+    # Arrow's cast takes its time even if there is nothing to do.
+    return texts if texts.type == text_type else texts.cast(text_type)
+
+
+def _times(times: pa.Array, text_type: pa.DataType) -> pa.Array:
+    # Python's datetime is no help: it begins at the year 1, and a window may start before. The view removes
     # the zone, because Arrow takes several times as long to format times with a zone.
-    texts = times.cast(pa.timestamp("us")).cast(pa.string())
-    return pc.binary_join_element_wise(pc.replace_substring(texts, " ", "T"), "Z", "")
+    return pc.replace_substring(times.view(pa.timestamp("us")).cast(text_type), " ", "T")
 
 
-def _with_readable_raw(row: dict[str, Any]) -> dict[str, Any]:
-    raw = row.pop("raw")
+def _escaped(texts: pa.Array) -> pa.Array:
+    _, offsets, data = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32 if texts.type == pa.string() else np.int64)
+    used = bytes(memoryview(data)[ends[texts.offset] : ends[texts.offset + len(texts)]])
+    # The backslash is the highest, so it comes before the characters whose escapes have a backslash.
+    for code in sorted(set(used.translate(None, _PLAIN)), reverse=True):
+        texts = pc.replace_substring(texts, chr(code), orjson.dumps(chr(code))[1:-1].decode())
+    return texts
+
+
+def _numbers(column: pa.Array) -> pa.Array:
+    # orjson, because Arrow formats some floats in another way.
+    text = orjson.dumps(column.to_numpy(), option=_NUMPY)
+    characters = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero((characters == ord(",")) | (characters == ord("]")))
+    offsets = np.zeros(len(column) + 1, np.int32)
+    offsets[1:] = ends - np.arange(1, len(column) + 1)  # the characters before each end that are removed
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text.translate(None, b"[,]"))]
+    return pa.Array.from_buffers(pa.string(), len(column), buffers)
+
+
+def _raw_field(raw: bytes) -> bytes:
     try:
-        row["raw"] = raw.decode()
+        return b'"raw":' + orjson.dumps(raw.decode())
     except UnicodeDecodeError:
-        row["raw_base64"] = b64encode(raw).decode()
-    return row
+        return b'"raw_base64":"' + b64encode(raw) + b'"'

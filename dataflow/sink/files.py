@@ -15,7 +15,7 @@ from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Settings
 from dataflow.sink import Stream
 from dataflow.sink.conflicts import refuse_conflicts
-from dataflow.sink.encoding import json_rows
+from dataflow.sink.encoding import json_lines
 from dataflow.sink.parquet import ParquetSink
 from dataflow.sink.paths import check_type, real_path, write_errors
 
@@ -80,7 +80,7 @@ class _JsonLinesPartition(StatefulSinkPartition[pa.RecordBatch, int]):
     def write_batch(self, values: list[pa.RecordBatch]) -> None:
         with write_errors(self._path):
             for batch in values:
-                self._file.write(b"".join(json_rows(batch)))
+                self._file.write(json_lines(batch))
             self._file.flush()
 
     def snapshot(self) -> int:

@@ -15,7 +15,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from dataflow.endpoints.uri import Uri
 from dataflow.settings import Settings
 from dataflow.sink import Stream
-from dataflow.sink.encoding import json_rows
+from dataflow.sink.encoding import json_lines
 
 
 def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "StdioSink":
@@ -50,7 +50,7 @@ class _StdioPartition(StatelessSinkPartition[tuple[str, pa.RecordBatch]]):
         try:
             for _, batch in items:
                 with _WRITES:
-                    self._write(memoryview(b"".join(json_rows(batch))))
+                    self._write(json_lines(batch))
         except BrokenPipeError:
             # The reader, for example `| head`, has closed the pipe. Python ignores SIGPIPE; the process ends
             # with the exit code of a program that SIGPIPE ends.

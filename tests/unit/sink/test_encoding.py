@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dataflow.clock import rfc3339
 from dataflow.items import schemas
 from dataflow.items.schemas import LATE, SCORED, WINDOW_SUMMARY, dead_letters
-from dataflow.sink.encoding import IDENTITY, cut_dead_letter, json_rows, row_ids
+from dataflow.sink.encoding import IDENTITY, cut_dead_letter, json_lines, json_rows, row_ids
 from tests.support.batches import filled as batch
 
 
@@ -31,6 +31,18 @@ def test_a_scored_row() -> None:
         '"revision":1,"id":"i","ts":"2026-11-23T12:00:00.000005Z","text":"\\"é\\n","score":0.5,"cluster":1,'
         '"model":"x","model_version":"x","attributes":{"b":1,"a":[null,1.0]}}\n'
     )
+
+
+def test_a_row_is_the_same_in_a_batch_of_many_keys_and_alone() -> None:
+    rows = [
+        batch(SCORED, 400, key=key, revision=revision, model=model)
+        for key, revision, model in (("a", 0, "m"), ("b", 0, "m"), ("b", 1, "m"), ("b", 1, "n"))
+    ]
+    whole = pa.concat_batches(rows)
+    expected = [json_rows(each.slice(0, 1))[0] for each in rows for _ in range(400)]
+    assert len(set(expected)) == 4
+    assert json_rows(whole) == expected
+    assert bytes(json_lines(whole)) == b"".join(expected)
 
 
 def test_an_embedding_is_a_list_of_its_float32_numbers() -> None:
