@@ -1,18 +1,18 @@
 """``python -m benchmarks.pipeline``: how many events a second does the whole pipeline take on one core?
 
 It reads a file, decodes it, embeds with the null embedder (384 floats), makes windows of 10 minutes that
-start every 5 minutes, scores them with a scorer that costs nothing, and writes JSON lines.
+start every 5 minutes, scores them with a scorer that costs little, and writes JSON lines.
 """
 
 import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -20,6 +20,18 @@ import pandas as pd
 
 from benchmarks.kit.measure import medians, race, table
 
+
+class Case(NamedTuple):
+    """``keys``: the number of keys. ``overlap``: length/slide."""
+
+    keys: int
+    scorer: str
+    overlap: int = 2
+
+
+ZEROS = "benchmarks.pipeline:zeros"
+KEYS = (Case(1, ZEROS), Case(1, "mean"), Case(10_000, "mean"), Case(100_000, "mean"))
+OVERLAPS = tuple(Case(1, "mean", overlap) for overlap in (1, 2, 10, 60))
 COMMAND = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -29,8 +41,8 @@ def zeros(window: pd.DataFrame) -> "np.ndarray[Any, np.dtype[np.float64]]":
     return np.zeros(len(window))
 
 
-def write(path: Path, rows: int) -> None:
-    """Short log lines of one key, 20 a second, out of order by up to half a minute."""
+def write(path: Path, rows: int, keys: int) -> None:
+    """Short log lines, 20 a second, out of order by up to half a minute. The keys take turns."""
     rng = np.random.default_rng(1)
     at = np.arange(rows) * 0.05 + rng.uniform(0, 30, rows)
     users = rng.integers(0, 50_000, rows)
@@ -38,16 +50,23 @@ def write(path: Path, rows: int) -> None:
         for number, (second, user) in enumerate(zip(at.tolist(), users.tolist(), strict=True)):
             ts = (START + timedelta(seconds=second)).isoformat()
             text = f"user {user} logged in from 10.0.{user % 256}.{user // 256}"
-            file.write(orjson.dumps({"id": f"e{number}", "ts": ts, "text": text}) + b"\n")
+            event = {"id": f"e{number}", "ts": ts, "text": text}
+            if keys > 1:
+                event["host"] = f"host-{number % keys}"
+            file.write(orjson.dumps(event) + b"\n")
 
 
-def environment(source: Path, scores: Path) -> dict[str, str]:
-    return os.environ | {
+def environment(source: Path, scores: Path, case: Case) -> dict[str, str]:
+    key = {"DRIFTLINE_SOURCE__KEY_FIELD": "host"} if case.keys > 1 else {}
+    return {
+        **os.environ,
+        **key,
         "DRIFTLINE_SOURCE__URI": f"file:{source}",
         "DRIFTLINE_SOURCE__ID_FIELD": "id",
         "DRIFTLINE_EMBED__KIND": "null",
-        "DRIFTLINE_SCORE__KIND": "benchmarks.pipeline:zeros",
+        "DRIFTLINE_SCORE__KIND": case.scorer,
         "DRIFTLINE_SINK__SCORES": f"file:{scores}",
+        "DRIFTLINE_WINDOW__SLIDE": f"{600 / case.overlap}s",
         "DRIFTLINE_LOG__LEVEL": "error",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -61,28 +80,48 @@ def on_one_core(variables: Mapping[str, str]) -> Callable[[], object]:
     )
 
 
+def measure(cases: Sequence[Case], events: int, runs: int) -> list[tuple[str, ...]]:
+    """A row of the table for each case."""
+    with TemporaryDirectory() as folder:
+        empty, scores = Path(folder, "empty.jsonl"), Path(folder, "out.jsonl")
+        empty.touch()
+        sources = {keys: Path(folder, f"{keys}.jsonl") for keys in {case.keys for case in cases}}
+        for keys, path in sources.items():
+            write(path, events, keys)
+        candidates = {"start": on_one_core(environment(empty, scores, cases[0]))}
+        for case in cases:
+            candidates[str(case)] = on_one_core(environment(sources[case.keys], scores, case))
+        took = medians(race(runs, candidates))
+    first = took[str(cases[0])].wall - took["start"].wall
+    rows = []
+    for case in cases:
+        seconds = took[str(case)].wall - took["start"].wall
+        out = events * case.overlap
+        rows.append(
+            (
+                f"{case.keys:,}",
+                case.scorer.rpartition(":")[2],
+                f"{case.overlap}",
+                f"{seconds:.1f}",
+                f"{events / seconds:,.0f}",
+                f"{out / seconds:,.0f}",
+                f"{first / seconds:.2f}",
+            )
+        )
+    return rows
+
+
+HEADS = ("keys", "scorer", "length/slide", "s after the start", "events/s", "rows out/s", "to the first")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pipeline")
     parser.add_argument("--events", type=int, default=200_000, help="default: %(default)s")
     parser.add_argument("--runs", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--overlap", action="store_true", help="measure length/slide from 1 to 60 instead")
     arguments = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        source, empty, scores = (Path(folder, name) for name in ("in.jsonl", "empty.jsonl", "out.jsonl"))
-        write(source, arguments.events)
-        empty.touch()
-        took = medians(
-            race(
-                arguments.runs,
-                {
-                    "start": on_one_core(environment(empty, scores)),
-                    "all": on_one_core(environment(source, scores)),
-                },
-            )
-        )
-    start, seconds = took["start"].wall, took["all"].wall - took["start"].wall
-    rate = f"{arguments.events / seconds:,.0f}" if seconds > 0 else "too few events to measure"
-    row = (f"{arguments.events:,}", f"{start:.1f}", f"{seconds:.1f}", rate)
-    table("The whole pipeline on one core", ("events", "s to start", "s after the start", "events/s"), [row])
+    cases = OVERLAPS if arguments.overlap else KEYS
+    table("The whole pipeline on one core", HEADS, measure(cases, arguments.events, arguments.runs))
 
 
 if __name__ == "__main__":

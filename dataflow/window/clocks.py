@@ -3,13 +3,13 @@
 All times are integers: microseconds since the Unix epoch, UTC.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from dataflow import settings
-from dataflow.clock import NEVER, micros
+from dataflow.clock import micros
 from dataflow.items.arrays import Int64s
 from dataflow.window.assigner import Events
 from dataflow.window.group import Key
@@ -40,34 +40,24 @@ class Clocks(Protocol):
     def finish(self, key: Key, value: int) -> None:
         """Move the watermark of a key to ``value`` or above: a finite input has ended."""
 
-    def values(self) -> Iterable[int]:
-        """The watermarks."""
-
     def snapshot(self) -> Any:
         """The state as plain data."""
 
 
 class StreamClock:
-    """The watermark of the stream, which all keys share. The stamps bring it."""
-
-    def __init__(self, state: Any = None) -> None:
-        self._value: int = NEVER if state is None else state
+    """The watermark of the stream, which all keys share. The stamps bring it, so there is no state."""
 
     def observe(self, stamp: Stamp, events: Events, now_us: int) -> Observed:
-        self._value = int(stamp.watermark[-1])
-        return Observed(stamp.watermark[:-1], {None: self._value})
+        return Observed(stamp.watermark[:-1], {None: int(stamp.watermark[-1])})
 
     def tick(self, now_us: int, stalled_us: int) -> Mapping[Key, int]:
         return {}
 
     def finish(self, key: Key, value: int) -> None:
-        self._value = max(self._value, value)
+        """Nothing is left to do."""
 
-    def values(self) -> Iterable[int]:
-        return [self._value]
-
-    def snapshot(self) -> int:
-        return self._value
+    def snapshot(self) -> None:
+        """``None``: there is no state."""
 
 
 class KeyClocks:
@@ -116,10 +106,6 @@ class KeyClocks:
         for key in old:
             del self._keys[key], self._arrived[key]
         return old
-
-    def values(self) -> Iterable[int]:
-        # Copied first, because the gauges ask in another thread.
-        return [watermark.value for watermark in list(self._keys.values())]
 
     def snapshot(self) -> list[tuple[Key, Any]]:
         return [(key, watermark.snapshot()) for key, watermark in self._keys.items()]

@@ -1,6 +1,6 @@
 """The state of one key group, which the parts of the window machine share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,17 @@ class Group:
                         extents[pane] = Extent(*self.assigner.extent(key, pane), level)
                     needed[chunk].setdefault(key, {})[extents[pane]] = None
         output.orders.extend(
-            Trim(chunk, {key: tuple(extents) for key, extents in needed[chunk].items()}, rows)
+            Trim(chunk, {key: _joined(extents) for key, extents in needed[chunk].items()}, rows)
             for chunk, rows in trimmed.items()
         )
+
+
+def _joined(extents: Iterable[Extent]) -> tuple[Extent, ...]:
+    """The same rows in fewer extents: those that touch are one."""
+    joined: list[Extent] = []
+    for extent in sorted(extents):
+        if joined and joined[-1].end == extent.start and joined[-1].level == extent.level:
+            joined[-1] = joined[-1]._replace(end=extent.end)
+        else:
+            joined.append(extent)
+    return tuple(joined)

@@ -52,10 +52,9 @@ class Windows:
 
     def __init__(self, options: settings.Window, now_us: int, state: Mapping[str, Any] | None = None) -> None:
         self._group = Group(options, state)
-        clocks = state["clocks"] if state else None
-        self._clocks: Clocks = (
-            KeyClocks(options, now_us, clocks) if self._group.of_keys else StreamClock(clocks)
-        )
+        self._clocks: Clocks = StreamClock()
+        if self._group.of_keys:
+            self._clocks = KeyClocks(options, now_us, state["clocks"] if state else None)
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
@@ -64,7 +63,7 @@ class Windows:
     @property
     def watermarks(self) -> Iterable[int]:
         """The watermark of the stream, or the watermarks of the keys."""
-        return self._clocks.values()
+        return list(self._group.fired.values())
 
     @property
     def open(self) -> int:
