@@ -34,7 +34,7 @@ def cosine(vectors: Vectors) -> Doubles:
     if not middle.any():
         return np.ones(len(exact))
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(middle)
-    return 1 - exact @ middle / lengths
+    distances: Doubles = 1 - exact @ middle / lengths
 
 
 def kmeans(vectors: Vectors) -> Doubles:

@@ -10,7 +10,7 @@ from dataflow.items.schemas import embeddings
 from dataflow.score.scorers.base import Scores, whole
 from dataflow.score.scorers.clusters import cluster
 from dataflow.score.scorers.equal import first_equal
-from dataflow.score.scorers.pairs import SMALL, Doubles, dot_products
+from dataflow.score.scorers.pairs import SMALL, Doubles
 from dataflow.score.scorers.quiet import Quiet
 from dataflow.settings import Score
 
@@ -77,10 +77,10 @@ class KMeansScorer:
             for start in range(0, len(alike), together):
                 some = alike[start : start + together]
                 begins = offsets[some]
-                dots = np.stack([dot_products(vectors[begin : begin + size]) for begin in begins.tolist()])
+                windows = [vectors[begin : begin + size] for begin in begins.tolist()]
                 places = begins[:, None] + np.arange(size)
                 earlier = first[places] - begins[:, None]
-                found = cluster(dots, earlier, self._clusters, self._seed, vectors.shape[1])
+                found = cluster(windows, earlier, self._clusters, self._seed)
                 values[places[found.certain]] = found.distances[found.certain]
                 labels[places[found.certain]] = found.labels[found.certain]
                 rest.append(some[~found.certain])
