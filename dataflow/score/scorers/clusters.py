@@ -124,6 +124,8 @@ def _iterate(dots: Doubles, seeds: Int64s, tolerance: Doubles) -> Clusters:
         found.distances[run.at[ends]] = np.sqrt(np.maximum(squares[ends].min(axis=2), 0))
         found.certain[run.at[ends]] = True
         run.keep(is_clear & ~ends)
+        if not len(run.at):
+            break
         run.keep(run.move())
     return found
 
