@@ -135,8 +135,10 @@ def _is_clear(squares: Doubles, labels: Int64s, lengths: Doubles, shares: Double
 
     scikit-learn rounds at the size of the vectors that are added up, not of the centroid that they make.
     """
-    size = np.sqrt((lengths[:, :, None] * shares).sum(axis=1, keepdims=True))
-    error = _DISTANCE_ERROR * size * (np.sqrt(lengths)[:, :, None] + size)
+    # Rounding can make the squared length of an event at the mean negative.
+    lengths = np.maximum(lengths, 0)[:, :, None]
+    size = np.sqrt((lengths * shares).sum(axis=1, keepdims=True))
+    error = _DISTANCE_ERROR * size * (np.sqrt(lengths) + size)
     label = labels[:, :, None]
     nearest, its_error = (np.take_along_axis(array, label, axis=2) for array in (squares, error))
     is_near = squares - nearest <= error + its_error

@@ -52,12 +52,13 @@ class KMeansScorer:
         values = np.zeros(len(first))
         distinct = np.add.reduceat(is_first, offsets[:-1], dtype=np.int64)
         open_segments = np.flatnonzero(distinct > self._clusters)
-        with self._quiet(), warnings.catch_warnings():
-            # Equal events can leave some clusters empty; the distances are still right.
-            warnings.simplefilter("ignore", self._warning)
-            rest = self._score_small(vectors, offsets, first, open_segments, values, labels)
-            self._score_each(vectors, offsets, rest, values, labels)
-        # Rounding depends on the place of a row in a matrix.
+        if len(open_segments):
+            with self._quiet(), warnings.catch_warnings():
+                # Equal events can leave some clusters empty; the distances are still right.
+                warnings.simplefilter("ignore", self._warning)
+                rest = self._score_small(vectors, offsets, first, open_segments, values, labels)
+                self._score_each(vectors, offsets, rest, values, labels)
+        # Rounding depends on the place of a row in a matrix, so equal events have the score of the first one.
         return Scores.of(values[first], labels)
 
     def _score_small(

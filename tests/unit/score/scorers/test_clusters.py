@@ -46,6 +46,13 @@ def test_windows_do_not_depend_on_each_other() -> None:
             np.testing.assert_allclose(distances, alone.distances[0], atol=1e-12)
 
 
+def test_an_event_may_be_at_the_mean() -> None:
+    half = unit_vectors(10, seed=2)
+    window = np.vstack([half, -half, np.zeros((1, half.shape[1]), np.float32)]) + np.float32(0.1)
+    found, expected = clustered(window[None]), KMeans(CLUSTERS, random_state=SEED).fit(window)
+    assert not found.certain[0] or found.labels[0].tolist() == expected.labels_.tolist()
+
+
 def corners() -> npt.NDArray[np.float32]:
     """Events at equal distances: each choice is one between equals."""
     return np.eye(8, dtype=np.float32)
