@@ -34,14 +34,16 @@ def cosine(vectors: Vectors) -> Doubles:
     if not middle.any():
         return np.ones(len(exact))
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(middle)
-    return 1 - exact @ middle / lengths
+    distances: Doubles = 1 - exact @ middle / lengths
+    return distances
 
 
 def kmeans(vectors: Vectors) -> Doubles:
     if len(np.unique(vectors, axis=0)) <= CLUSTERS:
         return np.zeros(len(vectors))
     fitted = KMeans(CLUSTERS, random_state=42).fit(vectors)
-    return np.linalg.norm(vectors - fitted.cluster_centers_[fitted.labels_], axis=1).astype(np.float64)
+    distances: Doubles = np.linalg.norm(vectors - fitted.cluster_centers_[fitted.labels_], axis=1)
+    return distances
 
 
 def knn(vectors: Vectors) -> Doubles:

@@ -1,25 +1,24 @@
 """The clusters of scikit-learn's ``KMeans`` for many small windows at once.
 
 scikit-learn takes milliseconds for a window of 30 events, nearly all of them before and after the arithmetic.
-Here many windows of one size go through each step of the same algorithm together: greedy k-means++ (Arthur
-and Vassilvitskii, "k-means++: the advantages of careful seeding", 2007) with the same random numbers, then
-Lloyd's iterations. All steps read the dot products of a window's events, which are computed once.
+Here many windows of one size go through each step of the same algorithm together: the same seeds
+(:mod:`dataflow.score.scorers.seeds`), then Lloyd's iterations. All steps read the dot products of a window's
+events, which are computed once.
 
 The algorithm is a sequence of choices. Where rounding could turn a choice, the window is not certain, and
 scikit-learn itself has to decide.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 
-from dataflow.items.arrays import Bools, Int64s
-from dataflow.score.scorers.pairs import Doubles, squared_distances
+from dataflow.items.arrays import Bools, Int64s, Vectors
+from dataflow.score.scorers.pairs import Doubles, dot_products
+from dataflow.score.scorers.seeds import find_seeds
 
-#: How far a sum of ``n`` float32 may be off, relative to the sum and to the square root of ``n``: nine times
-#: the standard deviation.
-_SUM_ERROR = 2 * float(np.finfo(np.float32).eps)
 #: How far a dot product of float64 may be off, relative to the lengths of the vectors.
 _DOT_ERROR = 1e-14
 #: How far scikit-learn's float32 distance of an event and a centroid may be off, relative to their lengths:
@@ -31,23 +30,6 @@ _TOLERANCE = 1e-4
 _MOVED_ERROR = 0.02
 #: Windows that need more iterations are left to scikit-learn.
 _MOST_ITERATIONS = 30
-
-
-class Draws(NamedTuple):
-    """The random numbers that ``KMeans`` draws for a window of one size.
-
-    ``first``: the event that is the first seed. ``shares``: ``(clusters - 1, trials)`` float64 in [0, 1), for
-    each of the other seeds a number for each candidate.
-    """
-
-    first: int
-    shares: Doubles
-
-    @classmethod
-    def of(cls, events: int, clusters: int, seed: int) -> "Draws":
-        random = np.random.RandomState(seed)
-        first = int(random.choice(events, p=np.full(events, 1 / np.float32(events), np.float32)))
-        return cls(first, random.uniform(size=(clusters - 1, 2 + int(np.log(clusters)))))
 
 
 class Clusters(NamedTuple):
@@ -63,56 +45,22 @@ class Clusters(NamedTuple):
     certain: Bools
 
 
-def cluster(dots: Doubles, first: Int64s, clusters: int, seed: int, dim: int) -> Clusters:
+def cluster(windows: Sequence[Vectors], first: Int64s, clusters: int, seed: int) -> Clusters:
     """Cluster each window as ``KMeans(clusters, random_state=seed)`` does.
 
-    ``dots``: ``(w, n, n)``, the dot products of the embeddings of each window, which have ``dim`` numbers.
-    ``first``: ``(w, n)``, for each event the first event of the window that equals it. Each window has more
-    than ``clusters`` distinct events.
+    ``windows``: the embeddings of ``w`` windows, ``(n, dim)`` each, with more than ``clusters`` distinct
+    events. ``first``: ``(w, n)``, for each event the first event of the window that equals it.
     """
-    error = dots.shape[1] * _DOT_ERROR * dots.diagonal(axis1=1, axis2=2).max(axis=1)
+    dots = np.stack([dot_products(window) for window in windows])
+    error = _DOT_ERROR * dots.diagonal(axis1=1, axis2=2).max(axis=1)
     # The mean moves to zero, as in scikit-learn, which then rounds less.
     means = dots.mean(axis=1)
     dots = dots - means[:, :, None] - means[:, None, :] + means.mean(axis=1)[:, None, None]
     variance = dots.diagonal(axis1=1, axis2=2).mean(axis=1)
-    seeds, certain = _seeds(dots, error, first, Draws.of(dots.shape[1], clusters, seed))
-    # Between events that are all nearly equal, the products leave no difference to see.
-    certain &= error < _SUM_ERROR * variance
-    return _iterate(dots, seeds, certain, _TOLERANCE / dim * variance)
-
-
-def _seeds(dots: Doubles, error: Doubles, first: Int64s, draws: Draws) -> tuple[Int64s, Bools]:
-    """``(w, clusters)`` the events where the centroids begin, and ``(w,)`` whether that is certain.
-
-    ``error``: ``(w,)``, how far a sum of distances may be off that is very small.
-    """
-    windows, events = np.arange(len(dots))[:, None], dots.shape[1]
-    squares = squared_distances(dots)
-    chosen = np.empty((len(dots), len(draws.shares) + 1), np.int64)
-    chosen[:, 0] = draws.first
-    certain, nearest = np.ones(len(dots), np.bool_), squares[:, draws.first]
-    for seed, shares in enumerate(draws.shares, 1):
-        total = nearest.sum(axis=1, keepdims=True)
-        margin = np.sqrt(events) * _SUM_ERROR * total + error[:, None]
-        sums = np.cumsum(nearest, axis=1)
-        candidates = _places(sums, shares * total - margin)
-        others = _places(sums, shares * total + margin)
-        certain &= (first[windows, candidates] == first[windows, others]).all(axis=1)
-        closer = np.minimum(nearest[:, None], squares[windows, candidates])
-        totals = closer.sum(axis=2)
-        best = totals.argmin(axis=1)[:, None]
-        chosen[:, seed] = candidates[windows, best][:, 0]
-        is_other = first[windows, candidates] != first[windows, chosen[:, seed, None]]
-        certain &= ~(is_other & (totals <= totals[windows, best] + margin)).any(axis=1)
-        nearest = closer[windows, best][:, 0]
-    return chosen, certain
-
-
-def _places(sums: Doubles, values: Doubles) -> Int64s:
-    """``(w, t)`` for each value, the first of the ascending ``sums`` of its window that is not below it."""
-    places = np.count_nonzero(sums[:, None, :] < values[:, :, None], axis=2)
-    last: Int64s = np.minimum(places, sums.shape[1] - 1)
-    return last
+    seeds = find_seeds(windows, dots, error, first, clusters, seed)
+    found = _iterate(dots, seeds, _TOLERANCE / windows[0].shape[1] * variance)
+    # The products of events that are nearly equal leave no difference to see.
+    return found._replace(certain=found.certain & (error < _DISTANCE_ERROR * variance))
 
 
 @dataclass
@@ -157,13 +105,14 @@ class _Open:
         return is_certain
 
 
-def _iterate(dots: Doubles, seeds: Int64s, certain: Bools, tolerance: Doubles) -> Clusters:
+def _iterate(dots: Doubles, seeds: Int64s, tolerance: Doubles) -> Clusters:
     """Lloyd's iterations from the events ``seeds`` on, until the clusters stay the same or hardly move."""
-    found = Clusters(np.zeros(dots.shape[:2], np.int64), np.zeros(dots.shape[:2]), np.zeros_like(certain))
+    windows = len(dots)
+    none = np.zeros(windows, np.bool_)
+    found = Clusters(np.zeros(dots.shape[:2], np.int64), np.zeros(dots.shape[:2]), none.copy())
     shares = (np.arange(dots.shape[1])[:, None] == seeds[:, None, :]).astype(np.float64)
-    labels, number = np.full(dots.shape[:2], -1), np.arange(len(dots))
-    run = _Open(number, dots, tolerance, shares, dots @ shares, labels, np.zeros_like(certain))
-    run.keep(certain)
+    labels = np.full(dots.shape[:2], -1)
+    run = _Open(np.arange(windows), dots, tolerance, shares, dots @ shares, labels, none)
     for _ in range(_MOST_ITERATIONS):
         lengths = run.dots.diagonal(axis1=1, axis2=2)
         centroids = (run.shares * run.products).sum(axis=1, keepdims=True)
@@ -175,6 +124,8 @@ def _iterate(dots: Doubles, seeds: Int64s, certain: Bools, tolerance: Doubles) -
         found.distances[run.at[ends]] = np.sqrt(np.maximum(squares[ends].min(axis=2), 0))
         found.certain[run.at[ends]] = True
         run.keep(is_clear & ~ends)
+        if not len(run.at):
+            break
         run.keep(run.move())
     return found
 
@@ -184,8 +135,10 @@ def _is_clear(squares: Doubles, labels: Int64s, lengths: Doubles, shares: Double
 
     scikit-learn rounds at the size of the vectors that are added up, not of the centroid that they make.
     """
-    size = np.sqrt((lengths[:, :, None] * shares).sum(axis=1, keepdims=True))
-    error = _DISTANCE_ERROR * size * (np.sqrt(lengths)[:, :, None] + size)
+    # Rounding can make the squared length of an event at the mean negative.
+    lengths = np.maximum(lengths, 0)[:, :, None]
+    size = np.sqrt((lengths * shares).sum(axis=1, keepdims=True))
+    error = _DISTANCE_ERROR * size * (np.sqrt(lengths) + size)
     label = labels[:, :, None]
     nearest, its_error = (np.take_along_axis(array, label, axis=2) for array in (squares, error))
     is_near = squares - nearest <= error + its_error

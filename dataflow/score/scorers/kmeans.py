@@ -10,7 +10,7 @@ from dataflow.items.schemas import embeddings
 from dataflow.score.scorers.base import Scores, whole
 from dataflow.score.scorers.clusters import cluster
 from dataflow.score.scorers.equal import first_equal
-from dataflow.score.scorers.pairs import SMALL, Doubles, dot_products
+from dataflow.score.scorers.pairs import SMALL, Doubles
 from dataflow.score.scorers.quiet import Quiet
 from dataflow.settings import Score
 
@@ -52,12 +52,13 @@ class KMeansScorer:
         values = np.zeros(len(first))
         distinct = np.add.reduceat(is_first, offsets[:-1], dtype=np.int64)
         open_segments = np.flatnonzero(distinct > self._clusters)
-        with self._quiet(), warnings.catch_warnings():
-            # Equal events can leave some clusters empty; the distances are still right.
-            warnings.simplefilter("ignore", self._warning)
-            rest = self._score_small(vectors, offsets, first, open_segments, values, labels)
-            self._score_each(vectors, offsets, rest, values, labels)
-        # Rounding depends on the place of a row in a matrix.
+        if len(open_segments):
+            with self._quiet(), warnings.catch_warnings():
+                # Equal events can leave some clusters empty; the distances are still right.
+                warnings.simplefilter("ignore", self._warning)
+                rest = self._score_small(vectors, offsets, first, open_segments, values, labels)
+                self._score_each(vectors, offsets, rest, values, labels)
+        # Rounding depends on the place of a row in a matrix, so equal events have the score of the first one.
         return Scores.of(values[first], labels)
 
     def _score_small(
@@ -77,10 +78,10 @@ class KMeansScorer:
             for start in range(0, len(alike), together):
                 some = alike[start : start + together]
                 begins = offsets[some]
-                dots = np.stack([dot_products(vectors[begin : begin + size]) for begin in begins.tolist()])
+                windows = [vectors[begin : begin + size] for begin in begins.tolist()]
                 places = begins[:, None] + np.arange(size)
                 earlier = first[places] - begins[:, None]
-                found = cluster(dots, earlier, self._clusters, self._seed, vectors.shape[1])
+                found = cluster(windows, earlier, self._clusters, self._seed)
                 values[places[found.certain]] = found.distances[found.certain]
                 labels[places[found.certain]] = found.labels[found.certain]
                 rest.append(some[~found.certain])

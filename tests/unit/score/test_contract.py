@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataflow.score.scorers import SCORERS, Scorer, Scores, SegmentScorer, open_scorer, score_segments
+from dataflow.score.scorers import SCORERS, Scorer, Scores, open_scorer, score_segments
 from dataflow.settings import Score
 from tests.support import scorers
 from tests.support.batches import embedded, unit_vectors
@@ -71,11 +71,6 @@ def test_segments_score_as_each_of_them_alone(kind: str, sizes: list[int]) -> No
     np.testing.assert_allclose(
         together.values, np.concatenate([each.values for each in alone]), rtol=0, atol=1e-12
     )
-
-
-@pytest.mark.parametrize("kind", list(SCORERS))
-def test_the_named_scorers_take_all_segments_in_one_call(kind: str) -> None:
-    assert isinstance(scorer(kind), SegmentScorer)
 
 
 @pytest.mark.parametrize("kind", KINDS)

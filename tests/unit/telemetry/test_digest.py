@@ -4,15 +4,18 @@ import logging
 from collections import Counter
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow.clock import rfc3339
 from dataflow.items import schemas
 from dataflow.items.schemas import REASONS
 from dataflow.settings import Log
 from dataflow.telemetry.digest import Digest
 from dataflow.telemetry.logs import Line
+from tests.support.batches import filled
 
 BATCHES = st.lists(st.tuples(st.floats(0, 30), st.lists(st.sampled_from(REASONS))), max_size=30)
 
@@ -66,11 +69,17 @@ def test_what_is_wrong_with_a_record_is_logged_on_request(
 
 def test_windows_are_logged_at_debug_only(caplog: pytest.LogCaptureFixture) -> None:
     # Before the year 1, where Python's datetime ends.
-    start = -(1 << 56)
+    start = pa.array([-(1 << 56)], pa.int64()).cast(schemas.TIMESTAMP)
+    one, two = (filled(schemas.WINDOW_SUMMARY, key=key, rows=n) for key, n in (("k", 3), ("j", 4)))
+    summary = pa.concat_batches([one.set_column(1, schemas.WINDOW_SUMMARY.field(1), start), two])
     digest = Digest(Log(), lambda: 0.0)
     with caplog.at_level(logging.INFO, "dataflow"):
-        digest.window("k", start, 0, 3)
+        digest.windows(summary)
         assert not caplog.records
     with caplog.at_level(logging.DEBUG, "dataflow"):
-        digest.window("k", start, 0, 3)
+        digest.windows(summary)
     assert "of 'k': 3 rows" in caplog.text
+    (first, second) = (record.msg for record in caplog.records)
+    assert isinstance(first, Line)
+    assert isinstance(second, Line)
+    assert (first.fields["window_start"], second.fields["key"]) == (rfc3339(-(1 << 56)), "j")

@@ -5,9 +5,8 @@ import numpy.typing as npt
 import pytest
 from sklearn.cluster import KMeans
 
-from dataflow.score.scorers.clusters import Clusters, Draws, cluster
+from dataflow.score.scorers.clusters import Clusters, cluster
 from dataflow.score.scorers.equal import first_equal
-from dataflow.score.scorers.pairs import dot_products
 from tests.support.batches import unit_vectors
 
 CLUSTERS, SEED = 4, 42
@@ -15,18 +14,11 @@ CLUSTERS, SEED = 4, 42
 
 def clustered(windows: npt.NDArray[np.float32]) -> Clusters:
     first = [first_equal(window, np.array([0, len(window)])) for window in windows]
-    dots = np.stack([dot_products(window) for window in windows])
-    return cluster(dots, np.stack(first), CLUSTERS, SEED, windows.shape[2])
+    return cluster(list(windows), np.stack(first), CLUSTERS, SEED)
 
 
 def shaped(count: int, events: int) -> npt.NDArray[np.float32]:
     return unit_vectors(count * events).reshape(count, events, -1)
-
-
-def test_the_random_numbers_are_those_of_scikit_learn() -> None:
-    random, draws = np.random.RandomState(SEED), Draws.of(30, 8, SEED)
-    assert draws.first == random.choice(30, p=np.full(30, 1 / 30))
-    assert draws.shares.tolist() == [random.uniform(size=4).tolist() for _ in range(7)]
 
 
 @pytest.mark.parametrize("events", [5, 30, 128])
@@ -52,6 +44,13 @@ def test_windows_do_not_depend_on_each_other() -> None:
         if certain:
             np.testing.assert_array_equal(labels, alone.labels[0])
             np.testing.assert_allclose(distances, alone.distances[0], atol=1e-12)
+
+
+def test_an_event_may_be_at_the_mean() -> None:
+    half = unit_vectors(10, seed=2)
+    window = np.vstack([half, -half, np.zeros((1, half.shape[1]), np.float32)]) + np.float32(0.1)
+    found, expected = clustered(window[None]), KMeans(CLUSTERS, random_state=SEED).fit(window)
+    assert not found.certain[0] or found.labels[0].tolist() == expected.labels_.tolist()
 
 
 def corners() -> npt.NDArray[np.float32]:
