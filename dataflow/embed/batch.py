@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dataflow.embed.base import Embedder
 from dataflow.items.arrays import Vectors
+from dataflow.items.rows import Rows, in_order
 from dataflow.items.schemas import EVENT, dead_letters, embedded_schema
 
 
@@ -39,13 +40,13 @@ def embed_batches(
 
 
 def one_version(embedder: Embedder, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """Make all embeddings in a window's ``rows`` come from one version of one model.
+    """Make all embeddings in the ``rows`` of windows come from one version of one model.
 
-    Returns the rows in (``ts``, ``id``) order, and dead letters. Nearly always the rows are ``rows`` itself.
-    After a change of version, or a restart with another version, the embedder embeds again the rows that its
-    current version did not embed. The rows that it refuses become dead letters.
+    Returns the rows in (``key``, ``ts``, ``id``) order, and dead letters. Nearly always the rows are
+    ``rows``. After a change of version, or a restart with another version, the embedder embeds again the rows
+    that its current version did not embed. The rows that it refuses become dead letters.
     """
-    while len(pc.unique(_models(rows))) > 1:
+    while any(len(pc.unique(rows.column(name))) > 1 for name in ("model", "model_version")):
         current = pa.scalar(f"{embedder.model} {embedder.version}")
         is_current = pc.equal(_models(rows), current)
         old = rows.filter(pc.invert(is_current)).select(EVENT.names)
@@ -54,8 +55,7 @@ def one_version(embedder: Embedder, rows: pa.RecordBatch) -> tuple[pa.RecordBatc
         if len(fresh) and _models(fresh)[0] != current:
             continue
         whole = pa.concat_batches([rows.filter(is_current), fresh])
-        order = pc.sort_indices(whole, sort_keys=[("ts", "ascending"), ("id", "ascending")])
-        return whole.take(order), refused
+        return in_order([Rows(whole)]), refused
     return rows, dead_letters([])
 
 

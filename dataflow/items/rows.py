@@ -6,9 +6,8 @@ window is gathered: each row goes from its batch straight to its place in the wi
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,80 +82,6 @@ class Rows:
     def rows(self) -> pa.RecordBatch:
         """The rows as a batch, in the order of ``indices``; copied, unless they are the whole batch."""
         return self.batch if self.indices is None else self.batch.take(pa.array(self.indices))
-
-
-class SortedBatch:
-    """A batch, and the order of its rows by event time.
-
-    The order is found when a part of the batch is first asked for.
-
-    >>> from dataflow.items.schemas import TIMESTAMP
-    >>> batch = pa.record_batch({"ts": pa.array([30, 10, 20], TIMESTAMP), "id": ["a", "b", "c"]})
-    >>> SortedBatch(batch).between(10, 30).rows().column("id").to_pylist()
-    ['b', 'c']
-    """
-
-    def __init__(self, batch: pa.RecordBatch) -> None:
-        self._all = Rows(batch)
-
-    @property
-    def batch(self) -> pa.RecordBatch:
-        """The batch."""
-        return self._all.batch
-
-    @cached_property
-    def _span(self) -> tuple[int, int]:
-        ts = event_times(self._all.batch)
-        return int(ts.min()), int(ts.max())
-
-    @cached_property
-    def _by_time(self) -> tuple[Int64s, Indices | None]:
-        """The sorted event times, and the indices of their rows; ``None`` if the rows are sorted already."""
-        ts = event_times(self._all.batch)
-        if len(ts) < 2 or (ts[1:] >= ts[:-1]).all():
-            return ts, None
-        order = np.argsort(ts, kind="stable")
-        return ts[order], order
-
-    @cached_property
-    def _by_key(self) -> tuple[dict[str, tuple[int, int]], Int64s, Indices]:
-        """The rows sorted by key and event time: where each key's rows are, the times, and the indices."""
-        batch = self._all.batch
-        keys = batch.column("key").dictionary_encode()
-        codes, ts = keys.indices.to_numpy(), event_times(batch)
-        order = np.lexsort((ts, codes))
-        bounds = codes[order].searchsorted(range(len(keys.dictionary) + 1)).tolist()
-        places = dict(zip(keys.dictionary.to_pylist(), itertools.pairwise(bounds), strict=True))
-        return places, ts[order], order
-
-    def of_keys(self, spans: Mapping[str, tuple[int, int]]) -> Rows:
-        """The rows of each key with event times in ``[start, end)``, in any order. Nothing is copied.
-
-        ``spans``: the key, and ``(start, end)`` in microseconds since the Unix epoch, UTC.
-        """
-        places, ts, order = self._by_key
-        # Look up the smaller of the two in the larger.
-        keys = spans if len(spans) <= len(places) else [key for key in places if key in spans]
-        found = []
-        for key in keys:
-            if key in places:
-                first, last = places[key]
-                low, high = (first + ts[first:last].searchsorted(spans[key])).tolist()
-                found.append(order[low:high])
-        return Rows(self._all.batch, np.concatenate(found) if found else np.empty(0, np.intp))
-
-    def between(self, start: int, end: int) -> Rows:
-        """The rows with event times in ``[start, end)``, in any order. Nothing is copied.
-
-        ``start``, ``end``: microseconds since the Unix epoch, UTC.
-        """
-        oldest, newest = self._span
-        if start <= oldest and newest < end:
-            return self._all
-        ts, order = self._by_time
-        low, high = ts.searchsorted((start, end)).tolist()
-        batch = self._all.batch
-        return Rows(batch.slice(low, high - low)) if order is None else Rows(batch, order[low:high])
 
 
 def in_order(parts: Sequence[Rows]) -> pa.RecordBatch:

@@ -30,7 +30,8 @@ from dataflow.clock import rfc3339
 from dataflow.errors import LostRowsError
 from dataflow.items.arrays import Int64s
 from dataflow.items.ipc import pack_embedded, unpack_embedded
-from dataflow.items.rows import Rows, SortedBatch, event_times
+from dataflow.items.rows import Rows, event_times
+from dataflow.items.sorted_batch import SortedBatch
 from dataflow.items.windows import KeyWindow, WholeWindows
 from dataflow.window.messages import Append, Drop, Extent, Gather, Gone, Order, Part, Replace, Trim
 from dataflow.window.sample import levels

@@ -1,6 +1,5 @@
 """Scores from the distance to the mean of the window."""
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +15,8 @@ Doubles = npt.NDArray[np.float64]
 
 #: How many rows are float64 at a time: they stay in the cache of the processor.
 _BLOCK_ROWS = 512
+#: A segment of so many rows is small.
+_SMALL = 8
 
 
 class MeanScorer:
@@ -71,17 +72,28 @@ class CosineScorer:
 
 def _blocks(vectors: Vectors, offsets: Int64s) -> Iterator[tuple[slice, Doubles, Doubles]]:
     """Blocks of rows: where, the ``(b, dim)`` vectors, and ``(b, dim)`` the mean of each row's segment."""
-    means = np.empty((len(offsets) - 1, vectors.shape[1]))
-    # A call for each segment, because np.add.reduceat reads a matrix column by column, which takes ten times
-    # as long.
-    for mean, (start, stop) in zip(means, itertools.pairwise(offsets.tolist()), strict=True):
-        np.add.reduce(vectors[start:stop], axis=0, dtype=np.float64, out=mean)
-    sizes = np.diff(offsets)
-    means /= sizes[:, None]
+    means, sizes = _means(vectors, offsets), np.diff(offsets)
     segment = np.repeat(np.arange(len(sizes)), sizes)
     for start in range(0, len(vectors), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
         yield block, vectors[block].astype(np.float64), means[segment[block]]
+
+
+def _means(vectors: Vectors, offsets: Int64s) -> Doubles:
+    """``(k, dim)`` the mean of each segment."""
+    sums, sizes = np.zeros((len(offsets) - 1, vectors.shape[1])), np.diff(offsets)
+    # np.add.reduceat reads a matrix column by column, which takes ten times as long as the two ways below. A
+    # call for each segment takes 2 us. So the first rows of all small segments are added at once, then their
+    # second rows, and so on.
+    small = sizes <= _SMALL
+    for place in range(int(sizes[small].max(initial=0))):
+        has_row = np.flatnonzero(small & (sizes > place))
+        sums[has_row] += vectors[offsets[has_row] + place]
+    for segment in np.flatnonzero(~small).tolist():
+        np.add.reduce(
+            vectors[offsets[segment] : offsets[segment + 1]], axis=0, dtype=np.float64, out=sums[segment]
+        )
+    return sums / sizes[:, None]
 
 
 def _dots(left: Doubles, right: Doubles) -> Doubles:
