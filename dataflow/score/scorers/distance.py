@@ -36,10 +36,18 @@ class MeanScorer:
         return self.score_segments(rows, whole(rows))
 
     def score_segments(self, rows: pa.RecordBatch, offsets: Int64s) -> Scores:
-        values = np.empty(len(rows))
-        for block, vectors, means in _blocks(embeddings(rows), offsets):
+        sizes = np.diff(offsets)
+        # An event that is alone is the mean. Where there are many keys, many events are alone.
+        together = np.flatnonzero(np.repeat(sizes > 1, sizes))
+        all_vectors = embeddings(rows)
+        if len(together) < len(rows):
+            all_vectors, offsets = all_vectors[together], np.cumsum([0, *sizes[sizes > 1]])
+        distances = np.empty(len(together))
+        for block, vectors, means in _blocks(all_vectors, offsets):
             offset = np.subtract(vectors, means, out=vectors)
-            values[block] = np.sqrt(_dots(offset, offset))
+            distances[block] = np.sqrt(_dots(offset, offset))
+        values = np.zeros(len(rows))
+        values[together] = distances
         return Scores.of(values)
 
 
