@@ -69,10 +69,11 @@ class _Columns(NamedTuple):
 
 
 def _columns(windows: WholeWindows, found: Segments) -> _Columns:
-    of_keys = map(windows.window, found.keys.to_pylist())
+    of_all = windows.windows
+    of_keys = [of_all] if isinstance(of_all, KeyWindow) else map(of_all.__getitem__, found.keys.to_pylist())
     # Rows that are all events are marked with -1, which no window has seen.
-    each = [(*ref, -1 if seen is None else seen) for ref, seen in of_keys]
-    start, end, revision, seen = np.array(each, np.int64).T
+    each = np.array([(*ref, -1 if seen is None else seen) for ref, seen in of_keys], np.int64)
+    start, end, revision, seen = np.broadcast_to(each, (len(found.keys), 4)).T
     return _Columns(start, end, revision, np.where(seen < 0, np.diff(found.offsets), seen))
 
 
