@@ -1,8 +1,8 @@
 """``python -m benchmarks.chaos --kills 200 --processes 1 2 3``: does ``kill -9`` change a row?
 
 Several streams (sliding windows with revisions and late events, sessions, one key over all partitions, many
-keys with few events, one watermark for all keys or one for each) run once undisturbed, and once killed and resumed again and again. Every row of every
-output must be the same, and must be there once.
+keys with few events, one watermark for all keys or one for each) run once undisturbed, and once killed and
+resumed again and again. Every row of every output must be the same, and must be there once.
 
 The seed decides when a kill comes, the snapshot interval, the number of processes of each start, and who is
 killed: all processes of a cluster, or one of them. When one process dies, the others end, except that bytewax

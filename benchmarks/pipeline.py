@@ -93,7 +93,7 @@ def measure(cases: Sequence[Case], events: int, runs: int) -> list[tuple[str, ..
             candidates[str(case)] = on_one_core(environment(sources[case.keys], scores, case))
         took = medians(race(runs, candidates))
     first = took[str(cases[0])].wall - took["start"].wall
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for case in cases:
         seconds = took[str(case)].wall - took["start"].wall
         out = events * case.overlap

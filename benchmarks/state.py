@@ -1,6 +1,8 @@
-"""``python -m benchmarks.state``: how much does the window state hold, for each byte that a window needs?"""
+"""``python -m benchmarks.state [rows|keys]``: how much does the state of windows hold?"""
 
 import argparse
+import gc
+import tracemalloc
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -8,17 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.kit.measure import table
-from benchmarks.kit.streams import stream
+from benchmarks.kit.state import WindowState
+from benchmarks.kit.streams import START_US, stream
 from dataflow.clock import micros
 from dataflow.settings import Window
-from dataflow.window.chunk import StoredChunk
-from dataflow.window.machine import Windows
-from dataflow.window.messages import Append, Drop, Trim
-from dataflow.window.progress import Stamped
 
 LENGTH = timedelta(minutes=10)
-OPTIONS = Window(kind="sliding", length=LENGTH, slide=LENGTH / 2, delay=timedelta(seconds=30))
+OPTIONS = Window(
+    kind="sliding", length=LENGTH, slide=LENGTH / 2, delay=timedelta(seconds=30), max_jump=timedelta(0)
+)
 ROWS_PER_WINDOW = (1_000, 10_000, 50_000, 200_000)
+KEYS = 100_000
 
 
 class StateBytes(NamedTuple):
@@ -32,35 +34,77 @@ def measure(rows_per_window: int) -> StateBytes:
     """The state after the last batch of a stream that is three windows long."""
     rate = rows_per_window / LENGTH.total_seconds()
     batches = stream(3 * rows_per_window, dim=64, events_per_second=rate, jitter_s=20)
-    machine = Windows(OPTIONS, 0)
-    chunks: dict[int, StoredChunk] = {}
+    state = WindowState(OPTIONS)
     for batch in batches:
-        for order in machine.push(Stamped(batch, ()), 0).orders:
-            if isinstance(order, Append | Trim):
-                chunks.setdefault(order.chunk, StoredChunk()).apply(order)
-            elif isinstance(order, Drop):
-                del chunks[order.chunk]
-    rows = [part for chunk in chunks.values() for part in chunk.batches]
+        state.push(batch)
+    rows = state.batches()
     buffers = [b for part in rows for column in part.columns for b in column.buffers() if b]
     held = sum({b.address: b.size for b in buffers}.values())
-    passed = machine.watermark - micros(OPTIONS.length)
+    passed = state.progress.watermark - micros(OPTIONS.length)
     first_needed = (passed // micros(OPTIONS.slide) + 1) * micros(OPTIONS.slide)
     ts = np.concatenate([part.column("ts").cast(pa.int64()).to_numpy() for part in rows])
     needed = int((ts >= first_needed).sum()) * batches[-1].nbytes // len(batches[-1])
     return StateBytes(held, needed)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.state")
-    parser.add_argument(
-        "--rows", type=int, nargs="+", default=ROWS_PER_WINDOW, help="rows per window; default: %(default)s"
-    )
-    rows = []
-    for rows_per_window in parser.parse_args().rows:
+def rows() -> None:
+    """The bytes that the chunks hold, for each byte of the rows that a window needs."""
+    found = []
+    for rows_per_window in ROWS_PER_WINDOW:
         state = measure(rows_per_window)
         held, needed = f"{state.held / 1e6:.1f}", f"{state.needed / 1e6:.1f}"
-        rows.append((f"{rows_per_window:,}", held, needed, f"{state.held / state.needed:.2f}"))
-    table("State, length/slide = 2, 64 floats", ("rows per window", "MB held", "MB needed", "ratio"), rows)
+        found.append((f"{rows_per_window:,}", held, needed, f"{state.held / state.needed:.2f}"))
+    table("State, length/slide = 2, 64 floats", ("rows per window", "MB held", "MB needed", "ratio"), found)
+
+
+def keys() -> None:
+    """What a key costs beside its rows: while it has one row, and when its windows are gone.
+
+    Arrow's buffers, which hold the rows, are not counted.
+    """
+    batches = stream(KEYS, dim=8, events_per_second=KEYS / 60, keys=KEYS)
+    much_later = _later(batches[-1].slice(len(batches[-1]) - 1))
+    found = []
+    for name, options in {
+        "one watermark": OPTIONS,
+        "one watermark, revisions": OPTIONS.model_copy(update={"allowed_lateness": timedelta(minutes=1)}),
+        "one watermark, sessions": OPTIONS.model_copy(update={"kind": "session"}),
+        "a watermark for each key": OPTIONS.model_copy(
+            update={"watermark": "key", "idle_timeout": timedelta(minutes=1)}
+        ),
+    }.items():
+        tracemalloc.start()
+        state = WindowState(options)
+        for batch in batches:
+            state.push(batch)
+        gc.collect()
+        with_rows = tracemalloc.get_traced_memory()[0]
+        state.push(much_later)
+        state.tick(micros(timedelta(hours=1)))
+        gc.collect()
+        without = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        found.append((name, f"{with_rows / KEYS:,.0f}", f"{without / KEYS:,.0f}"))
+    heads = ("", "bytes a key with one row", "bytes a key when its windows are gone")
+    table(f"{KEYS:,} keys that come and go", heads, found)
+
+
+def _later(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same events a day later."""
+    ts = pa.array(np.full(len(batch), START_US + micros(timedelta(days=1))))
+    at = batch.schema.get_field_index("ts")
+    return batch.set_column(at, batch.schema.field(at), ts.cast(batch.schema.field(at).type))
+
+
+QUESTIONS = {"rows": rows, "keys": keys}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.state")
+    parser.add_argument("question", nargs="?", choices=list(QUESTIONS), help="default: all")
+    asked = parser.parse_args().question
+    for name in [asked] if asked else QUESTIONS:
+        QUESTIONS[name]()
 
 
 if __name__ == "__main__":

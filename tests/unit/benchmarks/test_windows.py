@@ -14,7 +14,7 @@ def test_both_candidates_emit_the_same_rows(overlap: int) -> None:
     items = objects(batches)
     emitted = {
         windows.ours(batches, options, len),
-        windows.ours(batches, options, windows.matrix_of),
+        windows.ours(batches, options, windows.matrices_of),
         windows.theirs(items, options, len),
         windows.theirs(items, options, windows.stacked),
     }
