@@ -16,31 +16,28 @@ number of the last change that is in the rows. The orders and the ``Replace`` me
 different ways, so a ``Replace`` may arrive too early. The reader applies it only when the reader itself has
 come to that change. So an order that arrives before still finds the rows that it needs.
 
-:class:`Assembly` puts the parts of one emission together. Nothing in this module knows Bytewax.
+Nothing in this module knows Bytewax.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from dataflow.clock import rfc3339
 from dataflow.errors import LostRowsError
 from dataflow.items.arrays import Int64s
 from dataflow.items.ipc import pack_embedded, unpack_embedded
 from dataflow.items.rows import Rows, event_times
 from dataflow.items.sorted_batch import SortedBatch
-from dataflow.items.windows import KeyWindow, WholeWindows
+from dataflow.items.windows import KeyWindow
+from dataflow.window.assembly import REMEDY, described
 from dataflow.window.messages import Append, Drop, Extent, Gather, Gone, Order, Part, Replace, Trim
 from dataflow.window.sample import levels
 from dataflow.window.split import by_number
 
 #: The format of the state.
 FORMAT = 2
-
-_REMEDY = "restore a backup of the recovery store, or start with an empty one; please report it"
 
 #: This many batches of similar size are copied into one batch, because a small batch costs more in overhead
 #: than in rows. Batches of ``LARGE`` rows stay as they are.
@@ -88,7 +85,7 @@ class StoredChunk:
         self._appended = 0
         if (held := sum(map(len, self._rows))) != change.rows:
             raise LostRowsError(
-                f"the state has lost rows: {held} of {change.rows} rows of a chunk are there; {_REMEDY}"
+                f"the state has lost rows: {held} of {change.rows} rows of a chunk are there; {REMEDY}"
             )
         return [self.replace()]
 
@@ -137,7 +134,7 @@ class ChunkReader:
         # All messages that a change causes arrive in the epoch of the change, and a snapshot ends an epoch.
         if self._waiting or self._replaces:
             raise LostRowsError(
-                "the state has lost rows: a part of it did not come within its epoch; " + _REMEDY
+                "the state has lost rows: a part of it did not come within its epoch; " + REMEDY
             )
         return {"format": FORMAT, "changes": self._changes}
 
@@ -191,46 +188,10 @@ class ChunkReader:
         rows = [rows for rows in found if len(rows)]
         if (held := sum(map(len, rows))) != order.rows:
             raise LostRowsError(
-                f"the state has lost rows: {held} of {order.rows} rows of a part of {_words(windows)} "
-                f"are there; {_REMEDY}"
+                f"the state has lost rows: {held} of {order.rows} rows of a part of {described(windows)} "
+                f"are there; {REMEDY}"
             )
         return Part(order.emission, windows, order.parts, rows, order.arrival_us)
-
-
-@dataclass
-class Assembly:
-    """Collects the parts of one emission until all parts have come."""
-
-    _parts: list[Part] = field(default_factory=list)
-
-    def take(self, part: Part) -> WholeWindows | None:
-        """Add a part. Returns the whole windows if this was their last part."""
-        self._parts.append(part)
-        if len(self._parts) < part.parts:
-            return None
-        windows = part.windows
-        if not isinstance(windows, KeyWindow):
-            windows = {key: window for part in self._parts for key, window in _by_key(part).items()}
-        return WholeWindows(windows, [rows for part in self._parts for rows in part.rows], part.arrival_us)
-
-    def snapshot(self) -> None:
-        """``None``: all parts of a window come in one epoch. Raises ``LostRowsError`` if they did not."""
-        if self._parts:
-            part = self._parts[0]
-            raise LostRowsError(
-                f"the state has lost rows: {len(self._parts)} of {part.parts} parts of "
-                f"{_words(part.windows)} came; {_REMEDY}"
-            )
-
-
-def _by_key(part: Part) -> Mapping[str, KeyWindow]:
-    return {} if isinstance(part.windows, KeyWindow) else part.windows
-
-
-def _words(windows: KeyWindow | Mapping[str, KeyWindow]) -> str:
-    """Windows, for an error message: the first of them by its times."""
-    start, end, _ = (windows if isinstance(windows, KeyWindow) else next(iter(windows.values()))).ref
-    return f"the window from {rfc3339(start)} to {rfc3339(end)}"
 
 
 def _from_levels(rows: Rows, least: Mapping[str, int]) -> Rows:

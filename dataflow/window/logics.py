@@ -19,7 +19,8 @@ from dataflow.telemetry import metrics
 from dataflow.telemetry.watch import Watch
 from dataflow.window import gauges
 from dataflow.window.arrivals import Arrivals
-from dataflow.window.chunk import Assembly, ChunkReader, StoredChunk
+from dataflow.window.assembly import Assembly
+from dataflow.window.chunk import ChunkReader, StoredChunk
 from dataflow.window.kinds import last_end
 from dataflow.window.machine import Windows
 from dataflow.window.messages import (

@@ -15,7 +15,8 @@ from dataflow.clock import NEVER
 from dataflow.items.marks import Marked
 from dataflow.items.windows import WholeWindows, WindowRef
 from dataflow.window.arrivals import Arrivals
-from dataflow.window.chunk import Assembly, ChunkReader, StoredChunk
+from dataflow.window.assembly import Assembly
+from dataflow.window.chunk import ChunkReader, StoredChunk
 from dataflow.window.kinds import last_end
 from dataflow.window.machine import Windows
 from dataflow.window.messages import Append, Drop, Gone, GroupRows, Order, Output, Stamp, Trim
