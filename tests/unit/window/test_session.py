@@ -31,7 +31,8 @@ def ended(windows: Sessions, watermark: int, fired: int = NEVER, key: str = "k")
 
 def ids(assigned: Assigned) -> list[int]:
     assert assigned.first is assigned.last
-    return assigned.first.tolist()
+    numbers: list[int] = assigned.first.tolist()
+    return numbers
 
 
 def test_events_less_than_the_gap_apart_are_in_one_session() -> None:
