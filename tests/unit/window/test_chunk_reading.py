@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dataflow.errors import LostRowsError
 from dataflow.items.windows import KeyWindow, WindowRef
-from dataflow.window.chunk import Assembly, ChunkReader, StoredChunk
-from dataflow.window.messages import Append, Drop, Extent, Gather, Gone, Part, Trim
+from dataflow.window.chunk import TIER, Assembly, ChunkReader, StoredChunk
+from dataflow.window.messages import Append, Drop, Extent, Gather, Gone, Part, Replace, Trim
 from dataflow.window.sample import levels
 from tests.support.window_items import S, row_ids
 from tests.support.windowing import Arrival, batch
@@ -114,6 +114,17 @@ def test_a_replace_that_comes_late_leaves_the_rows_of_later_changes() -> None:
     assert gathered(reader, GATHER) == [0, 1, 2]
     reader.take(messages[0])
     assert gathered(reader, replace(GATHER, rows=2)) == [1, 2]
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_batches_that_were_copied_into_one_are_there_once(early: bool) -> None:
+    chunk, reader = StoredChunk(), ChunkReader()
+    for number in range(TIER):
+        order = Append(0, rows(number, first=number))
+        messages: list[Replace | Append] = [*chunk.apply(order), order]
+        for message in messages if early else messages[::-1]:
+            reader.take(message)
+    assert gathered(reader, replace(GATHER, rows=TIER)) == list(range(TIER))
 
 
 def test_a_reader_built_from_a_snapshot_keeps_orders_waiting_until_the_rows_come() -> None:

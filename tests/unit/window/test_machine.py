@@ -221,6 +221,16 @@ def test_a_silent_key_closes_its_windows_by_the_wall_clock_and_is_forgotten() ->
     assert not push(machine, 6, first=1, now=301).late
 
 
+@pytest.mark.xfail(strict=True, reason="a key is forgotten by its clock, but its last session is not")
+def test_nothing_is_left_of_a_key_that_is_forgotten_soon_after_its_last_session() -> None:
+    machine = Windows(spec(kind="session", gap=10, watermark="key", delay=0, idle_timeout=10, remember=15), 0)
+    push(machine, 5)
+    for second in range(100):
+        machine.tick(second * S)
+    assert list(machine.watermarks) == []
+    assert machine.snapshot()["assigner"] == (1, [], [])
+
+
 def test_time_when_the_process_stood_still_is_not_silence() -> None:
     machine = Windows(idle_keys, 0)
     push(machine, 5)

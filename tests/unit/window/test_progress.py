@@ -172,14 +172,16 @@ def test_the_clock_may_be_set_back() -> None:
     assert [push(mark, 100, now=530), push(mark, 100, now=531)] == [NEVER, 90]
 
 
-def test_when_all_partitions_are_silent_the_watermark_moves_on_with_the_wall_clock() -> None:
-    mark = Progress(idle, (), 0)
-    push(mark, 100, now=0)
+@pytest.mark.parametrize("start", [0, 30 * 31_557_600], ids=["now", "30 years ago"])
+def test_when_all_partitions_are_silent_the_watermark_moves_on_with_the_wall_clock(start: int) -> None:
+    """However far event time lags behind the clock."""
+    mark = Progress(idle, (), start * S)
+    push(mark, 100, now=start)
     for second in range(1, 6):
-        push(mark, 300, partition="b", now=second)
+        push(mark, 300, partition="b", now=start + second)
     found: dict[int, int] = {}
     for second in range(6, 96):
-        for at in marks(mark.tick(second * S)).values():
+        for at in marks(mark.tick((start + second) * S)).values():
             found[second] = at
         assert mark.watermark == (90 if second < 60 else 290 + max(second - 65, 0)) * S
     # Marks come at each tenth of a window: all groups learn that windows have ended.
