@@ -55,12 +55,13 @@ def test_an_event_between_two_sessions_joins_them_and_the_older_id_stays() -> No
     assert ended(windows, 25) == [(0, 25)]
 
 
-def test_events_that_join_sessions_within_one_batch_are_in_the_session_that_stays() -> None:
-    """The event at 0 begins a session, which joins the session of 15 and then that of -15."""
-    windows = sessions(15, -15)
-    assigned = add(windows, ("k", 0), ("k", 8), ("k", -8))
-    assert len({*ids(assigned)}) == 1
-    assert {old for _, old, _ in assigned.merged} | {*ids(assigned)} == {1, 2}
+def test_an_event_is_in_the_session_that_a_later_event_of_its_batch_joined_to_an_older_one() -> None:
+    """8 joins the session of 15; then 22 and 31 join that session to the older one of 40."""
+    windows = sessions(40)
+    assert ids(add(windows, ("k", 15))) == [2]
+    assigned = add(windows, ("k", 8), ("k", 31), ("k", 22))
+    assert (ids(assigned), list(assigned.merged)) == ([1, 1, 1], [("k", 2, 1)])
+    assert windows.span("k", 1) == (8, 50)
 
 
 batches = st.lists(
