@@ -21,6 +21,8 @@ from tests.support.windowing import Arrival, batch, spec
 
 tumbling = spec(kind="tumbling", length=10, delay=0)
 sliding = spec(kind="sliding", length=10, slide=5, delay=0)
+#: Events in the same first window are not all in the same last window.
+uneven = spec(kind="sliding", length=10, slide=4, delay=0)
 lateness = spec(kind="sliding", length=10, slide=5, delay=0, allowed_lateness=20)
 session = spec(kind="session", gap=10, delay=0, allowed_lateness=20)
 
@@ -54,7 +56,10 @@ events = st.lists(
 )
 
 
-@given(st.sampled_from([tumbling, sliding, lateness, spec(watermark="key")]), st.lists(events, max_size=3))
+@given(
+    st.sampled_from([tumbling, sliding, uneven, lateness, spec(watermark="key")]),
+    st.lists(events, max_size=3),
+)
 def test_each_key_has_the_number_of_its_rows_in_each_pane(
     window: Window, batches: list[list[Arrival]]
 ) -> None:

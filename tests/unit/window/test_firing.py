@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dataflow.items.windows import KeyWindow, WindowRef
@@ -11,6 +12,7 @@ from dataflow.window.additions import add
 from dataflow.window.firing import fire
 from dataflow.window.group import Group, Key
 from dataflow.window.messages import Drop, Gather, Order, Output, Trim
+from dataflow.window.sample import levels
 from tests.support.window_items import S, of_type
 from tests.support.windowing import Arrival, batch, spec
 
@@ -103,6 +105,7 @@ def test_only_the_keys_that_changed_are_emitted_again() -> None:
     group = filled(lateness, (1, "a"), (2, "b"), (3, "c"))
     assert emissions(fired(group, 10)) == [{"a": (0, 10, 0), "b": (0, 10, 0), "c": (0, 10, 0)}]
     put(group, (4, "b"), (11, "a"), behind=True)
+    assert fired(group, 10) == []
     orders = fired(group, 11)
     assert emissions(orders) == [{"b": (0, 10, 1)}]
     assert [order.rows for order in orders if isinstance(order, Gather)] == [2]
@@ -178,6 +181,20 @@ def test_a_sample_is_gathered_by_key_with_its_level_and_what_was_seen(by: dict[s
     assert 30 < gather.rows <= 70
     assert drop == Drop(0)
     assert not group.keys
+
+
+def test_a_window_takes_of_the_rows_that_it_shares_with_another_only_those_of_its_level() -> None:
+    """[0, 10) is sampled, [5, 15) is not; the rows at 6 s are in both."""
+    group = filled(sliding.model_copy(update={"max_window_rows": 40}), *[(1, "a")] * 500, *[(6, "a")] * 30)
+    level_of, least = levels(pa.array([f"{i:06d}" for i in range(530)])), group.keys["a"].levels
+    assert set(least) == {-1, 0}
+    gathers = [order for order in fired(group, 15) if isinstance(order, Gather)]
+    assert [gather.rows for gather in gathers] == [
+        np.count_nonzero(level_of[:500] >= least[-1]),
+        np.count_nonzero(level_of >= least[0]),
+        30,
+    ]
+    assert [gather.levels for gather in gathers] == [{"a": least[-1]}, {"a": least[0]}, {}]
 
 
 def test_what_is_known_of_a_sample_goes_with_its_window_even_if_it_had_no_rows() -> None:
