@@ -1,6 +1,6 @@
 """The window stage in a dataflow: whole windows, late events and marks, with any number of workers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,6 +14,8 @@ from dataflow.items.marks import Marked
 from dataflow.items.schemas import LATE, embedded_schema
 from dataflow.items.windows import WholeWindows
 from dataflow.settings import Window
+from dataflow.window.logics import KeepLogic
+from dataflow.window.messages import Append, Drop, Gather, Gone, Order, Replace
 from dataflow.window.split import groups_of
 from dataflow.window.step import gather_windows
 from tests.support.window_items import row_ids
@@ -159,6 +161,23 @@ def test_windows_stay_open_at_the_end_of_the_input_if_they_are_to_be_kept(how: s
     )
     whole, _ = gathered([Marked(batch([Arrival(5), Arrival(15)]))], window, stopping=how == "stopping")
     assert ids(whole) == [("k", 0, 0, [0])]
+
+
+def test_windows_that_end_do_not_make_the_stored_chunks_active(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot writes all rows of each chunk that had a message since the last one."""
+    came: list[type] = []
+
+    class Noting(KeepLogic):
+        def on_batch(self, values: list[Order]) -> tuple[Iterable[Replace | Gone], bool]:
+            came.extend(map(type, values))
+            return super().on_batch(values)
+
+    monkeypatch.setattr("dataflow.window.step.KeepLogic", Noting)
+    whole, _ = gathered([Marked(batch([Arrival(5), Arrival(12), Arrival(25)]))], sliding)
+    assert len(whole) == 5
+    assert came[0] is Append
+    assert came[-1] is Drop
+    assert Gather not in came
 
 
 def test_an_input_without_events_gives_nothing() -> None:
