@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataflow.recovery.provenance import FIXED, made_with
+from dataflow.recovery.provenance import FIXED, differences, made_with
 from dataflow.settings import Settings
 
 
@@ -16,7 +16,7 @@ def changed(**window: object) -> set[str]:
 @pytest.mark.parametrize(
     ("window", "expected"),
     [
-        ({"delay": "1m", "allowed_lateness": "1h", "idle_timeout": "1m", "remember": "2d"}, set()),
+        ({"delay": "1m", "max_jump": "2m", "idle_timeout": "1m", "remember": "2d", "on_eof": "keep"}, set()),
         ({"gap": "1h"}, set()),
         ({"length": "1h"}, {"window.length"}),
         ({"length": "600s", "slide": "PT5M"}, set()),
@@ -26,19 +26,43 @@ def changed(**window: object) -> set[str]:
             {"kind": "session"},
             {"window.kind", "window.length", "window.slide", "window.align_to", "window.gap"},
         ),
+        ({"watermark": "key"}, {"window.watermark"}),
+        ({"key_groups": 17}, {"window.key_groups"}),
+        ({"allowed_lateness": "1h"}, {"window.allowed_lateness"}),
         ({"max_window_rows": 100}, {"window.max_window_rows"}),
+        ({"max_window_bytes": 1_000_000}, {"window.max_window_bytes"}),
     ],
 )
 def test_what_the_state_depends_on(window: dict[str, object], expected: set[str]) -> None:
     assert changed(**window) == expected
 
 
-def test_a_sample_of_another_size_goes_on() -> None:
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("max_window_rows", (100, 200)),
+        ("max_window_bytes", (1_000_000, 2_000_000)),
+        ("allowed_lateness", ("1us", "1h")),
+    ],
+)
+def test_a_limit_or_a_lateness_may_have_another_value_if_there_was_one(
+    name: str, values: tuple[object, object]
+) -> None:
+    """What was counted by key and as a sample goes on; what was not counted cannot be counted later."""
     one, other = (
-        made_with(Settings.model_validate({"window": {"max_window_rows": n}}), dim=8, model="m")
-        for n in (100, 200)
+        made_with(Settings.model_validate({"window": {name: value}}), dim=8, model="m") for value in values
     )
     assert one == other
+
+
+def test_state_that_was_kept_by_key_and_not_by_key_group_is_refused() -> None:
+    now = made_with(Settings(), dim=8, model="m")
+    assert now["format"] == "3"
+    assert differences({**now, "format": "2"}, now, FIXED) == ["format=2, and now it is 3"]
+    assert differences({**now, "window.key_groups": "8"}, now, FIXED) == [
+        "window.key_groups=8, and now it is 16"
+    ]
+    assert differences({**now, "model": "other"}, now, FIXED) == []
 
 
 def test_without_a_model_nothing_is_said_of_the_dimension() -> None:

@@ -62,6 +62,25 @@ def test_sliding_windows_are_neither_too_many_nor_apart() -> None:
     assert Window(kind="tumbling", length=slide / 2).length == slide / 2
 
 
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [("key_groups", 1, 4096), ("max_window_rows", 100, None), ("max_window_bytes", 1_000_000, None)],
+)
+def test_a_number_of_the_windows_has_its_bounds(name: str, least: int, most: int | None) -> None:
+    for permitted in (least, most or 10**12):
+        assert getattr(Window.model_validate({name: permitted}), name) == permitted
+    for refused in (least - 1, *([most + 1] if most else [])):
+        with pytest.raises(ValidationError, match=name):
+            Window.model_validate({name: refused})
+
+
+def test_the_watermark_is_that_of_the_stream_or_of_each_key() -> None:
+    assert Window().watermark == "stream"
+    assert Window(watermark="key").watermark == "key"
+    with pytest.raises(ValidationError, match="watermark"):
+        Window.model_validate({"watermark": "partition"})
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().window.kind = "session"

@@ -1,116 +1,125 @@
-"""Tumbling and sliding windows: which windows an event is in, and when a window ends, changes and is gone."""
+"""Tumbling and sliding windows: which windows an event is in, and when a window ends and is gone."""
 
-from collections import Counter
+import pickle
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.clock import FOREVER, NEVER
-from dataflow.items.windows import WindowRef
 from dataflow.window.aligned import Aligned
 from dataflow.window.assigner import Pane
+from tests.support.window_items import keyed_events
 
-lengths = st.tuples(st.integers(1, 30), st.integers(1, 30)).map(lambda pair: (max(pair), min(pair)))
+shapes = st.builds(
+    lambda a, b, align: (max(a, b), min(a, b), align),
+    st.integers(1, 30),
+    st.integers(1, 30),
+    st.integers(-50, 50),
+)
 times = st.lists(st.integers(-200, 200), min_size=1, max_size=30)
+marks = st.integers(-250, 250)
 
 
-def sliding(
-    length: int = 10, slide: int = 5, align: int = 0, lateness: int = 0, held: tuple[int, ...] = ()
-) -> Aligned:
-    """Windows of a key that holds rows with the event times ``held``."""
-    panes = Aligned(length, slide, align, lateness, tuple).count_by_pane(np.array(held)) if held else {}
-    return Aligned(length, slide, align, lateness, lambda: panes)
+def windows_of(shape: tuple[int, int, int], ts: int) -> list[tuple[int, int]]:
+    """The windows of an event, from the definition."""
+    length, slide, align = shape
+    starts = [align + k * slide for k in range(-300, 301)]
+    return [(start, start + length) for start in starts if start <= ts < start + length]
 
 
-def emitted(windows: Aligned, watermark: int) -> list[WindowRef]:
-    return [ref for _, ref in windows.windows_to_emit(watermark)]
+def panes(aligned: Aligned, ts: list[int]) -> list[Pane]:
+    assigned = aligned.assign(keyed_events(*((None, t) for t in ts)))
+    assert not assigned.merged
+    return [Pane(*both) for both in zip(assigned.first.tolist(), assigned.last.tolist(), strict=True)]
 
 
 def test_an_event_is_in_all_windows_that_contain_its_time() -> None:
-    assert sliding(10, 5).missed(12) == [(5, 15), (10, 20)]
-    assert sliding(10, 10).missed(12) == [(10, 20)]
-    assert sliding(10, 10, align=3).missed(12) == [(3, 13)]
+    assert Aligned(10, 5, 0).missed(12) == [(5, 15), (10, 20)]
+    assert Aligned(10, 10, 0).missed(12) == [(10, 20)]
+    assert Aligned(10, 10, 3).missed(12) == [(3, 13)]
 
 
-@given(lengths, st.integers(-50, 50), st.integers(-200, 200))
-def test_an_events_windows_equal_the_definition(shape: tuple[int, int], align: int, ts: int) -> None:
-    length, slide = shape
-    starts = [align + k * slide for k in range(-300, 301)]
-    expected = [(start, start + length) for start in starts if start <= ts < start + length]
-    assert sliding(length, slide, align).missed(ts) == expected
+@given(shapes, times)
+def test_the_windows_of_an_event_equal_the_definition(shape: tuple[int, int, int], ts: list[int]) -> None:
+    aligned = Aligned(*shape)
+    for t, pane in zip(ts, panes(aligned, ts), strict=True):
+        expected = windows_of(shape, t)
+        assert aligned.missed(t) == expected
+        assert [aligned.span(None, window) for window in aligned.kept(None, pane, NEVER)] == expected
 
 
-@given(lengths, st.integers(-50, 50), times)
-def test_events_of_one_pane_share_their_windows(shape: tuple[int, int], align: int, ts: list[int]) -> None:
-    windows = sliding(*shape, align)
-    counted = windows.count_by_pane(np.array(ts))
-    assert sorted(counted.values()) == sorted(Counter(str(windows.missed(t)) for t in ts).values())
-    for pane, n in counted.items():
-        start, end = windows.extent(pane)
-        assert sum(start <= t < end for t in ts) == n
-        assert len(windows.missed(start)) == len(windows.windows_kept(pane))
+@given(shapes, times)
+def test_events_share_a_pane_if_and_only_if_they_share_all_windows(
+    shape: tuple[int, int, int], ts: list[int]
+) -> None:
+    aligned = Aligned(*shape)
+    of = dict(zip(ts, panes(aligned, ts), strict=True))
+    for pane in set(of.values()):
+        start, end = aligned.extent(None, pane)
+        assert {t for t in of if of[t] == pane} == {t for t in of if start <= t < end}
+        assert windows_of(shape, start) == windows_of(shape, end - 1)
+        assert windows_of(shape, start - 1) != windows_of(shape, start) != windows_of(shape, end)
 
 
-def test_a_window_is_emitted_once_when_the_watermark_reaches_its_end() -> None:
-    windows = sliding(held=(12,))
-    assert windows.next_end() == 15
-    assert emitted(windows, 14) == []
-    assert emitted(windows, 15) == [WindowRef(5, 15, 0)]
-    assert emitted(windows, 15) == []
-    assert (windows.windows_open(), windows.next_end(), windows.last_end()) == (1, 20, 20)
-    assert emitted(windows, 100) == [WindowRef(10, 20, 0)]
-    assert (windows.windows_open(), windows.next_end()) == (0, FOREVER)
+@given(shapes, times, marks, st.integers(0, 100))
+def test_a_window_ends_when_the_watermark_reaches_its_end(
+    shape: tuple[int, int, int], ts: list[int], fired: int, forward: int
+) -> None:
+    aligned, watermark = Aligned(*shape), fired + forward
+    expected = {w for t in ts for w in windows_of(shape, t) if fired < w[1] <= watermark}
+    found = aligned.ended(None, panes(aligned, ts), fired, watermark)
+    assert {aligned.span(None, window) for window in found} == expected
 
 
-def test_a_window_without_rows_is_not_emitted() -> None:
-    windows = sliding(10, 10, held=(5, 35))
-    assert emitted(windows, 100) == [WindowRef(0, 10, 0), WindowRef(30, 40, 0)]
-    assert sliding().last_end() == NEVER
+@given(shapes, times, marks)
+def test_an_event_is_late_when_all_its_windows_are_gone(
+    shape: tuple[int, int, int], ts: list[int], gone: int
+) -> None:
+    aligned = Aligned(*shape)
+    expected = [all(end <= gone for _, end in windows_of(shape, t)) for t in ts]
+    assert aligned.late(np.array(ts), np.full(len(ts), gone)).tolist() == expected
+    assert [aligned.is_late(None, t, gone) for t in ts] == expected
+    assert [not aligned.kept(None, pane, gone) for pane in panes(aligned, ts)] == expected
 
 
-def test_an_event_is_late_when_its_last_window_is_gone() -> None:
-    ts, watermark = np.array([12, 12, 12]), np.array([15, 19, 20])
-    assert sliding().may_be_late(ts, watermark).tolist() == [True, True, True]
-    assert sliding().is_late(ts, watermark).tolist() == [False, False, True]
-    assert sliding(lateness=1).is_late(ts, watermark).tolist() == [False, False, False]
+@given(shapes, times, marks)
+def test_an_event_is_behind_when_one_of_its_windows_has_ended(
+    shape: tuple[int, int, int], ts: list[int], watermark: int
+) -> None:
+    behind = Aligned(*shape).behind(np.array(ts), np.full(len(ts), watermark))
+    assert behind.tolist() == [any(end <= watermark for _, end in windows_of(shape, t)) for t in ts]
 
 
-def test_an_event_for_a_window_that_has_ended_emits_the_window_again_within_the_lateness() -> None:
-    windows = sliding(10, 10, lateness=20, held=(5,))
-    assert emitted(windows, 10) == [WindowRef(0, 10, 0)]
-    assert windows.revising(np.array([6]), np.array([10])).tolist() == [True]
-    windows.add(np.array([6]), 10)
-    assert windows.awaits_revision()
-    assert emitted(windows, 11) == [WindowRef(0, 10, 1)]
-    assert not windows.awaits_revision()
-    assert windows.next_change() == 10 + 20
+@given(shapes, times, marks)
+def test_the_windows_that_are_kept_are_those_that_are_not_gone(
+    shape: tuple[int, int, int], ts: list[int], gone: int
+) -> None:
+    aligned = Aligned(*shape)
+    for t, pane in zip(ts, panes(aligned, ts), strict=True):
+        kept = [aligned.span(None, window) for window in aligned.kept(None, pane, gone)]
+        assert kept == [(start, end) for start, end in windows_of(shape, t) if end > gone]
 
 
-def test_a_window_that_is_gone_stays_gone_when_the_lateness_becomes_longer() -> None:
-    short = sliding(10, 10)
-    short.forget(10)
-    longer = Aligned(10, 10, 0, 50, tuple, short.snapshot())
-    assert longer.is_late(np.array([5, 15]), np.array([20, 20])).tolist() == [True, False]
+@given(shapes, marks, st.integers(0, 60), st.integers(0, 60))
+def test_no_key_is_due_unless_a_window_ends_or_is_gone(
+    shape: tuple[int, int, int], fired: int, forward: int, lateness: int
+) -> None:
+    length, slide, align = shape
+    ends = [align + k * slide + length for k in range(-500, 501)]
+    moves = any(fired < end <= fired + forward or fired < end + lateness <= fired + forward for end in ends)
+    due = Aligned(*shape).due(fired, fired + forward, lateness)
+    assert due == (None if moves else ())
 
 
-def test_rows_are_needed_while_a_window_that_contains_them_is_kept() -> None:
-    windows = sliding()
-    pane = Pane(1, 2)
-    windows.forget(14)
-    assert (list(windows.windows_kept(pane)), windows.rows_needed_since) == ([1, 2], 5)
-    windows.forget(15)
-    assert (list(windows.windows_kept(pane)), windows.rows_needed_since) == ([2], 10)
-    windows.forget(20)
-    assert (list(windows.windows_kept(pane)), windows.gone_until) == ([], 20)
+def test_all_windows_end_when_the_input_has_ended() -> None:
+    aligned = Aligned(10, 5, 0)
+    assert aligned.ended(None, [Pane(1, 2), Pane(2, 3)], NEVER, FOREVER) == {1, 2, 3}
+    assert aligned.due(NEVER, FOREVER, 0) is None
 
 
-@pytest.mark.parametrize("watermark", [10, 14, 15, 20, 27])
-def test_a_key_that_held_no_rows_goes_on_as_if_it_had_kept_its_state(watermark: int) -> None:
-    kept = sliding(lateness=5)
-    kept.windows_to_emit(watermark)
-    kept.forget(watermark)
-    resumed = sliding(lateness=5)
-    resumed.resume(watermark, kept.gone_until)
-    assert resumed.snapshot() == kept.snapshot()
+def test_there_is_nothing_to_remember() -> None:
+    aligned = Aligned(10, 5, 0)
+    before = pickle.dumps(aligned)
+    aligned.forget("k", 100, 100)
+    assert pickle.dumps(aligned) == before

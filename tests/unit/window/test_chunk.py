@@ -1,7 +1,6 @@
-"""The two halves of a chunk: what snapshots write, which rows a window gets, when rows count as lost."""
+"""The half of a chunk that snapshots write: its rows, trimmed, compacted, and to the bit."""
 
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +10,10 @@ from hypothesis import strategies as st
 
 from dataflow.errors import LostRowsError
 from dataflow.items.schemas import embeddings
-from dataflow.items.windows import WindowRef
-from dataflow.window.chunk import TIER, Assembly, ChunkReader, StoredChunk
-from dataflow.window.messages import Append, Drop, Gather, Gone, Trim
+from dataflow.window.chunk import LARGE, TIER, StoredChunk
+from dataflow.window.messages import Append, Extent, Trim
+from dataflow.window.sample import levels
+from tests.support.window_items import S, row_ids
 from tests.support.windowing import DIM, Arrival, batch
 
 
@@ -51,119 +51,88 @@ def test_an_embedding_that_many_rows_have_is_written_once() -> None:
     assert written([0] * 400) == DIM * 4
 
 
-S = 1_000_000
-GATHER = Gather(0, WindowRef(0, 100 * S, 0), parts=2, rows=3, seen=3)
-
-
 def rows(*seconds: int, first: int = 0) -> pa.RecordBatch:
     return batch([Arrival(ts) for ts in seconds], first)
 
 
-def ids(chunk: StoredChunk) -> list[str]:
-    return [id for rows in chunk.batches for id in rows.column("id").to_pylist()]
-
-
-def gathered(reader: ChunkReader, order: Gather) -> list[str]:
-    """The ids of the rows that the reader hands over."""
-    ((part,), _) = reader.take(order)
-    return sorted(id for rows in part.rows for id in rows.rows().column("id").to_pylist())
-
-
-def test_a_trimmed_chunk_has_no_rows_from_before_and_none_below_the_level() -> None:
+def stored(*appended: pa.RecordBatch) -> StoredChunk:
     chunk = StoredChunk()
-    chunk.apply(Append(0, rows(*range(100))))
-    (replace,) = chunk.apply(Trim(0, before=10 * S, thinned=((20 * S, 100 * S, 63),)))
-    assert ids(chunk) == [f"{i:06d}" for i in range(10, 20)]
-    assert replace == chunk.replace()
-    assert replace.changes == 2
+    for each in appended:
+        chunk.apply(Append(0, each))
+    return chunk
 
 
-def test_small_batches_are_copied_into_one() -> None:
-    chunk = StoredChunk()
-    replaces = [chunk.apply(Append(0, rows(number, first=number))) for number in range(TIER)]
-    assert [len(each) for each in replaces] == [0] * (TIER - 1) + [1]
+def ids(chunk: StoredChunk) -> list[int]:
+    return [id for rows in chunk.batches for id in row_ids(rows)]
+
+
+def trim(needed: dict[str | None, list[Extent]], rows: int) -> Trim:
+    return Trim(0, needed, rows)
+
+
+def test_a_trimmed_chunk_has_the_rows_that_are_needed_whatever_their_keys() -> None:
+    chunk = stored(rows(*range(50)), rows(*range(50, 100), first=50))
+    extents = [Extent(10 * S, 20 * S), Extent(90 * S, 95 * S)]
+    (replace,) = chunk.apply(trim({None: extents}, 15))
+    assert ids(chunk) == [*range(10, 20), *range(90, 95)]
+    assert (replace.changes, replace.rows) == (3, chunk.batches)
+    # A batch without needed rows is not kept.
+    chunk.apply(trim({None: [Extent(90 * S, 95 * S)]}, 5))
     assert len(chunk.batches) == 1
-    assert ids(chunk) == [f"{i:06d}" for i in range(TIER)]
+
+
+events = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 30)), min_size=1, max_size=25)
+extents = st.lists(
+    st.builds(
+        lambda start, n, level: Extent(start * S, (start + n) * S, level),
+        st.integers(0, 30),
+        st.integers(0, 9),
+        st.integers(0, 2),
+    ),
+    max_size=3,
+)
+
+
+@given(st.lists(events, min_size=1, max_size=3), st.dictionaries(st.sampled_from("abz"), extents))
+def test_chunks_are_trimmed_by_key_and_level(
+    batches: list[list[tuple[str, int]]], needed: dict[str | None, list[Extent]]
+) -> None:
+    whole = [
+        batch([Arrival(ts, key=key) for key, ts in each], 100 * number) for number, each in enumerate(batches)
+    ]
+    expected = [
+        id
+        for each, of in zip(whole, batches, strict=True)
+        for id, level, (key, ts) in zip(row_ids(each), levels(each.column("id")).tolist(), of, strict=True)
+        if any(e.start <= ts * S < e.end and level >= e.level for e in needed.get(key, ()))
+    ]
+    chunk = stored(*whole)
+    chunk.apply(trim(needed, len(expected)))
+    assert ids(chunk) == expected
+    with pytest.raises(LostRowsError, match=f"{len(expected)} of {len(expected) + 1} rows of a chunk"):
+        chunk.apply(trim(needed, len(expected) + 1))
+
+
+def test_a_trimmed_chunk_keeps_no_other_rows_in_memory() -> None:
+    chunk = stored(rows(*range(1000)))
+    chunk.apply(trim({None: [Extent(0, 10 * S)]}, 10))
+    (left,) = chunk.batches
+    assert left.get_total_buffer_size() < 2 * left.nbytes
+
+
+def test_small_batches_are_copied_into_one_and_then_those_of_that_size() -> None:
+    chunk = StoredChunk()
+    replaces = [len(chunk.apply(Append(0, rows(n, first=n)))) for n in range(TIER * TIER)]
+    assert replaces == ([0] * (TIER - 1) + [1]) * TIER
+    assert len(chunk.batches) == 1
+    assert ids(chunk) == list(range(TIER * TIER))
+
+
+def test_large_batches_are_not_copied_into_one() -> None:
+    chunk = stored(*(rows(*range(LARGE)) for _ in range(TIER)))
+    assert len(chunk.batches) == TIER
 
 
 def test_batches_of_much_text_are_not_copied_into_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dataflow.window.chunk.COMPACT_BYTES", 100)
-    chunk = StoredChunk()
-    for number in range(TIER):
-        chunk.apply(Append(0, rows(number, first=number)))
-    assert len(chunk.batches) == TIER
-
-
-def test_a_reader_hands_over_the_rows_of_a_window() -> None:
-    reader = ChunkReader()
-    reader.take(Append(0, rows(50, 150, 10)))
-    reader.take(Append(0, rows(99, 100, first=3)))
-    assert gathered(reader, GATHER) == ["000000", "000002", "000003"]
-
-
-def test_a_reader_applies_a_replace_only_after_the_changes_that_are_in_it() -> None:
-    chunk, reader = StoredChunk(), ChunkReader()
-    append, trim = Append(0, rows(1, 2, 3)), Trim(0, before=2 * S)
-    chunk.apply(append)
-    (early,) = chunk.apply(trim)
-    reader.take(append)
-    reader.take(early)
-    assert gathered(reader, GATHER) == ["000000", "000001", "000002"]
-    reader.take(trim)
-    assert gathered(reader, replace(GATHER, rows=2)) == ["000001", "000002"]
-
-
-def test_a_reader_built_from_a_snapshot_keeps_orders_waiting_until_the_rows_come() -> None:
-    chunk, reader = StoredChunk(), ChunkReader()
-    append = Append(0, rows(1, 2, 3))
-    chunk.apply(append)
-    reader.take(append)
-    again = ChunkReader(reader.snapshot())
-    assert again.take(GATHER) == ([], False)
-    (part,), _ = again.take(StoredChunk(chunk.snapshot()).replace())
-    assert sum(map(len, part.rows)) == 3
-
-
-def test_a_reader_is_forgotten_when_both_last_messages_have_come() -> None:
-    dropped_first, gone_first = ChunkReader(), ChunkReader()
-    assert dropped_first.take(Drop(0)) == gone_first.take(Gone()) == ([], False)
-    assert dropped_first.take(Gone()) == gone_first.take(Drop(0)) == ([], True)
-
-
-def test_the_parts_of_a_window_make_it_whole() -> None:
-    readers = ChunkReader(), ChunkReader()
-    assembly = Assembly()
-    for number, reader in enumerate(readers):
-        reader.take(Append(number, rows(1, 2, 3, first=3 * number)))
-    (first,), (second,) = (reader.take(replace(GATHER, arrival_us=7))[0] for reader in readers)
-    assert assembly.take(first) is None
-    whole = assembly.take(second)
-    assert whole is not None
-    assert (whole.ref, whole.seen, whole.arrival_us) == (GATHER.window, 3, 7)
-    assert sorted(whole.gather().column("id").to_pylist()) == [f"{i:06d}" for i in range(6)]
-
-
-def test_a_reader_with_fewer_rows_than_were_counted_raises() -> None:
-    reader = ChunkReader()
-    reader.take(Append(0, rows(1, 2)))
-    with pytest.raises(LostRowsError, match="2 of 3 rows of a part of the window from 1970-01-01T00:00:00"):
-        reader.take(GATHER)
-    parts, _ = reader.take(replace(GATHER, rows=2))
-    assert len(parts) == 1
-
-
-def test_a_reader_whose_rows_do_not_come_raises_at_the_next_snapshot() -> None:
-    reader = ChunkReader({"format": 1, "changes": 1})
-    assert reader.snapshot()["changes"] == 1
-    reader.take(GATHER)
-    with pytest.raises(LostRowsError, match="did not come within its epoch"):
-        reader.snapshot()
-
-
-def test_a_window_whose_parts_do_not_come_raises_at_the_next_snapshot() -> None:
-    reader, assembly = ChunkReader(), Assembly()
-    reader.take(Append(0, rows(1, 2, 3)))
-    assembly.snapshot()
-    assert assembly.take(reader.take(GATHER)[0][0]) is None
-    with pytest.raises(LostRowsError, match="1 of 2 parts of the window"):
-        assembly.snapshot()
+    assert len(stored(*(rows(number, first=number) for number in range(TIER))).batches) == TIER

@@ -1,156 +1,228 @@
-"""How far partitions have come, jumps of event time that are not confirmed, and the split by key."""
+"""Stamps and marks: what each key group learns of the watermark of the stream, and when."""
 
-import itertools
-import random
+from collections.abc import Iterable
 from datetime import timedelta
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.clock import NEVER
-from dataflow.window.progress import CONFIRMATIONS, MOST_CONFIRMATIONS, Progress, Stamped, by_key
-from tests.support.windowing import Arrival, Harness, batch, pieces, progress, spec
+from dataflow.settings import Window
+from dataflow.window.kinds import last_end
+from dataflow.window.messages import Run, Stamp, Times
+from dataflow.window.progress import ForGroup, Progress
+from tests.support.references import aligned, spans, streams, watermarks
+from tests.support.window_items import S
+from tests.support.windowing import Arrival, spec
 
-S = 1_000_000
+GROUPS = 3
+tumbling = spec(kind="tumbling", length=60, delay=10)
 guarded = spec(kind="tumbling", length=60, delay=10, max_jump=10)
+idle = spec(kind="tumbling", length=60, delay=10, idle_timeout=60)
+of_keys = spec(kind="tumbling", length=60, delay=10, watermark="key")
 
 
-def reached(mark: Progress, *arrivals: Arrival, now: int = 0) -> dict[str, int]:
-    """The event time that each partition has come to after these events, in seconds."""
-    *_, last = mark.stamp(batch(arrivals), now * S)
-    return {name: ts if ts == NEVER else ts // S for ts, name in last.progress}
+def times(*seconds: int, partition: str = "a", groups: Iterable[int] = (), offset: int = 0) -> Times:
+    """A run; all its rows are of group 0 unless ``groups`` says otherwise."""
+    of = list(groups) or [0] * len(seconds)
+    return Times(Run(partition, offset), np.array(seconds, np.int64) * S, np.array(of, np.int64))
 
 
-def confirmed(times: list[int], jump: int) -> list[int]:
-    """The newest event time after each event of one partition, from the definition."""
-    newest, pending, net, needed = times[0] if times else 0, [], 0, CONFIRMATIONS
-    after = []
-    for ts in times:
-        if ts > newest + jump:
-            pending.append(ts)
-            net += 1
-            if net == needed:
-                newest, pending, net, needed = min(pending), [], 0, CONFIRMATIONS
-        else:
-            newest = max(newest, ts)
-            if net == 1:
-                pending, needed = [], min(2 * needed, MOST_CONFIRMATIONS)
-            net = max(net - 1, 0)
-        after.append(newest)
-    return after
+def push(mark: Progress, *seconds: int, partition: str = "a", now: int = 0) -> int:
+    """The watermark after a run, in seconds."""
+    mark.stamp(times(*seconds, partition=partition), now * S)
+    return mark.watermark if mark.watermark == NEVER else mark.watermark // S
 
 
-def test_a_stamp_has_all_partitions_and_the_slowest_is_first() -> None:
-    mark = progress(guarded, ["a", "b"])
-    assert reached(mark, Arrival(100, "a")) == {"b": NEVER, "a": 100}
-    assert reached(mark, Arrival(50, "c"), Arrival(40, "b"), Arrival(30, "b")) == {"b": 40, "c": 50, "a": 100}
-    (stamped,) = mark.stamp(batch([Arrival(101, "a")]), 0)
-    assert [name for _, name in stamped.progress] == ["b", "c", "a"]
+def in_seconds(stamp: Stamp) -> list[int]:
+    return [at if at == NEVER else at // S for at in stamp.watermark.tolist()]
 
 
-def test_a_batch_of_several_partitions_is_cut_into_runs_of_one() -> None:
-    mark = progress(guarded)
-    stamped = mark.stamp(batch([Arrival(1, "a"), Arrival(2, "a"), Arrival(1, "b"), Arrival(3, "a")]), 0)
-    assert [part.rows.column("partition").to_pylist() for part in stamped] == [["a", "a"], ["b"], ["a"]]
-    assert [part.progress for part in stamped] == [
-        ((2 * S, "a"),),
-        ((1 * S, "b"), (2 * S, "a")),
-        ((1 * S, "b"), (3 * S, "a")),
-    ]
+def marks(stamps: list[ForGroup]) -> dict[int, int]:
+    """The groups that got a stamp without rows, and the watermark in it, in seconds."""
+    found = {group: in_seconds(stamp) for group, stamp in stamps if stamp.run is None}
+    return {group: watermark for group, (watermark,) in found.items()}
 
 
-def test_a_silent_partition_is_left_out_but_time_when_the_process_stood_still_is_not_silence() -> None:
-    idle = guarded.model_copy(update={"idle_timeout": timedelta(seconds=60)})
-    mark = progress(idle, ["a", "b"])
-    reached(mark, Arrival(100, "a"))
-    assert reached(mark, Arrival(101, "a"), now=3600) == {"b": NEVER, "a": 101}
-    for second in range(3601, 3661):
-        mark.tick(second * S)
-    assert reached(mark, Arrival(102, "a"), now=3661) == {"a": 102}
-    assert reached(mark, Arrival(5, "b"), now=3662) == {"b": 5, "a": 102}
-    back = progress(idle, ["a", "b", "c"], now=10**6 * S, state=mark.snapshot())
-    assert reached(back, Arrival(103, "a"), now=10**6) == {"c": NEVER, "b": 5, "a": 103}
+def test_each_group_gets_the_watermark_right_before_each_of_its_rows_and_after_the_run() -> None:
+    mark = Progress(tumbling, (), 0)
+    stamps = dict(mark.stamp(times(100, 90, 130, 125, groups=[2, 0, 2, 0]), 0))
+    assert [in_seconds(stamps[group]) for group in (0, 2)] == [[90, 120, 120], [NEVER, 90, 120]]
+    assert stamps[0].run == stamps[2].run == Run("a", 0)
+    assert stamps[1].run is None
+    assert stamps[0].confirmed is None
+    assert stamps[0].partitions == ()
 
 
-def test_a_state_of_another_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="format 0"):
-        progress(guarded, state=progress(guarded).snapshot() | {"format": 0})
-
-
-ahead = st.tuples(st.integers(0, 4), st.sampled_from([0] * 6 + [15, 40, 3000]))
-timelines = st.lists(ahead, max_size=80).map(
-    lambda steps: [
-        base + jump
-        for base, (_, jump) in zip(itertools.accumulate(step for step, _ in steps), steps, strict=True)
-    ]
+runs = st.lists(
+    st.lists(st.tuples(st.integers(0, 90), st.integers(0, GROUPS - 1)), min_size=1, max_size=5), max_size=8
 )
 
 
-@given(timelines, st.lists(st.integers(0, 80), max_size=8), st.sets(st.integers(0, 8)))
-@example([0, 3600, 1, 3600, 2, 3600, 3, 3600, 4], [2, 4], {1})
-@example([0, 100, 101, 102, 3600, 103], [], set())
-def test_what_is_confirmed_depends_on_the_events_alone(
-    times: list[int], cuts: list[int], crashes: set[int]
+@given(aligned, streams, st.sets(st.sampled_from(["p0", "p1", "p2"])))
+def test_the_watermark_equals_its_definition(window: Window, arrivals: list[Arrival], held: set[str]) -> None:
+    """The slowest of all partitions that have records to give, less the delay; it never moves back."""
+    stream = window.model_copy(update={"watermark": "stream"})
+    mark, found = Progress(stream, held, 0), list[float]()
+    for arrival in arrivals:
+        ((_, stamp), *_) = mark.stamp(times(arrival.ts, partition=arrival.partition), 0)
+        found += [at / S if at > NEVER // 2 else float("-inf") for at in stamp.watermark[:1].tolist()]
+    assert found == watermarks(stream, arrivals, held)
+
+
+@given(aligned, runs, st.booleans())
+def test_a_group_without_rows_gets_a_mark_if_a_window_may_have_ended_and_few_others(
+    window: Window, given: list[list[tuple[int, int]]], restart: bool
 ) -> None:
-    mark = progress(guarded)
-    moves: list[int] = []
-    for number, (start, stop) in enumerate(pieces(len(times), cuts)):
-        if number in crashes:
-            mark = progress(guarded, state=mark.snapshot())
-        for stamped in mark.stamp(batch([Arrival(ts) for ts in times[start:stop]]), 0):
-            own = [ts * S for ts in times[start:stop]]
-            moves += own if stamped.confirmed is None else stamped.confirmed.tolist()
-    newest = confirmed(times, 10)
-    assert moves == [min(ts, now) * S for ts, now in zip(times, newest, strict=True)]
+    stream = window.model_copy(update={"watermark": "stream"})
+    mark, known, total = Progress(stream, (), 0), dict.fromkeys(range(GROUPS), NEVER), 0
+    for run in given:
+        before = mark.watermark
+        seconds, groups = [second for second, _ in run], [group for _, group in run]
+        stamps = mark.stamp(times(*seconds, groups=groups), 0)
+        found = marks(stamps)
+        assert found.keys() in ({*range(GROUPS)} - {*groups}, set())
+        known |= {group: int(stamp.watermark[-1]) for group, stamp in stamps}
+        # A window that a group knows as open has not ended. The ends that the watermark passed meanwhile:
+        ends = {end for ts in range(-60, 200) for _, end in spans(stream, ts)}
+        for group in range(GROUPS):
+            assert not any(known[group] < end * S <= mark.watermark for end in ends)
+        total += bool(found)
+        assert not found or mark.watermark > before
+        if restart:
+            mark = Progress(stream, (), 0, mark.snapshot())
+    # At most ten marks, and one for its end, in the time from one window to the next.
+    slide = stream.length if stream.kind == "tumbling" else stream.slide
+    assert total <= 1 + 11 * (1 + 90 / slide.total_seconds())
 
 
-def late_of(times: list[int], batch_rows: int, max_jump: int = 300) -> int:
-    harness = Harness(spec(kind="sliding", length=600, slide=300, delay=300, max_jump=max_jump))
-    for start, stop in pieces(len(times), range(0, len(times), batch_rows)):
-        harness.push([Arrival(ts) for ts in times[start:stop]], start)
-    harness.finish()
-    return len(harness.emitted().late)
+def test_the_mark_comes_exactly_at_the_end_of_a_window() -> None:
+    window = spec(kind="sliding", length=100, slide=70, delay=0)
+    mark = Progress(window, (), 0)
+    # Window ends are at 30, 100 and 170; tenths of the slide are at 0, 7, 14 and so on.
+    found = {second: marks(mark.stamp(times(second), 0)) for second in range(90, 107)}
+    assert {second for second, at in found.items() if at} == {90, 91, 98, 100, 105}
+    assert found[100] == {1: 100, 2: 100}
 
 
-@pytest.mark.parametrize("batch_rows", [1, 100, 5000])
-def test_one_record_with_a_bad_clock_makes_nothing_late(batch_rows: int) -> None:
-    times = [*range(60), 19 * 60, *range(60, 1200)]
-    assert late_of(times, batch_rows) == 0
-    assert late_of(times, batch_rows, max_jump=0) > 200
+def test_with_a_watermark_for_each_key_there_are_no_marks_but_the_times_of_all_partitions() -> None:
+    mark = Progress(of_keys, ["b"], 0)
+    ((group, stamp),) = mark.stamp(times(100, 1000, 900, groups=[2, 2, 2]), 0)
+    assert (group, stamp.partitions) == (2, ((NEVER, "b"), (1000 * S, "a")))
+    assert stamp.confirmed is not None
+    assert stamp.confirmed.tolist() == [100 * S, 1000 * S, 900 * S]
+    ((_, stamp),) = mark.stamp(times(50, partition="c"), 0)
+    assert [name for _, name in stamp.partitions] == ["b", "c", "a"]
+    assert mark.tick(10**15) == mark.finish(2000 * S) == []
 
 
-@pytest.mark.parametrize("batch_rows", [1, 100, 5000])
-def test_one_of_five_devices_with_a_bad_clock_makes_nothing_late(batch_rows: int) -> None:
-    times = [second + (14 * 60 if device == 4 else 0) for second in range(900) for device in range(5)]
-    assert late_of(times, batch_rows) == 0
+def test_an_event_moves_the_watermark_of_a_key_no_further_than_it_is_confirmed() -> None:
+    mark = Progress(of_keys.model_copy(update={"max_jump": timedelta(seconds=10)}), (), 0)
+    ((_, stamp),) = mark.stamp(times(100, 5000, 104, 90), 0)
+    assert stamp.confirmed is not None
+    assert (stamp.confirmed // S).tolist() == [100, 100, 104, 90]
 
 
-def test_a_device_with_a_bad_clock_is_never_confirmed_whatever_the_order_of_its_records() -> None:
-    mark, rng = progress(guarded), random.Random(1)
-    for second in range(5000):
-        bad = rng.random() < 0.1
-        now = reached(mark, Arrival(second + 3600 * bad))["p0"]
-        assert now <= second
+def test_events_far_ahead_are_counted() -> None:
+    mark = Progress(guarded, (), 0)
+    assert push(mark, 100, 5000, 104, 5001) == 94
+    assert mark.jumps == 2
+    unset = Progress(guarded.model_copy(update={"max_jump": None}), (), 0)
+    assert push(unset, 100, 110, 121) == 100
+    assert unset.jumps == 1
 
 
-def test_a_night_without_events_is_confirmed_after_a_few_events() -> None:
-    mark = progress(guarded)
-    reached(mark, Arrival(0))
-    newest = [reached(mark, Arrival(ts))["p0"] for ts in (30_000, 30_002, 30_001, 30_003)]
-    assert newest == [0, 0, 30_000, 30_003]
+def test_a_partition_that_has_records_holds_the_watermark_until_it_gives_them() -> None:
+    mark = Progress(tumbling, ["a", "b"], 0)
+    assert [push(mark, 100), push(mark, 50, partition="b"), push(mark, 70, partition="c")] == [NEVER, 40, 40]
+    assert push(mark, 90, partition="b") == 60
+    assert mark.newest == 100 * S
 
 
-@given(st.lists(st.sampled_from(["", "a", "b\x1f1", "ü"]), min_size=1, max_size=50))
-def test_a_split_by_key_keeps_the_order_of_the_rows_of_each_key(keys: list[str]) -> None:
-    rows = batch([Arrival(i, key=key) for i, key in enumerate(keys)])
-    split = by_key(Stamped(rows, ((5, "p0"),), np.arange(len(keys)), arrival_us=7))
-    assert [key for key, _ in split] == list(dict.fromkeys(keys))
-    for key, mine in split:
-        expected = [i for i, k in enumerate(keys) if k == key]
-        assert mine.rows == rows.take(pa.array(expected))
-        assert mine.confirmed is not None
-        assert mine.confirmed.tolist() == expected
-        assert (mine.progress, mine.arrival_us) == (((5, "p0"),), 7)
+def test_a_silent_partition_is_left_out_and_counts_again_after_its_next_event() -> None:
+    mark = Progress(idle, ["a", "b"], 0)
+    for second in range(60):
+        assert push(mark, 100 + second, now=second) == NEVER
+    assert push(mark, 160, now=60) == 150
+    assert push(mark, 155, partition="b", now=61) == 150
+    assert push(mark, 500, now=62) == 150
+    assert push(mark, 180, partition="b", now=62) == 170
+
+
+def test_time_when_the_process_stood_still_is_not_silence_and_downtime_is_not_either() -> None:
+    mark = Progress(idle, ["a", "b"], 0)
+    assert push(mark, 100, now=3600) == NEVER
+    for second in range(3601, 3656):
+        mark.tick(second * S)
+    # Two of the 3,600 seconds count as silence.
+    assert push(mark, 101, now=3656) == NEVER
+    back = Progress(idle, ["a", "b"], 10**6 * S, mark.snapshot())
+    for second in range(59):
+        back.tick((10**6 + second) * S)
+    assert push(back, 102, now=10**6 + 59) == NEVER
+    assert push(back, 103, now=10**6 + 60) == 93
+
+
+def test_the_clock_may_be_set_back() -> None:
+    mark = Progress(idle, ["a", "b"], 1000 * S)
+    for second in (*range(1000, 1030), *range(500, 529)):
+        assert push(mark, 100, now=second) == NEVER
+    assert [push(mark, 100, now=530), push(mark, 100, now=531)] == [NEVER, 90]
+
+
+@pytest.mark.parametrize("start", [0, 30 * 31_557_600], ids=["now", "30 years ago"])
+def test_when_all_partitions_are_silent_the_watermark_moves_on_with_the_wall_clock(start: int) -> None:
+    """However far event time lags behind the clock."""
+    mark = Progress(idle, (), start * S)
+    push(mark, 100, now=start)
+    for second in range(1, 6):
+        push(mark, 300, partition="b", now=start + second)
+    found: dict[int, int] = {}
+    for second in range(6, 96):
+        for at in marks(mark.tick((start + second) * S)).values():
+            found[second] = at
+        assert mark.watermark == (90 if second < 60 else 290 + max(second - 65, 0)) * S
+    # Marks come at each tenth of a window: all groups learn that windows have ended.
+    assert found == {60: 290, 69: 294, 75: 300, 81: 306, 87: 312, 93: 318}
+
+
+def test_the_wall_clock_has_no_effect_without_a_timeout_or_before_the_first_partition() -> None:
+    mark = Progress(tumbling, ["a"], 0)
+    push(mark, 100)
+    assert (mark.tick(10**15), mark.watermark) == ([], 90 * S)
+    assert Progress(idle, (), 0).tick(10**15) == []
+
+
+@pytest.mark.xfail(strict=True, reason="the wall clock is added to NEVER, which is no time any more then")
+def test_silence_before_the_first_event_moves_nothing() -> None:
+    mark = Progress(idle, ["a"], 0)
+    for second in range(100):
+        assert mark.tick(second * S) == []
+        assert mark.watermark == NEVER
+
+
+@pytest.mark.parametrize(("newest", "expected"), [(100, 120), (119, 120), (120, 180)])
+def test_at_the_end_of_the_input_each_group_learns_of_the_end_of_the_last_window(
+    newest: int, expected: int
+) -> None:
+    mark = Progress(tumbling, (), 0)
+    push(mark, newest)
+    stamps = mark.finish(last_end(tumbling, mark.newest))
+    assert marks(stamps) == dict.fromkeys(range(GROUPS), expected)
+    # The watermark moves even if it is there already: revisions are emitted only when it moves.
+    (again, *_) = mark.finish(expected * S)
+    assert again[1].watermark.tolist() == [expected * S + 1]
+
+
+def test_a_state_goes_on_and_one_of_another_format_is_refused() -> None:
+    mark = Progress(guarded, ["b"], 0)
+    mark.stamp(times(100, 5000), 0)
+    mark.stamp(times(90, partition="b"), 0)
+    again = Progress(guarded, ["c"], 0, mark.snapshot())
+    assert again.watermark == mark.watermark == 80 * S
+    assert push(again, 5001, 5002, 5003, partition="a") == 80
+    assert [name for name, _ in again.snapshot()["partitions"]] == ["b", "a", "c"]
+    with pytest.raises(ValueError, match="progress state has format 1, this version reads 2"):
+        Progress(guarded, (), 0, mark.snapshot() | {"format": 1})

@@ -1,35 +1,25 @@
-"""Sampling by the ids of the events: levels, limits, and what happens when sessions join."""
+"""Sampling by the ids of the events: levels, bytes, and the level that a window of a key needs."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dataflow.window.aligned import Aligned
 from dataflow.window.assigner import Pane
-from dataflow.window.counts import Kind, RowCounts
-from dataflow.window.sample import HIGHEST, Sample, levels
-from tests.support.windowing import Arrival, batch
+from dataflow.window.key_state import Cell, KeyState, Size
+from dataflow.window.sample import HIGHEST, Sample, levels, row_bytes
+from tests.support.batches import embedded_batch, events
+from tests.support.windowing import DIM
 
 IDS = pa.array([f"event {number}" for number in range(10_000)])
-#: One window, [0, 100 s).
-PANE = Pane(0, 0)
 
 
-class Key:
-    """The counts and the sample of a key with tumbling windows of 100 s."""
-
-    def __init__(self, limit: int | None) -> None:
-        self.counts = RowCounts()
-        self.windows = Aligned(100_000_000, 100_000_000, 0, 0, self.counts.panes)
-        self.sample = Sample(limit, self.windows, self.counts)
-
-    def add(self, rows: int, first: int = 0) -> int:
-        """Add events to the window; the number of rows that were kept."""
-        events = batch([Arrival(1)] * rows, first)
-        kept, kinds = self.sample.admit(events, np.full(rows, 1_000_000))
-        assert sum(kinds.values()) == len(kept)
-        self.counts.append(kinds)
-        return len(kept)
+def all_windows(pane: Pane) -> Sequence[int]:
+    """No window is gone."""
+    return range(pane.first, pane.last + 1)
 
 
 def test_each_level_has_half_of_the_ids_of_the_level_below() -> None:
@@ -45,48 +35,80 @@ def test_the_level_of_an_id_depends_on_nothing_else() -> None:
     assert levels(IDS.take(pa.array(order))).tolist() == levels(IDS)[order].tolist()
 
 
+def test_the_bytes_of_a_row_are_those_of_its_embedding_and_its_texts() -> None:
+    rows = events(["", "ü", "abc"], ids=["1", "22", ""])
+    rows = rows.set_column(6, rows.schema.field(6), pa.array(["{}", "", '{"a":1}']))
+    found = row_bytes(embedded_batch(rows, np.zeros((3, DIM), np.float32)))
+    assert found.tolist() == [4 * DIM + n for n in (0 + 1 + 2, 2 + 2 + 0, 3 + 0 + 7)]
+    # A slice has the bytes of its own rows.
+    assert row_bytes(embedded_batch(rows, np.zeros((3, DIM), np.float32)).slice(2)).tolist() == [4 * DIM + 10]
+
+
+cells = st.dictionaries(
+    st.builds(
+        lambda first, length, level, chunk: Cell(Pane(first, first + length), level, chunk),
+        st.integers(0, 4),
+        st.integers(0, 2),
+        st.integers(0, 5),
+        st.integers(0, 1),
+    ),
+    st.builds(Size, st.integers(1, 30), st.integers(1, 3000)),
+)
+
+
+@given(
+    cells,
+    st.none() | st.integers(1, 60),
+    st.none() | st.integers(1, 6000),
+    st.dictionaries(st.integers(0, 6), st.integers(1, 3)),
+    st.integers(0, 2),
+)
+def test_each_window_takes_the_lowest_level_that_is_enough_and_never_a_lower_one_again(
+    held: dict[Cell, Size], most_rows: int | None, most_bytes: int | None, before: dict[int, int], gone: int
+) -> None:
+    """Windows below ``gone`` are gone: they need no row."""
+
+    def kept(pane: Pane) -> Sequence[int]:
+        return [window for window in all_windows(pane) if window >= gone]
+
+    def fits(window: int, level: int) -> bool:
+        sizes = [
+            size for (pane, at, _), size in held.items() if pane.first <= window <= pane.last and at >= level
+        ]
+        rows, size = sum(s.rows for s in sizes), sum(s.bytes for s in sizes)
+        return (most_rows is None or rows <= most_rows) and (most_bytes is None or size <= most_bytes)
+
+    state = KeyState({"levels": list(before.items())})
+    for cell, size in held.items():
+        state.add(cell, size)
+    unneeded = Sample(most_rows, most_bytes).tighten(state, kept)
+    expected = dict(before)
+    for window in {window for cell in held for window in kept(cell.pane)}:
+        lowest = next(level for level in range(before.get(window, 0), 99) if fits(window, level))
+        if lowest:
+            expected[window] = lowest
+    assert state.levels == expected
+    needed = [c for c in held if c.level >= min((expected.get(w, 0) for w in kept(c.pane)), default=0)]
+    assert set(unneeded) == held.keys() - set(needed)
+
+
 def test_without_a_limit_all_rows_are_kept() -> None:
-    key = Key(None)
-    assert key.add(1000) == 1000
-    assert not key.sample.tighten()
-    assert (key.sample.level(0), key.sample.seen(0)) == (0, None)
+    sample = Sample(None, None)
+    assert not sample
+    assert Sample(1, None)
+    assert Sample(None, 1)
+    state = KeyState()
+    state.add(Cell(Pane(0, 0), 0, 0), Size(10**9, 10**15))
+    assert sample.tighten(state, all_windows) == []
 
 
-def test_a_window_takes_the_lowest_level_that_is_enough() -> None:
-    key = Key(100)
-    assert key.add(1000) == 1000
-    assert key.sample.tighten()
-    level = key.sample.level(0)
-    assert key.counts.count(0, level) <= 100 < key.counts.count(0, level - 1)
-    assert key.sample.seen(0) == 1000
-    assert key.sample.thinned() == ((0, 100_000_000, level),)
-    assert [key.sample.needs(Kind(PANE, at)) for at in (level - 1, level)] == [False, True]
-
-
-def test_later_rows_below_the_level_are_not_kept_but_seen() -> None:
-    key = Key(100)
-    key.add(1000)
-    key.sample.tighten()
-    assert key.add(1000, first=1000) == int(
-        np.sum(levels(pa.array([f"{i:06d}" for i in range(1000, 2000)])) >= key.sample.level(0))
-    )
-    assert key.sample.seen(0) == 2000
-
-
-def test_a_session_that_joins_another_brings_its_level_and_its_events() -> None:
-    state = {"levels": {1: 2, 2: 5}, "seen": [(1, 1, 10), (2, 2, 30)]}
-    sample = Sample(100, Key(100).windows, RowCounts(), state)
-    sample.merge(Pane(2, 2), Pane(1, 1))
-    assert sample.snapshot() == {"levels": {1: 5}, "seen": [(1, 1, 40)]}
-
-
-def test_windows_that_are_gone_are_forgotten() -> None:
-    key = Key(100)
-    key.add(1000)
-    key.sample.tighten()
-    key.windows.forget(99_999_999)
-    key.sample.forget()
-    assert key.sample.level(0) > 0
-    key.windows.forget(100_000_000)
-    key.sample.forget()
-    assert key.sample.snapshot() == {"levels": {}, "seen": []}
+def test_rows_are_kept_if_a_window_of_their_pane_takes_their_level_and_seen_in_any_case() -> None:
+    state, pane = KeyState({"levels": [(1, 2), (2, 4)]}), Pane(1, 2)
+    sample = Sample(100, None)
+    admitted = [sample.admits(state, Cell(pane, level, 0), 10, all_windows) for level in range(5)]
+    assert admitted == [False, False, True, True, True]
+    # Window 1 is gone, and window 2 takes level 4 and above.
+    assert not sample.admits(state, Cell(pane, 3, 0), 10, lambda pane: [2])
+    # A window that is not sampled takes everything.
+    assert sample.admits(state, Cell(Pane(2, 3), 0, 0), 7, all_windows)
+    assert state.seen == {pane: 60, Pane(2, 3): 7}
