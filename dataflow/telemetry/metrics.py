@@ -82,12 +82,12 @@ SCORES = ArrayHistogram("driftline_score", "Scores; higher is more anomalous.", 
 # Time and windows.
 WATERMARK = Gauge(
     "driftline_watermark_timestamp_seconds",
-    "Lowest and highest watermark of the keys that hold rows, Unix time.",
+    "Lowest and highest watermark of the key groups, or of the keys, Unix time.",
     ["bound"],
 )
 SKEW = Gauge(
     "driftline_event_time_skew_seconds",
-    "Largest difference of newest event time and watermark over all keys.",
+    "How far the newest event time is ahead of the watermark of the stream.",
 )
 JUMPS = Counter(
     "driftline_jumps_total", "Events too far ahead of their partition to move the watermark at once."
@@ -109,7 +109,6 @@ ARRIVAL_LATENCY = Histogram(
 )
 
 # The state.
-STATE_GROUPS = Gauge("driftline_state_key_groups", "Key groups that hold rows.")
 STATE_ROWS = Gauge("driftline_state_rows", "Rows in the state.")
 STATE_BYTES = Gauge("driftline_state_bytes", "Bytes of the rows in the state, as a snapshot writes them.")
 SNAPSHOT_BYTES = Counter("driftline_snapshot_bytes_total", "Bytes of rows that snapshots wrote.")

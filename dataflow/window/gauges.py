@@ -21,7 +21,6 @@ CHUNKS: LiveObjects[StoredChunk] = LiveObjects()
 
 def show() -> None:
     """Make the gauges show what the objects hold whenever metrics are read."""
-    metrics.STATE_GROUPS.set_function(lambda: count()[0])
     metrics.STATE_ROWS.set_function(lambda: sum(len(batch) for chunk in CHUNKS for batch in chunk.batches))
     metrics.STATE_BYTES.set_function(_bytes)
     metrics.WINDOWS_OPEN.set_function(lambda: sum(group.open for group in GROUPS))

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow import settings
-from dataflow.clock import NEVER, micros
+from dataflow.clock import FOREVER, NEVER, micros
 from dataflow.items.arrays import Int64s
 from dataflow.items.rows import event_times
 from dataflow.window.assigner import Events, Pane
@@ -113,10 +113,11 @@ class Group:
             gone = np.maximum(gone, floor[events.codes])
         return gone
 
-    def forget_scope(self, key: Key) -> None:
-        """Forget the watermark of a key."""
+    def forget_key(self, key: Key) -> None:
+        """Forget a key that has a watermark of its own and no rows."""
         self.fired.pop(key, None)
         self._floor.pop(key, None)
+        self.assigner.forget(key, FOREVER, FOREVER)
 
     def lowest_level(self, key: Key, state: KeyState, pane: Pane, gone: int) -> int:
         """The lowest sampling level of the windows of a pane that are not gone."""

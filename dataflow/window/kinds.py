@@ -12,7 +12,8 @@ from dataflow.window.session import Sessions
 def open_assigner(options: settings.Window, state: Any = None) -> Assigner:
     """The assigner that the options ask for. ``state`` is what its ``snapshot`` returned."""
     if options.kind == "session":
-        return Sessions(micros(options.gap), micros(options.allowed_lateness), state)
+        shared = options.watermark == "stream"
+        return Sessions(micros(options.gap), micros(options.allowed_lateness), state, shared=shared)
     return Aligned(micros(options.length), _slide(options), micros(options.align_to))
 
 

@@ -91,10 +91,10 @@ class ProgressLogic(StatefulBatchLogic[Times, ForGroup, dict[str, Any]]):
 
     def on_notify(self) -> tuple[Iterable[ForGroup], bool]:
         now = self._clock()
-        stamps = self._progress.tick(micros(now))
         if now < self._common.loading.over or self._common.stopping():
+            self._progress.pass_time(micros(now))
             return [], False
-        return stamps, False
+        return self._progress.tick(micros(now)), False
 
     def on_eof(self) -> tuple[Iterable[ForGroup], bool]:
         options, newest = self._common.options, self._progress.newest
@@ -134,10 +134,10 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
 
     def on_notify(self) -> tuple[Iterable[Output], bool]:
         now = self._common.clock()
-        overdue = now - self._wake
-        self._wake = now + self._every
         if now < self._common.loading.over or self._common.stopping():
             return [], False
+        overdue = now - self._wake
+        self._wake = now + self._every
         stalled = micros(overdue) if overdue > _STALL else 0
         return self._send([self._windows.tick(micros(now), stalled)]), False
 
@@ -165,7 +165,9 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
         self._common.watch.digest.late(late)
 
     def notify_at(self) -> datetime | None:
-        return self._wake if self._common.options.watermark == "key" else None
+        if self._common.options.watermark == "stream":
+            return None
+        return max(self._wake, self._common.loading.over)
 
     def snapshot(self) -> dict[str, Any]:
         metrics.SNAPSHOT_TIMESTAMP.set_to_current_time()

@@ -34,7 +34,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow import settings
-from dataflow.clock import FOREVER, NEVER
+from dataflow.clock import FOREVER
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.window.additions import add
 from dataflow.window.assigner import Events
@@ -165,20 +165,22 @@ class Windows:
         fire(self._group, self._clocks.tick(now_us, stalled_us), output)
         if isinstance(self._clocks, KeyClocks):
             for key in self._clocks.forget(now_us, self._group.keys):
-                self._group.forget_scope(key)
+                self._group.forget_key(key)
         return output
 
     def finish(self) -> Output:
         """Close all windows: the input has ended.
 
-        The watermark of the stream stays where it is, so that one event from the future that is in a window
-        here does not make all events late that a longer input may bring.
+        The watermark of the stream has moved already (``Progress.finish``). What is still open are windows of
+        events from the future that moved no watermark. They are emitted, but the watermark stays where it is:
+        it would make all events late that a longer input may bring.
         """
         group, output = self._group, Output()
         if not group.of_keys:
-            fired = group.fired.get(None, NEVER)
-            fire(group, {None: FOREVER}, output)
-            group.fired[None] = fired
+            if self.open:
+                fired = group.fired_of(None)
+                fire(group, {None: FOREVER}, output)
+                group.fired[None] = fired
             return output
         moved: dict[Key, int] = {}
         for key, state in group.keys.items():

@@ -82,7 +82,7 @@ class Progress:
 
     def stamp(self, times: Times, now_us: int) -> list[ForGroup]:
         """Stamp a run: one stamp for each group with rows in it, and a mark for the others if it is due."""
-        self._pass_time(now_us)
+        self.pass_time(now_us)
         name = times.run.partition
         self._arrived[name] = self._running
         newest = self._partitions.setdefault(name, PartitionTime()).observe(times.ts, self._jump)
@@ -106,8 +106,8 @@ class Progress:
 
     def tick(self, now_us: int) -> list[ForGroup]:
         """Let the wall clock move the watermark. To be called every second or so if there is a timeout."""
-        self._pass_time(now_us)
-        if self._idle is None or not self._partitions:
+        self.pass_time(now_us)
+        if self._idle is None or self.newest == NEVER:
             return []
         if active := self._active():
             candidate = min(self._partitions[name].newest for name in active)
@@ -134,7 +134,8 @@ class Progress:
         """The largest event time that moved a watermark; ``NEVER`` if there is none."""
         return max((partition.newest for partition in self._partitions.values()), default=NEVER)
 
-    def _pass_time(self, now_us: int) -> None:
+    def pass_time(self, now_us: int) -> None:
+        """Note that the wall clock is at ``now_us``, without any effect yet."""
         self._running += min(max(now_us - self._now, 0), _LONGEST_STEP_US)
         self._now = now_us
 

@@ -78,8 +78,11 @@ class Sample:
     def tighten(self, state: KeyState, kept: Kept) -> list[Cell]:
         """Raise the level of each window that has too many rows. Returns the cells that no window needs."""
         for window in {window for pane in state.panes() for window in kept(pane)}:
-            while self._too_large([size for _, size in state.of_window(window, state.levels.get(window, 0))]):
-                state.levels[window] = state.levels.get(window, 0) + 1
+            while self._too_large(cells := state.of_window(window, level := state.levels.get(window, 0))):
+                # One row that is larger than the limit stays.
+                if all(cell.level == level for cell, _ in cells):
+                    break
+                state.levels[window] = level + 1
         if not state.levels:
             return []
         lowest = {pane: self.lowest_level(state, pane, kept) for pane in state.panes()}
@@ -90,7 +93,7 @@ class Sample:
         """The lowest level of the windows of a pane: no window needs the pane's rows below it."""
         return min((state.levels.get(window, 0) for window in kept(pane)), default=0)
 
-    def _too_large(self, sizes: Sequence[Size]) -> bool:
-        if self._most_rows is not None and sum(size.rows for size in sizes) > self._most_rows:
+    def _too_large(self, cells: Sequence[tuple[Cell, Size]]) -> bool:
+        if self._most_rows is not None and sum(size.rows for _, size in cells) > self._most_rows:
             return True
-        return self._most_bytes is not None and sum(size.bytes for size in sizes) > self._most_bytes
+        return self._most_bytes is not None and sum(size.bytes for _, size in cells) > self._most_bytes

@@ -28,25 +28,27 @@ class Sessions:
     falls into a session that is gone is late, even if the event is less than ``gap`` behind the watermark.
 
     Each key has its own sessions, and only keys with sessions are known here, or keys whose last session is
-    gone for less than ``gap``. ``state`` is what :meth:`snapshot` returned. The methods of the interface are
-    described in :class:`~dataflow.window.assigner.Assigner`.
+    gone for less than ``gap``. ``shared``: whether all keys share a watermark. ``state`` is what
+    :meth:`snapshot` returned. The methods of the interface are described in
+    :class:`~dataflow.window.assigner.Assigner`.
     """
 
-    __slots__ = ("_due", "_due_at", "_gap", "_gone_until", "_lateness", "_live", "_next")
+    __slots__ = ("_due", "_due_at", "_gap", "_gone_until", "_lateness", "_live", "_next", "_shared")
 
     #: An event behind the watermark may join a session. The session then takes in events after it that would
     #: be late otherwise.
     order_matters: ClassVar[bool] = True
 
-    def __init__(self, gap: int, lateness: int, state: Any = None) -> None:
-        self._gap, self._lateness = gap, lateness
+    def __init__(self, gap: int, lateness: int, state: Any = None, *, shared: bool = True) -> None:
+        self._gap, self._lateness, self._shared = gap, lateness, shared
         self._next: int
         self._next, live, gone = state or (0, (), ())
         self._live: dict[str, list[_Session]] = {key: [_Session(*s) for s in of_key] for key, of_key in live}
         #: The highest end of the sessions of a key that are gone.
         self._gone_until: dict[str, int] = dict(gone)
-        #: A heap of (watermark, key): at this watermark, or earlier, the key must be looked at.
-        self._due: list[tuple[int, str]] = [(NEVER, key) for key in {**self._live, **self._gone_until}]
+        #: A heap of (watermark, key): at this watermark, or earlier, the key must be looked at. Keys that
+        #: have a watermark of their own are looked at with each of their events.
+        self._due = [(NEVER, key) for key in {**self._live, **self._gone_until}] if shared else []
         heapq.heapify(self._due)
         self._due_at: dict[str, int] = {key: at for at, key in self._due}
 
@@ -127,6 +129,8 @@ class Sessions:
 
     def _look_at(self, key: str, watermark: int) -> None:
         """Note when the key must be looked at next, now that everything up to ``watermark`` was done."""
+        if not self._shared:
+            return
         times = [s.newest + self._gap for s in self._live.get(key, ())]
         at = min((t if t > watermark else t + self._lateness for t in times), default=FOREVER)
         if key in self._gone_until:

@@ -50,8 +50,8 @@ sessions = st.builds(
     modes,
 )
 
-#: With three key groups, the keys ``k`` and ``b`` are in one group, and ``a`` is in another.
-keys = st.sampled_from("kkkab")
+#: Of three key groups, the keys ``k`` and ``l`` are in one group, and ``a`` is in another.
+keys = st.sampled_from("kkkla")
 
 streams = st.builds(
     lambda base, events: [Arrival(base + ts, p, key) for ts, p, key in events],
@@ -107,5 +107,9 @@ def reference(window: Window, arrivals: Sequence[Arrival]) -> tuple[dict[KeySpan
 def sample(members: Iterable[int], limit: int) -> frozenset[int]:
     """The events of the lowest level that is not too many, from the definition."""
     level = {i: int(n) for i, n in zip(members, levels(pa.array([f"{i:06d}" for i in members])), strict=True)}
-    lowest = next(k for k in range(65) if sum(n >= k for n in level.values()) <= limit)
+    lowest = next(
+        k
+        for k in range(65)
+        if sum(n >= k for n in level.values()) <= limit or not any(n > k for n in level.values())
+    )
     return frozenset(i for i, n in level.items() if n >= lowest)

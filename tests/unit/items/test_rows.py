@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.items.marks import Marked
-from dataflow.items.rows import Rows, SortedBatch, in_order, of_strings, owned, segments
+from dataflow.items.rows import Rows, in_order, of_strings, owned, segments
 from dataflow.items.schemas import TIMESTAMP, embeddings
 from dataflow.window.split import split
-from tests.support.window_items import S, row_ids
+from tests.support.window_items import row_ids
 from tests.support.windowing import Arrival, batch
 
 #: Keys whose order is that of their bytes: the empty one first, then ASCII, then the others.
@@ -70,39 +70,9 @@ def test_rows_without_embeddings_are_in_order_too() -> None:
     assert together.schema == whole.schema
 
 
-@given(seconds, st.integers(-25, 25), st.integers(0, 30))
-def test_between_two_times_are_all_rows_with_these_times(times: list[int], start: int, length: int) -> None:
-    whole = rows(times)
-    found = SortedBatch(whole).between(start * S, (start + length) * S)
-    expected = [row for row in whole.to_pylist() if start <= row["ts"].timestamp() < start + length]
-    assert len(found) == len(expected)
-    assert sorted(found.rows().to_pylist(), key=by_order) == sorted(expected, key=by_order)
-
-
-@given(
-    arrivals,
-    st.dictionaries(st.sampled_from([*KEYS, "unknown"]), st.tuples(st.integers(-25, 25), st.integers(0, 30))),
-)
-def test_of_each_key_are_all_rows_in_its_own_stretch_of_time(
-    events: list[Arrival], spans: dict[str, tuple[int, int]]
-) -> None:
-    sorted_batch = SortedBatch(batch(events))
-    found = sorted_batch.of_keys({key: (start * S, (start + n) * S) for key, (start, n) in spans.items()})
-    expected = [
-        number
-        for number, event in enumerate(events)
-        if event.key in spans and spans[event.key][0] <= event.ts < sum(spans[event.key])
-    ]
-    assert sorted(row_ids(found.rows())) == expected
-    assert len(found) == len(expected)
-    assert found.batch is sorted_batch.batch
-
-
 def test_rows_in_order_are_not_copied() -> None:
     for whole in (rows([1, 2, 2, 3]), batch([Arrival(9, key="a"), Arrival(1, key="b"), Arrival(1, key="b")])):
         assert in_order([Rows(whole)]) is whole
-    whole = rows([1, 2, 2, 3])
-    assert SortedBatch(whole).between(0, 4 * S).batch is whole
 
 
 @given(arrivals)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dataflow.errors import LostRowsError
 from dataflow.items.windows import KeyWindow, WindowRef
-from dataflow.window.chunk import TIER, Assembly, ChunkReader, StoredChunk
+from dataflow.window.chunk import TIER, ChunkReader, StoredChunk
 from dataflow.window.messages import Append, Drop, Extent, Gather, Gone, Part, Replace, Trim
 from dataflow.window.sample import levels
 from tests.support.window_items import S, row_ids
@@ -142,32 +142,6 @@ def test_a_reader_is_forgotten_when_both_last_messages_have_come() -> None:
     assert dropped_first.take(Gone()) == gone_first.take(Drop(0)) == ([], True)
 
 
-def test_the_parts_of_a_window_make_it_whole() -> None:
-    assembly = Assembly()
-    made = [
-        part(reading(rows(1, 2, 3, first=3 * number)), replace(GATHER, chunk=number, arrival_us=7))
-        for number in range(2)
-    ]
-    assert assembly.take(made[0]) is None
-    whole = assembly.take(made[1])
-    assert whole is not None
-    assert (whole.window("any"), whole.arrival_us) == (WINDOW, 7)
-    assert sorted(row_ids(whole.gather())) == list(range(6))
-
-
-def test_parts_with_other_keys_make_one_item_with_the_windows_of_all_keys() -> None:
-    assembly = Assembly()
-    both = batch([Arrival(12, key="b"), Arrival(3, key="a")])
-    one = batch([Arrival(11, key="b")], 2)
-    first = part(reading(both), Gather(0, 0, OF_KEYS, parts=2, rows=2))
-    assert assembly.take(first) is None
-    only_b = {"b": OF_KEYS["b"]}
-    whole = assembly.take(part(reading(one), Gather(1, 0, only_b, parts=2, rows=1)))
-    assert whole is not None
-    assert {key: whole.window(key) for key in "ab"} == OF_KEYS
-    assert row_ids(whole.gather()) == [1, 2, 0]
-
-
 def test_a_reader_with_fewer_rows_than_were_counted_raises() -> None:
     reader = reading(rows(1, 2))
     with pytest.raises(LostRowsError, match="2 of 3 rows of a part of the window from 1970-01-01T00:00:00"):
@@ -190,11 +164,3 @@ def test_a_reader_that_has_a_replace_of_changes_that_did_not_come_raises_at_the_
     reader.take(stored(rows(1)).replace())
     with pytest.raises(LostRowsError, match="did not come within its epoch"):
         reader.snapshot()
-
-
-def test_a_window_whose_parts_do_not_come_raises_at_the_next_snapshot() -> None:
-    assembly = Assembly()
-    assembly.snapshot()
-    assert assembly.take(part(reading(rows(1, 2, 3)), GATHER)) is None
-    with pytest.raises(LostRowsError, match="1 of 2 parts of the window from 1970-01-01T00:00:00"):
-        assembly.snapshot()

@@ -112,7 +112,6 @@ def test_no_timer_moves_the_stream_while_the_process_stops() -> None:
         assert logic.on_notify() == ([], False)
 
 
-@pytest.mark.xfail(strict=True, reason="the marks are made, and counted as known, before they are discarded")
 def test_groups_learn_after_loading_of_the_ends_that_the_watermark_passed_meanwhile() -> None:
     clock = Clock()
     hurried = spec(kind="tumbling", length=1000, delay=0, idle_timeout=5)
@@ -207,7 +206,6 @@ def test_a_key_that_is_quiet_is_forgotten_by_a_timer_without_an_idle_timeout_too
     assert logic.snapshot()["clocks"] == []
 
 
-@pytest.mark.xfail(strict=True, reason="a timer that is late while Bytewax loads forgets that it was late")
 def test_the_time_that_bytewax_took_to_load_is_not_silence() -> None:
     clock = Clock()
     before = WindowLogic(common(of_keys, clock), None)

@@ -62,7 +62,6 @@ def test_a_mark_closes_the_windows_of_a_group_without_rows_and_no_records_closed
     assert mark(Windows(tumbling, 0), 10).orders == []
 
 
-@pytest.mark.xfail(strict=True, reason="push() returns for a mark before the clock has seen it")
 def test_a_mark_moves_the_watermark_that_the_gauges_show() -> None:
     machine = Windows(tumbling, 0)
     push(machine, 5)
@@ -150,13 +149,7 @@ def test_the_end_of_the_input_closes_all_windows_and_emits_revisions(mode: str) 
     assert len(emitted.windows["b"]) == 1
 
 
-REVISED = [
-    pytest.param("stream", marks=pytest.mark.xfail(strict=True, reason="finish() purges rows at FOREVER")),
-    "key",
-]
-
-
-@pytest.mark.parametrize("mode", REVISED)
+@pytest.mark.parametrize("mode", ["stream", "key"])
 @pytest.mark.parametrize("crash", [False, True])
 def test_a_revision_of_the_last_window_is_emitted_at_the_next_end_of_the_input(
     mode: str, crash: bool
@@ -166,7 +159,7 @@ def test_a_revision_of_the_last_window_is_emitted_at_the_next_end_of_the_input(
     assert emitted.windows == {"k": [(ref(0, 10), (0,)), (ref(0, 10, 1), (0, 1))]}
 
 
-@pytest.mark.parametrize("mode", REVISED)
+@pytest.mark.parametrize("mode", ["stream", "key"])
 def test_sessions_that_the_end_of_an_input_closed_never_overlap_with_later_ones(mode: str) -> None:
     emitted = finished(session.model_copy(update={"watermark": mode}), [(5, "k")], [(8, "k")])
     assert emitted.windows == {"k": [(ref(5, 15), (0,))]}
@@ -221,7 +214,6 @@ def test_a_silent_key_closes_its_windows_by_the_wall_clock_and_is_forgotten() ->
     assert not push(machine, 6, first=1, now=301).late
 
 
-@pytest.mark.xfail(strict=True, reason="a key is forgotten by its clock, but its last session is not")
 def test_nothing_is_left_of_a_key_that_is_forgotten_soon_after_its_last_session() -> None:
     machine = Windows(spec(kind="session", gap=10, watermark="key", delay=0, idle_timeout=10, remember=15), 0)
     push(machine, 5)

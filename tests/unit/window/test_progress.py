@@ -195,7 +195,6 @@ def test_the_wall_clock_has_no_effect_without_a_timeout_or_before_the_first_part
     assert Progress(idle, (), 0).tick(10**15) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the wall clock is added to NEVER, which is no time any more then")
 def test_silence_before_the_first_event_moves_nothing() -> None:
     mark = Progress(idle, ["a"], 0)
     for second in range(100):

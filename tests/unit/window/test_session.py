@@ -1,7 +1,6 @@
 """Session windows of several keys: when sessions begin, grow, join and are gone, and which keys are due."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -190,11 +189,9 @@ def test_sessions_come_back_from_their_snapshot() -> None:
     assert sorted(again.due(NEVER, 0, 100)) == ["b", "k"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="with a watermark for each key, due() is never called to empty the heap"
-)
 def test_nothing_is_left_of_a_key_that_is_gone_if_its_watermark_is_its_own() -> None:
-    windows = sessions(0)
+    windows = Sessions(GAP, 0, shared=False)
+    add(windows, ("k", 0))
     windows.forget("k", 20, 20)
     assert windows.snapshot() == (1, [], [])
     assert not windows._due_at
