@@ -29,7 +29,7 @@ class Sessions:
 
     Each key has its own sessions, and only keys with sessions are known here, or keys whose last session is
     gone for less than ``gap``. ``shared``: whether all keys share a watermark. ``state`` is what
-    :meth:`snapshot` returned. The methods of the interface are described in
+    ``snapshot()`` returned. The methods of the interface are described in
     :class:`~dataflow.window.assigner.Assigner`.
     """
 

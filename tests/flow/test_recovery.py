@@ -96,7 +96,7 @@ def failure(env: dict[str, str], *flags: str) -> str:
 @pytest.mark.parametrize(
     ("step", "says"),
     [
-        ("driftline.window.keep", "rows of a part of the window"),
+        ("driftline.window.keep", "rows of a"),
         ("driftline.window.read", "the state has lost"),
     ],
 )

@@ -4,7 +4,7 @@ import random
 from collections import defaultdict
 from datetime import timedelta
 
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataflow.settings import Window
@@ -133,21 +133,37 @@ def test_a_key_that_is_remembered_no_longer_is_new() -> None:
     assert not group.machine.snapshot()["fired"]
 
 
-@given(aligned | sessions, streams, cuts, st.integers(1, 40), st.integers(0, 8), st.booleans())
-@example(tumbling_of_10, [Arrival(0), Arrival(15), Arrival(5), Arrival(30)], [2], 40, 1, False)
+@given(
+    aligned | sessions,
+    streams,
+    cuts,
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.integers(0, 8),
+    st.booleans(),
+)
+@example(tumbling_of_10, [Arrival(0), Arrival(15), Arrival(5), Arrival(30)], [2], (1, 40), 1, False)
 def test_another_lateness_on_the_same_store_revives_no_window(
-    window: Window, arrivals: list[Arrival], at: list[int], lateness: int, change: int, silence: bool
+    window: Window,
+    arrivals: list[Arrival],
+    at: list[int],
+    lateness: tuple[int, int],
+    change: int,
+    silence: bool,
 ) -> None:
     """A window that comes again has all the rows that it had, and an event is lost in no case."""
-    assume(window.allowed_lateness)
-    idle = window.model_copy(update={"idle_timeout": timedelta(seconds=60)})
-    stage = Stage(idle)
+    before, after = (
+        window.model_copy(
+            update={"idle_timeout": timedelta(seconds=60), "allowed_lateness": timedelta(seconds=seconds)}
+        )
+        for seconds in lateness
+    )
+    stage = Stage(before)
     for number, (start, stop) in enumerate(pieces(len(arrivals), at)):
         if number == change:
             if silence:
-                for second in range(400):
-                    stage.tick(stage.now + second * 1_000_000)
-            stage.spec = idle.model_copy(update={"allowed_lateness": timedelta(seconds=lateness)})
+                for _ in range(400):
+                    stage.tick(stage.now + 1_000_000)
+            stage.spec = after
             stage.crash()
         stage.push(arrivals[start:stop], start)
     emitted = stage.finish()

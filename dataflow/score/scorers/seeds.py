@@ -34,6 +34,7 @@ class Draws(NamedTuple):
 
     @classmethod
     def of(cls, events: int, clusters: int, seed: int) -> "Draws":
+        """What ``KMeans(clusters, random_state=seed)`` draws for a window of ``events`` events."""
         random = np.random.RandomState(seed)
         first = int(random.choice(events, p=np.full(events, 1 / np.float32(events), np.float32)))
         return cls(first, random.uniform(size=(clusters - 1, 2 + int(np.log(clusters)))))
