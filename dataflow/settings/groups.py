@@ -228,7 +228,7 @@ class Window(_Group):
     each key alone (``key``), for devices whose clocks or uploads do not depend on each other.
     """
 
-    key_groups: Annotated[int, Field(ge=1, le=4096)] = 16
+    key_groups: Annotated[int, Field(ge=1, le=4096)] = 8
     """Number of groups into which the keys are divided, from 1 to 4,096. A group is the unit of work and of
     state. At most this many workers share the work of the windows.
     """
