@@ -59,8 +59,8 @@ def test_state_that_was_kept_by_key_and_not_by_key_group_is_refused() -> None:
     now = made_with(Settings(), dim=8, model="m")
     assert now["format"] == "3"
     assert differences({**now, "format": "2"}, now, FIXED) == ["format=2, and now it is 3"]
-    assert differences({**now, "window.key_groups": "8"}, now, FIXED) == [
-        "window.key_groups=8, and now it is 8"
+    assert differences({**now, "window.key_groups": "32"}, now, FIXED) == [
+        "window.key_groups=32, and now it is 8"
     ]
     assert differences({**now, "model": "other"}, now, FIXED) == []
 
