@@ -9,7 +9,8 @@ from dataflow import settings
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times
 from dataflow.window.assigner import Events
-from dataflow.window.messages import GroupRows, Order, Run, Stamp
+from dataflow.window.chunk import StoredChunk
+from dataflow.window.messages import Append, GroupRows, Order, Run, Stamp
 from dataflow.window.progress import Progress
 from dataflow.window.split import split
 from tests.support.windowing import Arrival, batch
@@ -44,6 +45,19 @@ def passed(
     pieces = split(Marked(batch(arrivals, first), arrival_us), window.key_groups)
     stamps = [stamp for times in pieces.times for stamp in progress.stamp(times, now_us)]
     return [*pieces.rows, *stamps]
+
+
+def rows(*seconds: int, first: int = 0) -> pa.RecordBatch:
+    """Embedded events of one key at these times; their ids count from ``first``."""
+    return batch([Arrival(ts) for ts in seconds], first)
+
+
+def stored(*appended: pa.RecordBatch) -> StoredChunk:
+    """A stored chunk to which these rows were appended, one batch after the other."""
+    chunk = StoredChunk()
+    for each in appended:
+        chunk.apply(Append(0, each))
+    return chunk
 
 
 def row_ids(rows: pa.RecordBatch) -> list[int]:

@@ -13,7 +13,7 @@ from dataflow.items.schemas import embeddings
 from dataflow.window.chunk import LARGE, TIER, StoredChunk
 from dataflow.window.messages import Append, Extent, Trim
 from dataflow.window.sample import levels
-from tests.support.window_items import S, row_ids
+from tests.support.window_items import S, row_ids, rows, stored
 from tests.support.windowing import DIM, Arrival, batch
 
 
@@ -49,17 +49,6 @@ def test_an_embedding_that_many_rows_have_is_written_once() -> None:
 
     assert written([t % 10 for t in range(400)]) == 10 * DIM * 4
     assert written([0] * 400) == DIM * 4
-
-
-def rows(*seconds: int, first: int = 0) -> pa.RecordBatch:
-    return batch([Arrival(ts) for ts in seconds], first)
-
-
-def stored(*appended: pa.RecordBatch) -> StoredChunk:
-    chunk = StoredChunk()
-    for each in appended:
-        chunk.apply(Append(0, each))
-    return chunk
 
 
 def ids(chunk: StoredChunk) -> list[int]:

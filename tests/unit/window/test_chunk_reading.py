@@ -12,7 +12,7 @@ from dataflow.items.windows import KeyWindow, WindowRef
 from dataflow.window.chunk import TIER, ChunkReader, StoredChunk
 from dataflow.window.messages import Append, Drop, Extent, Gather, Gone, Part, Replace, Trim
 from dataflow.window.sample import levels
-from tests.support.window_items import S, row_ids
+from tests.support.window_items import S, row_ids, rows, stored
 from tests.support.windowing import Arrival, batch
 
 #: The one window of all keys, and windows of two keys that end together.
@@ -22,17 +22,6 @@ OF_KEYS = {
     "b": KeyWindow(WindowRef(10 * S, 30 * S, 0), seen=5),
 }
 GATHER = Gather(0, 5, WINDOW, parts=2, rows=3)
-
-
-def rows(*seconds: int, first: int = 0) -> pa.RecordBatch:
-    return batch([Arrival(ts) for ts in seconds], first)
-
-
-def stored(*appended: pa.RecordBatch) -> StoredChunk:
-    chunk = StoredChunk()
-    for each in appended:
-        chunk.apply(Append(0, each))
-    return chunk
 
 
 def reading(*appended: pa.RecordBatch) -> ChunkReader:
