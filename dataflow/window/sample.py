@@ -3,8 +3,9 @@
 The hash of an id gives the id a *level*: half of all ids have level 0, a quarter have level 1, an eighth have
 level 2, and so on. A window of a key with more rows than ``window.max_window_rows``, or more bytes than
 ``window.max_window_bytes``, keeps the rows of level ``k`` and above, which is a share of about ``2**-k``.
-``k`` is the smallest level that is enough. So the same events are in the sample whatever the order of
-arrival, the batches, the workers or the restarts.
+``k`` is the smallest level that is enough, but no higher than the highest level of the window's events, so
+that a window is never empty. So the same events are in the sample whatever the order of arrival, the batches,
+the workers or the restarts.
 """
 
 from collections.abc import Callable, Sequence
@@ -79,7 +80,7 @@ class Sample:
         """Raise the level of each window that has too many rows. Returns the cells that no window needs."""
         for window in {window for pane in state.panes() for window in kept(pane)}:
             while self._too_large(cells := state.of_window(window, level := state.levels.get(window, 0))):
-                # One row that is larger than the limit stays.
+                # The rows of the highest level stay, even if they are more than the limit.
                 if all(cell.level == level for cell, _ in cells):
                     break
                 state.levels[window] = level + 1
