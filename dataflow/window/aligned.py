@@ -17,7 +17,7 @@ class Aligned:
 
     __slots__ = ("_align", "_length", "_slide")
 
-    order_matters: ClassVar[bool] = False
+    of_events: ClassVar[bool] = False
 
     def __init__(self, length: int, slide: int, align: int) -> None:
         self._length, self._slide, self._align = length, slide, align

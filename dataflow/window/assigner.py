@@ -71,8 +71,9 @@ class Assigned(NamedTuple):
 class Assigner(Protocol):
     """What the window machine asks a kind of windows. ``key`` is ``None`` for all keys."""
 
-    #: Whether the lateness of an event behind the watermark depends on the events right before it.
-    order_matters: ClassVar[bool]
+    #: Whether each key has windows of its own, which its events make. Then the lateness of an event behind
+    #: the watermark depends on the events right before it.
+    of_events: ClassVar[bool]
 
     def late(self, ts: Int64s, gone: Int64s) -> Bools:
         """``(n,)``: whether an event is late, as far as its time alone says so. ``gone``: ``(n,)``."""

@@ -35,6 +35,7 @@ from dataflow.window.assembly import REMEDY, described
 from dataflow.window.messages import Append, Drop, Extent, Gather, Gone, Order, Part, Replace, Trim
 from dataflow.window.sample import levels
 from dataflow.window.split import by_number
+from dataflow.window.state_format import check_format
 
 #: The format of the state.
 FORMAT = 2
@@ -56,6 +57,7 @@ class StoredChunk:
     __slots__ = ("__weakref__", "_appended", "_changes", "_rows")
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        check_format(state, FORMAT, "chunk")
         self._changes: int = state["changes"] if state else 0
         self._rows: list[pa.RecordBatch] = unpack_embedded(state) if state else []
         self._appended = 0
@@ -120,6 +122,7 @@ class ChunkReader:
     __slots__ = ("_awaits_rows", "_changes", "_last_messages", "_replaces", "_rows", "_waiting")
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        check_format(state, FORMAT, "chunk")
         self._changes: int = state["changes"] if state else 0
         self._awaits_rows = state is not None
         #: The batches of the chunk, each with the number of the change that brought it.

@@ -27,7 +27,7 @@ def fire(group: Group, moved: Mapping[Key, int], output: Output) -> None:
             if state := group.keys.get(key):
                 for place, window in enumerate(_ended(group, key, state, fired, watermark)):
                     # Keys have equal windows, or sessions of their own.
-                    together.setdefault(place if group.assigner.order_matters else window, []).append(
+                    together.setdefault(place if group.assigner.of_events else window, []).append(
                         (key, window)
                     )
     for number in sorted(together):

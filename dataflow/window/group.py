@@ -16,6 +16,7 @@ from dataflow.window.key_state import KeyState
 from dataflow.window.kinds import open_assigner
 from dataflow.window.messages import Drop, Extent, Output, Trim
 from dataflow.window.sample import Sample
+from dataflow.window.state_format import check_format
 
 #: The format of the state.
 FORMAT = 2
@@ -51,8 +52,7 @@ class Group:
     )
 
     def __init__(self, options: settings.Window, state: Mapping[str, Any] | None = None) -> None:
-        if state and state["format"] != FORMAT:
-            raise ValueError(f"window state has format {state['format']}, this version reads {FORMAT}")
+        check_format(state, FORMAT, "window")
         state = state or {}
         self.lateness = micros(options.allowed_lateness)
         self.of_keys = options.watermark == "key"

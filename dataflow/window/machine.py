@@ -133,7 +133,7 @@ class Windows:
         for i in np.flatnonzero(behind).tolist():
             key = events.names[events.codes[i]]
             moved = before[i] > group.fired_of(key)
-            if not moved and not group.assigner.order_matters:
+            if not moved and not group.assigner.of_events:
                 continue
             add_until(i)
             start = i

@@ -24,6 +24,7 @@ from dataflow.window.kinds import grids
 from dataflow.window.messages import Stamp, Times
 from dataflow.window.partitions import PartitionTime
 from dataflow.window.split import by_number
+from dataflow.window.state_format import check_format
 
 #: The format of the state.
 FORMAT = 2
@@ -53,8 +54,7 @@ class Progress:
         now_us: int,
         state: Mapping[str, Any] | None = None,
     ) -> None:
-        if state and state["format"] != FORMAT:
-            raise ValueError(f"progress state has format {state['format']}, this version reads {FORMAT}")
+        check_format(state, FORMAT, "progress")
         jump = options.delay if options.max_jump is None else options.max_jump
         self._jump, self._delay = micros(jump), micros(options.delay)
         self._idle = micros(options.idle_timeout) if options.idle_timeout else None

@@ -37,7 +37,7 @@ class Sessions:
 
     #: An event behind the watermark may join a session. The session then takes in events after it that would
     #: be late otherwise.
-    order_matters: ClassVar[bool] = True
+    of_events: ClassVar[bool] = True
 
     def __init__(self, gap: int, lateness: int, state: Any = None, *, shared: bool = True) -> None:
         self._gap, self._lateness, self._shared = gap, lateness, shared

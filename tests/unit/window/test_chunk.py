@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dataflow.errors import LostRowsError
 from dataflow.items.schemas import embeddings
-from dataflow.window.chunk import LARGE, TIER, StoredChunk
+from dataflow.window.chunk import LARGE, TIER, ChunkReader, StoredChunk
 from dataflow.window.messages import Append, Extent, Trim
 from dataflow.window.sample import levels
 from tests.support.window_items import S, row_ids, rows, stored
@@ -33,6 +33,12 @@ def test_a_chunk_comes_back_from_its_snapshot_to_the_bit(batches: list[list[int]
     state = pickle.loads(pickle.dumps(chunk.snapshot()))
     assert StoredChunk(state).batches == chunk.batches
     assert StoredChunk(state).snapshot() == chunk.snapshot()
+
+
+@pytest.mark.parametrize("half", [StoredChunk, ChunkReader])
+def test_the_state_of_another_format_is_refused(half: type[StoredChunk] | type[ChunkReader]) -> None:
+    with pytest.raises(ValueError, match="chunk state has format 1, this version reads 2"):
+        half(half().snapshot() | {"format": 1})
 
 
 def test_an_embedding_that_many_rows_have_is_written_once() -> None:
