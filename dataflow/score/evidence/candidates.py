@@ -1,0 +1,92 @@
+"""Makes candidates of the scored windows of one emission."""
+
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from dataflow.clock import micros
+from dataflow.items.arrays import Int64s
+from dataflow.items.hashes import Hashes, hashes
+from dataflow.items.marks import Marked
+from dataflow.items.rows import event_times, segments
+from dataflow.items.schemas import embeddings
+from dataflow.score.evidence.features import Features
+from dataflow.score.evidence.fixed import to_fixed
+from dataflow.score.evidence.members import priorities
+from dataflow.score.evidence.messages import Candidates
+from dataflow.score.evidence.near import near
+from dataflow.score.evidence.reference import near_width
+from dataflow.settings import Score, Window
+
+#: A suspect event waits for this many steps from one window to the next, if no setting says how long. Bursts
+#: come again, and an event of the last burst in the reference hides the next one.
+QUARANTINE_STEPS = 24
+
+
+def make_candidates(
+    emission: int, rows: pa.RecordBatch, scored: Marked, options: Score, window: Window
+) -> Candidates:
+    """The candidates of an emission.
+
+    ``rows``: the gathered rows of its windows, embedded by one version of one model. ``scored``: their
+    scores, in the same order.
+    """
+    found, ids, ts = segments(rows), hashes(rows.column("id")), event_times(rows)
+    starts, ends, revision = (
+        scored.rows.column(name).cast(pa.int64()).to_numpy()
+        for name in ("window_start", "window_end", "revision")
+    )
+    sizes = np.diff(found.offsets)
+    forms, vectors = hashes(rows.column("text")), to_fixed(embeddings(rows))
+    events = Features(
+        vectors=vectors,
+        near=near(vectors, ids, found.offsets, near_width(options.novelty_neighbours)),
+        forms=forms,
+        alike=_alike(forms, found.offsets),
+        sizes=np.repeat(sizes, sizes),
+        starts=starts,
+        ends=ends,
+        ts=ts,
+        priority=priorities(ids, ts, micros(options.half_life)),
+        scores=scored.rows.column("score").to_numpy(),
+    )
+    last = ends if window.kind == "session" else starts + micros(step(window))
+    return Candidates(
+        emission=emission,
+        scored=scored,
+        events=events,
+        keys=found.keys.to_pylist(),
+        offsets=found.offsets,
+        # Events that come late, into a window that was emitted already, are not sampled.
+        leaves=(ts < last) & (revision == 0),
+        model=_model(rows),
+    )
+
+
+def no_candidates(emission: int, dim: int, options: Score) -> Candidates:
+    """The candidates of an emission whose rows the model refuses."""
+    events = Features.none(dim, near_width(options.novelty_neighbours))
+    offsets, none = np.zeros(1, np.int64), np.zeros(0, np.bool_)
+    return Candidates(emission, Marked(pa.record_batch({})), events, [], offsets, none, None)
+
+
+def step(window: Window) -> timedelta:
+    """The time from one window to the next; with sessions, the gap that ends one."""
+    return {"sliding": window.slide, "tumbling": window.length, "session": window.gap}[window.kind]
+
+
+def _model(rows: pa.RecordBatch) -> str:
+    return " ".join(rows.column(name)[0].as_py() for name in ("model", "model_version"))
+
+
+def _alike(forms: Hashes, offsets: Int64s) -> Int64s:
+    """``(n,)``: how many events of the same segment have the same form."""
+    segment = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    order = np.lexsort((forms, segment))
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (np.diff(segment[order]) != 0) | (forms[order][1:] != forms[order][:-1])
+    run = np.cumsum(is_first) - 1
+    alike = np.empty(len(order), np.int64)
+    alike[order] = np.bincount(run)[run]
+    return alike

@@ -1,0 +1,97 @@
+"""The messages between the steps that compare events with a reference.
+
+The step ``sample`` gets :class:`Candidates`, decides which events are sampled, and passes them on as
+:class:`Placed` to the step ``compare``. It sends orders to the shelves, where the sampled events are kept for
+a restart. After a restart, a shelf sends :class:`Recalled` to ``compare``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.marks import Marked
+from dataflow.score.evidence.features import Features
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The scored windows of one emission of a key group.
+
+    ``emission``: its number: 0, 1, 2, and so on. ``scored``: the rows, ``n`` of them, sorted by key.
+    ``events``: the features of the rows. ``keys``, ``offsets``: each key has the rows from ``offsets[i]`` up
+    to but without ``offsets[i + 1]``. ``leaves``: ``(n,)``, whether this is the last window of an event, so
+    that the event may be sampled. ``model``: the model and the version that embedded all of them; ``None`` if
+    there are no rows.
+    """
+
+    emission: int
+    scored: Marked
+    events: Features
+    keys: list[str]
+    offsets: Int64s
+    leaves: Bools
+    model: str | None
+
+    def segments(self) -> Iterator[tuple[str, int, int]]:
+        """Each key, with the first of its rows and the row after the last."""
+        bounds = self.offsets.tolist()
+        return zip(self.keys, bounds, bounds[1:], strict=False)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """``candidates``, in the order of their emissions.
+
+    ``sampled``: ``(n,)``, which of them are sampled. ``recalled``: the shelves whose events come before they
+    can be compared; ``None`` but for the first message after a start.
+    """
+
+    candidates: Candidates
+    sampled: Bools
+    recalled: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Append:
+    """Put the events of ``rows`` (with their keys, see :meth:`Features.batch`) on a shelf."""
+
+    shelf: int
+    rows: pa.RecordBatch
+
+
+@dataclass(frozen=True)
+class Trim:
+    """Remove from a shelf the events that are not sampled any more: those with a priority above ``highest``.
+
+    ``highest``: by key; a key that is not in it has no events in the sample.
+    """
+
+    shelf: int
+    highest: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Remove a shelf."""
+
+    shelf: int
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Send all events of a shelf to the step ``compare``."""
+
+    shelf: int
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """All events of a shelf."""
+
+    shelf: int
+    rows: list[pa.RecordBatch]
+
+
+Order = Append | Trim | Drop | Recall

@@ -1,0 +1,217 @@
+"""The reference of a key: earlier events, beside which an event is or is not unusual."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from dataflow.items.arrays import Bools, Int64s
+from dataflow.score.evidence.features import Features
+from dataflow.score.evidence.fixed import Squares, distances, squared
+from dataflow.score.evidence.members import Doubles, sampled
+from dataflow.score.evidence.near import BLOCK, FAR, Near, smallest
+from dataflow.score.evidence.surge import COUNTS, surge
+
+
+@dataclass(frozen=True)
+class Values:
+    """The evidence of ``n`` events: ``(n,)`` float64 each, finite; higher is rarer (:class:`Reference`)."""
+
+    novelty: Doubles
+    surge: Doubles
+    rarity: Doubles
+    score: Doubles
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What ``n`` events are beside the members of a reference.
+
+    ``rows``: ``(n,)`` int64, how many members an event is compared with. ``best``: ``(n, k)`` int32, the
+    squared distances to the nearest of them, ascending; ``FAR`` where there are fewer. ``within``: ``(n, 4)``
+    int64, how many of them are within the distance to the 2nd, 4th, 8th and 16th nearest event of the event's
+    window. ``alike``: ``(n,)`` int64, how many of them have the event's form.
+    """
+
+    rows: Int64s
+    best: Squares
+    within: Int64s
+    alike: Int64s
+
+    @staticmethod
+    def nothing(n: int, neighbours: int) -> "Beside":
+        """``n`` events beside no members."""
+        best, within = np.full((n, neighbours), FAR, np.int32), np.zeros((n, len(COUNTS)), np.int64)
+        return Beside(np.zeros(n, np.int64), best, within, np.zeros(n, np.int64))
+
+    def columns(self) -> list[Any]:
+        """The four arrays."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+    def take(self, which: Any) -> "Beside":
+        """The events at ``which``."""
+        return Beside(*(column[which] for column in self.columns()))
+
+    def extend(self, other: "Beside") -> "Beside":
+        """These events, then those of ``other``."""
+        return Beside(*map(np.concatenate, zip(self.columns(), other.columns(), strict=True)))
+
+    def forget(self, rows: Int64s) -> None:
+        """Make the events ``rows`` beside no members."""
+        for column in self.columns():
+            column[rows] = FAR if column is self.best else 0
+
+
+class Reference:
+    """A sample of the earlier events of a key, and what it says of the events of a window.
+
+    - **novelty**: the mean distance to the nearest ``neighbours`` members of the reference, or of the
+      reference and the window together (``with_window``); in [0, 2].
+    - **surge**: see :func:`~dataflow.score.evidence.surge.surge`.
+    - **rarity**: ``-log10`` of the share of the event's form among the members and the window together; 0 or
+      more.
+
+    An event of the sample is a *member* while it is older than the window, and released (see :meth:`enter`).
+    Members or not, the events of the sample tell what values are usual: :meth:`usual` compares each of them
+    with the members of today, as it was compared in its own time: without the events of its own window.
+
+    All comparisons give integers. So it makes no difference whether they are computed anew, or carried on
+    from window to window.
+    """
+
+    def __init__(self, dim: int, *, rows: int, neighbours: int, with_window: bool) -> None:
+        self._rows, self._neighbours, self._with_window = rows, neighbours, with_window
+        self.events = Features.none(dim, near_width(neighbours))
+        self.released: Int64s = np.empty(0, np.int64)
+        self._member: Bools = np.empty(0, np.bool_)
+        #: The events for which ``_beside`` is right.
+        self._compared: Bools = np.empty(0, np.bool_)
+        self._start = 0
+        self._beside = Beside.nothing(0, neighbours)
+
+    def __len__(self) -> int:
+        """The number of events in the sample."""
+        return len(self.events)
+
+    def enter(self, events: Features, released: Int64s) -> None:
+        """Offer events that have left their last window to the sample.
+
+        ``released``: ``(n,)``, the end of the first window for which each event can be a member; 0: any.
+        """
+        no = np.zeros(len(events), np.bool_)
+        self.events = Features.concat([self.events, events])
+        self.released = np.concatenate([self.released, released])
+        self._member = np.concatenate([self._member, no])
+        self._compared = np.concatenate([self._compared, no])
+        self._beside = self._beside.extend(Beside.nothing(len(events), self._neighbours))
+
+    def prepare(self, start: int, end: int) -> int:
+        """Make the reference that of the window ``[start, end)``. Returns the number of its members."""
+        stays = sampled(self.events.priority, self._rows)
+        self.released[self.released <= end] = 0
+        member = stays & (self.events.ts < start) & (self.released == 0)
+        added, removed = np.flatnonzero(member & ~self._member), np.flatnonzero(self._member & ~member)
+        carried = np.flatnonzero(self._compared & stays)
+        carried = carried[~self._carry(carried, removed, -1)]
+        self._carry(carried, added, 1)
+        fresh = stays.copy()
+        fresh[carried] = False
+        fresh_rows = np.flatnonzero(fresh)
+        self._beside.forget(fresh_rows)
+        self._carry(fresh_rows, np.flatnonzero(member), 1)
+        self._member, self._compared, self._start = member, stays, start
+        if not stays.all():
+            self._keep(stays)
+        return int(np.count_nonzero(self._member))
+
+    def waiting(self) -> tuple[Doubles, Int64s]:
+        """The priorities of the events that are not released, ascending, and when each is released."""
+        waits = np.flatnonzero(self.released)
+        order = waits[np.argsort(self.events.priority[waits], kind="stable")]
+        return self.events.priority[order], self.released[order]
+
+    def _keep(self, which: Bools) -> None:
+        self.events, self._beside = self.events.take(which), self._beside.take(which)
+        self.released, self._member = self.released[which], self._member[which]
+        self._compared = self._compared[which]
+
+    def _carry(self, rows: Int64s, changed: Int64s, sign: int) -> Bools:
+        """Count the members ``changed`` in (``sign`` 1) or out (-1) of what the events ``rows`` are beside.
+
+        Returns ``(n,)``, for which rows this is not possible, because one of the nearest members is out.
+        """
+        lost = np.zeros(len(rows), np.bool_)
+        if not len(changed):
+            return lost
+        members = self.events.take(changed)
+        for at in range(0, len(rows), BLOCK):
+            block = rows[at : at + BLOCK]
+            events = self.events.take(block)
+            # In its own time, the event met a reference without the events of its window.
+            apart = (members.ts < events.starts[:, None]) | (members.ts >= events.ends[:, None])
+            squares = squared(events.vectors, members.vectors)
+            squares[~apart] = FAR
+            self._beside.rows[block] += sign * np.count_nonzero(apart, axis=1)
+            self._beside.within[block] += sign * _within(squares, events.near)
+            alike = (events.forms[:, None] == members.forms) & apart
+            self._beside.alike[block] += sign * np.count_nonzero(alike, axis=1)
+            if sign < 0:
+                lost[at : at + BLOCK] = ((squares <= self._beside.best[block, -1:]) & apart).any(axis=1)
+            else:
+                merged = np.concatenate([self._beside.best[block], squares], axis=1)
+                self._beside.best[block] = smallest(merged, self._neighbours)
+        return lost
+
+    def usual(self, least: int) -> Values:
+        """The values of the events of the sample that are older than the window, and can be compared with at
+        least ``least`` members.
+        """
+        rows = np.flatnonzero(self._compared & (self._beside.rows >= least) & (self.events.ts < self._start))
+        return self._values(self.events.take(rows), self._beside.take(rows))
+
+    def values(self, events: Features) -> Values:
+        """The values of the events of a window. There is at least one member."""
+        members = self.events.take(self._member)
+        beside = Beside.nothing(len(events), self._neighbours)
+        beside.rows[:] = len(members)
+        for at in range(0, len(events), BLOCK):
+            block = slice(at, at + BLOCK)
+            part = events.take(block)
+            squares = squared(part.vectors, members.vectors)
+            best = smallest(squares, self._neighbours)
+            beside.best[block, : best.shape[1]] = best
+            beside.within[block] = _within(squares, part.near)
+        forms, counts = np.unique(members.forms, return_counts=True)
+        place = np.minimum(forms.searchsorted(events.forms), len(forms) - 1)
+        beside.alike[:] = np.where(forms[place] == events.forms, counts[place], 0)
+        return self._values(events, beside)
+
+    def _values(self, events: Features, beside: Beside) -> Values:
+        best = beside.best
+        if self._with_window:
+            best = smallest(np.concatenate([best, events.near.squares], axis=1), self._neighbours)
+        is_there = best != FAR
+        total = np.where(is_there, distances(best), 0.0).sum(axis=1)
+        novelty = total / np.maximum(np.count_nonzero(is_there, axis=1), 1)
+        share = (beside.alike + events.alike) / (beside.rows + events.sizes)
+        return Values(
+            novelty, surge(events.near, beside.within, beside.rows), -np.log10(share), events.scores
+        )
+
+
+def near_width(neighbours: int) -> int:
+    """How many near events of its window evidence needs of an event."""
+    return max(COUNTS[-1], neighbours)
+
+
+def _within(squares: Squares, near: Near) -> Int64s:
+    """``(n, 4)``: how many of ``squares``, ``(n, m)``, are within the distances that surge looks at."""
+    radii = near.squares[:, np.array(COUNTS) - 1]
+    # Where the window has fewer events, there is no such distance.
+    radii = np.where(radii == FAR, -1, radii)
+    columns = [np.count_nonzero(squares <= radius[:, None], axis=1) for radius in radii.T]
+    counts: Int64s = np.stack(columns, axis=1)
+    return counts
