@@ -39,7 +39,8 @@ class WholeWindows:
     ``windows``: the window of each key, or the one window of all keys. ``parts``: the rows, which stay in the
     batches of the chunks. So the rows of windows that close together are never all in memory as copies: a row
     that is in sixty windows is copied when one of them is gathered. ``arrival_us``: when the records that
-    closed the windows were read, in microseconds since the Unix epoch; ``None``: unknown.
+    closed the windows were read, in microseconds since the Unix epoch; ``None``: unknown. ``emission``: the
+    number of this emission of the key group: 0, 1, 2, and so on.
 
     >>> from dataflow.items.schemas import TIMESTAMP
     >>> columns = {"key": ["k", "k", "j"], "ts": pa.array([20, 10, 30], TIMESTAMP), "id": ["b", "a", "c"]}
@@ -52,6 +53,7 @@ class WholeWindows:
     windows: KeyWindow | Mapping[str, KeyWindow]
     parts: list[Rows]
     arrival_us: int | None = None
+    emission: int = 0
 
     def __len__(self) -> int:
         """The number of rows."""

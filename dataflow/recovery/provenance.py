@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from dataflow.recovery.partitions import reading, writing
-from dataflow.settings import Settings, Window
+from dataflow.settings import Score, Settings, Window
 
 #: The number of the format of the state that the steps write. A change of the format increases it.
 FORMAT = 3
@@ -26,6 +26,10 @@ FIXED = (
     "window.allowed_lateness",
     "window.max_window_rows",
     "window.max_window_bytes",
+    "score.reference",
+    "score.reference_rows",
+    "score.half_life",
+    "score.novelty_neighbours",
     "embedding.dim",
 )
 
@@ -49,6 +53,7 @@ def made_with(settings: Settings, *, dim: int | None, model: str) -> dict[str, s
         "window.allowed_lateness": "set" if window.allowed_lateness else "zero",
         "window.max_window_rows": "set" if window.max_window_rows else "unset",
         "window.max_window_bytes": "set" if window.max_window_bytes else "unset",
+        **_reference(settings.score),
         "embedding.dim": dim,
         "model": model,
     }
@@ -95,6 +100,13 @@ def _extent(window: Window) -> dict[str, object]:
         return {"window.gap": window.gap}
     slide = {"window.slide": window.slide} if window.kind == "sliding" else {}
     return {"window.length": window.length, **slide, "window.align_to": window.align_to}
+
+
+def _reference(score: Score) -> dict[str, object]:
+    if not score.reference:
+        return {"score.reference": False}
+    names = ("reference", "reference_rows", "half_life", "novelty_neighbours")
+    return {f"score.{name}": getattr(score, name) for name in names}
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,7 @@
 """The score step: takes whole windows, gives scores, a summary of each window, and dead letters."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable  # noqa: UP035  on CPython 3.10, Bytewax takes collections.abc.Callable for a class
 
 import bytewax.operators as op
@@ -12,8 +13,11 @@ from bytewax.operators import KeyedStream
 from dataflow.clock import Clock, micros
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times, of_strings
-from dataflow.items.schemas import SAMPLE_SHARE, embedding_field
+from dataflow.items.schemas import EVIDENCE, SAMPLE_SHARE, embedding_field
 from dataflow.items.windows import ScoredWindows, WholeWindows
+from dataflow.score.evidence.candidates import QUARANTINE_STEPS, make_candidates, no_candidates, step
+from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
+from dataflow.score.logics import CompareLogic, SampleLogic, ShelfLogic
 from dataflow.score.scorers import Scorer
 from dataflow.score.window import score_windows, with_seen
 from dataflow.settings import Settings
@@ -47,6 +51,7 @@ class ScoreOut:
 @dataclass(frozen=True)
 class _Scored:
     scores: list[Marked]
+    candidates: list[Candidates]
     windows: list[Marked]
     dead_letters: list[Marked]
 
@@ -89,23 +94,47 @@ def score(
     >>> [(key, batch.rows.column("score").to_numpy().round(3).tolist()) for key, batch in found]
     [('all', [0.707, 0.707])]
     """
+    options = settings.score
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
+    if options.reference:
+        extra += EVIDENCE
     if settings.sink.embeddings:
         extra.append(embedding_field(one_model.dim))
-    work = _Work(scorer, settings.score.kind, one_model, extra, clock, watch)
+    work = _Work(scorer, settings, one_model, extra, clock, watch)
     scored = op.map("windows", up, watch.guard(work.score))
     letters = op.flat_map("dead_letters", scored, lambda item: item[1].dead_letters)
+    scores = op.flat_map_value("scores", scored, lambda item: item.scores)
+    if options.reference:
+        candidates = op.flat_map_value("candidates", scored, lambda item: item.candidates)
+        scores = _compare(candidates, settings, watch)
     return ScoreOut(
-        op.flat_map_value("scores", scored, lambda item: item.scores),
+        op.flat_map_value("parts", scores, lambda scores: map(scores.with_rows, of_strings(scores.rows))),
         op.flat_map_value("summaries", scored, lambda item: item.windows),
         op.key_on("keyed", letters, lambda _: "dead_letters"),
     )
 
 
+def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Watch) -> KeyedStream[Marked]:
+    """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
+    options = settings.score
+    quarantine = options.quarantine or QUARANTINE_STEPS * step(settings.window)
+    placed = op.stateful_batch("sample", candidates, partial(SampleLogic, options, watch))
+    orders = op.flat_map("by_shelf", placed, lambda item: _by_shelf(*item))
+    recalled = op.stateful_batch("shelf", orders, partial(ShelfLogic))
+    back = op.map("by_group", recalled, lambda item: (item[0].partition(":")[0], item[1]))
+    forward = op.filter("forward", placed, lambda item: isinstance(item[1], Placed))
+    to_compare: KeyedStream[Placed | Recalled] = op.merge("to_compare", forward, back)
+    return op.stateful_batch("compare", to_compare, partial(CompareLogic, options, micros(quarantine), watch))
+
+
+def _by_shelf(group: str, item: Placed | Order) -> list[tuple[str, Order]]:
+    return [] if isinstance(item, Placed) else [(f"{group}:{item.shelf}", item)]
+
+
 @dataclass(frozen=True)
 class _Work:
     scorer: Scorer
-    kind: str
+    settings: Settings
     one_model: OneModel
     extra: list[pa.Field]
     clock: Clock
@@ -121,15 +150,24 @@ class _Work:
             mark = Marked(rows, trace=tracer.mark())
             letters = [mark.with_rows(refused)] if len(refused) else []
             if not len(rows):
-                return group, _Scored([], [], letters)
+                # The step `sample` counts the emissions.
+                none = no_candidates(windows.emission, self.one_model.dim, self.settings.score)
+                return group, _Scored([], [none], [], letters)
             if letters:
                 windows = with_seen(windows, gathered)
-        with tracer.span("score", [mark], scorer=self.kind):
+        with tracer.span("score", [mark], scorer=self.settings.score.kind):
             result = score_windows(self.scorer, windows, rows, self.extra)
             self._observe(windows, result)
             mark = Marked(rows, trace=tracer.mark())
-            scores = [mark.with_rows(part) for part in of_strings(result.rows)]
-            return group, _Scored(scores, [mark.with_rows(result.summary)], letters)
+            scores = mark.with_rows(result.rows)
+            found = self._candidates(windows.emission, rows, scores)
+            return group, _Scored([scores], found, [mark.with_rows(result.summary)], letters)
+
+    def _candidates(self, emission: int, rows: pa.RecordBatch, scores: Marked) -> list[Candidates]:
+        options = self.settings.score
+        if not options.reference:
+            return []
+        return [make_candidates(emission, rows, scores, options, self.settings.window)]
 
     def _observe(self, windows: WholeWindows, result: ScoredWindows) -> None:
         rows, now_us = result.rows, micros(self.clock())

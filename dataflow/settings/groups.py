@@ -320,6 +320,40 @@ class Score(_Group):
     them.
     """
 
+    reference: bool = False
+    """Whether events are also compared with a reference, a sample of the earlier events of their key. Scored
+    rows then have ``novelty``, ``surge``, ``rarity``, ``p_value`` and ``anomaly``.
+    """
+
+    evidence: Literal["novelty", "surge", "rarity", "score", "sum"] = "sum"
+    """What ``p_value`` and ``anomaly`` are made of: one of the columns, or ``sum``, which adds up novelty and
+    surge.
+    """
+
+    reference_rows: Annotated[int, Field(ge=100)] = 2000
+    """Most events in the reference of a key, at least 100."""
+
+    reference_least: Annotated[int, Field(ge=10)] = 100
+    """With fewer events in the reference of a key, at least 10, the columns are null."""
+
+    half_life: Positive = timedelta(days=7)
+    """An event that is this much older than another one, in event time, is half as likely to be in the
+    reference; longer than zero.
+    """
+
+    quarantine: Positive | None = None
+    """How long a suspect event waits before it can be in the reference, in event time; longer than zero.
+    Unset: 24 times the time from one window to the next.
+    """
+
+    novelty_neighbours: Annotated[int, Field(ge=1)] = 1
+    """``novelty`` is the mean distance to this many nearest events, at least 1."""
+
+    novelty_window: bool = False
+    """Whether the nearest events of ``novelty`` may be in the window, too: for logs, where an event that is
+    new to the reference often repeats itself.
+    """
+
 
 class Sink(_Group):
     """Where each output stream goes: one URI, or several URIs separated by blanks (``file:PATH.jsonl``,

@@ -49,7 +49,7 @@ IDENTITY = {
 def json_lines(batch: pa.RecordBatch) -> memoryview:
     r"""The rows of ``batch`` as JSON objects in UTF-8, each with a line end.
 
-    ``batch`` has the schema of a stream, so no value is null.
+    ``batch`` has the schema of a stream, so no value is null but numbers of ``EVIDENCE``.
 
     >>> from dataflow.items.schemas import dead_letters
     >>> bytes(json_lines(dead_letters([("malformed", "not JSON", "p", 7, b"?")])))
@@ -198,8 +198,8 @@ def _escaped(texts: pa.Array) -> pa.Array:
 
 
 def _numbers(column: pa.Array) -> pa.Array:
-    # orjson, because Arrow formats some floats in another way.
-    text = orjson.dumps(column.to_numpy(), option=_NUMPY)
+    # orjson, because Arrow formats some floats in another way. A number that is null becomes NaN, then null.
+    text = orjson.dumps(column.to_numpy(zero_copy_only=column.null_count == 0), option=_NUMPY)
     characters = np.frombuffer(text, np.uint8)
     ends = np.flatnonzero((characters == ord(",")) | (characters == ord("]")))
     offsets = np.zeros(len(column) + 1, np.int32)

@@ -26,7 +26,8 @@ class Assembly:
         windows = part.windows
         if not isinstance(windows, KeyWindow):
             windows = {key: window for part in self._parts for key, window in _by_key(part).items()}
-        return WholeWindows(windows, [rows for part in self._parts for rows in part.rows], part.arrival_us)
+        rows = [rows for part in self._parts for rows in part.rows]
+        return WholeWindows(windows, rows, part.arrival_us, part.emission)
 
     def snapshot(self) -> None:
         """``None``: all parts of a window come in one epoch. Raises ``LostRowsError`` if they did not."""

@@ -34,7 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 #: A library -> the packages and modules that may import it.
 LIBRARIES = {
-    "bytewax": {"flow", "source", "sink", "window/logics"} | {f"{stage}/step" for stage in STAGES},
+    "bytewax": {"flow", "source", "sink", "window/logics", "score/logics"}
+    | {f"{stage}/step" for stage in STAGES},
     "confluent_kafka": {"endpoints/kafka"},
     "grpc": {"embed/triton"},
     "opentelemetry": {"telemetry/otlp"},

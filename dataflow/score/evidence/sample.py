@@ -94,6 +94,7 @@ class Samples:
         if candidates.model not in (None, self._model):
             # Embeddings of two models cannot be compared.
             self._model, self._keys, self._sampled = candidates.model, {}, dict.fromkeys(self._held, 0)
+            self._shelf += 1
         which = np.zeros(len(candidates.leaves), np.bool_)
         for key, start, stop in candidates.segments():
             leaves = start + np.flatnonzero(candidates.leaves[start:stop])

@@ -13,7 +13,7 @@ KINDS = [*SCORERS, f"{scorers.__name__}:norm_from_first"]
 
 
 def scorer(kind: str, **options: int) -> Scorer:
-    return open_scorer(Score(kind=kind, **options))
+    return open_scorer(Score.model_validate({"kind": kind, **options}))
 
 
 def same(first: Scores, second: Scores) -> bool:

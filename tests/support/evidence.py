@@ -1,0 +1,127 @@
+"""Events as evidence sees them, and the machines of evidence without Bytewax."""
+
+import pickle
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from dataflow.items.marks import Marked
+from dataflow.items.schemas import EVIDENCE
+from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
+from dataflow.score.evidence.candidates import make_candidates
+from dataflow.score.evidence.compare import Comparison
+from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
+from dataflow.score.evidence.sample import Samples
+from dataflow.score.evidence.shelf import Shelf
+from dataflow.score.scorers import open_scorer
+from dataflow.score.window import score_windows
+from dataflow.settings import Score, Window
+from tests.support.batches import embedded_batch, events
+from tests.support.windowing import spec
+
+#: Tumbling windows of a minute.
+MINUTE = 60_000_000
+WINDOW = spec(kind="tumbling", length=60)
+
+
+class Text(NamedTuple):
+    """An event: its id, key, time in microseconds, and which of a few texts it has."""
+
+    id: str
+    key: str
+    ts: int
+    text: int
+
+
+def options(**fields: object) -> Score:
+    """Settings with a small reference."""
+    small = {"reference": True, "kind": "mean", "reference_rows": 100, "reference_least": 10}
+    return Score.model_validate(small | fields)
+
+
+def embedded(texts: Sequence[Text], dim: int = 8) -> pa.RecordBatch:
+    """The events with embeddings; equal texts have equal embeddings. Sorted by key, time and id."""
+    ordered = sorted(texts, key=lambda text: (text.key, text.ts, text.id))
+    vectors = np.random.default_rng(3).standard_normal((1000, dim)).astype(np.float32)
+    rows = events(
+        [f"text {text.text}" for text in ordered],
+        ids=[text.id for text in ordered],
+        keys=[text.key for text in ordered],
+        times_us=[text.ts for text in ordered],
+    )
+    return embedded_batch(rows, vectors[[text.text for text in ordered]])
+
+
+def candidates(
+    emission: int, texts: Sequence[Text], score: Score, window: Window = WINDOW, revision: int = 0
+) -> Candidates:
+    """The candidates of the window of a minute that all ``texts`` are in."""
+    rows = embedded(texts)
+    start = min(text.ts for text in texts) // MINUTE * MINUTE
+    windows = WholeWindows(KeyWindow(WindowRef(start, start + MINUTE, revision)), [], emission=emission)
+    result = score_windows(open_scorer(score), windows, rows, EVIDENCE)
+    return make_candidates(emission, rows, Marked(result.rows), score, window)
+
+
+class Group:
+    """The steps of one key group, in one place. :meth:`crash` restarts them from their snapshots."""
+
+    def __init__(self, score: Score, quarantine_us: int = 3 * MINUTE) -> None:
+        self._score, self._quarantine_us = score, quarantine_us
+        self.samples, self.comparison = Samples(score.reference_rows), Comparison(score, quarantine_us)
+        self.shelves: dict[int, Shelf] = {}
+        self.rows: list[dict[str, Any]] = []
+
+    def take(self, item: Candidates) -> None:
+        placed, orders = self.samples.take(item)
+        messages: list[Placed | Recalled] = [*placed, *self._carry_out(orders)]
+        for message in messages:
+            for marked in self.comparison.take(message):
+                self.rows += marked.rows.to_pylist()
+
+    def _carry_out(self, orders: Sequence[Order]) -> Iterator[Recalled]:
+        for order in orders:
+            match order:
+                case Recall():
+                    yield Recalled(order.shelf, list(self.shelves[order.shelf].rows))
+                case Drop():
+                    del self.shelves[order.shelf]
+                case _:
+                    self.shelves.setdefault(order.shelf, Shelf()).apply(order)
+
+    def crash(self) -> None:
+        samples, comparison = pickle.loads(
+            pickle.dumps((self.samples.snapshot(), self.comparison.snapshot()))
+        )
+        self.samples = Samples(self._score.reference_rows, samples)
+        self.comparison = Comparison(self._score, self._quarantine_us, comparison)
+        self.shelves = {number: Shelf(shelf.snapshot()) for number, shelf in self.shelves.items()}
+
+    def held(self) -> list[str]:
+        """The keys of the events on all shelves, one for each event."""
+        return [
+            key
+            for shelf in self.shelves.values()
+            for rows in shelf.rows
+            for key in rows.column("key").to_pylist()
+        ]
+
+
+def stream(seed: int, minutes: int, keys: str = "ab", rate: int = 20) -> list[list[Text]]:
+    """The events of ``minutes`` windows: few different texts, and now and then a burst of a new one."""
+    rng, numbers = np.random.default_rng(seed), count()
+    return [
+        [
+            Text(
+                f"e{next(numbers)}",
+                str(rng.choice(list(keys))),
+                minute * MINUTE + int(rng.integers(MINUTE)),
+                int(rng.integers(30)) if rng.random() > 0.2 else 30 + minute,
+            )
+            for _ in range(rate)
+        ]
+        for minute in range(minutes)
+    ]
