@@ -84,14 +84,14 @@ def test_a_text_is_masked_by_itself_and_stays_in_its_place(
 
 
 def number(text: str) -> str:
-    unit = r"(?:[a-fA-F]{0,3}|[a-zA-Z]*[g-zG-Z][a-zA-Z]*)(?:(?![a-zA-Z0-9_])|_+[^\W\d_])"
+    unit = r"(?:[a-fA-F]{0,3}|[a-zA-Z]*[g-zG-Z][a-zA-Z]*)(?:(?![a-zA-Z0-9_])|_+[a-zA-Z])"
     digits = rf"[-+]?[0-9]+(?:[.,_][0-9]+)*(?:[eE][-+]?[0-9]+)?({unit})"
-    return re.sub(rf"(?<![^\W_]){digits}", r"<number>\1", text)
+    return re.sub(rf"(?<![0-9a-zA-Z]){digits}", r"<number>\1", text)
 
 
 def ip(text: str) -> str:
     """The addresses with three dots; the texts have no other address."""
-    return re.sub(r"(?<![^\W_])(?<!\.)[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![a-zA-Z0-9_])", "<ip>", text)
+    return re.sub(r"(?<![0-9a-zA-Z])(?<!\.)[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![a-zA-Z0-9_])", "<ip>", text)
 
 
 def own(text: str) -> str:
