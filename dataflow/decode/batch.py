@@ -1,6 +1,6 @@
 """Decodes a batch of records: each record becomes an event or a dead letter. Bad data raises no error.
 
-docs/sources.md describes the fields and the reasons of dead letters.
+docs/guides/sources-and-sinks.md describes the fields, the reasons of dead letters, and masking.
 """
 
 import csv

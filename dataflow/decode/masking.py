@@ -83,10 +83,13 @@ def masked(texts: pa.Array, patterns: Sequence[Pattern]) -> pa.Array:
     """
     if not patterns:
         return pa.nulls(len(texts), pa.string())
-    after = texts
+    # Logs repeat themselves, so each different text is masked once.
+    encoded = texts.dictionary_encode()
+    before = after = encoded.dictionary
     for pattern in patterns:
         after = pc.replace_substring_regex(after, pattern.regex, pattern.replacement)
-    return pc.if_else(pc.equal(after, texts), pa.scalar(None, pa.string()), after)
+    changed = pc.if_else(pc.equal(after, before), pa.scalar(None, pa.string()), after)
+    return changed.take(encoded.indices)
 
 
 @lru_cache

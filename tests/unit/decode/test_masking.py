@@ -77,8 +77,8 @@ LEFT = [
     ("path", "and/or n/a 1/2 <b>x</b> http://localhost/index.html w / o"),
     ("path", "src: /10.250.19.102:50010"),
     ("uuid", "550e8400-e29b-41d4-a716-4466554400001 x550e8400-e29b-41d4-a716-446655440000"),
-    ("time", "11:00 10.0.0.1 May 5 1:2:3 2026"),
-    ("hex", "effaced cafe 12345678 abcdefgh 750cd34 0xg"),
+    ("time", "11:00 10.0.0.1 May 5 1:2:3 2026 a11:00:00 11:00:00b"),
+    ("hex", "effaced cafe 12345678 abcdefgh 750cd34 0xg z9e107d9d 9e107d9dz 0x1fz"),
     ("ip", "std::vector face::add 1.2.3 1234.1.1.1 11:00:00 v1.2.3.4"),
     ("number", "sha256 R02-M1-N0-C:J12-U11 ssh2 utf8 test9 user42x 7f3a9c e08x 0x0b85eee0"),
 ]
