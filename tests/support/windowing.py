@@ -44,9 +44,7 @@ def spec(**fields: Any) -> settings.Window:
 
 
 def batch(arrivals: Sequence[Arrival], first: int = 0) -> pa.RecordBatch:
-    """Embedded events; their ids are their numbers in the order of arrival, from ``first``. Every other event
-    has a masked text.
-    """
+    """Embedded events; their ids are their numbers in the order of arrival, from ``first``."""
     numbers = range(first, first + len(arrivals))
     rows = events(
         [f"text {number:06d}" for number in numbers],
@@ -55,7 +53,6 @@ def batch(arrivals: Sequence[Arrival], first: int = 0) -> pa.RecordBatch:
         keys=[arrival.key for arrival in arrivals],
         times_us=[arrival.ts * 1_000_000 for arrival in arrivals],
         partitions=[arrival.partition for arrival in arrivals],
-        masked=[f"masked {number}" if number % 2 else None for number in numbers],
     )
     vectors = np.arange(first * DIM, (first + len(arrivals)) * DIM, dtype=np.float32)
     return embedded_batch(rows, vectors.reshape(-1, DIM))
