@@ -1,5 +1,7 @@
 """What each pattern of ``source.mask`` masks, what it leaves, and which patterns are refused."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
@@ -140,6 +142,16 @@ def test_a_text_of_a_megabyte_that_makes_other_engines_hang_is_masked() -> None:
 def test_names_are_separated_by_blanks(value: str) -> None:
     assert set(load({"DRIFTLINE_SOURCE__MASK": value}).source.mask) == {"ip", "number"}
     assert load({"DRIFTLINE_SOURCE__MASK": ""}).source.mask == Settings().source.mask == ()
+
+
+def test_a_pattern_in_a_file_may_hold_blanks(tmp_path: Path) -> None:
+    config = tmp_path / "driftline.toml"
+    config.write_text("[source]\nmask = ['ip', 'user=user [a-z]+']\n")
+    found = load({"DRIFTLINE_CONFIG": str(config)}).source.mask
+    assert mask("Invalid user admin from 10.0.0.1", *found) == "Invalid <user> from <ip>"
+    config.write_text("[source]\nmask = 7\n")
+    with pytest.raises(SettingsError, match=r"source\.mask=7: not a text; write one pattern, or several"):
+        load({"DRIFTLINE_CONFIG": str(config)})
 
 
 @pytest.mark.parametrize(
