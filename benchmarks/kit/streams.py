@@ -61,5 +61,6 @@ def _events(
         "partition": pa.repeat("stream", len(ts)),
         "offset": pa.array(offsets, pa.int64()),
         "attributes": pa.repeat("{}", len(ts)),
+        "masked": pa.nulls(len(ts), pa.string()),
     }
     return pa.RecordBatch.from_arrays([columns[name] for name in EVENT.names], schema=EVENT)

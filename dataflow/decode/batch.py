@@ -1,6 +1,6 @@
 """Decodes a batch of records: each record becomes an event or a dead letter. Bad data raises no error.
 
-docs/sources.md describes the fields and the reasons of dead letters.
+docs/guides/sources-and-sinks.md describes the fields, the reasons of dead letters, and masking.
 """
 
 import csv
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from dataflow.decode.fields import Columns, Records
 from dataflow.decode.formats import READERS, columns_of
+from dataflow.decode.masking import masked, patterns_of
 from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
 from dataflow.errors import SettingsError
@@ -26,6 +27,7 @@ def check_format(settings: Settings, format: str, header: bytes | None = None) -
     """Raise ``SettingsError`` if no record of this format, or under this CSV header, can become an event."""
     source = settings.source
     time_format(source)
+    patterns_of(source.mask)
     if format == "text":
         for name in ("id_field", "key_field"):
             if getattr(source, name) is not None:
@@ -58,7 +60,11 @@ def decode_batch(raw: pa.RecordBatch, settings: Settings, *, now: datetime) -> D
     _reject_future(columns.ts, latest, settings, rejections)
     partition, offset = raw.column("partition"), raw.column("offset")
     events = pa.RecordBatch.from_arrays(
-        [columns.id, columns.key, columns.ts, columns.text, partition, offset, columns.attributes],
+        [
+            *(columns.id, columns.key, columns.ts, columns.text),
+            *(partition, offset, columns.attributes),
+            masked(columns.text, patterns_of(settings.source.mask)),
+        ],
         schema=EVENT,
     )
     if not rejections:

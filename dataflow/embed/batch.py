@@ -18,11 +18,13 @@ def embed_batches(
 ) -> tuple[list[pa.RecordBatch], pa.RecordBatch]:
     """Embed several ``EVENT`` batches in one call, so that requests are full. Equal texts are embedded once.
 
+    The masked text is embedded in place of the text where there is one.
+
     Returns one batch (``embedded_schema(dim)``) for each batch, with the rows that did not fail in their
     order, and one ``DEAD_LETTER`` batch of the rows that failed (reason ``embedding``, ``raw`` is the text).
     """
-    texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
-    encoded = texts.combine_chunks().dictionary_encode()
+    texts = [pc.coalesce(batch.column("masked"), batch.column("text")) for batch in batches]
+    encoded = pa.chunked_array(texts, pa.string()).combine_chunks().dictionary_encode()
     result = embedder.embed(encoded.dictionary.to_pylist())
     # For each row of all batches, the row of ``result`` that answers it.
     answers = encoded.indices.to_numpy()

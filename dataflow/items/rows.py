@@ -212,7 +212,8 @@ def of_strings(rows: pa.RecordBatch) -> list[pa.RecordBatch]:
     schema = pa.schema(
         [field.with_type(pa.string()) if field.name in large else field for field in rows.schema]
     )
-    size = sum(pc.binary_length(rows.column(name)).to_numpy(zero_copy_only=False) for name in large)
+    lengths = [pc.fill_null(pc.binary_length(rows.column(name)), 0) for name in large]
+    size = sum(length.to_numpy(zero_copy_only=False) for length in lengths)
     batch_number = np.cumsum(size, dtype=np.int64) // SINK_BYTES
     bounds = [0, *(np.flatnonzero(np.diff(batch_number)) + 1).tolist(), len(rows)]
     # The rows are copied (`take`): a slice keeps the offsets of the large column, which do not fit.

@@ -33,7 +33,8 @@ RAW = pa.schema(
 )
 
 #: Decoded events. ``partition`` and ``offset``: the position of the record in the source; ``attributes``: the
-#: fields of the record that have no column, as a JSON object.
+#: fields of the record that have no column, as a JSON object; ``masked``: the text as ``source.mask`` masks
+#: it, which is embedded in place of ``text``; null if that changes nothing.
 EVENT = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -43,6 +44,7 @@ EVENT = pa.schema(
         pa.field("partition", pa.string(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),
         pa.field("attributes", pa.string(), nullable=False),
+        pa.field("masked", pa.string()),
     ]
 )
 
@@ -70,13 +72,13 @@ REASONS = (
     "embedding",  # the model refused the text, or returned numbers that are not finite
 )
 
-#: Events that arrived after all their windows had closed. ``watermark``: the watermark at that moment;
-#: ``missed``: the windows of the event, as a JSON list of ``[start, end]``; ``late_by_us``: how far the
-#: watermark was beyond the end of the last of these windows, in microseconds (negative only for an event that
-#: falls inside a session that is closed).
+#: Events that arrived after all their windows had closed: the columns of ``EVENT`` but ``masked``, and more.
+#: ``watermark``: the watermark at that moment; ``missed``: the windows of the event, as a JSON list of
+#: ``[start, end]``; ``late_by_us``: how far the watermark was beyond the end of the last of these windows, in
+#: microseconds (negative only for an event that falls inside a session that is closed).
 LATE = pa.schema(
     [
-        *EVENT,
+        *(field for field in EVENT if field.name != "masked"),
         pa.field("watermark", TIMESTAMP, nullable=False),
         pa.field("late_by_us", pa.int64(), nullable=False),
         pa.field("missed", pa.string(), nullable=False),

@@ -8,7 +8,7 @@ from dataflow.recovery.partitions import reading, writing
 from dataflow.settings import Score, Settings, Window
 
 #: The number of the format of the state that the steps write. A change of the format increases it.
-FORMAT = 3
+FORMAT = 4
 
 #: A flow cannot resume from state that was made with another value of one of these. The model is not among
 #: them: rows that another model of the same dimension embedded are embedded again
@@ -16,6 +16,7 @@ FORMAT = 3
 FIXED = (
     "format",
     "source.key_field",
+    "source.mask",
     "window.kind",
     "window.length",
     "window.slide",
@@ -45,6 +46,7 @@ def made_with(settings: Settings, *, dim: int | None, model: str) -> dict[str, s
     values: dict[str, object] = {
         "format": FORMAT,
         "source.key_field": settings.source.key_field or "unset",
+        "source.mask": _mask(settings.source.mask),
         "window.kind": window.kind,
         **_extent(window),
         "window.watermark": window.watermark,
@@ -107,6 +109,12 @@ def _reference(score: Score) -> dict[str, object]:
         return {"score.reference": False}
     names = ("reference", "reference_rows", "half_life", "novelty_neighbours")
     return {f"score.{name}": getattr(score, name) for name in names}
+
+
+def _mask(patterns: Sequence[str]) -> str:
+    """The patterns as one text. The order of the named ones means nothing, the order of the others does."""
+    own = [pattern for pattern in patterns if "=" in pattern]
+    return " ".join([*own, *sorted(set(patterns) - set(own))]) or "unset"
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from dataflow.settings.values import Instant, NotNegative, Positive, Uris, Zone
+from dataflow.settings.values import Instant, NotNegative, Patterns, Positive, Uris, Zone
 
 
 class _Group(BaseModel):
@@ -58,6 +58,13 @@ class Source(_Group):
 
     text_field: str = "text"
     """Field with the text, a string."""
+
+    mask: Patterns = ()
+    """Patterns in the text that become their names before the text is embedded, so that texts of one form
+    become equal: ``path``, ``uuid``, ``time``, ``hex``, ``ip``, ``number``, or ``NAME=REGEX`` with a regular
+    expression (RE2) of your own, separated by blanks. The rows keep the text itself. Fixed in the recovery
+    store. Empty: texts are embedded as they are.
+    """
 
     max_record_bytes: Annotated[int, Field(ge=1)] = 1 << 20
     """Largest record in bytes, at least 1. A longer record becomes a dead letter."""

@@ -26,7 +26,7 @@ def late_rows(
     ]
     return pa.RecordBatch.from_arrays(
         [
-            *(rows.column(name) for name in EVENT.names),
+            *(rows.column(name) for name in EVENT.names if name in LATE.names),
             pa.array(watermark).cast(LATE.field("watermark").type),
             pa.array(late_by, pa.int64()),
             pa.array(as_json, pa.string()),

@@ -42,16 +42,17 @@ def levels(ids: pa.Array) -> Int64s:
 
 
 def row_bytes(rows: pa.RecordBatch) -> Int64s:
-    """``(n,)`` the bytes of the embedding, the text, the id and the attributes of each row.
+    """``(n,)`` the bytes of the embedding, the text, the masked text, the id and the attributes of each row.
 
     >>> from dataflow.items.schemas import embedding_field
-    >>> schema = pa.schema([*(pa.field(name, pa.string()) for name in ("id", "text", "attributes"))])
-    >>> rows = pa.record_batch([["a"], ["a text"], ["{}"]], schema=schema)
+    >>> names = ["id", "text", "attributes", "masked"]
+    >>> rows = pa.record_batch([["a"], ["a text"], ["{}"], pa.array([None], pa.string())], names=names)
     >>> rows = rows.append_column(embedding_field(2), pa.array([[0, 1]], embedding_field(2).type))
     >>> row_bytes(rows).tolist()
     [17]
     """
     lengths = [pc.binary_length(rows.column(name)).to_numpy() for name in ("id", "text", "attributes")]
+    lengths.append(pc.fill_null(pc.binary_length(rows.column("masked")), 0).to_numpy())
     size: Int64s = np.sum(lengths, axis=0, dtype=np.int64) + 4 * rows.column("embedding").type.list_size
     return size
 

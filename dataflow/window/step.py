@@ -93,6 +93,7 @@ def gather_windows(
     ...         "partition": ["file.jsonl"] * n,
     ...         "offset": list(range(n)),
     ...         "attributes": ["{}"] * n,
+    ...         "masked": [None] * n,
     ...         "embedding": [[0.5, 0.5]] * n,
     ...         "model": ["null"] * n,
     ...         "model_version": ["1"] * n,

@@ -20,6 +20,7 @@ a table `[stage]` of the TOML file that `DRIFTLINE_CONFIG` names. A variable win
 name, a bad value or a bad file ends the start with one line and exit code 2.
 
 A duration is `10m`, `90s`, `1h30m`, `250ms`, `2d` or ISO 8601 (`PT10M`). A flag is `true` or `false`.
+The items of a list are separated by blanks; in TOML they may be a list of strings.
 [Sources and sinks](../guides/sources-and-sinks.md) explains URIs, the fields of a record and the formats of
 times. [Time and windows](../explanation/time.md) explains windows.
 
@@ -67,7 +68,7 @@ def _type(annotation: Any, field: FieldInfo) -> str:
     if type(None) in get_args(annotation):
         return _type(options[0], field)
     if get_origin(annotation) is tuple:
-        return "URIs"
+        return "list"
     bases = get_args(annotation)[:1] or (annotation,)
     names = {
         bool: "flag",

@@ -19,6 +19,12 @@ from tests.support.flows import environment, rows, run, write_stream
         ("SOURCE__URI", "carrier-pigeon:", "no source 'carrier-pigeon'; there are file, stdin, kafka"),
         ("SOURCE__URI", "demo:?speed=9", "speed"),
         ("SOURCE__TS_FORMAT", "%Q", "%Q"),
+        (
+            "SOURCE__MASK",
+            "number ips",
+            "source.mask='ips': no such pattern; there are path, uuid, time, hex, ip",
+        ),
+        ("SOURCE__MASK", "host=(web", "source.mask='host=(web': not a regular expression of RE2 (missing ))"),
         ("SINK__SCORES", "tape:", "no sink 'tape'"),
         ("SINK__SCORES", "file:/proc/driftline/scores.jsonl", "/proc/driftline"),
         ("SINK__SCORES", "kafka://user:hunter2@localhost/topic", "do not belong in a URI"),

@@ -93,6 +93,7 @@ def plainly(record: dict[str, Any], offset: int) -> dict[str, Any]:
         "partition": "p",
         "offset": offset,
         "attributes": rest,
+        "masked": None,
     }
 
 

@@ -49,6 +49,7 @@ def events(
     keys: Sequence[str] | None = None,
     times_us: Sequence[int] | None = None,
     partitions: Sequence[str] | None = None,
+    masked: Sequence[str | None] | None = None,
 ) -> pa.RecordBatch:
     """Decoded events; their offsets count from ``first``, and so do their ids unless ``ids`` names them."""
     n = len(texts)
@@ -62,6 +63,7 @@ def events(
         "partition": list(partitions) if partitions is not None else ["p"] * n,
         "offset": list(offsets),
         "attributes": ["{}"] * n,
+        "masked": list(masked) if masked is not None else [None] * n,
     }
     return pa.RecordBatch.from_pydict(columns, schema=EVENT)
 

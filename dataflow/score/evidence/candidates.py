@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataflow.clock import micros
 from dataflow.items.arrays import Int64s
@@ -38,7 +39,10 @@ def make_candidates(
         for name in ("window_start", "window_end", "revision")
     )
     sizes = np.diff(found.offsets)
-    forms, vectors = hashes(rows.column("text")), to_fixed(embeddings(rows))
+    forms, vectors = (
+        hashes(pc.coalesce(rows.column("masked"), rows.column("text"))),
+        to_fixed(embeddings(rows)),
+    )
     events = Features(
         vectors=vectors,
         near=near(vectors, ids, found.offsets, near_width(options.novelty_neighbours)),

@@ -18,7 +18,7 @@ from dataflow.score.evidence.near import Near
 class Features:
     """``n`` events with what their windows say of them.
 
-    ``vectors``: ``(n, dim)``. ``near``: of ``n`` events. ``forms``: ``(n,)``, the hash of the text.
+    ``vectors``: ``(n, dim)``. ``near``: of ``n`` events. ``forms``: ``(n,)``, the hash of the masked text.
     ``alike``: ``(n,)`` int64, how many events of the window have this form, the event itself included.
     ``sizes``: ``(n,)`` int64, how many events the window has. ``starts``, ``ends``: ``(n,)`` int64, the
     window. ``ts``: ``(n,)`` int64, the event time. ``priority``: ``(n,)`` float64

@@ -25,6 +25,7 @@ def test_all_fields() -> None:
         "partition": "p",
         "offset": 0,
         "attributes": '{"z":1,"a":[null]}',
+        "masked": None,
     }
 
 

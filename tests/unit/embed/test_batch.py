@@ -59,6 +59,21 @@ def test_a_refused_text_becomes_a_dead_letter_with_its_position() -> None:
     ]
 
 
+def test_the_masked_text_is_embedded_where_there_is_one() -> None:
+    embedder = Picky()
+    rows = events(["port 1", "port 2", "port", "1"], masked=["port <n>", "port <n>", None, ""])
+    batch, _ = embed_one(embedder, rows)
+    assert sorted(embedder.asked) == ["", "port", "port <n>"]
+    assert embeddings(batch)[0].tolist() == embeddings(batch)[1].tolist()
+    assert batch.select(EVENT.names).equals(rows)
+
+
+def test_a_dead_letter_keeps_the_text_itself() -> None:
+    batch, dead = embed_one(Picky(), events(["bad 1", "good 1", "bad 2"], masked=["bad", "good", None]))
+    assert batch.column("masked").to_pylist() == ["good"]
+    assert dead.column("raw").to_pylist() == [b"bad 1", b"bad 2"]
+
+
 def test_equal_texts_are_embedded_once_over_all_batches() -> None:
     embedder = Picky()
     embed_batches(embedder, [events(["a", "b", "a"]), events([]), events(["b", "c"])])
@@ -128,6 +143,18 @@ def test_a_window_that_would_mix_is_embedded_again_where_it_is_old() -> None:
     assert embeddings(uniform).tolist() == new.embed(uniform.column("text").to_pylist()).vectors.tolist()
     order = [(row["ts"], row["id"]) for row in uniform.to_pylist()]
     assert order == sorted(order)
+
+
+def test_the_masked_text_is_embedded_again_and_a_refused_row_keeps_its_text() -> None:
+    old, new = Version("1"), Version("2", refused="x <n>")
+    rows = events(["a 1", "a 2", "x 3", "b"], masked=["a <n>", "a <n>", "x <n>", None])
+    mixed = pa.concat_batches([embed_one(old, rows)[0], embed_one(new, events(["c"], first=4))[0]])
+    new.asked.clear()
+    uniform, dead = one_version(new, mixed)
+    assert sorted(new.asked) == ["a <n>", "b", "x <n>"]
+    assert sorted(uniform.column("text").to_pylist()) == ["a 1", "a 2", "b", "c"]
+    assert sorted(uniform.column("masked").to_pylist(), key=str) == [None, None, "a <n>", "a <n>"]
+    assert dead.column("raw").to_pylist() == [b"x 3"]
 
 
 def test_rows_of_the_version_in_use_win_even_if_it_is_the_lower_one() -> None:

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.embed.base import Embedded
+from dataflow.embed.batch import embed_batches
 from dataflow.embed.cache import Cache, CachedEmbedder
 from dataflow.embed.null import NullEmbedder
+from tests.support.batches import events
 
 KEYS = st.lists(st.integers(0, 12).map(lambda n: bytes([n])), max_size=8, unique=True)
 
@@ -52,6 +54,15 @@ class Changing(NullEmbedder):
             self.version = "2"
         vectors = super().embed([f"{self.version} {text}" for text in texts]).vectors
         return Embedded(vectors, self.version, {i: "bad" for i, text in enumerate(texts) if text == "bad"})
+
+
+def test_texts_that_differ_only_where_they_are_masked_share_a_vector() -> None:
+    model = Changing()
+    cached = CachedEmbedder(model, 10)
+    for text in ("port 1", "port 2", "port 3"):
+        embed_batches(cached, [events([text], masked=["port <number>"])])
+    assert model.asked == [["port <number>"]]
+    assert (cached.hits, cached.misses) == (2, 1)
 
 
 def vectors(version: str, texts: Sequence[str]) -> list[list[float]]:

@@ -57,12 +57,30 @@ def test_a_limit_or_a_lateness_may_have_another_value_if_there_was_one(
 
 def test_state_that_was_kept_by_key_and_not_by_key_group_is_refused() -> None:
     now = made_with(Settings(), dim=8, model="m")
-    assert now["format"] == "3"
-    assert differences({**now, "format": "2"}, now, FIXED) == ["format=2, and now it is 3"]
+    assert now["format"] == "4"
+    assert differences({**now, "format": "2"}, now, FIXED) == ["format=2, and now it is 4"]
     assert differences({**now, "window.key_groups": "32"}, now, FIXED) == [
         "window.key_groups=32, and now it is 8"
     ]
     assert differences({**now, "model": "other"}, now, FIXED) == []
+
+
+def masking(*patterns: str) -> dict[str, str]:
+    settings = Settings.model_validate({"source": {"mask": patterns}})
+    return made_with(settings, dim=8, model="m")
+
+
+def test_state_that_was_embedded_with_another_mask_is_refused() -> None:
+    """A window that spans the change would mix masked and unmasked texts."""
+    off, on, own = masking(), masking("number", "ip"), masking("ip", "host=web-.+", "number")
+    assert differences(off, on, FIXED) == ["source.mask=unset, and now it is ip number"]
+    assert differences(on, off, FIXED) == ["source.mask=ip number, and now it is unset"]
+    assert differences(on, own, FIXED) == ["source.mask=ip number, and now it is host=web-.+ ip number"]
+
+
+def test_the_order_of_patterns_matters_only_for_those_of_the_user() -> None:
+    assert masking("ip", "number", "ip") == masking("number", "ip")
+    assert masking("a=x", "b=y") != masking("b=y", "a=x")
 
 
 def test_without_a_model_nothing_is_said_of_the_dimension() -> None:

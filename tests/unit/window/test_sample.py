@@ -36,10 +36,10 @@ def test_the_level_of_an_id_depends_on_nothing_else() -> None:
 
 
 def test_the_bytes_of_a_row_are_those_of_its_embedding_and_its_texts() -> None:
-    rows = events(["", "ü", "abc"], ids=["1", "22", ""])
+    rows = events(["", "ü", "abc"], ids=["1", "22", ""], masked=[None, "<é>", ""])
     rows = rows.set_column(6, rows.schema.field(6), pa.array(["{}", "", '{"a":1}']))
     found = row_bytes(embedded_batch(rows, np.zeros((3, DIM), np.float32)))
-    assert found.tolist() == [4 * DIM + n for n in (0 + 1 + 2, 2 + 2 + 0, 3 + 0 + 7)]
+    assert found.tolist() == [4 * DIM + n for n in (0 + 1 + 2, 2 + 2 + 0 + 4, 3 + 0 + 7)]
     # A slice has the bytes of its own rows.
     assert row_bytes(embedded_batch(rows, np.zeros((3, DIM), np.float32)).slice(2)).tolist() == [4 * DIM + 10]
 
