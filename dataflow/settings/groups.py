@@ -354,7 +354,7 @@ class Score(_Group):
     """
 
     novelty_neighbours: Annotated[int, Field(ge=1)] = 1
-    """``novelty`` is the mean distance to this many nearest events, at least 1."""
+    """Number of nearest events to which ``novelty`` is the mean distance, at least 1."""
 
     novelty_window: bool = False
     """Whether the nearest events of ``novelty`` may be in the window, too: for logs, where an event that is
