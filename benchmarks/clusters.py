@@ -22,6 +22,16 @@ DIM = 768
 TOPICS = (12, 40)
 COLD, WARM = "cold: the scorer `kmeans`", "warm: scores, stable numbers and changes"
 PLAIN = "a plain warm KMeans of scikit-learn, the fit alone"
+HEADS = (
+    "topics",
+    "clusters",
+    "cold s",
+    "warm s",
+    "cold/warm time",
+    "warm/cold inertia",
+    "cold/plain time",
+    "plain/cold inertia",
+)
 
 
 def window(vectors: Vectors) -> pa.RecordBatch:
@@ -59,7 +69,8 @@ def measure(topics: Topics, rows: int, clusters: int, runs: int) -> tuple[object
         WARM: lambda: inertia(tracker.track(batch, before).scores),
         PLAIN: lambda: plain_fit(quiet, new, before.centroids),
     }
-    took = medians(race(runs, {name: partial(run, name, score) for name, score in scores.items()}))
+    runners = {name: partial(run, name, score) for name, score in scores.items()}
+    took = medians(race(runs, runners, warm_up=True))
     return (
         topics.count,
         clusters,
@@ -79,8 +90,6 @@ def main() -> None:
     parser.add_argument("--topics", type=int, nargs="+", default=list(TOPICS), help="default: %(default)s")
     parser.add_argument("--runs", type=int, default=3, help="runs of each; default: %(default)s")
     arguments = parser.parse_args()
-    heads = ("topics", "clusters", "cold s", "warm s", "cold/warm time", "warm/cold inertia")
-    heads += ("cold/plain time", "plain/cold inertia")
     for rows in arguments.rows:
         lines = [
             measure(Topics(topics, DIM), rows, clusters, arguments.runs)
@@ -88,7 +97,7 @@ def main() -> None:
             for clusters in arguments.clusters
         ]
         title = f"{rows:,} rows of {DIM} floats, half of them new; {COLD}; {WARM}; plain: {PLAIN}"
-        table(title, heads, lines)
+        table(title, HEADS, lines)
         ratios = [float(str(line[4])) for line in lines]
         print(f"\nThe median of the ratios of times is {statistics.median(ratios):.1f}.")
 

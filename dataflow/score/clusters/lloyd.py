@@ -16,7 +16,7 @@ Doubles = npt.NDArray[np.float64]
 #: How many rows a block has.
 _BLOCK_ROWS = 512
 #: The iterations end when one of them makes the inertia smaller by no more than this share.
-_LEAST_GAIN = 1e-4
+_LEAST_GAIN = 2e-4
 #: The iterations end after so many, as by default in scikit-learn.
 _MOST_ITERATIONS = 300
 

@@ -32,6 +32,18 @@ class Tracked(NamedTuple):
     clusters: Clusters
 
 
+class _Found(NamedTuple):
+    """The clusters of a window before they have numbers. Some of the ``k`` clusters can be empty.
+
+    ``labels``: ``(n,)`` int64; ``distances``: ``(n,)`` float64, the distance of each row to its centroid;
+    ``centroids``: ``(k, dim)`` float32, the mean of the rows of each cluster.
+    """
+
+    labels: Int64s
+    distances: Doubles
+    centroids: Vectors
+
+
 class ClusterTracker:
     """KMeans of a window that starts from the clusters of the window before, with numbers that last.
 
@@ -66,44 +78,41 @@ class ClusterTracker:
         vectors = embeddings(rows)
         is_like_before = before is not None and before.centroids.shape[1] == vectors.shape[1]
         first = first_equal(vectors, whole(rows))
-        if before is not None and is_like_before:
-            labels, distances = self._warm(vectors, first, before)
-        else:
-            scores = self._cold.score(rows)
-            labels, distances = scores.cluster.astype(np.int64), scores.values
         with self._quiet():
-            clusters, numbers = _numbered(vectors, labels, distances, before, is_like_before)
+            if before is not None and is_like_before:
+                found = self._warm(vectors, first, before)
+            else:
+                found = self._first(rows, vectors)
+        clusters, numbers = _numbered(found, before, is_like_before)
         distinct = np.flatnonzero(first == np.arange(len(first)))
         texts = rows.column("text").take(pa.array(distinct))
-        examples = nearest_texts(texts, distances[distinct], numbers[distinct], clusters.numbers)
-        found = changes(clusters, before, examples)
-        return Tracked(Scores.of(distances, numbers), found, clusters)
+        examples = nearest_texts(texts, found.distances[distinct], numbers[distinct], clusters.numbers)
+        scores = Scores.of(found.distances, numbers)
+        return Tracked(scores, changes(clusters, before, examples), clusters)
 
-    def _warm(self, vectors: Vectors, first: Int64s, before: Clusters) -> tuple[Int64s, Doubles]:
-        """The cluster of each row, and the distance of the row to its centroid, ``(n,)`` each."""
+    def _first(self, rows: pa.RecordBatch, vectors: Vectors) -> _Found:
+        scores = self._cold.score(rows)
+        labels = scores.cluster.astype(np.int64)
+        return _Found(labels, scores.values, _means(vectors, labels))
+
+    def _warm(self, vectors: Vectors, first: Int64s, before: Clusters) -> _Found:
         is_first = first == np.arange(len(first))
         if np.count_nonzero(is_first) <= self._most:
-            return (np.cumsum(is_first) - 1)[first], np.zeros(len(first))
-        with self._quiet():
-            # score.clusters may be less than at the last start.
-            largest = np.argsort(-before.sizes, kind="stable")[: self._most]
-            fit = fit_warm(vectors, before.centroids[np.sort(largest)], self._most, self._seed)
-        centroids, distances = fit.centroids.astype(np.float32), np.empty(len(vectors))
-        for start in range(0, len(vectors), _BLOCK_ROWS):
-            block = slice(start, start + _BLOCK_ROWS)
-            distances[block] = np.linalg.norm(vectors[block] - centroids[fit.labels[block]], axis=1)
+            return _Found((np.cumsum(is_first) - 1)[first], np.zeros(len(first)), vectors[is_first])
+        # score.clusters may be less than at the last start.
+        largest = np.sort(np.argsort(-before.sizes, kind="stable")[: self._most])
+        fit = fit_warm(vectors, before.centroids[largest], self._most, self._seed)
+        distances = _distances(vectors, fit.labels, fit.centroids.astype(np.float32))
         # Rounding depends on the place of a row in a matrix, so equal events have the score of the first one.
-        return fit.labels[first], distances[first]
+        return _Found(fit.labels[first], distances[first], fit.means().astype(np.float32))
 
 
-def _numbered(
-    vectors: Vectors, labels: Int64s, distances: Doubles, before: Clusters | None, is_like_before: bool
-) -> tuple[Clusters, Int64s]:
+def _numbered(found: _Found, before: Clusters | None, is_like_before: bool) -> tuple[Clusters, Int64s]:
     """The clusters that have rows, and ``(n,)`` the number of the cluster of each row."""
-    used, places = np.unique(labels, return_inverse=True)
+    used, places = np.unique(found.labels, return_inverse=True)
     sizes = np.bincount(places)
-    spreads = np.bincount(places, distances**2) / sizes
-    centroids = _means(vectors, places, sizes)
+    spreads = np.bincount(places, found.distances**2) / sizes
+    centroids = found.centroids[used]
     if before is None:
         numbers, next_number = used, int(used[-1]) + 1
     else:
@@ -116,10 +125,22 @@ def _numbered(
     return clusters, numbers[places]
 
 
-def _means(vectors: Vectors, labels: Int64s, sizes: Int64s) -> Vectors:
-    sums, numbers = np.zeros((len(sizes), vectors.shape[1])), np.arange(len(sizes))[:, None]
+def _distances(vectors: Vectors, labels: Int64s, centroids: Vectors) -> Doubles:
+    """``(n,)`` the distance of each row to the centroid of its label."""
+    squares = np.empty(len(vectors))
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        offset = centroids[labels[block]]
+        np.subtract(vectors[block], offset, out=offset)
+        squares[block] = np.einsum("ij,ij->i", offset, offset)
+    return np.sqrt(squares)
+
+
+def _means(vectors: Vectors, labels: Int64s) -> Vectors:
+    """``(k, dim)`` the mean of the rows of each label. A label without rows has the mean 0."""
+    numbers = np.arange(int(labels.max()) + 1)[:, None]
+    sums, sizes = np.zeros((len(numbers), vectors.shape[1])), np.bincount(labels)[:, None]
     for start in range(0, len(vectors), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
         sums += (numbers == labels[block]).astype(np.float32) @ vectors[block]
-    means: Vectors = (sums / sizes[:, None]).astype(np.float32)
-    return means
+    return (sums / np.maximum(sizes, 1)).astype(np.float32)
