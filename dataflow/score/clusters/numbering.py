@@ -7,7 +7,7 @@ from dataflow.score.clusters.lloyd import Doubles
 from dataflow.score.clusters.state import Clusters
 
 #: How far chance may move a centroid: its squared distance, relative to the squared standard error.
-_CHANCE = 2.0
+_CHANCE = 3.0
 
 
 def continued(before: Clusters, sizes: Int64s, spreads: Doubles, centroids: Vectors) -> Int64s:
@@ -17,9 +17,10 @@ def continued(before: Clusters, sizes: Int64s, spreads: Doubles, centroids: Vect
     from the old centroid to the nearest other old centroid: such a point is nearest to that old centroid
     (Hamerly, "Making k-means even faster", 2010). If there is only one old cluster, the limit is the square
     root of its spread. Chance moves the centroid of a small cluster farther. So a cluster can also continue
-    an old one if the squared distance is at most twice ``s (1/n + 1/m)``, the expected value for two samples
-    of ``n`` and ``m`` rows with the mean spread ``s``. The nearest of these pairs come first, and each
-    cluster continues at most one.
+    an old one if the squared distance is at most 3 times ``s (1/n + 1/m)``. Without the 3, this is the expected
+    value for two samples of ``n`` and ``m`` rows of one cluster, where ``s`` is the mean square within the
+    clusters of the two windows (as in the analysis of variance: the sum of squares, divided by the rows less
+    the clusters). The nearest of these pairs come first, and each cluster continues at most one.
 
     ``before``: the old clusters, of the window before. ``sizes``, ``spreads``, ``centroids``: as in
     :class:`Clusters`, for the ``k`` clusters of this window.
@@ -34,9 +35,9 @@ def continued(before: Clusters, sizes: Int64s, spreads: Doubles, centroids: Vect
     apart = squared_distances(before.centroids, before.centroids)
     np.fill_diagonal(apart, np.inf)
     near = apart.min(axis=1) / 4 if len(apart) > 1 else before.spreads
-    rows = sizes[:, None] + before.sizes
-    spread = (sizes * spreads)[:, None] + before.sizes * before.spreads
-    chance = _CHANCE * spread / rows * (1 / sizes[:, None] + 1 / before.sizes)
+    inertia = float(sizes @ spreads + before.sizes @ before.spreads)
+    freedom = int(sizes.sum() + before.sizes.sum()) - len(sizes) - len(before.sizes)
+    chance = _CHANCE * inertia / max(freedom, 1) * (1 / sizes[:, None] + 1 / before.sizes)
     now, old = np.nonzero(distances <= np.maximum(near, chance))
     found, taken = np.full(len(sizes), -1), set[int]()
     for pair in np.argsort(distances[now, old], kind="stable").tolist():
