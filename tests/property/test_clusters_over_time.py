@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.cluster import KMeans
 
 from dataflow.items.arrays import Vectors
 from dataflow.score.clusters import Clusters, ClusterTracker, Tracked
@@ -92,15 +91,3 @@ def test_clear_topics_have_the_same_numbers_in_any_order_of_the_rows(sizes: list
     np.testing.assert_array_equal(one.scores.cluster[order], other.scores.cluster)
     np.testing.assert_allclose(one.scores.values[order], other.scores.values, atol=1e-5)
     assert len(set(zip(topics_of(new), one.scores.cluster.tolist(), strict=True))) == 4
-
-
-@settings(deadline=None, max_examples=20)
-@given(st.lists(st.integers(10, 60), min_size=6, max_size=6), st.integers(0, 5), st.integers(0, 5), seeds)
-def test_the_inertia_is_that_of_a_cold_start(sizes: list[int], comes: int, goes: int, seed: int) -> None:
-    """A single cold start finds a poor optimum, too, so the best of five is the measure."""
-    before = [0 if topic == comes else size for topic, size in enumerate(sizes)]
-    after = [0 if topic == goes else size for topic, size in enumerate(sizes)]
-    new = topic_rows(after, (seed + 1) % 2**32)
-    tracked = follow([topic_rows(before, seed), new])[1]
-    cold = KMeans(CLUSTERS, n_init=5, random_state=0).fit(new)
-    assert (tracked.scores.values**2).sum() <= 1.05 * cold.inertia_

@@ -1,8 +1,9 @@
 """KMeans that starts from the centroids of the window before.
 
 A plain warm start, ``KMeans(init=centroids, n_init=1)``, ends in a poor optimum when topics come and go: its
-inertia is up to 7 % above that of a cold start. Splits and merges make the inertia that of a cold start or
-smaller (``python -m benchmarks.clusters``).
+inertia is up to 7 % above that of a cold start. With splits and merges the inertia is 0.984 to 1.002 of that
+of a cold start, in a fourth to a seventh of the time for 10,000 rows of 768 floats, and in 1/14 to 1/29 for
+100,000 rows (8 to 32 clusters, half of the rows new; ``python -m benchmarks.clusters``, one core).
 """
 
 import numpy as np

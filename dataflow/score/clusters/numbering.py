@@ -17,10 +17,10 @@ def continued(before: Clusters, sizes: Int64s, spreads: Doubles, centroids: Vect
     from the old centroid to the nearest other old centroid: such a point is nearest to that old centroid
     (Hamerly, "Making k-means even faster", 2010). If there is only one old cluster, the limit is the square
     root of its spread. Chance moves the centroid of a small cluster farther. So a cluster can also continue
-    an old one if the squared distance is at most 3 times ``s (1/n + 1/m)``. Without the 3, this is the expected
-    value for two samples of ``n`` and ``m`` rows of one cluster, where ``s`` is the mean square within the
-    clusters of the two windows (as in the analysis of variance: the sum of squares, divided by the rows less
-    the clusters). The nearest of these pairs come first, and each cluster continues at most one.
+    an old one if the squared distance is at most 3 times ``s (1/n + 1/m)``. Without the 3, this is expected
+    of two samples of ``n`` and ``m`` rows of one cluster, where ``s`` is the mean square within the clusters
+    of the two windows (as in the analysis of variance: the sum of squares, divided by the rows less the
+    clusters). The nearest of these pairs come first, and each cluster continues at most one.
 
     ``before``: the old clusters, of the window before. ``sizes``, ``spreads``, ``centroids``: as in
     :class:`Clusters`, for the ``k`` clusters of this window.

@@ -78,7 +78,8 @@ def improve(vectors: Vectors, fit: Fit, clusters: int, least_gain: float) -> Dou
 
     Empty clusters are dropped. As many clusters are split as are missing, first those whose split gains most.
     Then a cluster is split while two others are merged, as long as this makes the inertia smaller by more
-    than the share ``least_gain``. A cluster takes part only once.
+    than the share ``least_gain``. A cluster takes part only once. A part of a cluster that is split is not
+    merged with another cluster, so a poor optimum of this kind remains.
 
     ``vectors``: ``(n, dim)`` float32; ``fit``: its clusters, at most ``clusters``.
 

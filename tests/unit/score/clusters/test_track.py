@@ -68,6 +68,20 @@ def test_a_topic_that_comes_back_has_a_new_number() -> None:
     assert numbers_of_topics(found[2], windows[2])[3] == 5
 
 
+def test_the_inertia_is_that_of_a_cold_start() -> None:
+    """Either start can end in a poor optimum, so the median of many windows is the measure."""
+    ratios = []
+    for seed in range(20):
+        sizes = np.random.default_rng(seed).integers(10, 60, 6)
+        before, after = sizes.copy(), sizes.copy()
+        before[seed % 6] = after[(seed + 2) % 6] = 0
+        old, new = (topic_rows(each.tolist(), 2 * seed + i) for i, each in enumerate((before, after)))
+        warm = follow([old, new])[1].scores.values
+        cold = KMeansScorer(Score(clusters=4)).score(embedded(new)).values
+        ratios.append(float((warm**2).sum() / (cold**2).sum()))
+    assert np.median(ratios) <= 1.005, ratios
+
+
 def test_far_events_have_the_highest_scores() -> None:
     windows = [topic_rows([300, 300, 300, 300], seed) for seed in range(2)]
     windows[1][[5, 500, 1100]] = -np.eye(16, dtype=np.float32)[[9, 10, 11]]
