@@ -39,10 +39,8 @@ def make_candidates(
         for name in ("window_start", "window_end", "revision")
     )
     sizes = np.diff(found.offsets)
-    forms, vectors = (
-        hashes(pc.coalesce(rows.column("masked"), rows.column("text"))),
-        to_fixed(embeddings(rows)),
-    )
+    forms = hashes(pc.coalesce(rows.column("masked"), rows.column("text")))
+    vectors = to_fixed(embeddings(rows))
     events = Features(
         vectors=vectors,
         near=near(vectors, ids, found.offsets, near_width(options.novelty_neighbours)),
