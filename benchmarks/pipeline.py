@@ -22,16 +22,20 @@ from benchmarks.kit.measure import medians, race, table
 
 
 class Case(NamedTuple):
-    """``keys``: the number of keys. ``overlap``: length/slide."""
+    """``keys``: the number of keys. ``overlap``: length/slide. ``reference``: as ``score.reference``."""
 
     keys: int
     scorer: str
     overlap: int = 2
+    reference: bool = False
 
 
 ZEROS = "benchmarks.pipeline:zeros"
 KEYS = (Case(1, ZEROS), Case(1, "mean"), Case(10_000, "mean"), Case(100_000, "mean"))
 OVERLAPS = tuple(Case(1, "mean", overlap) for overlap in (1, 2, 10, 60))
+REFERENCES = tuple(
+    Case(keys, "mean", reference=reference) for keys in (1, 10_000) for reference in (False, True)
+)
 COMMAND = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -65,6 +69,7 @@ def environment(source: Path, scores: Path, case: Case) -> dict[str, str]:
         "DRIFTLINE_SOURCE__ID_FIELD": "id",
         "DRIFTLINE_EMBED__KIND": "null",
         "DRIFTLINE_SCORE__KIND": case.scorer,
+        "DRIFTLINE_SCORE__REFERENCE": str(case.reference),
         "DRIFTLINE_SINK__SCORES": f"file:{scores}",
         "DRIFTLINE_WINDOW__SLIDE": f"{600 / case.overlap}s",
         "DRIFTLINE_LOG__LEVEL": "error",
@@ -102,6 +107,7 @@ def measure(cases: Sequence[Case], events: int, runs: int) -> list[tuple[str, ..
                 f"{case.keys:,}",
                 case.scorer.rpartition(":")[2],
                 f"{case.overlap}",
+                "yes" if case.reference else "no",
                 f"{seconds:.1f}",
                 f"{events / seconds:,.0f}",
                 f"{out / seconds:,.0f}",
@@ -111,7 +117,16 @@ def measure(cases: Sequence[Case], events: int, runs: int) -> list[tuple[str, ..
     return rows
 
 
-HEADS = ("keys", "scorer", "length/slide", "s after the start", "events/s", "rows out/s", "to the first")
+HEADS = (
+    "keys",
+    "scorer",
+    "length/slide",
+    "reference",
+    "s after the start",
+    "events/s",
+    "rows out/s",
+    "to the first",
+)
 
 
 def main() -> None:
@@ -119,8 +134,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=200_000, help="default: %(default)s")
     parser.add_argument("--runs", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--overlap", action="store_true", help="measure length/slide from 1 to 60 instead")
+    parser.add_argument("--reference", action="store_true", help="measure what score.reference costs instead")
     arguments = parser.parse_args()
-    cases = OVERLAPS if arguments.overlap else KEYS
+    cases = OVERLAPS if arguments.overlap else REFERENCES if arguments.reference else KEYS
     table("The whole pipeline on one core", HEADS, measure(cases, arguments.events, arguments.runs))
 
 
