@@ -34,7 +34,13 @@ CONTENTS = {
         ),
         (
             "Explanation",
-            ["explanation/architecture", "explanation/time", "explanation/benchmarks", "decisions/README"],
+            [
+                "explanation/architecture",
+                "explanation/time",
+                "explanation/scores",
+                "explanation/benchmarks",
+                "decisions/README",
+            ],
         ),
     ],
     "reference/api": [("Packages", ["reference/api/*"])],

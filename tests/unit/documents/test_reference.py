@@ -1,6 +1,7 @@
 """The reference says what the code is: settings, command lines, schemas."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,9 +55,11 @@ def documented(schema: str) -> list[tuple[str, str]]:
     return fields
 
 
-@pytest.mark.parametrize("name", ["RAW", "EVENT", "DEAD_LETTER", "LATE", "SCORED", "WINDOW_SUMMARY"])
+@pytest.mark.parametrize(
+    "name", ["RAW", "EVENT", "DEAD_LETTER", "LATE", "SCORED", "EVIDENCE", "WINDOW_SUMMARY"]
+)
 def test_a_schema_has_these_fields_and_no_others(name: str) -> None:
-    schema: pa.Schema = getattr(schemas, name)
+    schema: Iterable[pa.Field] = getattr(schemas, name)
     # A late event has the fields of an event but `masked`.
     inherited = len(schemas.EVENT) - 1 if name == "LATE" else 0
     kinds = {pa.float64(): "float64", schemas.TIMESTAMP: "timestamp"}
