@@ -341,7 +341,9 @@ class Score(_Group):
     """Most events in the reference of a key, at least 100."""
 
     reference_least: Annotated[int, Field(ge=10)] = 100
-    """With fewer events in the reference of a key, at least 10, the columns are null."""
+    """Least events in the reference of a key, at least 10 and at most ``reference_rows``. The columns are
+    null until there are as many, and as many that can be compared with as many.
+    """
 
     half_life: Positive = timedelta(days=7)
     """An event that is this much older than another one, in event time, is half as likely to be in the
@@ -360,6 +362,15 @@ class Score(_Group):
     """Whether the nearest events of ``novelty`` may be in the window, too: for logs, where an event that is
     new to the reference often repeats itself.
     """
+
+    @model_validator(mode="after")
+    def _reference_can_be_known(self) -> "Score":
+        if self.reference_least > self.reference_rows:
+            raise ValueError(
+                "score.reference_least is more than score.reference_rows, so no reference would ever have "
+                "enough events"
+            )
+        return self
 
 
 class Sink(_Group):

@@ -1,7 +1,6 @@
 """The types of the values of settings: durations, times, time zones, lists of URIs and of patterns."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -84,18 +83,23 @@ Instant = Annotated[datetime, BeforeValidator(_instant)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
-def _list_of(items: str) -> Callable[[object], tuple[str, ...]]:
-    def read(value: object) -> tuple[str, ...]:
-        if isinstance(value, str):
-            return tuple(value.split())
-        if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
-            return tuple(value)
-        raise ValueError(f"not a text; write one {items[:-1]}, or several {items} separated by blanks")
+def _list_of(items: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(value.split())
+    if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise ValueError(f"not a text; write one {items[:-1]}, or several {items} separated by blanks")
 
-    return read
+
+def _uris(value: object) -> tuple[str, ...]:
+    return _list_of("URIs", value)
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    return _list_of("patterns", value)
 
 
 #: No, one or several URIs; in a text they are separated by blanks.
-Uris = Annotated[tuple[str, ...], BeforeValidator(_list_of("URIs"))]
+Uris = Annotated[tuple[str, ...], BeforeValidator(_uris)]
 #: No, one or several patterns of texts; in a text they are separated by blanks.
-Patterns = Annotated[tuple[str, ...], BeforeValidator(_list_of("patterns"))]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]

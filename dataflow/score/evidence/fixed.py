@@ -30,11 +30,17 @@ def to_fixed(vectors: Vectors) -> Fixed:
 
     ``vectors``: ``(n, dim)`` float32, finite, ``dim`` up to ``MOST_DIM``. A rounded component is off by up to
     0.5, so a distance of two unit vectors is off by about ``sqrt(dim / 6) / LENGTH`` (0.002 at 384
-    dimensions) or less, and by nothing if the vectors are equal.
+    dimensions), by ``sqrt(dim) / LENGTH`` at most, and by nothing if the vectors are equal.
+
+    Raises ``ValueError`` if there are more dimensions.
 
     >>> to_fixed(np.array([[3, 4], [0, 0]], np.float32)).tolist()
     [[2400, 3200], [0, 0]]
     """
+    if vectors.shape[1] > MOST_DIM:
+        raise ValueError(
+            f"embeddings have {vectors.shape[1]} dimensions; a reference takes {MOST_DIM} at most"
+        )
     wide = vectors.astype(np.float64)
     lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
     scale = np.divide(LENGTH, lengths, out=np.zeros_like(lengths), where=lengths > 0)

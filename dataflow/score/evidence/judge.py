@@ -48,7 +48,7 @@ def judge(reference: Reference, events: Features, start: int, end: int, options:
     be compared with as many members.
     """
     least = options.reference_least
-    if reference.prepare(start, end) < least:
+    if len(reference) < least or reference.prepare(start, end) < least:
         return Evidence.unknown(len(events))
     usual = reference.usual(least)
     if len(usual) < least:

@@ -21,7 +21,7 @@ class Ranks:
         self._excess = max(float(tail.mean() - tail[0]), least_excess)
 
     def log10(self, values: Doubles) -> Doubles:
-        """``(n,)``: ``-log10`` of the p-value of each value; above 0, higher is rarer.
+        """``(n,)``: ``-log10`` of the p-value of each value; 0 or more, higher is rarer.
 
         The p-value is ``(1 + number of values that are as high) / (1 + m)``, so it holds if the value and the
         ``m`` values are exchangeable: Vovk et al., "Algorithmic learning in a random world", 2005. Beyond the

@@ -90,26 +90,39 @@ class Reference:
         #: The events for which ``_beside`` is right.
         self._compared: Bools = np.empty(0, np.bool_)
         self._start = 0
+        self._offered: list[tuple[Features, Int64s]] = []
         self._beside = Beside.nothing(0, neighbours)
 
     def __len__(self) -> int:
-        """The number of events in the sample."""
-        return len(self.events)
+        """The number of events that were offered and not removed."""
+        return len(self.events) + sum(len(events) for events, _ in self._offered)
 
     def enter(self, events: Features, released: Int64s) -> None:
         """Offer events that have left their last window to the sample.
 
         ``released``: ``(n,)``, the end of the first window for which each event can be a member; 0: any.
         """
+        self._offered.append((events, released))
+
+    def _take_in(self) -> None:
+        """Put the events that were offered beside the others, all at once: a key may have few in a window."""
+        if not self._offered:
+            return
+        events = Features.concat([each for each, _ in self._offered])
         no = np.zeros(len(events), np.bool_)
         self.events = Features.concat([self.events, events])
-        self.released = np.concatenate([self.released, released])
+        self.released = np.concatenate([self.released, *(released for _, released in self._offered)])
+        self._offered = []
         self._member = np.concatenate([self._member, no])
         self._compared = np.concatenate([self._compared, no])
         self._beside = self._beside.extend(Beside.nothing(len(events), self._neighbours))
 
     def prepare(self, start: int, end: int) -> int:
-        """Make the reference that of the window ``[start, end)``. Returns the number of its members."""
+        """Make the reference that of the window ``[start, end)``. Returns the number of its members.
+
+        This removes the events that are not sampled any more, and releases events that wait until ``end``.
+        """
+        self._take_in()
         stays = sampled(self.events.priority, self._rows)
         self.released[self.released <= end] = 0
         member = stays & (self.events.ts < start) & (self.released == 0)
@@ -129,6 +142,7 @@ class Reference:
 
     def waiting(self) -> tuple[Doubles, Int64s]:
         """The priorities of the events that are not released, ascending, and when each is released."""
+        self._take_in()
         waits = np.flatnonzero(self.released)
         order = waits[np.argsort(self.events.priority[waits], kind="stable")]
         return self.events.priority[order], self.released[order]

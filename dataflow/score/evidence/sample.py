@@ -111,6 +111,14 @@ class Samples:
     def _offer(self, key: str, priority: Doubles) -> Bools:
         """Offer events to the sample of a key. Returns which of them are sampled."""
         old = self._keys.get(key, _NONE)
+        if len(old.priority) + len(priority) > self._rows:
+            return self._offer_full(key, old, priority)
+        here = np.full(len(priority), self._shelf)
+        self._keys[key] = _OfKey(np.concatenate([old.priority, priority]), np.concatenate([old.shelf, here]))
+        self._sampled[self._shelf] = self._sampled.get(self._shelf, 0) + len(priority)
+        return np.ones(len(priority), np.bool_)
+
+    def _offer_full(self, key: str, old: _OfKey, priority: Doubles) -> Bools:
         priorities = np.concatenate([old.priority, priority])
         shelves = np.concatenate([old.shelf, np.full(len(priority), self._shelf)])
         stays = sampled(priorities, self._rows)

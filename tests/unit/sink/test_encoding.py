@@ -73,6 +73,13 @@ def test_what_is_not_finite_is_null(score: float) -> None:
     assert parsed(batch(SCORED, score=score))["score"] is None
 
 
+@pytest.mark.parametrize("anomaly", [None, 2.5])
+def test_evidence_that_is_not_known_is_null(anomaly: float | None) -> None:
+    schema = pa.schema([*SCORED, *schemas.EVIDENCE])
+    row = parsed(batch(schema, anomaly=anomaly, novelty=None))
+    assert (row["anomaly"], row["novelty"], row["surge"]) == (anomaly, None, 0.5)
+
+
 def test_a_late_row_has_its_missed_windows_as_json() -> None:
     row = parsed(batch(LATE, missed='[["a","b"]]', attributes='{"n":1}'))
     assert (row["missed"], row["attributes"], row["late_by_us"]) == ([["a", "b"]], {"n": 1}, 2)
