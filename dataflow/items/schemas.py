@@ -117,6 +117,26 @@ EVIDENCE = tuple(
     pa.field(name, pa.float64()) for name in ("novelty", "surge", "rarity", "p_value", "anomaly")
 )
 
+#: A column that ``SCORED`` has in addition if ``score.explain`` is set; null for events whose ``anomaly`` is
+#: lower, or not known. ``nearest``, ``nearest_ts``, ``similarity``: the most similar event of the reference,
+#: its time, and the cosine of the two embeddings. ``new``: the words that it does not have; ``missing``: the
+#: words that only it has. ``seen``: how many events of the reference have the form of the event: the same
+#: masked text. ``sentence``: all this in words.
+EXPLANATION = pa.field(
+    "explanation",
+    pa.struct(
+        [
+            pa.field("nearest", pa.string(), nullable=False),
+            pa.field("nearest_ts", TIMESTAMP, nullable=False),
+            pa.field("similarity", pa.float64(), nullable=False),
+            pa.field("new", pa.list_(pa.string()), nullable=False),
+            pa.field("missing", pa.list_(pa.string()), nullable=False),
+            pa.field("seen", pa.int64(), nullable=False),
+            pa.field("sentence", pa.string(), nullable=False),
+        ]
+    ),
+)
+
 #: One row for each window, for ``sink.windows``. ``rows_seen``: the events in the window; ``rows``: how many
 #: of them were scored; ``score_p50``, ``score_p99``, ``score_max``: the median, the 99th percentile and the
 #: maximum of the scores.

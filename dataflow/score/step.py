@@ -13,7 +13,7 @@ from bytewax.operators import KeyedStream
 from dataflow.clock import Clock, micros
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times, of_strings
-from dataflow.items.schemas import EVIDENCE, SAMPLE_SHARE, embedding_field
+from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, embedding_field
 from dataflow.items.windows import ScoredWindows, WholeWindows
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS, make_candidates, no_candidates, step
 from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
@@ -98,6 +98,8 @@ def score(
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if options.reference:
         extra += EVIDENCE
+    if options.explain is not None:
+        extra.append(EXPLANATION)
     if settings.sink.embeddings:
         extra.append(embedding_field(one_model.dim))
     work = _Work(scorer, settings, one_model, extra, clock, watch)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
 from dataflow.items.rows import Segments, segments
-from dataflow.items.schemas import EVIDENCE, SAMPLE_SHARE, SCORED, TIMESTAMP, WINDOW_SUMMARY
+from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, SCORED, TIMESTAMP, WINDOW_SUMMARY
 from dataflow.items.windows import KeyWindow, ScoredWindows, WholeWindows
 from dataflow.score.scorers import Scorer, score_segments
 
@@ -23,7 +23,8 @@ def score_windows(
     """Score ``rows``, the gathered rows of ``windows``: embedded events, at least one, sorted by key.
 
     Each event is scored against the events of its key alone. ``extra``: more fields of the result, after the
-    fields of ``SCORED``: ``SAMPLE_SHARE``, the fields of ``EVIDENCE`` (all null), or columns of ``rows``.
+    fields of ``SCORED``: ``SAMPLE_SHARE``, ``EXPLANATION`` and the fields of ``EVIDENCE`` (all null), or
+    columns of ``rows``.
     """
     found = segments(rows)
     scores = score_segments(scorer, rows, found.offsets)
@@ -36,7 +37,7 @@ def score_windows(
         "score": pa.array(scores.values),
         "cluster": pa.array(scores.cluster),
         SAMPLE_SHARE.name: pa.array(np.repeat(sizes / of_each.seen, sizes)),
-        **{field.name: pa.nulls(len(rows), field.type) for field in EVIDENCE},
+        **{field.name: pa.nulls(len(rows), field.type) for field in (*EVIDENCE, EXPLANATION)},
     }
     schema = pa.schema([*SCORED, *extra])
     arrays = [columns[name] if name in columns else rows.column(name) for name in schema.names]

@@ -363,6 +363,17 @@ class Score(_Group):
     new to the reference often repeats itself.
     """
 
+    explain: Annotated[float, Field(ge=0)] | None = None
+    """Lowest ``anomaly``, 0 or more, of an event that gets an ``explanation``; needs ``reference``. Unset:
+    there are no explanations.
+    """
+
+    @model_validator(mode="after")
+    def _reference_explains(self) -> "Score":
+        if self.explain is not None and not self.reference:
+            raise ValueError("score.explain needs a reference: set score.reference = true")
+        return self
+
     @model_validator(mode="after")
     def _reference_can_be_known(self) -> "Score":
         if self.reference_least > self.reference_rows:

@@ -10,14 +10,16 @@ long. A row is joined from pieces: a ``str`` is the same in each row, an array h
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import chain, groupby
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataflow.clock import micros, rfc3339
 from dataflow.items import schemas
 from dataflow.items.schemas import TIMESTAMP
 
@@ -49,7 +51,7 @@ IDENTITY = {
 def json_lines(batch: pa.RecordBatch) -> memoryview:
     r"""The rows of ``batch`` as JSON objects in UTF-8, each with a line end.
 
-    ``batch`` has the schema of a stream, so no value is null but numbers of ``EVIDENCE``.
+    ``batch`` has the schema of a stream, so no value is null but those of ``EVIDENCE`` and ``EXPLANATION``.
 
     >>> from dataflow.items.schemas import dead_letters
     >>> bytes(json_lines(dead_letters([("malformed", "not JSON", "p", 7, b"?")])))
@@ -169,11 +171,20 @@ def _value(batch: pa.RecordBatch, name: str, text_type: pa.DataType) -> list[_Pi
         return [pa.array([orjson.dumps(row, option=_NUMPY) for row in vectors], text_type)]
     if name in _JSON_COLUMNS:
         return [_cast(column, text_type)]
+    if pa.types.is_struct(column.type):
+        return [pa.array(map(_object, column.to_pylist()), text_type)]
     if column.type == TIMESTAMP:
         return ['"', _times(column, text_type), 'Z"']
     if column.type in (pa.string(), pa.large_string()):
         return ['"', _escaped(_cast(column, text_type)), '"']
     return [_cast(_numbers(column), text_type)]
+
+
+def _object(values: dict[str, Any] | None) -> bytes:
+    if values is None:
+        return b"null"
+    times = {name: rfc3339(micros(value)) for name, value in values.items() if isinstance(value, datetime)}
+    return orjson.dumps(values | times)
 
 
 def _cast(texts: pa.Array, text_type: pa.DataType) -> pa.Array:

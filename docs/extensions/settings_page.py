@@ -74,6 +74,7 @@ def _type(annotation: Any, field: FieldInfo) -> str:
     names = {
         bool: "flag",
         int: "integer",
+        float: "number",
         str: "string",
         timedelta: "duration",
         datetime: "time",

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow.items.arrays import Vectors
-from dataflow.score.clusters import Clusters, ClusterTracker, Tracked
+from dataflow.score.clusters import ClusterTracker, KeyClusters, Tracked
 from dataflow.settings import Score
 from tests.support.batches import embedded
 from tests.support.topics import topic_rows, topics_of
@@ -32,10 +32,10 @@ def vectors_of(shape: tuple[list[int], float, int, int]) -> Vectors:
 
 def follow(windows: list[Vectors], restored_at: int | None = None) -> list[Tracked]:
     found: list[Tracked] = []
-    before: Clusters | None = None
+    before: KeyClusters | None = None
     for number, vectors in enumerate(windows):
         if number == restored_at and before is not None:
-            before = Clusters.from_snapshot(pickle.loads(pickle.dumps(before.snapshot())))
+            before = KeyClusters.from_snapshot(pickle.loads(pickle.dumps(before.snapshot())))
         found.append(TRACKER.track(embedded(vectors), before))
         before = found[-1].clusters
     return found

@@ -78,7 +78,7 @@ def embedded_batch(rows: pa.RecordBatch, vectors: npt.NDArray[np.float32]) -> pa
 
 def filled(schema: pa.Schema, n: int = 1, **values: Any) -> pa.RecordBatch:
     """``n`` equal rows of any schema: ``values``, and for each other column a constant of its type."""
-    row: dict[str, Any] = {field.name: _VALUES[field.type] for field in schema}
+    row: dict[str, Any] = {field.name: _VALUES.get(field.type) for field in schema}
     row |= {"attributes": "{}", "missed": "[]"} | values
     return pa.RecordBatch.from_pylist([{name: row[name] for name in schema.names}] * n, schema=schema)
 

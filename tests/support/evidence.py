@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.items.marks import Marked
-from dataflow.items.schemas import EVIDENCE
+from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
 from dataflow.score.evidence.candidates import make_candidates
 from dataflow.score.evidence.compare import Comparison
@@ -62,7 +62,7 @@ def candidates(
     rows = embedded(texts)
     start = min(text.ts for text in texts) // MINUTE * MINUTE
     windows = WholeWindows(KeyWindow(WindowRef(start, start + MINUTE, revision)), [], emission=emission)
-    result = score_windows(open_scorer(score), windows, rows, EVIDENCE)
+    result = score_windows(open_scorer(score), windows, rows, [*EVIDENCE, EXPLANATION])
     return make_candidates(emission, rows, Marked(result.rows), score, window)
 
 

@@ -4,13 +4,13 @@ import numpy as np
 
 from dataflow.items.arrays import Int64s, Vectors
 from dataflow.score.clusters.lloyd import Doubles
-from dataflow.score.clusters.state import Clusters
+from dataflow.score.clusters.state import KeyClusters
 
 #: How far chance may move a centroid: its squared distance, relative to the squared standard error.
 _CHANCE = 3.0
 
 
-def continued(before: Clusters, sizes: Int64s, spreads: Doubles, centroids: Vectors) -> Int64s:
+def continued(before: KeyClusters, sizes: Int64s, spreads: Doubles, centroids: Vectors) -> Int64s:
     """``(k,)`` for each cluster, the place in ``before`` of the cluster that it continues; -1: it is new.
 
     A cluster can continue an old cluster if the distance of the two centroids is at most half the distance
@@ -23,10 +23,10 @@ def continued(before: Clusters, sizes: Int64s, spreads: Doubles, centroids: Vect
     clusters). The nearest of these pairs come first, and each cluster continues at most one.
 
     ``before``: the old clusters, of the window before. ``sizes``, ``spreads``, ``centroids``: as in
-    :class:`Clusters`, for the ``k`` clusters of this window.
+    :class:`KeyClusters`, for the ``k`` clusters of this window.
 
     >>> lines = np.array([[0, 0], [8, 0]], np.float32)
-    >>> before = Clusters(np.array([5, 6]), np.array([9, 9]), np.zeros(2), lines, 7)
+    >>> before = KeyClusters(np.array([5, 6]), np.array([9, 9]), np.zeros(2), lines, 7)
     >>> now = np.array([[4.5, 0], [11, 0], [7, 0]], np.float32)
     >>> continued(before, np.array([9, 9, 9]), np.zeros(3), now).tolist()
     [-1, -1, 1]

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
 from dataflow.score.clusters.lloyd import Doubles
-from dataflow.score.clusters.state import Clusters
+from dataflow.score.clusters.state import KeyClusters
 
 #: The clusters of a window, in a row of the window summary. ``cluster``: the stable number; ``state``: one of
 #: ``new``, ``growing``, ``fading``, ``steady``, ``gone``; ``share``: the share of the window's rows, in
@@ -74,7 +74,7 @@ def trend(rows: int, total: int, rows_before: int, total_before: int) -> str:
     return "growing" if share > before else "fading"
 
 
-def changes(now: Clusters, before: Clusters | None, examples: Sequence[list[str]]) -> list[Change]:
+def changes(now: KeyClusters, before: KeyClusters | None, examples: Sequence[list[str]]) -> list[Change]:
     """The clusters of a window by ascending number, those that are gone included.
 
     A number that ``before`` does not have is ``new``; a number that only ``before`` has is ``gone``. The next
@@ -82,8 +82,8 @@ def changes(now: Clusters, before: Clusters | None, examples: Sequence[list[str]
     ``now``.
 
     >>> centroids = np.zeros((2, 1), np.float32)
-    >>> before = Clusters(np.array([0, 1]), np.array([5, 5]), np.zeros(2), centroids, 2)
-    >>> now = Clusters(np.array([1, 2]), np.array([6, 2]), np.zeros(2), centroids, 3)
+    >>> before = KeyClusters(np.array([0, 1]), np.array([5, 5]), np.zeros(2), centroids, 2)
+    >>> now = KeyClusters(np.array([1, 2]), np.array([6, 2]), np.zeros(2), centroids, 3)
     >>> for change in changes(now, before, [["a"], ["b"]]):
     ...     print(change.cluster, change.state, change.share, change.before, change.examples)
     0 gone 0.0 0.5 []

@@ -13,7 +13,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Clusters:
+class KeyClusters:
     """The ``k`` clusters of the last window of a key, by ascending number; ``k`` is 1 to ``score.clusters``.
 
     As a snapshot this takes ``k * (4 * dim + 24)`` bytes and a few more, whatever the number of rows and of
@@ -41,7 +41,7 @@ class Clusters:
         """The clusters as plain data: numbers, and the bytes of the centroids, little-endian.
 
         >>> sizes, centroids = np.array([3]), np.array([[1, 0]], np.float32)
-        >>> clusters = Clusters(np.array([4]), sizes, np.array([0.5]), centroids, 5)
+        >>> clusters = KeyClusters(np.array([4]), sizes, np.array([0.5]), centroids, 5)
         >>> clusters.snapshot()["next_number"]
         5
         """
@@ -55,12 +55,12 @@ class Clusters:
         }
 
     @classmethod
-    def from_snapshot(cls, snapshot: Mapping[str, Any]) -> "Clusters":
+    def from_snapshot(cls, snapshot: Mapping[str, Any]) -> "KeyClusters":
         """The clusters of which :meth:`snapshot` made ``snapshot``. Raises ``ValueError`` for another format.
 
         >>> sizes, centroids = np.array([3]), np.array([[1, 0]], np.float32)
-        >>> clusters = Clusters(np.array([4]), sizes, np.array([0.5]), centroids, 5)
-        >>> Clusters.from_snapshot(clusters.snapshot()).centroids.tolist()
+        >>> clusters = KeyClusters(np.array([4]), sizes, np.array([0.5]), centroids, 5)
+        >>> KeyClusters.from_snapshot(clusters.snapshot()).centroids.tolist()
         [[1.0, 0.0]]
         """
         if snapshot["format"] != _FORMAT:

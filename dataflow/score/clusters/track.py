@@ -11,7 +11,7 @@ from dataflow.score.clusters.fit import fit_warm
 from dataflow.score.clusters.lloyd import Doubles
 from dataflow.score.clusters.numbering import continued
 from dataflow.score.clusters.report import Change, changes, nearest_texts
-from dataflow.score.clusters.state import Clusters
+from dataflow.score.clusters.state import KeyClusters
 from dataflow.score.scorers.base import Scores, whole
 from dataflow.score.scorers.equal import first_equal
 from dataflow.score.scorers.kmeans import KMeansScorer
@@ -29,7 +29,7 @@ class Tracked(NamedTuple):
 
     scores: Scores
     changes: list[Change]
-    clusters: Clusters
+    clusters: KeyClusters
 
 
 class _Found(NamedTuple):
@@ -61,7 +61,7 @@ class ClusterTracker:
         self._cold, self._quiet = KMeansScorer(options), Quiet()
         self._most, self._seed = options.clusters, options.seed
 
-    def track(self, rows: pa.RecordBatch, before: Clusters | None) -> Tracked:
+    def track(self, rows: pa.RecordBatch, before: KeyClusters | None) -> Tracked:
         """Score the window ``rows``: at least one embedded event of one key, in (``ts``, ``id``) order.
 
         ``before``: the clusters of the key's window before; ``None``: there is none. If its centroids have
@@ -95,7 +95,7 @@ class ClusterTracker:
         labels = scores.cluster.astype(np.int64)
         return _Found(labels, scores.values, _means(vectors, labels))
 
-    def _warm(self, vectors: Vectors, first: Int64s, before: Clusters) -> _Found:
+    def _warm(self, vectors: Vectors, first: Int64s, before: KeyClusters) -> _Found:
         is_first = first == np.arange(len(first))
         if np.count_nonzero(is_first) <= self._most:
             return _Found((np.cumsum(is_first) - 1)[first], np.zeros(len(first)), vectors[is_first])
@@ -107,7 +107,7 @@ class ClusterTracker:
         return _Found(fit.labels[first], distances[first], fit.means().astype(np.float32))
 
 
-def _numbered(found: _Found, before: Clusters | None, is_like_before: bool) -> tuple[Clusters, Int64s]:
+def _numbered(found: _Found, before: KeyClusters | None, is_like_before: bool) -> tuple[KeyClusters, Int64s]:
     """The clusters that have rows, and ``(n,)`` the number of the cluster of each row."""
     used, places = np.unique(found.labels, return_inverse=True)
     sizes = np.bincount(places)
@@ -121,7 +121,7 @@ def _numbered(found: _Found, before: Clusters | None, is_like_before: bool) -> t
         numbers = np.where(is_new, before.next_number + np.cumsum(is_new) - 1, before.numbers[old])
         next_number = before.next_number + int(np.count_nonzero(is_new))
     order = np.argsort(numbers)
-    clusters = Clusters(numbers[order], sizes[order], spreads[order], centroids[order], next_number)
+    clusters = KeyClusters(numbers[order], sizes[order], spreads[order], centroids[order], next_number)
     return clusters, numbers[places]
 
 

@@ -52,6 +52,7 @@ def make_candidates(
         ts=ts,
         priority=priorities(ids, ts, micros(options.half_life)),
         scores=scored.rows.column("score").to_numpy(),
+        texts=rows.column("text").to_numpy(zero_copy_only=False),
     )
     last = ends if window.kind == "session" else starts + micros(step(window))
     return Candidates(

@@ -9,7 +9,8 @@ import pyarrow as pa
 from dataflow.errors import LostRowsError
 from dataflow.items.arrays import Int64s
 from dataflow.items.marks import Marked
-from dataflow.items.schemas import EVIDENCE
+from dataflow.items.schemas import EVIDENCE, EXPLANATION
+from dataflow.score.evidence.explain import column, explain
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.judge import Evidence, judge
 from dataflow.score.evidence.members import Doubles
@@ -90,16 +91,34 @@ class Comparison:
             # Embeddings of two models cannot be compared.
             self._model, self._references = candidates.model, {}
         found: list[Evidence] = []
+        explanations: list[dict[str, object] | None] = []
         for key, first, last in candidates.segments():
             events, which = candidates.events.take(slice(first, last)), placed.sampled[first:last]
             start, end = int(events.starts[0]), int(events.ends[0])
             reference = self._reference(key, events)
             evidence = judge(reference, events, start, end, self._options)
             found.append(evidence)
+            explanations += self._explain(reference, events, evidence)
             if which.any():
                 released = np.where(evidence.suspect[which], end + self._quarantine_us, 0)
                 reference.enter(events.take(which), released)
-        return _with_evidence(candidates, found)
+        marked = _with_evidence(candidates, found)
+        if self._options.explain is None:
+            return marked
+        at = marked.rows.schema.get_field_index(EXPLANATION.name)
+        return marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(explanations)))
+
+    def _explain(
+        self, reference: Reference, events: Features, evidence: Evidence
+    ) -> list[dict[str, object] | None]:
+        """The explanation of each event; ``None`` for an event that is not anomalous enough."""
+        explained: list[dict[str, object] | None] = [None] * len(events)
+        if self._options.explain is not None:
+            which = np.flatnonzero(evidence.anomaly >= self._options.explain)
+            if len(which):
+                for row, nearest in zip(which.tolist(), reference.nearest(events.take(which)), strict=True):
+                    explained[row] = explain(events.texts[row], nearest)
+        return explained
 
     def _reference(self, key: str, events: Features) -> Reference:
         if key not in self._references:

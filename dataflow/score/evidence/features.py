@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
@@ -12,6 +13,8 @@ from dataflow.items.hashes import Hashes
 from dataflow.score.evidence.fixed import Fixed
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.near import Near
+
+Texts = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Features:
     ``sizes``: ``(n,)`` int64, how many events the window has. ``starts``, ``ends``: ``(n,)`` int64, the
     window. ``ts``: ``(n,)`` int64, the event time. ``priority``: ``(n,)`` float64
     (:func:`~dataflow.score.evidence.members.priorities`). ``scores``: ``(n,)`` float64, of ``score.kind``.
-    All times are microseconds since the Unix epoch, UTC.
+    ``texts``: ``(n,)`` of ``str``, not masked. All times are microseconds since the Unix epoch, UTC.
     """
 
     vectors: Fixed
@@ -36,6 +39,7 @@ class Features:
     ts: Int64s
     priority: Doubles
     scores: Doubles
+    texts: Texts
 
     def __len__(self) -> int:
         return len(self.forms)
@@ -54,7 +58,8 @@ class Features:
         whole, real = np.empty(0, np.int64), np.empty(0)
         near, forms = Near(np.empty((0, width), np.int32), whole), np.empty(0, np.uint64)
         vectors = np.empty((0, dim), np.int16)
-        return Features(vectors, near, forms, whole, whole, whole, whole, whole, real, real)
+        texts = np.empty(0, np.object_)
+        return Features(vectors, near, forms, whole, whole, whole, whole, whole, real, real, texts)
 
     @staticmethod
     def concat(parts: Sequence["Features"]) -> "Features":
@@ -76,13 +81,16 @@ class Features:
             for name, matrix in matrices.items()
         }
         columns["others"] = self.near.others
-        return pa.record_batch(columns | {name: getattr(self, name) for name in _COLUMNS})
+        columns["texts"] = pa.array(self.texts, pa.string())
+        return pa.record_batch(columns | {name: getattr(self, name) for name in _COLUMNS[:-1]})
 
     @staticmethod
     def of(batch: pa.RecordBatch) -> "Features":
         """The events of a batch that :meth:`batch` made."""
         vectors, squares = (_matrix(batch.column(name)) for name in ("vectors", "near"))
-        others, *rest = (batch.column(name).to_numpy() for name in ("others", *_COLUMNS))
+        others, *rest = (
+            batch.column(name).to_numpy(zero_copy_only=name != "texts") for name in ("others", *_COLUMNS)
+        )
         return Features(vectors, Near(squares, others), *rest)
 
 

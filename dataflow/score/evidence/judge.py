@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataflow.items.arrays import Bools
+from dataflow.score.evidence.beside import Values
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.ranks import Ranks
-from dataflow.score.evidence.reference import Reference, Values
+from dataflow.score.evidence.reference import Reference
 from dataflow.settings import Score
 
 #: An event is suspect if its novelty is above this quantile of the usual novelties, or if its surge is above

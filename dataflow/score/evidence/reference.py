@@ -1,68 +1,14 @@
 """The reference of a key: earlier events, beside which an event is or is not unusual."""
 
-from dataclasses import dataclass, fields
-from typing import Any
-
 import numpy as np
 
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.score.evidence.beside import Beside, Nearest, Values
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import Squares, distances, squared
+from dataflow.score.evidence.fixed import LENGTH, Squares, distances, squared
 from dataflow.score.evidence.members import Doubles, sampled
 from dataflow.score.evidence.near import BLOCK, FAR, Near, smallest
 from dataflow.score.evidence.surge import COUNTS, surge
-
-
-@dataclass(frozen=True)
-class Values:
-    """The evidence of ``n`` events: ``(n,)`` float64 each, finite; higher is rarer (:class:`Reference`)."""
-
-    novelty: Doubles
-    surge: Doubles
-    rarity: Doubles
-    score: Doubles
-
-    def __len__(self) -> int:
-        return len(self.score)
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What ``n`` events are beside the members of a reference.
-
-    ``rows``: ``(n,)`` int64, how many members an event is compared with. ``best``: ``(n, k)`` int32, the
-    squared distances to the nearest of them, ascending; ``FAR`` where there are fewer. ``within``: ``(n, 4)``
-    int64, how many of them are within the distance to the 2nd, 4th, 8th and 16th nearest event of the event's
-    window. ``alike``: ``(n,)`` int64, how many of them have the event's form.
-    """
-
-    rows: Int64s
-    best: Squares
-    within: Int64s
-    alike: Int64s
-
-    @staticmethod
-    def nothing(n: int, neighbours: int) -> "Beside":
-        """``n`` events beside no members."""
-        best, within = np.full((n, neighbours), FAR, np.int32), np.zeros((n, len(COUNTS)), np.int64)
-        return Beside(np.zeros(n, np.int64), best, within, np.zeros(n, np.int64))
-
-    def columns(self) -> list[Any]:
-        """The four arrays."""
-        return [getattr(self, field.name) for field in fields(self)]
-
-    def take(self, which: Any) -> "Beside":
-        """The events at ``which``."""
-        return Beside(*(column[which] for column in self.columns()))
-
-    def extend(self, other: "Beside") -> "Beside":
-        """These events, then those of ``other``."""
-        return Beside(*map(np.concatenate, zip(self.columns(), other.columns(), strict=True)))
-
-    def forget(self, rows: Int64s) -> None:
-        """Make the events ``rows`` beside no members."""
-        for column in self.columns():
-            column[rows] = FAR if column is self.best else 0
 
 
 class Reference:
@@ -202,6 +148,23 @@ class Reference:
         place = np.minimum(forms.searchsorted(events.forms), len(forms) - 1)
         beside.alike[:] = np.where(forms[place] == events.forms, counts[place], 0)
         return self._values(events, beside)
+
+    def nearest(self, events: Features) -> list[Nearest]:
+        """The nearest member of each event; of several, the newest. There is at least one member."""
+        members = self.events.take(self._member)
+        # Of equal distances, argmin takes the first one.
+        members = members.take(np.lexsort((members.priority, -members.ts)))
+        found = []
+        for at in range(0, len(events), BLOCK):
+            part = events.take(slice(at, at + BLOCK))
+            squares = squared(part.vectors, members.vectors)
+            for row, place in enumerate(squares.argmin(axis=1).tolist()):
+                alike = int(np.count_nonzero(members.forms == part.forms[row]))
+                # For unit vectors, the squared distance is 2 - 2 * cosine.
+                cosine = 1.0 - float(squares[row, place]) / (2 * LENGTH**2)
+                text, ts = members.texts[place], int(members.ts[place])
+                found.append(Nearest(text, ts, cosine, alike, len(members)))
+        return found
 
     def _values(self, events: Features, beside: Beside) -> Values:
         best = beside.best

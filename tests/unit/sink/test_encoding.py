@@ -14,6 +14,7 @@ from dataflow.clock import rfc3339
 from dataflow.items import schemas
 from dataflow.items.schemas import LATE, SCORED, WINDOW_SUMMARY, dead_letters
 from dataflow.sink.encoding import IDENTITY, cut_dead_letter, json_lines, json_rows, row_ids
+from tests.support.batches import TIME
 from tests.support.batches import filled as batch
 
 
@@ -78,6 +79,14 @@ def test_evidence_that_is_not_known_is_null(anomaly: float | None) -> None:
     schema = pa.schema([*SCORED, *schemas.EVIDENCE])
     row = parsed(batch(schema, anomaly=anomaly, novelty=None))
     assert (row["anomaly"], row["novelty"], row["surge"]) == (anomaly, None, 0.5)
+
+
+def test_an_explanation_is_an_object_and_its_time_is_rfc_3339() -> None:
+    values = {"nearest": 'a "b"', "similarity": 0.5, "new": ["x"], "missing": [], "seen": 1, "sentence": "s"}
+    schema = pa.schema([*SCORED, schemas.EXPLANATION])
+    row = parsed(batch(schema, explanation=values | {"nearest_ts": TIME}))
+    assert row["explanation"] == values | {"nearest_ts": "2026-11-23T12:00:00.000005Z"}
+    assert parsed(batch(schema, explanation=None))["explanation"] is None
 
 
 def test_a_late_row_has_its_missed_windows_as_json() -> None:

@@ -5,16 +5,16 @@ import numpy.typing as npt
 import pytest
 
 from dataflow.score.clusters.numbering import continued
-from dataflow.score.clusters.state import Clusters
+from dataflow.score.clusters.state import KeyClusters
 
 
-def clusters(centroids: npt.ArrayLike, sizes: npt.ArrayLike, spread: float) -> Clusters:
+def clusters(centroids: npt.ArrayLike, sizes: npt.ArrayLike, spread: float) -> KeyClusters:
     places = np.array(centroids, np.float32).reshape(-1, 1)
     numbers = np.arange(len(places))
-    return Clusters(numbers, np.array(sizes), np.full(len(places), spread), places, len(places))
+    return KeyClusters(numbers, np.array(sizes), np.full(len(places), spread), places, len(places))
 
 
-def follow(old: Clusters, new: Clusters) -> list[int]:
+def follow(old: KeyClusters, new: KeyClusters) -> list[int]:
     found: list[int] = continued(old, new.sizes, new.spreads, new.centroids).tolist()
     return found
 

@@ -5,13 +5,13 @@ import pyarrow as pa
 import pytest
 
 from dataflow.score.clusters.report import CLUSTERS, Change, changes, column, nearest_texts, trend
-from dataflow.score.clusters.state import Clusters
+from dataflow.score.clusters.state import KeyClusters
 
 
-def clusters(sizes: dict[int, int]) -> Clusters:
+def clusters(sizes: dict[int, int]) -> KeyClusters:
     counts, numbers = np.array(list(sizes.values())), np.array(list(sizes))
     zeros = np.zeros(len(counts))
-    return Clusters(numbers, counts, zeros, zeros[:, None].astype(np.float32), 9)
+    return KeyClusters(numbers, counts, zeros, zeros[:, None].astype(np.float32), 9)
 
 
 @pytest.mark.parametrize(

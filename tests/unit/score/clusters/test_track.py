@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from dataflow.items.arrays import Vectors
-from dataflow.score.clusters import Clusters, ClusterTracker, Tracked, column
+from dataflow.score.clusters import ClusterTracker, KeyClusters, Tracked, column
 from dataflow.score.scorers.kmeans import KMeansScorer
 from dataflow.settings import Score
 from tests.support.batches import embedded, unit_vectors
@@ -25,7 +25,7 @@ def states(tracked: Tracked) -> dict[int, str]:
     return {change.cluster: change.state for change in tracked.changes}
 
 
-def follow(windows: list[Vectors], before: Clusters | None = None) -> list[Tracked]:
+def follow(windows: list[Vectors], before: KeyClusters | None = None) -> list[Tracked]:
     found: list[Tracked] = []
     for vectors in windows:
         found.append(TRACKER.track(embedded(vectors), before))
@@ -145,4 +145,4 @@ def test_a_window_does_not_change_the_clusters_before_it() -> None:
 def test_another_format_is_refused() -> None:
     snapshot = follow([topic_rows([50] * 4, 0)])[0].clusters.snapshot()
     with pytest.raises(ValueError, match="the clusters have the format 0; only 1 can be read"):
-        Clusters.from_snapshot(snapshot | {"format": 0})
+        KeyClusters.from_snapshot(snapshot | {"format": 0})

@@ -1,0 +1,79 @@
+"""What events are beside a reference: numbers that are compared, and the values that are made of them."""
+
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dataflow.items.arrays import Int64s
+from dataflow.score.evidence.fixed import Squares
+from dataflow.score.evidence.members import Doubles
+from dataflow.score.evidence.near import FAR
+from dataflow.score.evidence.surge import COUNTS
+
+
+@dataclass(frozen=True)
+class Values:
+    """The evidence of ``n`` events: ``(n,)`` float64 each, finite; higher is rarer (``Reference``)."""
+
+    novelty: Doubles
+    surge: Doubles
+    rarity: Doubles
+    score: Doubles
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+class Nearest(NamedTuple):
+    """The member of a reference that is nearest to an event.
+
+    ``text``, ``ts``: its text and its time, in microseconds since the Unix epoch, UTC. ``similarity``: the
+    cosine of the two embeddings, in [-1, 1]. ``alike``: how many members have the form of the event.
+    ``rows``: how many members there are.
+    """
+
+    text: str
+    ts: int
+    similarity: float
+    alike: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What ``n`` events are beside the members of a reference.
+
+    ``rows``: ``(n,)`` int64, how many members an event is compared with. ``best``: ``(n, k)`` int32, the
+    squared distances to the nearest of them, ascending; ``FAR`` where there are fewer. ``within``: ``(n, 4)``
+    int64, how many of them are within the distance to the 2nd, 4th, 8th and 16th nearest event of the event's
+    window. ``alike``: ``(n,)`` int64, how many of them have the event's form.
+    """
+
+    rows: Int64s
+    best: Squares
+    within: Int64s
+    alike: Int64s
+
+    @staticmethod
+    def nothing(n: int, neighbours: int) -> "Beside":
+        """``n`` events beside no members."""
+        best, within = np.full((n, neighbours), FAR, np.int32), np.zeros((n, len(COUNTS)), np.int64)
+        return Beside(np.zeros(n, np.int64), best, within, np.zeros(n, np.int64))
+
+    def columns(self) -> list[Any]:
+        """The four arrays."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+    def take(self, which: Any) -> "Beside":
+        """The events at ``which``."""
+        return Beside(*(column[which] for column in self.columns()))
+
+    def extend(self, other: "Beside") -> "Beside":
+        """These events, then those of ``other``."""
+        return Beside(*map(np.concatenate, zip(self.columns(), other.columns(), strict=True)))
+
+    def forget(self, rows: Int64s) -> None:
+        """Make the events ``rows`` beside no members."""
+        for column in self.columns():
+            column[rows] = FAR if column is self.best else 0
