@@ -37,11 +37,11 @@ from dataflow.source import open_source
 COLUMNS = ("score", "novelty", "surge", "rarity", "anomaly")
 #: Makes labelled streams of SMS.
 STREAMS = SHARED.parent / "quality" / "streams.py"
-#: Masks and neighbours as they suit logs.
+#: Masks and evidence as they suit logs.
 LOGS = {
     "DRIFTLINE_SOURCE__MASK": "path uuid time hex ip number",
-    "DRIFTLINE_SCORE__NOVELTY_WINDOW": "true",
     "DRIFTLINE_SCORE__EVIDENCE": "novelty",
+    "DRIFTLINE_SCORE__REFERENCE_LEAST": "30",
 }
 #: A masked line that is there at most so often counts as an anomaly of a log without labels.
 RARE = 4
@@ -88,7 +88,7 @@ def cases(seeds: int) -> Iterator[Case]:
     twenty = LOGS | {"DRIFTLINE_SCORE__NOVELTY_NEIGHBOURS": "20"}
     yield Case("bgl, windows of 7 d", log("bgl"), twenty | week)
     yield Case("bgl, windows of 10 min", log("bgl"), twenty)
-    five = LOGS | {"DRIFTLINE_SCORE__NOVELTY_NEIGHBOURS": "5"}
+    five = LOGS | {"DRIFTLINE_SCORE__NOVELTY_NEIGHBOURS": "5", "DRIFTLINE_SCORE__NOVELTY_WINDOW": "true"}
     yield Case("openssh, windows of 10 min", _rare(log("openssh"), five), five)
 
 
