@@ -40,4 +40,5 @@ def test_an_unknown_question_is_refused(
 
 def test_the_state_holds_what_a_window_needs_and_little_more() -> None:
     found = state.measure(1000)
-    assert found.needed <= found.held < 1.5 * found.needed
+    # What a row needs is that of a row of a small batch, where bits and offsets are rounded up.
+    assert 0.999 * found.needed <= found.held < 1.5 * found.needed
