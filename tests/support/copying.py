@@ -37,7 +37,7 @@ def copy_flow(
         return decoded
 
     decoded = op.map("decode", raw, step)
-    good = op.map("good", decoded, lambda d: ("all", d.events))
+    good = op.map("good", decoded, lambda d: ("all", d.events.drop_columns("masked")))
     bad = op.map("bad", decoded, lambda d: ("all", d.dead_letters))
     op.output("sink", good, open_sink(out, settings, stream="late"))
     op.output("dead", bad, open_sink(f"{out}.dead.jsonl", settings, stream="dead_letters"))
