@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.items.arrays import Int64s
+from dataflow.items.hashes import hashes
 from dataflow.window.assigner import Pane
 from dataflow.window.key_state import Cell, KeyState, Size
 
@@ -27,16 +28,11 @@ Kept = Callable[[Pane], Sequence[int]]
 def levels(ids: pa.Array) -> Int64s:
     """``(n,)`` the level of each id, from 0 to :data:`HIGHEST`.
 
-    Uses the hash of pandas (SipHash with a fixed key), which is the same on all machines and in all runs.
-
     >>> levels(pa.array(["a", "b", "c", "d", "e", "f"])).tolist()
     [0, 0, 0, 1, 0, 1]
     """
-    import pandas as pd  # noqa: PLC0415  few flows take samples, and pandas takes a second to import
-
-    hashes = pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
     # The level is the number of leading zero bits of the hash.
-    bits = np.frexp(hashes.astype(np.float64))[1]
+    bits = np.frexp(hashes(ids).astype(np.float64))[1]
     level: Int64s = np.clip(64 - bits, 0, HIGHEST).astype(np.int64)
     return level
 
