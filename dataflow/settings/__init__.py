@@ -6,9 +6,16 @@ Only this package reads the environment.
 """
 
 from dataflow.settings.bytewax import BytewaxRun, bytewax_run
-from dataflow.settings.groups import MOST_WINDOWS, Embed, Kafka, Log, Score, Settings, Sink, Source, Window
+from dataflow.settings.embed import Embed
+from dataflow.settings.groups import Settings
+from dataflow.settings.kafka import Kafka
 from dataflow.settings.load import CONFIG_VARIABLE, PREFIX, changed, load, load_log
+from dataflow.settings.log import Log
+from dataflow.settings.score import Score
+from dataflow.settings.sink import Sink
+from dataflow.settings.source import Source
 from dataflow.settings.values import duration
+from dataflow.settings.window import MOST_WINDOWS, Window
 
 __all__ = [
     "CONFIG_VARIABLE",

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dataflow.errors import SettingsError
-from dataflow.settings.groups import Log, Settings
+from dataflow.settings.groups import Settings
+from dataflow.settings.log import Log
 
 if sys.version_info >= (3, 11):
     import tomllib

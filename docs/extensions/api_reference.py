@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from dataflow.settings import groups
+from dataflow.settings.groups import Settings
 from docs.extensions.public_names import PACKAGES, modules, protocols, undocumented
 
 FOLDER = Path("reference") / "api"
@@ -73,7 +73,9 @@ def _signature(
 
 def _skip(app: Sphinx, what: str, *_: Any) -> bool | None:
     """No fields of the settings: the settings reference has them."""
-    return True if what == "class" and app.env.temp_data.get("autodoc:module") == groups.__name__ else None
+    kinds = [Settings, *(field.annotation for field in Settings.model_fields.values())]
+    modules = {kind.__module__ for kind in kinds}
+    return True if what == "class" and app.env.temp_data.get("autodoc:module") in modules else None
 
 
 def _find(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Element) -> Element | None:

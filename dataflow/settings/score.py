@@ -1,0 +1,87 @@
+"""The settings of scores and of the reference."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from dataflow.settings.group import Group
+from dataflow.settings.values import Positive
+
+
+class Score(Group):
+    """The scorer and its parameters."""
+
+    kind: str = "kmeans"
+    """Name of the scorer: ``kmeans``, ``mean``, ``cosine``, ``knn``, ``lof``, or ``module:function`` for a
+    function of your own.
+    """
+
+    clusters: Annotated[int, Field(ge=1)] = 8
+    """Number of clusters of ``kmeans``, at least 1. A window with fewer events has as many clusters as
+    events.
+    """
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    """Seed of the random numbers of ``kmeans``, 0 to 2**32 - 1. Equal seeds give equal scores."""
+
+    neighbours: Annotated[int, Field(ge=1)] = 5
+    """Number of neighbours of ``knn`` and ``lof``, at least 1. A window with fewer other events uses all of
+    them.
+    """
+
+    reference: bool = False
+    """Whether events are also compared with a reference, a sample of the earlier events of their key. Scored
+    rows then have ``novelty``, ``surge``, ``rarity``, ``p_value`` and ``anomaly``.
+    """
+
+    evidence: Literal["novelty", "surge", "rarity", "score", "sum"] = "sum"
+    """What ``p_value`` and ``anomaly`` are made of: one of the columns, or ``sum``, which adds up novelty and
+    surge.
+    """
+
+    reference_rows: Annotated[int, Field(ge=100)] = 2000
+    """Most events in the reference of a key, at least 100."""
+
+    reference_least: Annotated[int, Field(ge=10)] = 100
+    """Least events in the reference of a key, at least 10 and at most ``reference_rows``. The columns are
+    null until there are as many, and as many that can be compared with as many.
+    """
+
+    half_life: Positive = timedelta(days=7)
+    """An event that is this much older than another one, in event time, is half as likely to be in the
+    reference; longer than zero.
+    """
+
+    quarantine: Positive | None = None
+    """How long a suspect event waits before it can be in the reference, in event time; longer than zero.
+    Unset: 24 times the time from one window to the next.
+    """
+
+    novelty_neighbours: Annotated[int, Field(ge=1)] = 1
+    """Number of nearest events to which ``novelty`` is the mean distance, at least 1."""
+
+    novelty_window: bool = False
+    """Whether the nearest events of ``novelty`` may be in the window, too: for logs, where an event that is
+    new to the reference often repeats itself.
+    """
+
+    explain: Annotated[float, Field(ge=0)] | None = None
+    """Lowest ``anomaly``, 0 or more, of an event that gets an ``explanation``; needs ``reference``. Unset:
+    there are no explanations.
+    """
+
+    @model_validator(mode="after")
+    def _reference_explains(self) -> "Score":
+        if self.explain is not None and not self.reference:
+            raise ValueError("score.explain needs a reference: set score.reference = true")
+        return self
+
+    @model_validator(mode="after")
+    def _reference_can_be_known(self) -> "Score":
+        if self.reference_least > self.reference_rows:
+            raise ValueError(
+                "score.reference_least is more than score.reference_rows, so no reference would ever have "
+                "enough events"
+            )
+        return self
