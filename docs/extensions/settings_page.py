@@ -42,7 +42,7 @@ The profile is a variable, or `profile = "logs"` at the top of the TOML file, ab
 """
 
 PROFILES_INTRODUCTION = """
-These settings have other defaults with another profile:
+The defaults that depend on the profile:
 
 """
 

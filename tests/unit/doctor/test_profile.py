@@ -97,6 +97,6 @@ def test_the_finding_gives_its_reason() -> None:
     (finding,) = suggestions(Settings(), Masking(texts=200, changed=180, different=150, forms=12))
     assert (finding.check, finding.status) == ("profile", "ok")
     assert finding.message == (
-        "masking changes 180 of 200 texts, and makes 12 of 150 different texts, as in logs: "
+        "masking changes 180 of 200 texts, and 150 different texts become 12, as in logs: "
         "DRIFTLINE_PROFILE=logs may suit this source"
     )
