@@ -51,8 +51,8 @@ def suggestions(settings: Settings, found: Masking) -> list[Finding]:
     if suits in (None, settings.profile) or settings.source.mask != masks_of_profile:
         return []
     message = (
-        f"masking changes {found.changed} of {found.texts} texts, and {found.different} different texts become "
-        f"{found.forms}, as in {suits}: DRIFTLINE_PROFILE={suits} may suit this source"
+        f"masking changes {found.changed} of {found.texts} texts, and {found.different} different texts "
+        f"become {found.forms}, as in {suits}: DRIFTLINE_PROFILE={suits} may suit this source"
     )
     return [Finding("profile", "ok", message)]
 
