@@ -44,7 +44,7 @@ def try_masking(texts: pa.Array) -> Masking:
 
 def suggestions(settings: Settings, found: Masking) -> list[Finding]:
     """A finding that names the profile that would suit the source better; empty if the sample is small or
-    unclear, or if the user chose other masks than the profile has.
+    unclear, or if the masks are not those of the profile: then the user has chosen already.
     """
     suits = _profile_of(found)
     masks_of_profile = Settings(profile=settings.profile).source.mask
