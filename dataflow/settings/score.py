@@ -62,8 +62,8 @@ class Score(Group):
     """Number of nearest events to which ``novelty`` is the mean distance, at least 1."""
 
     novelty_window: bool = False
-    """Whether the nearest events of ``novelty`` may be in the window, too: for logs, where an event that is
-    new to the reference often repeats itself.
+    """Whether the nearest events of ``novelty`` may be in the window, too: for logs in short windows, where
+    an event that is new to the reference often repeats itself.
     """
 
     explain: Annotated[float, Field(ge=0)] | None = None

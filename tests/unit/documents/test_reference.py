@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from dataflow.items import schemas
-from dataflow.settings import PREFIX, Settings
+from dataflow.settings import PREFIX, STAGES
 from docs.generate import PAGES
 from tests.support.paths import ROOT
 
@@ -19,9 +19,8 @@ DOCUMENTS = [
 ]
 SCHEMAS = (ROOT / "docs" / "reference" / "schemas.md").read_text()
 SETTINGS = {
-    f"{stage}__{name}".upper()
-    for stage, group in Settings.model_fields.items()
-    for name in getattr(group.annotation, "model_fields", {})
+    "PROFILE",
+    *(f"{stage}__{name}".upper() for stage, group in STAGES.items() for name in group.model_fields),
 }
 
 
