@@ -173,6 +173,8 @@ def _value(batch: pa.RecordBatch, name: str, text_type: pa.DataType) -> list[_Pi
         return [_cast(column, text_type)]
     if pa.types.is_struct(column.type):
         return [pa.array(map(_object, column.to_pylist()), text_type)]
+    if pa.types.is_list(column.type):
+        return [pa.array(map(orjson.dumps, column.to_pylist()), text_type)]
     if column.type == TIMESTAMP:
         return ['"', _times(column, text_type), 'Z"']
     if column.type in (pa.string(), pa.large_string()):

@@ -125,9 +125,7 @@ def _numbered(
         numbers = np.where(is_new, before.next_number + np.cumsum(is_new) - 1, before.numbers[old])
         next_number = before.next_number + int(np.count_nonzero(is_new))
     order = np.argsort(numbers)
-    clusters = KeyClusters(
-        numbers[order], sizes[order], spreads[order], centroids[order], next_number, model
-    )
+    clusters = KeyClusters(numbers[order], sizes[order], spreads[order], centroids[order], next_number, model)
     return clusters, numbers[places]
 
 
