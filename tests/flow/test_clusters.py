@@ -1,4 +1,4 @@
-"""Warm clusters of the whole flow: the same in one process or two, in one run or several."""
+"""Warm clusters of the whole flow: the same in one process or two, whether it is killed or not."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.support.flows import environment, recovery, rows, run, write_stream
+from tests.support.flows import (
+    PACED,
+    environment,
+    recovery,
+    rows,
+    run,
+    start,
+    wait_until_it_writes,
+    write_stream,
+)
+from tests.support.processes import killed
 
 SETTINGS = {
     "DRIFTLINE_SCORE__KIND": "kmeans",
@@ -34,7 +44,7 @@ def written(folder: Path) -> list[list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("more", [{}, REFERENCE], ids=["alone", "reference"])
-def test_neither_processes_nor_restarts_change_warm_clusters(tmp_path: Path, more: dict[str, str]) -> None:
+def test_neither_kills_nor_processes_change_warm_clusters(tmp_path: Path, more: dict[str, str]) -> None:
     write_stream(tmp_path, 900)
     windows = {"DRIFTLINE_SINK__WINDOWS": f"file:{tmp_path}/out/windows.jsonl"}
     once = environment(tmp_path, **SETTINGS, **more, **windows)
@@ -43,13 +53,12 @@ def test_neither_processes_nor_restarts_change_warm_clusters(tmp_path: Path, mor
     assert any(row["cluster"] > 3 for row in scores)
     states = {cluster["state"] for row in summaries for cluster in row["clusters"]}
     assert {"new", "steady", "gone"} <= states
-    lines = {path: path.read_text().splitlines(keepends=True) for path in tmp_path.glob("*.jsonl")}
     flags = recovery(tmp_path / "store")
-    for share, processes in ((0.3, 1), (0.6, 2), (1.0, 1)):
-        for path, all_lines in lines.items():
-            path.write_text("".join(all_lines[: int(share * len(all_lines))]))
-        on_eof = "close" if share == 1.0 else "keep"
-        run(once | {"DRIFTLINE_WINDOW__ON_EOF": on_eof}, *flags, processes=processes)
+    paced = once | {"PACE": "0.05", "DRIFTLINE_SOURCE__BATCH_ROWS": "20"}
+    for processes in (1, 2):
+        with killed(start(paced, *flags, processes=processes, flow=PACED)) as cluster:
+            wait_until_it_writes(cluster, tmp_path / "out/windows.jsonl")
+    run(paced | {"PACE": "0"}, *flags, flow=PACED)
     assert written(tmp_path) == undisturbed
 
 
