@@ -17,6 +17,12 @@ class Score(Group):
     function of your own.
     """
 
+    start: Literal["cold", "warm"] = "cold"
+    """Where ``kmeans`` starts: in each window anew (``cold``), as in the article, or from the clusters of the
+    key's last window (``warm``). With ``warm``, cluster numbers last, and window summaries have ``clusters``.
+    Fixed in the recovery store.
+    """
+
     clusters: Annotated[int, Field(ge=1)] = 8
     """Number of clusters of ``kmeans``, at least 1. A window with fewer events has as many clusters as
     events.
@@ -70,6 +76,15 @@ class Score(Group):
     """Lowest ``anomaly``, 0 or more, of an event that gets an ``explanation``; needs ``reference``. Unset:
     there are no explanations.
     """
+
+    @model_validator(mode="after")
+    def _clusters_start(self) -> "Score":
+        if self.start == "warm" and self.kind != "kmeans":
+            raise ValueError(
+                f"score.start = warm needs clusters, which {self.kind} does not make: set "
+                "score.kind = kmeans, or score.start = cold"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reference_explains(self) -> "Score":
