@@ -1,11 +1,13 @@
 """The logics of the steps that compare events with a reference (see :mod:`dataflow.score.evidence`)."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from bytewax.operators import StatefulBatchLogic
 
 from dataflow.items.marks import Marked
+from dataflow.score import gauges
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
 from dataflow.score.evidence.sample import Samples
@@ -18,14 +20,18 @@ from dataflow.telemetry.watch import Watch
 class SampleLogic(StatefulBatchLogic[Candidates, "Placed | Order", dict[str, Any]]):
     """Decides which events of a key group are sampled."""
 
-    def __init__(self, options: Score, watch: Watch, state: dict[str, Any] | None) -> None:
-        self._guard, self._samples = watch.guard, Samples(options.reference_rows, state)
+    def __init__(self, options: Score, most_bytes: int, watch: Watch, state: dict[str, Any] | None) -> None:
+        self._guard, self._samples = watch.guard, gauges.SAMPLES.add(Samples(options, most_bytes, state))
 
     def on_batch(self, values: list[Candidates]) -> tuple[Iterable[Placed | Order], bool]:
         out: list[Placed | Order] = []
         for value in values:
             placed, orders = self._guard(self._samples.take)(value)
             out += [*placed, *orders]
+            for each in placed:
+                forgotten = sum(cap == -math.inf for cap in each.caps.values())
+                metrics.REFERENCES_CUT.inc(len(each.caps) - forgotten)
+                metrics.REFERENCES_FORGOTTEN.inc(forgotten)
         return out, False
 
     def snapshot(self) -> dict[str, Any]:

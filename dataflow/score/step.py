@@ -15,6 +15,7 @@ from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times, of_strings
 from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, embedding_field
 from dataflow.items.windows import ScoredWindows, WholeWindows
+from dataflow.score import gauges
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS, make_candidates, no_candidates, step
 from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
 from dataflow.score.logics import CompareLogic, SampleLogic, ShelfLogic
@@ -118,9 +119,11 @@ def score(
 
 def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Watch) -> KeyedStream[Marked]:
     """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
+    gauges.show()
     options = settings.score
     quarantine = options.quarantine or QUARANTINE_STEPS * step(settings.window)
-    placed = op.stateful_batch("sample", candidates, partial(SampleLogic, options, watch))
+    most_bytes = options.reference_bytes // settings.window.key_groups
+    placed = op.stateful_batch("sample", candidates, partial(SampleLogic, options, most_bytes, watch))
     orders = op.flat_map("by_shelf", placed, lambda item: _by_shelf(*item))
     recalled = op.stateful_batch("shelf", orders, partial(ShelfLogic))
     back = op.map("by_group", recalled, lambda item: (item[0].partition(":")[0], item[1]))

@@ -61,6 +61,7 @@ class Comparison:
             placed = self._held.pop(0)
             if placed.candidates.keys:
                 yield self._compare(placed)
+            self._shrink(placed.caps)
 
     def _is_ready(self, placed: Placed) -> bool:
         if placed.recalled is None:
@@ -107,6 +108,12 @@ class Comparison:
             return marked
         at = marked.rows.schema.get_field_index(EXPLANATION.name)
         return marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(explanations)))
+
+    def _shrink(self, caps: Mapping[str, float]) -> None:
+        for key, cap in caps.items():
+            events, released = self._references.pop(key).up_to(cap)
+            if len(events):
+                self._reference(key, events).enter(events, released)
 
     def _explain(
         self, reference: Reference, events: Features, evidence: Evidence

@@ -93,6 +93,12 @@ class Reference:
         order = waits[np.argsort(self.events.priority[waits], kind="stable")]
         return self.events.priority[order], self.released[order]
 
+    def up_to(self, priority: float) -> tuple[Features, Int64s]:
+        """The events with this priority or a lower one, and when each of them is released."""
+        self._take_in()
+        which = self.events.priority <= priority
+        return self.events.take(which), self.released[which]
+
     def _keep(self, which: Bools) -> None:
         self.events, self._beside = self.events.take(which), self._beside.take(which)
         self.released, self._member = self.released[which], self._member[which]
