@@ -14,7 +14,7 @@ from dataflow.score.evidence.members import Doubles
 #: What an event takes beside its vector, its near events and its text: in the reference and on its shelf.
 EVENT_BYTES = 400
 #: What a key takes beside its events.
-KEY_BYTES = 6000
+KEY_BYTES = 8000
 #: References shrink until they take this share of what they may take, so that they do not shrink again at
 #: once.
 ENOUGH = 0.9
@@ -48,9 +48,10 @@ def event_bytes(events: Features) -> Int64s:
     >>> event_bytes(Features.none(384, 16)).tolist()
     []
     """
-    texts: Int64s = pc.binary_length(pa.array(events.texts, pa.large_string())).to_numpy()
+    texts = pc.binary_length(pa.array(events.texts, pa.large_string())).to_numpy()
     numbers = sum(matrix.itemsize * matrix.shape[1] for matrix in (events.vectors, events.near.squares))
-    return 2 * (texts + numbers) + EVENT_BYTES
+    size: Int64s = 2 * (texts.astype(np.int64) + numbers) + EVENT_BYTES
+    return size
 
 
 def shrunk(samples: Mapping[str, KeySample], most: int, least: int) -> dict[str, KeySample]:
