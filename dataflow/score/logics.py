@@ -67,9 +67,10 @@ class CompareLogic(StatefulBatchLogic["Placed | Recalled", Marked, dict[str, Any
     """Compares the events of a key group with the references of their keys."""
 
     def __init__(
-        self, options: Score, quarantine_us: int, watch: Watch, state: dict[str, Any] | None
+        self, options: Score, quarantine_us: int, pooled: bool, watch: Watch, state: dict[str, Any] | None
     ) -> None:
-        self._guard, self._comparison = watch.guard, Comparison(options, quarantine_us, state)
+        self._guard = watch.guard
+        self._comparison = Comparison(options, quarantine_us, pooled=pooled, state=state)
 
     def on_batch(self, values: list[Placed | Recalled]) -> tuple[Iterable[Marked], bool]:
         def take(value: Placed | Recalled) -> list[Marked]:

@@ -129,7 +129,10 @@ def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Wat
     back = op.map("by_group", recalled, lambda item: (item[0].partition(":")[0], item[1]))
     forward = op.filter("forward", placed, lambda item: isinstance(item[1], Placed))
     to_compare: KeyedStream[Placed | Recalled] = op.merge("to_compare", forward, back)
-    return op.stateful_batch("compare", to_compare, partial(CompareLogic, options, micros(quarantine), watch))
+    # Else the windows of two keys have no common order, and the pool would depend on the order of arrival.
+    is_ordered = settings.window.kind != "session" and settings.window.watermark == "stream"
+    compare = partial(CompareLogic, options, micros(quarantine), options.pooled and is_ordered, watch)
+    return op.stateful_batch("compare", to_compare, compare)
 
 
 def _by_shelf(group: str, item: Placed | Order) -> list[tuple[str, Order]]:

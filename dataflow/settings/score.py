@@ -54,6 +54,12 @@ class Score(Group):
     more, the references of the keys that have had no events for longest shrink.
     """
 
+    pooled: bool = True
+    """Whether a key without enough events of its own is compared with a sample of the events of all keys of
+    its key group. An ``explanation`` may then quote a text of another key. Has no effect with sessions, or
+    with ``window.watermark = key``.
+    """
+
     half_life: Positive = timedelta(days=7)
     """An event that is this much older than another one, in event time, is half as likely to be in the
     reference; longer than zero.
