@@ -1,5 +1,6 @@
 """The Bytewax logics of the score stage: one class for each stateful step of :mod:`dataflow.score.step`."""
 
+import math
 from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow as pa
 from bytewax.operators import StatefulBatchLogic
 
 from dataflow.items.marks import Marked
+from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker, GroupClusters
 from dataflow.score.emission import Emissions, Scored, Unified
 from dataflow.score.evidence.compare import Comparison
@@ -49,14 +51,18 @@ class ClustersLogic(StatefulBatchLogic[Unified, Scored, dict[str, Any]]):
 class SampleLogic(StatefulBatchLogic[Candidates, "Placed | Order", dict[str, Any]]):
     """Decides which events of a key group are sampled."""
 
-    def __init__(self, options: Score, watch: Watch, state: dict[str, Any] | None) -> None:
-        self._guard, self._samples = watch.guard, Samples(options.reference_rows, state)
+    def __init__(self, options: Score, most_bytes: int, watch: Watch, state: dict[str, Any] | None) -> None:
+        self._guard, self._samples = watch.guard, gauges.SAMPLES.add(Samples(options, most_bytes, state))
 
     def on_batch(self, values: list[Candidates]) -> tuple[Iterable[Placed | Order], bool]:
         out: list[Placed | Order] = []
         for value in values:
             placed, orders = self._guard(self._samples.take)(value)
             out += [*placed, *orders]
+            for each in placed:
+                forgotten = sum(cap == -math.inf for cap in each.caps.values())
+                metrics.REFERENCES_CUT.inc(len(each.caps) - forgotten)
+                metrics.REFERENCES_FORGOTTEN.inc(forgotten)
         return out, False
 
     def snapshot(self) -> dict[str, Any]:
@@ -92,9 +98,10 @@ class CompareLogic(StatefulBatchLogic["Placed | Recalled", Marked, dict[str, Any
     """Compares the events of a key group with the references of their keys."""
 
     def __init__(
-        self, options: Score, quarantine_us: int, watch: Watch, state: dict[str, Any] | None
+        self, options: Score, quarantine_us: int, pooled: bool, watch: Watch, state: dict[str, Any] | None
     ) -> None:
-        self._guard, self._comparison = watch.guard, Comparison(options, quarantine_us, state)
+        self._guard = watch.guard
+        self._comparison = Comparison(options, quarantine_us, pooled=pooled, state=state)
 
     def on_batch(self, values: list[Placed | Recalled]) -> tuple[Iterable[Marked], bool]:
         def take(value: Placed | Recalled) -> list[Marked]:

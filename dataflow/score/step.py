@@ -13,6 +13,7 @@ from dataflow.items.marks import Marked
 from dataflow.items.rows import of_strings
 from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, embedding_field
 from dataflow.items.windows import WholeWindows
+from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker
 from dataflow.score.emission import Emissions, OneModel, Scored
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS, step
@@ -115,15 +116,20 @@ def _extra(settings: Settings, dim: int) -> list[pa.Field]:
 
 def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Watch) -> KeyedStream[Marked]:
     """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
+    gauges.show()
     options = settings.score
     quarantine = options.quarantine or QUARANTINE_STEPS * step(settings.window)
-    placed = op.stateful_batch("sample", candidates, partial(SampleLogic, options, watch))
+    most_bytes = options.reference_bytes // settings.window.key_groups
+    placed = op.stateful_batch("sample", candidates, partial(SampleLogic, options, most_bytes, watch))
     orders = op.flat_map("by_shelf", placed, lambda item: _by_shelf(*item))
     recalled = op.stateful_batch("shelf", orders, partial(ShelfLogic))
     back = op.map("by_group", recalled, lambda item: (item[0].partition(":")[0], item[1]))
     forward = op.filter("forward", placed, lambda item: isinstance(item[1], Placed))
     to_compare: KeyedStream[Placed | Recalled] = op.merge("to_compare", forward, back)
-    return op.stateful_batch("compare", to_compare, partial(CompareLogic, options, micros(quarantine), watch))
+    # Else the windows of two keys have no common order, and the pool would depend on the order of arrival.
+    is_ordered = settings.window.kind != "session" and settings.window.watermark == "stream"
+    compare = partial(CompareLogic, options, micros(quarantine), options.pooled and is_ordered, watch)
+    return op.stateful_batch("compare", to_compare, compare)
 
 
 def _by_shelf(group: str, item: Placed | Order) -> list[tuple[str, Order]]:

@@ -54,6 +54,18 @@ class Score(Group):
     null until there are as many, and as many that can be compared with as many.
     """
 
+    reference_bytes: Annotated[int, Field(ge=10_000_000)] = 1_000_000_000
+    """Most bytes of memory that the events of all references take, at least 10,000,000. The second copy of an
+    event, which is kept for restarts, counts too. Each key group gets an equal part. When a key group needs
+    more, the references of the keys that have had no events for longest shrink.
+    """
+
+    pooled: bool = True
+    """Whether a key without enough events of its own is compared with a sample of the events of all keys of
+    its key group. An ``explanation`` may then quote a text of another key. Has no effect with sessions, or
+    with ``window.watermark = key``.
+    """
+
     half_life: Positive = timedelta(days=7)
     """An event that is this much older than another one, in event time, is half as likely to be in the
     reference; longer than zero.

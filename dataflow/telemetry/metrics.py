@@ -116,6 +116,15 @@ SNAPSHOT_TIMESTAMP = Gauge(
     "driftline_snapshot_timestamp_seconds", "Time of the last snapshot of a key, Unix time."
 )
 
+REFERENCE_KEYS = Gauge("driftline_reference_keys", "Keys that have a reference.")
+REFERENCE_EVENTS = Gauge("driftline_reference_events", "Events in the references.")
+REFERENCE_BYTES = Gauge(
+    "driftline_reference_bytes", "Bytes of the references, as score.reference_bytes counts them."
+)
+REFERENCES_SHRUNK = Counter(
+    "driftline_references_shrunk_total", "References that shrank to make room.", ["result"]
+)
+
 RECOVERY_BYTES = Gauge("driftline_recovery_store_bytes", "Bytes of the recovery store on disk.")
 RECOVERY_FREE = Gauge("driftline_recovery_free_bytes", "Free bytes on the disk of the recovery store.")
 
@@ -147,5 +156,6 @@ for _reason in REASONS:
     DEAD_LETTERS.labels(_reason)
 LATE_CLOSED, LATE_SESSION = (LATE_EVENTS.labels(reason) for reason in ("closed", "session"))
 CACHE_HITS, CACHE_MISSES = (CACHE_LOOKUPS.labels(result) for result in ("hit", "miss"))
+REFERENCES_CUT, REFERENCES_FORGOTTEN = (REFERENCES_SHRUNK.labels(result) for result in ("cut", "forgotten"))
 TOKENS_REAL, TOKENS_COMPUTED = (TOKENS.labels(kind) for kind in ("real", "computed"))
 WATERMARK_LOWEST, WATERMARK_HIGHEST = (WATERMARK.labels(bound) for bound in ("lowest", "highest"))

@@ -69,11 +69,14 @@ def candidates(
 class Group:
     """The steps of one key group, in one place. :meth:`crash` restarts them from their snapshots."""
 
-    def __init__(self, score: Score, quarantine_us: int = 3 * MINUTE) -> None:
-        self._score, self._quarantine_us = score, quarantine_us
-        self.samples, self.comparison = Samples(score.reference_rows), Comparison(score, quarantine_us)
+    def __init__(self, score: Score, quarantine_us: int = 3 * MINUTE, most_bytes: int = 10**9) -> None:
+        self._score, self._quarantine_us, self._most_bytes = score, quarantine_us, most_bytes
+        self.samples, self.comparison = Samples(score, most_bytes), self._open(None)
         self.shelves: dict[int, Shelf] = {}
         self.rows: list[dict[str, Any]] = []
+
+    def _open(self, state: dict[str, Any] | None) -> Comparison:
+        return Comparison(self._score, self._quarantine_us, pooled=self._score.pooled, state=state)
 
     def take(self, item: Candidates) -> None:
         placed, orders = self.samples.take(item)
@@ -96,8 +99,8 @@ class Group:
         samples, comparison = pickle.loads(
             pickle.dumps((self.samples.snapshot(), self.comparison.snapshot()))
         )
-        self.samples = Samples(self._score.reference_rows, samples)
-        self.comparison = Comparison(self._score, self._quarantine_us, comparison)
+        self.samples = Samples(self._score, self._most_bytes, samples)
+        self.comparison = self._open(comparison)
         self.shelves = {number: Shelf(shelf.snapshot()) for number, shelf in self.shelves.items()}
 
     def held(self) -> list[str]:

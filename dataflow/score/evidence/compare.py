@@ -1,7 +1,7 @@
 """Compares the events of a key group with the references of their keys."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,20 +15,28 @@ from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.judge import Evidence, judge
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.messages import Candidates, Placed, Recalled
+from dataflow.score.evidence.pool import Pool
 from dataflow.score.evidence.reference import Reference
 from dataflow.settings import Score
 
 
 class Comparison:
-    """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits.
+    """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits. ``pooled``:
+    whether a key without enough events is compared with the events of all keys; all keys must have the same
+    windows.
 
     ``state`` is what :meth:`snapshot` returned. It says which events wait. The events themselves come from
     the shelves, and what was computed from them is computed again.
     """
 
-    def __init__(self, options: Score, quarantine_us: int, state: Mapping[str, Any] | None = None) -> None:
-        state = state or {"model": None, "waiting": ()}
-        self._options, self._quarantine_us = options, quarantine_us
+    def __init__(
+        self, options: Score, quarantine_us: int, *, pooled: bool, state: Mapping[str, Any] | None = None
+    ) -> None:
+        state = state or {"model": None, "end": 0, "waiting": ()}
+        self._options, self._quarantine_us, self._pooled = options, quarantine_us, pooled
+        self._pool = Pool(options.reference_rows, self._empty)
+        #: The latest end of a window, to which events of the pool are released.
+        self._end: int = state["end"]
         self._references: dict[str, Reference] = {}
         self._model: str | None = state["model"]
         #: After a restart, by key: the priorities of the events that wait, ascending, and until when they do.
@@ -49,7 +57,7 @@ class Comparison:
             )
         waiting = [(key, *reference.waiting()) for key, reference in self._references.items()]
         packed = [(key, events.tobytes(), until.tobytes()) for key, events, until in waiting if len(events)]
-        return {"model": self._model, "waiting": packed}
+        return {"model": self._model, "end": self._end, "waiting": packed}
 
     def take(self, message: Placed | Recalled) -> Iterator[Marked]:
         """Process a message. Gives the rows of all emissions that can be compared now, with evidence."""
@@ -61,6 +69,7 @@ class Comparison:
             placed = self._held.pop(0)
             if placed.candidates.keys:
                 yield self._compare(placed)
+            self._shrink(placed.caps)
 
     def _is_ready(self, placed: Placed) -> bool:
         if placed.recalled is None:
@@ -90,54 +99,97 @@ class Comparison:
         if candidates.model != self._model:
             # Embeddings of two models cannot be compared.
             self._model, self._references = candidates.model, {}
-        found: list[Evidence] = []
-        explanations: list[dict[str, object] | None] = []
+            self._pool.forget()
+        self._end = max(self._end, int(candidates.events.ends.max()))
+        found = _Found.nothing(len(candidates.events))
+        unknown: list[tuple[str, int, int]] = []
         for key, first, last in candidates.segments():
-            events, which = candidates.events.take(slice(first, last)), placed.sampled[first:last]
-            start, end = int(events.starts[0]), int(events.ends[0])
-            reference = self._reference(key, events)
-            evidence = judge(reference, events, start, end, self._options)
-            found.append(evidence)
-            explanations += self._explain(reference, events, evidence)
-            if which.any():
-                released = np.where(evidence.suspect[which], end + self._quarantine_us, 0)
-                reference.enter(events.take(which), released)
-        marked = _with_evidence(candidates, found)
+            reference, end = self._references.get(key), int(candidates.events.ends[first])
+            which = slice(first, last)
+            if reference is None or not self._judge(reference, candidates.events, which, end, found):
+                unknown.append((key, first, last))
+        if self._pooled and unknown:
+            self._borrow(candidates.events, unknown, found)
+        self._enter(placed, found.evidence)
+        marked = _with_evidence(candidates, found.evidence)
         if self._options.explain is None:
             return marked
         at = marked.rows.schema.get_field_index(EXPLANATION.name)
-        return marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(explanations)))
+        return marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(found.explanations)))
 
-    def _explain(
-        self, reference: Reference, events: Features, evidence: Evidence
-    ) -> list[dict[str, object] | None]:
-        """The explanation of each event; ``None`` for an event that is not anomalous enough."""
-        explained: list[dict[str, object] | None] = [None] * len(events)
+    def _judge(
+        self, reference: Reference, events: Features, which: slice | Int64s, end: int, found: "_Found"
+    ) -> bool:
+        """Compare the events at ``which`` with a reference. Returns whether the reference knows enough."""
+        mine = events.take(which)
+        evidence = judge(reference, mine, int(mine.starts[0]), end, self._options)
+        if evidence is None:
+            return False
+        found.evidence.put(which, evidence)
         if self._options.explain is not None:
-            which = np.flatnonzero(evidence.anomaly >= self._options.explain)
+            rows = np.flatnonzero(evidence.anomaly >= self._options.explain)
+            if len(rows):
+                every = np.arange(len(events))[which][rows].tolist()
+                for row, nearest in zip(every, reference.nearest(mine.take(rows)), strict=True):
+                    found.explanations[row] = explain(events.texts[row], nearest)
+        return True
+
+    def _borrow(self, events: Features, unknown: list[tuple[str, int, int]], found: "_Found") -> None:
+        """Compare the events of keys whose references know too little with the pool."""
+        if len(self._references) == (unknown[0][0] in self._references):
+            # The pool would be the reference of this key.
+            return
+        rows = np.concatenate([np.arange(first, last) for _, first, last in unknown])
+        # All keys have the same window. But other keys had later ones, so events may have been released.
+        self._judge(self._pool.reference(self._references, events), events, rows, self._end, found)
+
+    def _enter(self, placed: Placed, evidence: Evidence) -> None:
+        """Add the sampled events to the references of their keys."""
+        events = placed.candidates.events
+        released = np.where(evidence.suspect, events.ends + self._quarantine_us, 0)
+        for key, first, last in placed.candidates.segments():
+            which = first + np.flatnonzero(placed.sampled[first:last])
             if len(which):
-                for row, nearest in zip(which.tolist(), reference.nearest(events.take(which)), strict=True):
-                    explained[row] = explain(events.texts[row], nearest)
-        return explained
+                self._reference(key, events).enter(events.take(which), released[which])
+        self._pool.enter(events, placed.sampled, released)
+
+    def _shrink(self, caps: Mapping[str, float]) -> None:
+        for key, cap in caps.items():
+            events, released = self._references.pop(key).up_to(cap)
+            if len(events):
+                self._reference(key, events).enter(events, released)
+        if caps:
+            self._pool.forget()
 
     def _reference(self, key: str, events: Features) -> Reference:
         if key not in self._references:
-            options = self._options
-            self._references[key] = Reference(
-                events.vectors.shape[1],
-                rows=options.reference_rows,
-                neighbours=options.novelty_neighbours,
-                with_window=options.novelty_window,
-            )
+            self._references[key] = self._empty(events)
         return self._references[key]
 
+    def _empty(self, events: Features) -> Reference:
+        options = self._options
+        return Reference(
+            events.vectors.shape[1],
+            rows=options.reference_rows,
+            neighbours=options.novelty_neighbours,
+            with_window=options.novelty_window,
+        )
 
-def _with_evidence(candidates: Candidates, found: list[Evidence]) -> Marked:
+
+class _Found(NamedTuple):
+    """What was found out about the ``n`` events of an emission; ``None``: an event has no explanation."""
+
+    evidence: Evidence
+    explanations: list[dict[str, object] | None]
+
+    @staticmethod
+    def nothing(n: int) -> "_Found":
+        return _Found(Evidence.unknown(n), [None] * n)
+
+
+def _with_evidence(candidates: Candidates, evidence: Evidence) -> Marked:
     rows = candidates.scored.rows
-    columns = {
-        name: np.concatenate([getattr(evidence, name) for evidence in found])
-        for name in ("novelty", "surge", "rarity", "anomaly")
-    }
+    columns = {name: getattr(evidence, name) for name in ("novelty", "surge", "rarity", "anomaly")}
     columns["p_value"] = 10.0 ** -columns["anomaly"]
     for field in EVIDENCE:
         at = rows.schema.get_field_index(field.name)

@@ -1,6 +1,7 @@
 """What a reference says of the events of a window: evidence and p-values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ LEAST_EXCESS = {"novelty": 0.02, "surge": 0.25, "rarity": 0.25, "score": 0.02, "
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence of ``n`` events: ``(n,)`` float64 each; NaN where the reference knows too little.
+    """The evidence of ``n`` events: ``(n,)`` float64 each; NaN where references know too little.
 
     ``novelty``, ``surge``, ``rarity``: see :class:`~dataflow.score.evidence.reference.Reference`.
     ``anomaly``: ``-log10`` of the p-value of the chosen evidence. ``suspect``: ``(n,)`` bool, which events
@@ -38,22 +39,26 @@ class Evidence:
     @staticmethod
     def unknown(n: int) -> "Evidence":
         """Nothing is known of ``n`` events."""
-        nan = np.full(n, np.nan)
-        return Evidence(nan, nan, nan, nan, np.zeros(n, np.bool_))
+        return Evidence(*(np.full(n, np.nan) for _ in range(4)), np.zeros(n, np.bool_))
+
+    def put(self, which: Any, found: "Evidence") -> None:
+        """Set the evidence of the events at ``which``: a slice, or indices."""
+        for field in fields(self):
+            getattr(self, field.name)[which] = getattr(found, field.name)
 
 
-def judge(reference: Reference, events: Features, start: int, end: int, options: Score) -> Evidence:
-    """Compare the events of the window ``[start, end)`` of a key with the reference of the key.
+def judge(reference: Reference, events: Features, start: int, end: int, options: Score) -> Evidence | None:
+    """Compare the events of the window ``[start, end)`` with a reference.
 
-    Nothing is known until the reference has ``options.reference_least`` members, and as many events that can
-    be compared with as many members.
+    ``None``: the reference knows too little. It needs ``options.reference_least`` members, and as many events
+    that can be compared with as many members.
     """
     least = options.reference_least
     if len(reference) < least or reference.prepare(start, end) < least:
-        return Evidence.unknown(len(events))
+        return None
     usual = reference.usual(least)
     if len(usual) < least:
-        return Evidence.unknown(len(events))
+        return None
     found = reference.values(events)
     suspect = found.novelty > np.quantile(usual.novelty, NOVELTY_QUANTILE)
     suspect |= found.surge > SURGE

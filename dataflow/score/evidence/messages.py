@@ -44,12 +44,15 @@ class Candidates:
 class Placed:
     """``candidates``, in the order of their emissions.
 
-    ``sampled``: ``(n,)``, which of them are sampled. ``recalled``: the shelves whose events come before they
-    can be compared; ``None`` but for the first message after a start.
+    ``sampled``: ``(n,)``, which of them are sampled. ``caps``: the keys whose references shrink after the
+    candidates are compared and entered, each with the highest priority of the events that stay; minus
+    infinity: none stays. ``recalled``: the shelves whose events come before they can be compared; ``None``
+    but for the first message after a start.
     """
 
     candidates: Candidates
     sampled: Bools
+    caps: Mapping[str, float] = field(default_factory=dict)
     recalled: tuple[int, ...] | None = None
 
 

@@ -52,7 +52,7 @@ class Reference:
         self._offered.append((events, released))
         self._may_wait |= bool(released.any())
 
-    def _take_in(self) -> None:
+    def take_in(self) -> None:
         """Put the events that were offered beside the others, all at once: a key may have few in a window."""
         if not self._offered:
             return
@@ -70,7 +70,7 @@ class Reference:
 
         This removes the events that are not sampled any more, and releases events that wait until ``end``.
         """
-        self._take_in()
+        self.take_in()
         stays = sampled(self.events.priority, self._rows)
         self.released[self.released <= end] = 0
         member = stays & (self.events.ts < start) & (self.released == 0)
@@ -92,11 +92,17 @@ class Reference:
         """The priorities of the events that are not released, ascending, and when each is released."""
         if not self._may_wait:
             return np.empty(0), np.empty(0, np.int64)
-        self._take_in()
+        self.take_in()
         waits = np.flatnonzero(self.released)
         self._may_wait = bool(len(waits))
         order = waits[np.argsort(self.events.priority[waits], kind="stable")]
         return self.events.priority[order], self.released[order]
+
+    def up_to(self, priority: float) -> tuple[Features, Int64s]:
+        """The events with this priority or a lower one, and when each of them is released."""
+        self.take_in()
+        which = self.events.priority <= priority
+        return self.events.take(which), self.released[which]
 
     def _keep(self, which: Bools) -> None:
         self.events, self._beside = self.events.take(which), self._beside.take(which)

@@ -1,15 +1,17 @@
 """Which events of a key group are sampled, and on which shelf each of them is."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.score.evidence.bound import NOTHING, KeySample, event_bytes, shrunk
 from dataflow.score.evidence.members import Doubles, sampled
 from dataflow.score.evidence.messages import Append, Candidates, Drop, Order, Placed, Recall, Trim
 from dataflow.score.order import EmissionOrder
+from dataflow.settings import Score
 
 #: A shelf with this many events takes no more events.
 FULL_EVENTS = 4096
@@ -19,39 +21,38 @@ SEAL_EVENTS = 256
 SLACK = 0.5
 
 
-class _OfKey(NamedTuple):
-    """The sampled events of a key: ``(n,)`` their priorities, and the shelf of each."""
-
-    priority: Doubles
-    shelf: Int64s
-
-
-_NONE = _OfKey(np.empty(0), np.empty(0, np.int64))
-
-
 class Samples:
-    """The samples of the keys of a group. ``rows``: the most events of a key.
+    """The samples of the keys of a group. ``most_bytes``: what all of them may take.
 
     ``state`` is what :meth:`snapshot` returned. It has the priorities of the sampled events. The events
     themselves are on the shelves.
     """
 
-    def __init__(self, rows: int, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, options: Score, most_bytes: int, state: Mapping[str, Any] | None = None) -> None:
         state = state or {"next": 0, "shelf": 0, "model": None, "held": (), "keys": ()}
-        self._rows = rows
+        self._rows, self._least = options.reference_rows, options.reference_least
+        self._most_bytes = most_bytes
         self._order = EmissionOrder[Candidates](state["next"])
         #: The shelf that takes the next events. Its number is never used again.
         self._shelf: int = state["shelf"]
         self._model: str | None = state["model"]
         self._held: dict[int, int] = dict(state["held"])
         self._keys = {
-            key: _OfKey(np.frombuffer(priority), np.frombuffer(shelf, np.int64))
-            for key, priority, shelf in state["keys"]
+            key: KeySample(
+                np.frombuffer(priority),
+                np.frombuffer(shelf, np.int64),
+                np.frombuffer(size, np.int64),
+                cap,
+                used,
+            )
+            for key, priority, shelf, size, cap, used in state["keys"]
         }
+        #: The bytes of all samples.
+        self.bytes = sum(sample.memory() for sample in self._keys.values())
         #: How many sampled events are on each shelf; a shelf may hold more events.
         self._sampled = dict.fromkeys(self._held, 0)
-        for of_key in self._keys.values():
-            self._note(of_key.shelf, 1)
+        for sample in self._keys.values():
+            self._note(sample.shelf, 1)
         self._recalled: tuple[int, ...] | None = tuple(self._held)
 
     def snapshot(self) -> dict[str, Any]:
@@ -60,14 +61,21 @@ class Samples:
         if self._held.get(self._shelf, 0) >= SEAL_EVENTS:
             self._shelf += 1
         keys = [
-            (key, of_key.priority.tobytes(), of_key.shelf.tobytes()) for key, of_key in self._keys.items()
+            (key, *(numbers.tobytes() for numbers in sample[:3]), sample.cap, sample.used)
+            for key, sample in self._keys.items()
         ]
         held = list(self._held.items())
         return {"next": following, "shelf": self._shelf, "model": self._model, "held": held, "keys": keys}
 
     def __len__(self) -> int:
         """The number of sampled events."""
-        return sum(self._sampled.values())
+        # Copied first, because the gauges ask in another thread.
+        return sum(list(self._sampled.values()))
+
+    @property
+    def keys(self) -> int:
+        """The number of keys with sampled events."""
+        return len(self._keys)
 
     def take(self, candidates: Candidates) -> tuple[list[Placed], list[Order]]:
         """Process an emission. Returns what can be compared now, and the orders to the shelves."""
@@ -77,8 +85,9 @@ class Samples:
             if self._recalled is not None:
                 orders.extend(map(Recall, self._recalled))
             which, made = self._place(following)
-            placed.append(Placed(following, which, self._recalled))
-            orders.extend(made)
+            caps = self._shrink()
+            placed.append(Placed(following, which, caps, self._recalled))
+            orders += [*made, *self._reclaim(at_once=bool(caps))]
             self._recalled = None
         return placed, orders
 
@@ -86,55 +95,73 @@ class Samples:
         if candidates.model not in (None, self._model):
             # Embeddings of two models cannot be compared.
             self._model, self._keys, self._sampled = candidates.model, {}, dict.fromkeys(self._held, 0)
+            self.bytes = 0
             self._shelf += 1
         which = np.zeros(len(candidates.leaves), np.bool_)
+        size = event_bytes(candidates.events)
         for key, start, stop in candidates.segments():
             leaves = start + np.flatnonzero(candidates.leaves[start:stop])
             if len(leaves):
-                which[leaves] = self._offer(key, candidates.events.priority[leaves])
+                offered = self._offer(key, candidates.events.priority[leaves], size[leaves])
+                self._keys[key] = self._keys[key]._replace(used=candidates.emission)
+                which[leaves] = offered
         orders: list[Order] = []
         if which.any():
             orders.append(Append(self._shelf, _with_keys(candidates, which)))
             self._held[self._shelf] = self._held.get(self._shelf, 0) + int(np.count_nonzero(which))
             if self._held[self._shelf] >= FULL_EVENTS:
                 self._shelf += 1
-        return which, orders + self._reclaim()
+        return which, orders
 
-    def _offer(self, key: str, priority: Doubles) -> Bools:
+    def _offer(self, key: str, priority: Doubles, size: Int64s) -> Bools:
         """Offer events to the sample of a key. Returns which of them are sampled."""
-        old = self._keys.get(key, _NONE)
-        if len(old.priority) + len(priority) > self._rows:
-            return self._offer_full(key, old, priority)
+        old = self._keys.get(key, NOTHING)
         here = np.full(len(priority), self._shelf)
-        self._keys[key] = _OfKey(np.concatenate([old.priority, priority]), np.concatenate([old.shelf, here]))
-        self._sampled[self._shelf] = self._sampled.get(self._shelf, 0) + len(priority)
-        return np.ones(len(priority), np.bool_)
-
-    def _offer_full(self, key: str, old: _OfKey, priority: Doubles) -> Bools:
-        priorities = np.concatenate([old.priority, priority])
-        shelves = np.concatenate([old.shelf, np.full(len(priority), self._shelf)])
-        stays = sampled(priorities, self._rows)
-        self._keys[key] = _OfKey(priorities[stays], shelves[stays])
+        offered = zip(old[:3], (priority, here, size), strict=True)
+        priorities, shelves, sizes = (np.concatenate(columns) for columns in offered)
+        stays = (priorities <= old.cap) & sampled(priorities, self._rows)
+        new = KeySample(priorities[stays], shelves[stays], sizes[stays], old.cap)
         was, now = stays[: len(old.priority)], stays[len(old.priority) :]
         self._note(old.shelf[~was], -1)
-        self._note(shelves[len(was) :][now], 1)
+        self._note(here[now], 1)
+        self.bytes += new.memory() - old.memory()
+        self._keys[key] = new
         return now
+
+    def _shrink(self) -> dict[str, float]:
+        """Shrink samples if all of them take too much. Returns what :class:`Placed` says of them."""
+        if self.bytes <= self._most_bytes:
+            return {}
+        smaller = shrunk(self._keys, self._most_bytes, self._least)
+        for key, sample in smaller.items():
+            old = self._keys.pop(key)
+            self._note(old.shelf, -1)
+            self._note(sample.shelf, 1)
+            self.bytes += sample.memory() - old.memory()
+            if len(sample.priority):
+                self._keys[key] = sample
+        return {key: sample.cap if len(sample.priority) else -np.inf for key, sample in smaller.items()}
 
     def _note(self, shelves: Int64s, sign: int) -> None:
         for shelf, events in zip(*np.unique(shelves, return_counts=True), strict=True):
             self._sampled[int(shelf)] = self._sampled.get(int(shelf), 0) + sign * int(events)
 
-    def _reclaim(self) -> list[Order]:
-        """Remove events that are not sampled any more, where that is worth the work."""
+    def _reclaim(self, *, at_once: bool) -> list[Order]:
+        """Remove events that are not sampled any more: all of them (``at_once``), or if that is worth the
+        work.
+
+        When samples have shrunk, no event that was removed may be left on a shelf: an event with a lower
+        priority than the highest one of its sample would be loaded after a restart.
+        """
         orders: list[Order] = []
         for shelf in [shelf for shelf in self._held if not self._sampled.get(shelf)]:
             orders.append(Drop(shelf))
             del self._held[shelf]
             self._sampled.pop(shelf, None)
             self._shelf += shelf == self._shelf
-        if sum(self._held.values()) <= (1 + SLACK) * len(self):
+        if not at_once and sum(self._held.values()) <= (1 + SLACK) * len(self):
             return orders
-        highest = {key: float(of_key.priority.max()) for key, of_key in self._keys.items()}
+        highest = {key: float(sample.priority.max()) for key, sample in self._keys.items()}
         for shelf, held in self._held.items():
             if held > self._sampled[shelf]:
                 orders.append(Trim(shelf, highest))
