@@ -8,6 +8,7 @@ from bytewax.operators import StatefulBatchLogic
 from dataflow.items.marks import Marked
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
+from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
 from dataflow.settings import Score
@@ -61,9 +62,14 @@ class CompareLogic(StatefulBatchLogic["Placed | Recalled", Marked, dict[str, Any
     """Compares the events of a key group with the references of their keys."""
 
     def __init__(
-        self, options: Score, quarantine_us: int, watch: Watch, state: dict[str, Any] | None
+        self,
+        options: Score,
+        quarantine_us: int,
+        pinned: Pinned | None,
+        watch: Watch,
+        state: dict[str, Any] | None,
     ) -> None:
-        self._guard, self._comparison = watch.guard, Comparison(options, quarantine_us, state)
+        self._guard, self._comparison = watch.guard, Comparison(options, quarantine_us, state, pinned)
 
     def on_batch(self, values: list[Placed | Recalled]) -> tuple[Iterable[Marked], bool]:
         def take(value: Placed | Recalled) -> list[Marked]:

@@ -17,6 +17,7 @@ from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, embeddin
 from dataflow.items.windows import ScoredWindows, WholeWindows
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS, make_candidates, no_candidates, step
 from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
+from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.logics import CompareLogic, SampleLogic, ShelfLogic
 from dataflow.score.scorers import Scorer
 from dataflow.score.window import score_windows, with_seen
@@ -34,6 +35,8 @@ class OneModel:
     #: Takes rows in (``key``, ``ts``, ``id``) order. Returns the rows in this order, embedded by one version,
     #: and a ``DEAD_LETTER`` batch of the rows that this version refuses.
     unify: Callable[[pa.RecordBatch], tuple[pa.RecordBatch, pa.RecordBatch]]
+    #: Known-good events, which the model embeds, too; ``None``: ``score.pinned`` is not set.
+    pinned: Pinned | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def score(
     scores = op.flat_map_value("scores", scored, lambda item: item.scores)
     if options.reference:
         candidates = op.flat_map_value("candidates", scored, lambda item: item.candidates)
-        scores = _compare(candidates, settings, watch)
+        scores = _compare(candidates, settings, one_model.pinned, watch)
     return ScoreOut(
         op.flat_map_value("parts", scores, lambda scores: map(scores.with_rows, of_strings(scores.rows))),
         op.flat_map_value("summaries", scored, lambda item: item.windows),
@@ -116,7 +119,9 @@ def score(
     )
 
 
-def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Watch) -> KeyedStream[Marked]:
+def _compare(
+    candidates: KeyedStream[Candidates], settings: Settings, pinned: Pinned | None, watch: Watch
+) -> KeyedStream[Marked]:
     """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
     options = settings.score
     quarantine = options.quarantine or QUARANTINE_STEPS * step(settings.window)
@@ -126,7 +131,8 @@ def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Wat
     back = op.map("by_group", recalled, lambda item: (item[0].partition(":")[0], item[1]))
     forward = op.filter("forward", placed, lambda item: isinstance(item[1], Placed))
     to_compare: KeyedStream[Placed | Recalled] = op.merge("to_compare", forward, back)
-    return op.stateful_batch("compare", to_compare, partial(CompareLogic, options, micros(quarantine), watch))
+    compare = partial(CompareLogic, options, micros(quarantine), pinned, watch)
+    return op.stateful_batch("compare", to_compare, compare)
 
 
 def _by_shelf(group: str, item: Placed | Order) -> list[tuple[str, Order]]:

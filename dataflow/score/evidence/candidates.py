@@ -63,7 +63,7 @@ def make_candidates(
         offsets=found.offsets,
         # Events that come late, into a window that was emitted already, are not sampled.
         leaves=(ts < last) & (revision == 0),
-        model=_model(rows),
+        model=model_of(rows),
     )
 
 
@@ -79,7 +79,8 @@ def step(window: Window) -> timedelta:
     return {"sliding": window.slide, "tumbling": window.length, "session": window.gap}[window.kind]
 
 
-def _model(rows: pa.RecordBatch) -> str:
+def model_of(rows: pa.RecordBatch) -> str:
+    """The model and the version that embedded ``rows``, at least one, as one text."""
     return " ".join(rows.column(name)[0].as_py() for name in ("model", "model_version"))
 
 

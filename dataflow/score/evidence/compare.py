@@ -15,20 +15,28 @@ from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.judge import Evidence, judge
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.messages import Candidates, Placed, Recalled
+from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.reference import Reference
 from dataflow.settings import Score
 
 
 class Comparison:
-    """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits.
+    """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits. ``pinned``:
+    the events that are members in place of sampled events; ``None``: none are.
 
     ``state`` is what :meth:`snapshot` returned. It says which events wait. The events themselves come from
     the shelves, and what was computed from them is computed again.
     """
 
-    def __init__(self, options: Score, quarantine_us: int, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        options: Score,
+        quarantine_us: int,
+        state: Mapping[str, Any] | None = None,
+        pinned: Pinned | None = None,
+    ) -> None:
         state = state or {"model": None, "waiting": ()}
-        self._options, self._quarantine_us = options, quarantine_us
+        self._options, self._quarantine_us, self._pinned = options, quarantine_us, pinned
         self._references: dict[str, Reference] = {}
         self._model: str | None = state["model"]
         #: After a restart, by key: the priorities of the events that wait, ascending, and until when they do.
@@ -129,7 +137,12 @@ class Comparison:
                 neighbours=options.novelty_neighbours,
                 with_window=options.novelty_window,
             )
-        return self._references[key]
+        reference = self._references[key]
+        if self._pinned and self._model:
+            members = self._pinned.of(key, self._model)
+            if members is not None and members is not reference.pinned:
+                reference.pin(members)
+        return reference
 
 
 def _with_evidence(candidates: Candidates, found: list[Evidence]) -> Marked:
