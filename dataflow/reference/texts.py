@@ -53,7 +53,7 @@ def _path(text: str) -> Path:
     uri = parse_uri(text)
     if uri.scheme == "delta":
         raise SettingsError(
-            f"{text}: a Delta table cannot be pinned yet; write its rows to Parquet, and name file:PATH.parquet"
+            f"{text}: a Delta table cannot be pinned yet; write its rows to Parquet, name file:PATH.parquet"
         )
     path = Path(uri.path)
     if uri.scheme != "file" or uri.authority not in ("", "localhost") or not _has_format(path):
