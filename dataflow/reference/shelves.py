@@ -73,8 +73,7 @@ def _rows(batch: pa.RecordBatch, model: str, folder: Path, mask: tuple[str, ...]
     masked_texts = masked(texts, patterns_of(mask))
     if (hashes(pc.coalesce(masked_texts, texts)) != events.forms).any():
         raise SettingsError(
-            f"{folder}: its texts were masked with another source.mask; set DRIFTLINE_SOURCE__MASK to that of "
-            "the flow"
+            f"{folder}: its texts were masked with another source.mask; set DRIFTLINE_SOURCE__MASK as it was"
         )
     schema = pinned_schema(events.vectors.shape[1])
     vectors = pa.array(to_unit(events.vectors).reshape(-1))

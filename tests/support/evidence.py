@@ -14,6 +14,7 @@ from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
 from dataflow.score.evidence.candidates import make_candidates
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
+from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
 from dataflow.score.scorers import open_scorer
@@ -69,9 +70,10 @@ def candidates(
 class Group:
     """The steps of one key group, in one place. :meth:`crash` restarts them from their snapshots."""
 
-    def __init__(self, score: Score, quarantine_us: int = 3 * MINUTE) -> None:
-        self._score, self._quarantine_us = score, quarantine_us
-        self.samples, self.comparison = Samples(score.reference_rows), Comparison(score, quarantine_us)
+    def __init__(self, score: Score, quarantine_us: int = 3 * MINUTE, pinned: Pinned | None = None) -> None:
+        self._score, self._quarantine_us, self.pinned = score, quarantine_us, pinned
+        self.samples = Samples(score.reference_rows)
+        self.comparison = Comparison(score, quarantine_us, pinned=pinned)
         self.shelves: dict[int, Shelf] = {}
         self.rows: list[dict[str, Any]] = []
 
@@ -97,7 +99,7 @@ class Group:
             pickle.dumps((self.samples.snapshot(), self.comparison.snapshot()))
         )
         self.samples = Samples(self._score.reference_rows, samples)
-        self.comparison = Comparison(self._score, self._quarantine_us, comparison)
+        self.comparison = Comparison(self._score, self._quarantine_us, comparison, self.pinned)
         self.shelves = {number: Shelf(shelf.snapshot()) for number, shelf in self.shelves.items()}
 
     def held(self) -> list[str]:
