@@ -43,6 +43,13 @@ The exit code is 0 after the end of the input or an orderly stop, 2 for a mistak
 an error later, 143 or 130 after a second signal.
 """
 
+REFERENCES = """
+## References
+
+These commands save and show [references](../explanation/scores.md#a-pinned-reference). The settings of the
+dataflow apply.
+"""
+
 MODELS = """
 ## Models and the model server
 
@@ -57,7 +64,7 @@ arguments, too:
 def commands_page() -> str:
     """The text of docs/reference/commands.md."""
     parts = [COMMANDS, _command(doctor._parser(), "The doctor")]
-    parts.append(_command(reference._parser(), "References"))
+    parts.append(REFERENCES)
     for name, about, each in _commands(reference._parser()):
         parts.append(_command(each, f"reference {name}", about, level=3))
     models = list(_commands(export._parser()))
