@@ -1,6 +1,6 @@
 """What a reference says of the events of a window: evidence and p-values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,15 +46,20 @@ def judge(reference: Reference, events: Features, start: int, end: int, options:
     """Compare the events of the window ``[start, end)`` of a key with the reference of the key.
 
     Nothing is known until the reference has ``options.reference_least`` members, and as many events that can
-    be compared with as many members.
+    be compared with as many members. With pinned members, ``anomaly`` alone waits for these events.
     """
-    least = options.reference_least
-    if len(reference) < least or reference.prepare(start, end) < least:
+    least, is_pinned = options.reference_least, reference.pinned is not None
+    if len(reference) < least and not is_pinned:
+        return Evidence.unknown(len(events))
+    if reference.prepare(start, end) < least:
         return Evidence.unknown(len(events))
     usual = reference.usual(least)
-    if len(usual) < least:
+    if len(usual) < least and not is_pinned:
         return Evidence.unknown(len(events))
     found = reference.values(events)
+    if len(usual) < least:
+        unknown = Evidence.unknown(len(events))
+        return replace(unknown, novelty=found.novelty, surge=found.surge, rarity=found.rarity)
     suspect = found.novelty > np.quantile(usual.novelty, NOVELTY_QUANTILE)
     suspect |= found.surge > SURGE
     anomaly = _log10(options.evidence, found, usual)
