@@ -52,11 +52,12 @@ class Event(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A stream of labelled events, and how the flow reads it."""
+    """A stream of labelled events, and how the flow reads it. ``pinned``: lines with known-good texts."""
 
     name: str
     events: Sequence[Event]
     environ: Mapping[str, str]
+    pinned: Sequence[Mapping[str, Any]] = ()
 
 
 def sms(kind: str, share: float, seed: int) -> list[Event]:
@@ -83,6 +84,21 @@ def cases(seeds: int) -> Iterator[Case]:
     yield Case("bgl, windows of 7 d", log("bgl"), LOGS | week)
     yield Case("bgl, windows of 10 min", log("bgl"), LOGS)
     yield Case("openssh, windows of 10 min", _rare(log("openssh")), LOGS)
+    yield from pinned_cases(seeds)
+
+
+def pinned_cases(seeds: int) -> Iterator[Case]:
+    """Streams with anomalies from the start on. The pinned texts are normal, and not in the stream."""
+    for seed in range(seeds):
+        events = sms("scatter", 0.13, seed)
+        history = [event.line for event in events if event.label is None]
+        stream = [event for event in events if event.label is not None]
+        yield Case(f"sms dirty 13%, pinned, seed {seed}", stream, {}, history)
+    events = log("bgl")
+    normal = [i for i, event in enumerate(events) if not event.label]
+    half = set(np.random.default_rng(0).permutation(normal)[: len(normal) // 2].tolist())
+    rest = [event for i, event in enumerate(events) if i not in half]
+    yield Case("bgl, half of the normal lines pinned", rest, LOGS, [events[i].line for i in sorted(half)])
 
 
 def _rare(events: Sequence[Event]) -> list[Event]:
@@ -105,6 +121,10 @@ def values(case: Case, embedder: Embedder) -> dict[str, Numbers]:
             "DRIFTLINE_SCORE__REFERENCE": "true",
             **case.environ,
         }
+        if case.pinned:
+            known_good = Path(folder, "pinned.jsonl")
+            known_good.write_text("".join(json.dumps(line) + "\n" for line in case.pinned))
+            environ["DRIFTLINE_SCORE__PINNED"] = f"file:{known_good}"
         run(load(environ), embedder)
         rows = [json.loads(line) for line in sink.read_text().splitlines()]
     best = {column: dict.fromkeys((e.line["id"] for e in case.events), -np.inf) for column in COLUMNS}

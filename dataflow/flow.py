@@ -33,6 +33,7 @@ from dataflow.embed.batch import one_version
 from dataflow.embed.step import embed
 from dataflow.errors import DriftlineError
 from dataflow.recovery.resume_log import ResumeLog
+from dataflow.reference.pinned import open_pinned
 from dataflow.score.emission import OneModel
 from dataflow.score.scorers import open_scorer
 from dataflow.score.step import score
@@ -120,7 +121,8 @@ def build(
     watch = watch or Watch(Digest(settings.log, time.monotonic))
     scorer = open_scorer(settings.score)
     partitions = partitions_with_data(source)
-    one_model = OneModel(embedder.dim, partial(one_version, embedder))
+    pinned = open_pinned(settings, embedder)
+    one_model = OneModel(embedder.dim, partial(one_version, embedder), pinned)
 
     flow = Dataflow("driftline")
     raw = op.input("source", flow, source)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dataflow.clock import utc_now
 from dataflow.doctor import Case, Finding, embedder, exit_code, failed, recovery, sink, source
+from dataflow.reference.pinned import read_pinned
 from dataflow.score.scorers import open_scorer
 from dataflow.settings import Settings, bytewax_run, changed, duration, load, load_log
 from dataflow.telemetry import logs
@@ -61,6 +62,7 @@ def examine(case: Case, wait: timedelta) -> list[Finding]:
 
 def _check_settings(settings: Settings) -> Finding:
     open_scorer(settings.score)
+    read_pinned(settings, utc_now())
     open_tracer(settings.log).stop()  # raises if a package that the tracer needs is not installed
     names = ", ".join(changed(settings))
     return Finding("settings", "ok", f"not at their default: {names}" if names else "all at their default")

@@ -119,15 +119,15 @@ EVIDENCE = tuple(
 
 #: A column that ``SCORED`` has in addition if ``score.explain`` is set; null for events whose ``anomaly`` is
 #: lower, or not known. ``nearest``, ``nearest_ts``, ``similarity``: the most similar event of the reference,
-#: its time, and the cosine of the two embeddings. ``new``: the words that it does not have; ``missing``: the
-#: words that only it has. ``seen``: how many events of the reference have the form of the event: the same
-#: masked text. ``sentence``: all this in words.
+#: its time (null if it is pinned and has none), and the cosine of the two embeddings. ``new``: the words that
+#: it does not have; ``missing``: the words that only it has. ``seen``: how many events of the reference have
+#: the form of the event: the same masked text. ``sentence``: all this in words.
 EXPLANATION = pa.field(
     "explanation",
     pa.struct(
         [
             pa.field("nearest", pa.string(), nullable=False),
-            pa.field("nearest_ts", TIMESTAMP, nullable=False),
+            pa.field("nearest_ts", TIMESTAMP),
             pa.field("similarity", pa.float64(), nullable=False),
             pa.field("new", pa.list_(pa.string()), nullable=False),
             pa.field("missing", pa.list_(pa.string()), nullable=False),
@@ -135,6 +135,17 @@ EXPLANATION = pa.field(
             pa.field("sentence", pa.string(), nullable=False),
         ]
     ),
+)
+
+#: Known-good texts, for ``score.pinned``. ``key``: the key whose reference they are; null in all rows: of all
+#: keys. ``ts``: null if the time is not known. ``masked``: as in ``EVENT``.
+PINNED = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        pa.field("ts", TIMESTAMP),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("masked", pa.string()),
+    ]
 )
 
 #: One row for each window, for ``sink.windows``. ``rows_seen``: the events in the window; ``rows``: how many
@@ -190,6 +201,15 @@ def embedding_field(dim: int) -> pa.Field:
     pyarrow.Field<embedding: fixed_size_list<item: float>[384] not null>
     """
     return pa.field("embedding", pa.list_(pa.float32(), dim), nullable=False)
+
+
+def pinned_schema(dim: int) -> pa.Schema:
+    """``PINNED`` with ``embedding``, ``model`` and ``model_version``: the columns of a saved reference.
+
+    The embeddings are unit vectors of :func:`dataflow.score.evidence.fixed.to_unit`.
+    """
+    names = ("embedding", "model", "model_version")
+    return pa.schema([*PINNED, *(embedded_schema(dim).field(name) for name in names)])
 
 
 def embedded_schema(dim: int) -> pa.Schema:

@@ -16,6 +16,13 @@ _CURRENT = """
         SELECT step_id, state_key, max(snap_epoch) AS snap_epoch FROM snaps GROUP BY step_id, state_key
     ) USING (step_id, state_key, snap_epoch) WHERE ser_change IS NOT NULL"""
 
+#: The newest snapshot of each key of a step before an epoch; null: the key has ended.
+_BEFORE = """
+    SELECT state_key, ser_change FROM (
+        SELECT state_key, ser_change, max(snap_epoch) FROM snaps
+        WHERE step_id = ? AND snap_epoch < ? GROUP BY state_key
+    )"""
+
 
 def read_steps(paths: Sequence[Path]) -> set[str]:
     """The ids of the steps whose state the partitions hold."""
@@ -46,14 +53,22 @@ def check_plain(path: Path) -> int:
     with reading(path) as database:
         for step, key, pickled in database.execute(f"SELECT step_id, state_key, ser_change {_CURRENT}"):
             number += 1
-            try:
-                _PlainUnpickler(io.BytesIO(pickled)).load()
-            except Exception as error:  # any bytes may be there
-                raise SettingsError(
-                    f"{path}: the state of {key!r} in {step} is not plain data ({error}) and is not loaded; "
-                    "somebody else wrote it, or it is damaged; restore a backup"
-                ) from None
+            _plain(path, step, key, pickled)
     return number
+
+
+def read_states(paths: Sequence[Path], step: str, epoch: int) -> dict[str, Any]:
+    """The states of ``step`` with which a flow resumes in ``epoch``, by their keys.
+
+    Raises ``SettingsError`` if one is not plain data.
+    """
+    states: dict[str, Any] = {}
+    for path in paths:
+        with reading(path) as database:
+            for key, pickled in database.execute(_BEFORE, (step, epoch)):
+                if pickled is not None:
+                    states[key] = _plain(path, step, key, pickled)
+    return states
 
 
 def check_source(folder: Path, paths: Sequence[Path], step: str, partitions: Collection[str]) -> None:
@@ -70,6 +85,16 @@ def check_source(folder: Path, paths: Sequence[Path], step: str, partitions: Col
                 f"{gone[0]}{more}: was read before the restart and is no longer in the source; put it back "
                 f"or name it in source.uri, or take an empty recovery directory instead of {folder}"
             )
+
+
+def _plain(path: Path, step: str, key: str, pickled: bytes) -> Any:
+    try:
+        return _PlainUnpickler(io.BytesIO(pickled)).load()
+    except Exception as error:  # any bytes may be there
+        raise SettingsError(
+            f"{path}: the state of {key!r} in {step} is not plain data ({error}) and is not loaded; "
+            "somebody else wrote it, or it is damaged; restore a backup"
+        ) from None
 
 
 class _PlainUnpickler(pickle.Unpickler):

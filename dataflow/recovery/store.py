@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from dataflow.errors import SettingsError
 from dataflow.recovery import provenance, snapshots
@@ -105,6 +105,19 @@ def read(folder: Path) -> Contents | None:
     files = [file for path in paths for file in (path, *folder.glob(f"{path.name}-wal"))]
     written = max(file.stat().st_mtime for file in files)
     return Contents(len(paths), epoch, snapshots.read_steps(paths), provenance.read(paths), written)
+
+
+def read_states(folder: Path, steps: Sequence[str]) -> list[dict[str, Any]]:
+    """The states that a flow resumes from, in the store in ``folder``: of each of ``steps``, by their keys.
+
+    Raises ``SettingsError`` if a flow uses the store, or could not use it.
+    """
+    paths = partition_paths(folder)
+    if not paths:
+        raise SettingsError(no_partition(folder))
+    with lock(folder, f"process {os.getpid()}"):
+        epoch = resume_epoch(folder, [read_partition(path) for path in paths])
+        return [snapshots.read_states(paths, step, epoch) for step in steps]
 
 
 def size(folder: Path) -> int:

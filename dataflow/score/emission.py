@@ -12,6 +12,7 @@ from dataflow.items.rows import event_times
 from dataflow.items.windows import ScoredWindows, WholeWindows
 from dataflow.score.evidence.candidates import make_candidates, no_candidates
 from dataflow.score.evidence.messages import Candidates
+from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.window import with_seen
 from dataflow.settings import Settings
 from dataflow.telemetry import metrics
@@ -27,6 +28,8 @@ class OneModel:
     #: Takes rows in (``key``, ``ts``, ``id``) order. Returns the rows in this order, embedded by one version,
     #: and a ``DEAD_LETTER`` batch of the rows that this version refuses.
     unify: Callable[[pa.RecordBatch], tuple[pa.RecordBatch, pa.RecordBatch]]
+    #: Known-good events, which the model embeds, too; ``None``: ``score.pinned`` is not set.
+    pinned: Pinned | None = None
 
 
 @dataclass(frozen=True)

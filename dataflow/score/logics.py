@@ -14,6 +14,7 @@ from dataflow.score.clusters import ClusterTracker, GroupClusters
 from dataflow.score.emission import Emissions, Scored, Unified
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
+from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
 from dataflow.score.order import EmissionOrder
@@ -98,10 +99,16 @@ class CompareLogic(StatefulBatchLogic["Placed | Recalled", Marked, dict[str, Any
     """Compares the events of a key group with the references of their keys."""
 
     def __init__(
-        self, options: Score, quarantine_us: int, pooled: bool, watch: Watch, state: dict[str, Any] | None
+        self,
+        options: Score,
+        quarantine_us: int,
+        pooled: bool,
+        pinned: Pinned | None,
+        watch: Watch,
+        state: dict[str, Any] | None,
     ) -> None:
         self._guard = watch.guard
-        self._comparison = Comparison(options, quarantine_us, pooled=pooled, state=state)
+        self._comparison = Comparison(options, quarantine_us, pooled=pooled, pinned=pinned, state=state)
 
     def on_batch(self, values: list[Placed | Recalled]) -> tuple[Iterable[Marked], bool]:
         def take(value: Placed | Recalled) -> list[Marked]:

@@ -18,6 +18,7 @@ from dataflow.score.clusters import ClusterTracker
 from dataflow.score.emission import Emissions, OneModel, Scored
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS, step
 from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
+from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.logics import ClustersLogic, CompareLogic, SampleLogic, ShelfLogic
 from dataflow.score.scorers import Scorer
 from dataflow.score.window import score_windows
@@ -94,7 +95,7 @@ def score(
     scores = op.flat_map_value("scores", scored, lambda item: item.scores)
     if options.reference:
         candidates = op.flat_map_value("candidates", scored, lambda item: item.candidates)
-        scores = _compare(candidates, settings, watch)
+        scores = _compare(candidates, settings, one_model.pinned, watch)
     return ScoreOut(
         op.flat_map_value("parts", scores, lambda scores: map(scores.with_rows, of_strings(scores.rows))),
         op.flat_map_value("summaries", scored, lambda item: item.windows),
@@ -114,7 +115,9 @@ def _extra(settings: Settings, dim: int) -> list[pa.Field]:
     return extra
 
 
-def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Watch) -> KeyedStream[Marked]:
+def _compare(
+    candidates: KeyedStream[Candidates], settings: Settings, pinned: Pinned | None, watch: Watch
+) -> KeyedStream[Marked]:
     """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
     gauges.show()
     options = settings.score
@@ -128,7 +131,8 @@ def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Wat
     to_compare: KeyedStream[Placed | Recalled] = op.merge("to_compare", forward, back)
     # Else the windows of two keys have no common order, and the pool would depend on the order of arrival.
     is_ordered = settings.window.kind != "session" and settings.window.watermark == "stream"
-    compare = partial(CompareLogic, options, micros(quarantine), options.pooled and is_ordered, watch)
+    pooled = options.pooled and is_ordered
+    compare = partial(CompareLogic, options, micros(quarantine), pooled, pinned, watch)
     return op.stateful_batch("compare", to_compare, compare)
 
 

@@ -71,6 +71,12 @@ class Score(Group):
     reference; longer than zero.
     """
 
+    pinned: str | None = None
+    """Known-good texts, which are then the members of every reference; needs ``reference``. ``file:PATH`` of
+    JSON lines (``.jsonl``) with the fields of the source, or of a saved reference (``.parquet``). Unset: the
+    members are earlier events of the key.
+    """
+
     quarantine: Positive | None = None
     """How long a suspect event waits before it can be in the reference, in event time; longer than zero.
     Unset: 24 times the time from one window to the next.
@@ -99,9 +105,10 @@ class Score(Group):
         return self
 
     @model_validator(mode="after")
-    def _reference_explains(self) -> "Score":
-        if self.explain is not None and not self.reference:
-            raise ValueError("score.explain needs a reference: set score.reference = true")
+    def _needs_reference(self) -> "Score":
+        for name in ("explain", "pinned"):
+            if getattr(self, name) is not None and not self.reference:
+                raise ValueError(f"score.{name} needs a reference: set score.reference = true")
         return self
 
     @model_validator(mode="after")

@@ -2,11 +2,12 @@
 
 import argparse
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from dataflow.doctor import __main__ as doctor
+from dataflow.reference import __main__ as reference
 from docs.extensions.markdown import duration, markdown, row, sentence, table
 from export import __main__ as export
 from export.manage import arguments as management
@@ -42,6 +43,13 @@ The exit code is 0 after the end of the input or an orderly stop, 2 for a mistak
 an error later, 143 or 130 after a second signal.
 """
 
+REFERENCES = """
+## References
+
+These commands save and show [references](../explanation/scores.md#a-pinned-reference). The settings of the
+dataflow apply.
+"""
+
 MODELS = """
 ## Models and the model server
 
@@ -55,15 +63,26 @@ arguments, too:
 
 def commands_page() -> str:
     """The text of docs/reference/commands.md."""
-    parser = export._parser()
+    parts = [COMMANDS, _command(doctor._parser(), "The doctor")]
+    parts.append(REFERENCES)
+    for name, about, each in _commands(reference._parser()):
+        parts.append(_command(each, f"reference {name}", about, level=3))
+    models = list(_commands(export._parser()))
+    parsers = {name: each for name, _, each in models}
+    shared = _shared(parsers["list"], parsers["rollback"])
+    parts += [MODELS, _arguments(shared)]
+    for name, about, each in models:
+        left_out = shared if name in management.COMMANDS else []
+        parts.append(_command(each, f"export {name}", about, level=3, left_out=left_out))
+    return "".join(parts)
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    """Name, description and parser of each command of ``parser``."""
     (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
     about = {each.dest: each.help or "" for each in commands._choices_actions}
-    shared = _shared(commands.choices["list"], commands.choices["rollback"])
-    parts = [COMMANDS, _command(doctor._parser(), "The doctor"), MODELS, _arguments(shared)]
     for name, each in commands.choices.items():
-        left_out = shared if name in management.COMMANDS else []
-        parts.append(_command(each, f"export {name}", about[name], level=3, left_out=left_out))
-    return "".join(parts)
+        yield name, about[name], each
 
 
 def _shared(one: argparse.ArgumentParser, other: argparse.ArgumentParser) -> list[argparse.Action]:

@@ -14,6 +14,7 @@ from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
 from dataflow.score.evidence.candidates import make_candidates
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
+from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
 from dataflow.score.scorers import open_scorer
@@ -69,14 +70,23 @@ def candidates(
 class Group:
     """The steps of one key group, in one place. :meth:`crash` restarts them from their snapshots."""
 
-    def __init__(self, score: Score, quarantine_us: int = 3 * MINUTE, most_bytes: int = 10**9) -> None:
+    def __init__(
+        self,
+        score: Score,
+        quarantine_us: int = 3 * MINUTE,
+        most_bytes: int = 10**9,
+        pinned: Pinned | None = None,
+    ) -> None:
         self._score, self._quarantine_us, self._most_bytes = score, quarantine_us, most_bytes
+        self.pinned = pinned
         self.samples, self.comparison = Samples(score, most_bytes), self._open(None)
         self.shelves: dict[int, Shelf] = {}
         self.rows: list[dict[str, Any]] = []
 
     def _open(self, state: dict[str, Any] | None) -> Comparison:
-        return Comparison(self._score, self._quarantine_us, pooled=self._score.pooled, state=state)
+        return Comparison(
+            self._score, self._quarantine_us, pooled=self._score.pooled, pinned=self.pinned, state=state
+        )
 
     def take(self, item: Candidates) -> None:
         placed, orders = self.samples.take(item)

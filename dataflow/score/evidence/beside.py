@@ -28,9 +28,9 @@ class Values:
 class Nearest(NamedTuple):
     """The member of a reference that is nearest to an event.
 
-    ``text``, ``ts``: its text and its time, in microseconds since the Unix epoch, UTC. ``similarity``: the
-    cosine of the two embeddings, in [-1, 1]. ``alike``: how many members have the form of the event.
-    ``rows``: how many members there are.
+    ``text``, ``ts``: its text and its time, in microseconds since the Unix epoch, UTC; ``NEVER`` if it has no
+    time. ``similarity``: the cosine of the two embeddings, in [-1, 1]. ``alike``: how many members have the
+    form of the event. ``rows``: how many members there are. ``is_pinned``: whether they are pinned.
     """
 
     text: str
@@ -38,6 +38,7 @@ class Nearest(NamedTuple):
     similarity: float
     alike: int
     rows: int
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.judge import Evidence, judge
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.messages import Candidates, Placed, Recalled
+from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.pool import Pool
 from dataflow.score.evidence.reference import Reference
 from dataflow.settings import Score
@@ -23,17 +24,24 @@ from dataflow.settings import Score
 class Comparison:
     """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits. ``pooled``:
     whether a key without enough events is compared with the events of all keys; all keys must have the same
-    windows.
+    windows. ``pinned``: the events that are members in place of sampled events; ``None``: none are.
 
     ``state`` is what :meth:`snapshot` returned. It says which events wait. The events themselves come from
     the shelves, and what was computed from them is computed again.
     """
 
     def __init__(
-        self, options: Score, quarantine_us: int, *, pooled: bool, state: Mapping[str, Any] | None = None
+        self,
+        options: Score,
+        quarantine_us: int,
+        *,
+        pooled: bool,
+        pinned: Pinned | None = None,
+        state: Mapping[str, Any] | None = None,
     ) -> None:
         state = state or {"model": None, "end": 0, "waiting": ()}
-        self._options, self._quarantine_us, self._pooled = options, quarantine_us, pooled
+        self._options, self._quarantine_us = options, quarantine_us
+        self._pooled, self._pinned = pooled, pinned
         self._pool = Pool(options.reference_rows, self._empty)
         #: The latest end of a window, to which events of the pool are released.
         self._end: int = state["end"]
@@ -104,9 +112,9 @@ class Comparison:
         found = _Found.nothing(len(candidates.events))
         unknown: list[tuple[str, int, int]] = []
         for key, first, last in candidates.segments():
-            reference, end = self._references.get(key), int(candidates.events.ends[first])
-            which = slice(first, last)
-            if reference is None or not self._judge(reference, candidates.events, which, end, found):
+            which, end = slice(first, last), int(candidates.events.ends[first])
+            reference = self._reference(key, candidates.events)
+            if not self._judge(reference, candidates.events, which, end, found):
                 unknown.append((key, first, last))
         if self._pooled and unknown:
             self._borrow(candidates.events, unknown, found)
@@ -136,7 +144,7 @@ class Comparison:
 
     def _borrow(self, events: Features, unknown: list[tuple[str, int, int]], found: "_Found") -> None:
         """Compare the events of keys whose references know too little with the pool."""
-        if len(self._references) == (unknown[0][0] in self._references):
+        if len(self._references) == 1:
             # The pool would be the reference of this key.
             return
         rows = np.concatenate([np.arange(first, last) for _, first, last in unknown])
@@ -164,7 +172,12 @@ class Comparison:
     def _reference(self, key: str, events: Features) -> Reference:
         if key not in self._references:
             self._references[key] = self._empty(events)
-        return self._references[key]
+        reference = self._references[key]
+        if self._pinned and self._model:
+            members = self._pinned.of(key, self._model)
+            if members is not None and members is not reference.pinned:
+                reference.pin(members)
+        return reference
 
     def _empty(self, events: Features) -> Reference:
         options = self._options

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from dataflow.clock import rfc3339
+from dataflow.clock import NEVER, rfc3339
 from dataflow.items.schemas import EXPLANATION
 from dataflow.score.evidence.beside import Nearest
 
@@ -28,15 +28,16 @@ def explain(text: str, nearest: Nearest) -> dict[str, object]:
     mine, others = words(text), words(nearest.text)
     new = [word for word in mine if word not in others]
     missing = [word for word in others if word not in mine]
+    time = "" if nearest.ts == NEVER else f", {rfc3339(nearest.ts, 's')}"
     parts = [
-        f'nearest of {nearest.rows} earlier events: "{nearest.text}" '
-        f"(similarity {nearest.similarity:.2f}, {rfc3339(nearest.ts, 's')})"
+        f"nearest of {nearest.rows} {'pinned' if nearest.is_pinned else 'earlier'} events: "
+        f'"{nearest.text}" (similarity {nearest.similarity:.2f}{time})'
     ]
     parts += [f"{name}: {_listed(some)}" for name, some in (("new", new), ("missing", missing)) if some]
     parts.append(_seen(nearest.alike))
     return {
         "nearest": nearest.text,
-        "nearest_ts": nearest.ts,
+        "nearest_ts": None if nearest.ts == NEVER else nearest.ts,
         "similarity": nearest.similarity,
         "new": new,
         "missing": missing,

@@ -48,6 +48,22 @@ def to_fixed(vectors: Vectors) -> Fixed:
     return fixed
 
 
+def to_unit(fixed: Fixed) -> Vectors:
+    """``(n, dim)`` float32: the vectors of :func:`to_fixed` with the length 1, up to their rounding."""
+    unit: Vectors = fixed.astype(np.float32) / np.float32(LENGTH)
+    return unit
+
+
+def of_unit(vectors: Vectors) -> Fixed:
+    """The vectors of which :func:`to_unit` made ``vectors``, exactly.
+
+    >>> of_unit(to_unit(to_fixed(np.array([[3, 4]], np.float32)))).tolist()
+    [[2400, 3200]]
+    """
+    fixed: Fixed = np.rint(vectors * np.float32(LENGTH)).astype(np.int16)
+    return fixed
+
+
 def squared(left: Fixed, right: Fixed) -> Squares:
     """``(n, m)`` int32: the squared distance of each row of ``left``, ``(n, dim)``, to each of ``right``.
 

@@ -1,6 +1,6 @@
 """What a reference says of the events of a window: evidence and p-values."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ class Evidence:
     @staticmethod
     def unknown(n: int) -> "Evidence":
         """Nothing is known of ``n`` events."""
-        return Evidence(*(np.full(n, np.nan) for _ in range(4)), np.zeros(n, np.bool_))
+        novelty, surge, rarity, anomaly = np.full((4, n), np.nan)
+        return Evidence(novelty, surge, rarity, anomaly, np.zeros(n, np.bool_))
 
     def put(self, which: Any, found: "Evidence") -> None:
         """Set the evidence of the events at ``which``: a slice, or indices."""
@@ -51,15 +52,18 @@ def judge(reference: Reference, events: Features, start: int, end: int, options:
     """Compare the events of the window ``[start, end)`` with a reference.
 
     ``None``: the reference knows too little. It needs ``options.reference_least`` members, and as many events
-    that can be compared with as many members.
+    that can be compared with as many members. With pinned members, ``anomaly`` alone waits for these events.
     """
-    least = options.reference_least
-    if len(reference) < least or reference.prepare(start, end) < least:
+    least, is_pinned = options.reference_least, reference.pinned is not None
+    if (len(reference) < least and not is_pinned) or reference.prepare(start, end) < least:
         return None
     usual = reference.usual(least)
-    if len(usual) < least:
+    if len(usual) < least and not is_pinned:
         return None
     found = reference.values(events)
+    if len(usual) < least:
+        unknown = Evidence.unknown(len(events))
+        return replace(unknown, novelty=found.novelty, surge=found.surge, rarity=found.rarity)
     suspect = found.novelty > np.quantile(usual.novelty, NOVELTY_QUANTILE)
     suspect |= found.surge > SURGE
     anomaly = _log10(options.evidence, found, usual)

@@ -21,8 +21,10 @@ class Reference:
       more.
 
     An event of the sample is a *member* while it is older than the window, and released (see :meth:`enter`).
+    If events are pinned, they are the members, always, and no event of the sample is (see :meth:`pin`).
     Members or not, the events of the sample tell what values are usual: :meth:`usual` compares each of them
     with the members of today, as it was compared in its own time: without the events of its own window.
+    Pinned events are not of the stream, so they are in no window.
 
     All comparisons give integers. So it makes no difference whether they are computed anew, or carried on
     from window to window.
@@ -32,6 +34,8 @@ class Reference:
         self._rows, self._neighbours, self._with_window = rows, neighbours, with_window
         self.events = Features.none(dim, near_width(neighbours))
         self.released: Int64s = np.empty(0, np.int64)
+        #: The pinned events; ``None``: none are pinned.
+        self.pinned: Features | None = None
         self._member: Bools = np.empty(0, np.bool_)
         #: The events for which ``_beside`` is right.
         self._compared: Bools = np.empty(0, np.bool_)
@@ -43,6 +47,12 @@ class Reference:
     def __len__(self) -> int:
         """The number of events that were offered and not removed."""
         return len(self.events) + sum(len(events) for events, _ in self._offered)
+
+    def pin(self, events: Features) -> None:
+        """Make ``events`` the members from now on."""
+        self.pinned = events
+        self._member[:] = False
+        self._compared[:] = False
 
     def enter(self, events: Features, released: Int64s) -> None:
         """Offer events that have left their last window to the sample.
@@ -74,19 +84,22 @@ class Reference:
         stays = sampled(self.events.priority, self._rows)
         self.released[self.released <= end] = 0
         member = stays & (self.events.ts < start) & (self.released == 0)
+        if self.pinned is not None:
+            member[:] = False
         added, removed = np.flatnonzero(member & ~self._member), np.flatnonzero(self._member & ~member)
         carried = np.flatnonzero(self._compared & stays)
-        carried = carried[~self._carry(carried, removed, -1)]
-        self._carry(carried, added, 1)
+        carried = carried[~self._carry(carried, self.events.take(removed), -1)]
+        self._carry(carried, self.events.take(added), 1)
         fresh = stays.copy()
         fresh[carried] = False
         fresh_rows = np.flatnonzero(fresh)
         self._beside.forget(fresh_rows)
-        self._carry(fresh_rows, np.flatnonzero(member), 1)
         self._member, self._compared, self._start = member, stays, start
+        members = self._members()
+        self._carry(fresh_rows, members, 1)
         if not stays.all():
             self._keep(stays)
-        return int(np.count_nonzero(self._member))
+        return len(members)
 
     def waiting(self) -> tuple[Doubles, Int64s]:
         """The priorities of the events that are not released, ascending, and when each is released."""
@@ -109,20 +122,23 @@ class Reference:
         self.released, self._member = self.released[which], self._member[which]
         self._compared = self._compared[which]
 
-    def _carry(self, rows: Int64s, changed: Int64s, sign: int) -> Bools:
-        """Count the members ``changed`` in (``sign`` 1) or out (-1) of what the events ``rows`` are beside.
+    def _members(self) -> Features:
+        return self.events.take(self._member) if self.pinned is None else self.pinned
+
+    def _carry(self, rows: Int64s, members: Features, sign: int) -> Bools:
+        """Count ``members`` in (``sign`` 1) or out (-1) of what the events ``rows`` are beside.
 
         Returns ``(n,)``, for which rows this is not possible, because one of the nearest members is out.
         """
         lost = np.zeros(len(rows), np.bool_)
-        if not len(changed):
+        if not len(members):
             return lost
-        members = self.events.take(changed)
         for at in range(0, len(rows), BLOCK):
             block = rows[at : at + BLOCK]
             events = self.events.take(block)
             # In its own time, the event met a reference without the events of its window.
             apart = (members.ts < events.starts[:, None]) | (members.ts >= events.ends[:, None])
+            apart |= self.pinned is not None
             squares = squared(events.vectors, members.vectors)
             squares[~apart] = FAR
             self._beside.rows[block] += sign * np.count_nonzero(apart, axis=1)
@@ -145,7 +161,7 @@ class Reference:
 
     def values(self, events: Features) -> Values:
         """The values of the events of a window. There is at least one member."""
-        members = self.events.take(self._member)
+        members = self._members()
         beside = Beside.nothing(len(events), self._neighbours)
         beside.rows[:] = len(members)
         for at in range(0, len(events), BLOCK):
@@ -162,7 +178,7 @@ class Reference:
 
     def nearest(self, events: Features) -> list[Nearest]:
         """The nearest member of each event; of several, the newest. There is at least one member."""
-        members = self.events.take(self._member)
+        members = self._members()
         # Of equal distances, argmin takes the first one.
         members = members.take(np.lexsort((members.priority, -members.ts)))
         found = []
@@ -174,7 +190,9 @@ class Reference:
                 # For unit vectors, the squared distance is 2 - 2 * cosine.
                 cosine = 1.0 - float(squares[row, place]) / (2 * LENGTH**2)
                 text, ts = members.texts[place], int(members.ts[place])
-                found.append(Nearest(text, ts, cosine, alike, len(members)))
+                found.append(
+                    Nearest(text, ts, cosine, alike, len(members), is_pinned=self.pinned is not None)
+                )
         return found
 
     def _values(self, events: Features, beside: Beside) -> Values:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,18 @@ def test_a_wrong_setting_skips_the_checks(
     assert [(finding["check"], finding["status"]) for finding in found] == expected
     assert doctor.main([]) == 2
     assert capsys.readouterr().out.startswith("wrong       settings           score.kind='kmeens': ")
+
+
+def test_pinned_texts_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pinned.jsonl"
+    path.write_text('{"text": 7}\n')
+    monkeypatch.setenv("DRIFTLINE_SCORE__REFERENCE", "true")
+    monkeypatch.setenv("DRIFTLINE_SCORE__PINNED", str(path))
+    assert doctor.main([]) == 2
+    said = f"wrong       settings           {path}: line 1: text: 7 is not a text; send a string"
+    assert capsys.readouterr().out.startswith(said)
 
 
 def test_checks_with_an_unreachable_server_are_repeated(

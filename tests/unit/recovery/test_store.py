@@ -1,9 +1,14 @@
 """What a store is prepared for, and what it holds."""
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from dataflow.errors import SettingsError
 from dataflow.recovery import store
+from dataflow.recovery.lock import lock
 from dataflow.recovery.store import prepare
 from tests.support.recovery import CHECKS, MADE, prepared, refused, run, snaps
 
@@ -28,6 +33,24 @@ def test_state_of_an_older_version_is_refused(folder: Path) -> None:
     snaps(folder / "part-0.sqlite3", [("step", "a", 1, 1)])
     run(folder / "part-0.sqlite3", 0, 1, 1, {0: 2})
     assert "an older version of driftline" in refused(folder)
+
+
+def test_the_states_that_a_flow_resumes_from_are_read(folder: Path) -> None:
+    prepared(folder)
+    one, two = sorted(folder.glob("part-*.sqlite3"))
+    snaps(
+        one, [("step", "a", 3, 1), ("step", "a", 6, {"b": b"2"}), ("step", "a", 7, 3), ("other", "a", 6, 4)]
+    )
+    snaps(two, [("step", "b", 5, 5), ("step", "gone", 4, 6), ("step", "gone", 6, ...)])
+    run(one, 0, 1, 1, {0: 7})
+    assert store.read_states(folder, ["step", "other", "none"]) == [{"a": {"b": b"2"}, "b": 5}, {"a": 4}, {}]
+
+
+def test_states_are_not_read_while_a_flow_uses_the_store(folder: Path) -> None:
+    with closing(lock(folder, "another")), pytest.raises(SettingsError, match="another flow uses this store"):
+        store.read_states(folder, ["step"])
+    with closing(lock(folder, "nobody uses it now")):
+        pass
 
 
 def files(folder: Path) -> dict[str, str]:

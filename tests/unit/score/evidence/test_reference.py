@@ -1,10 +1,13 @@
 """A reference that is carried on from window to window, beside one that is computed from its definition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataflow.clock import NEVER
 from dataflow.score.evidence.beside import Values
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.fixed import LENGTH, squared
@@ -69,6 +72,38 @@ def test_a_reference_is_what_its_definition_says(
         until = np.where(rng.random(len(events)) < 0.3, end + waits * MINUTE, 0)
         offered.append((events, until))
         reference.enter(events, until)
+
+
+@pytest.mark.parametrize(("neighbours", "with_window"), [(1, False), (3, True), (20, True)])
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10_000), at=st.integers(0, 7))
+def test_pinned_events_are_the_members_at_any_time(
+    seed: int, at: int, neighbours: int, with_window: bool
+) -> None:
+    score = options(novelty_neighbours=neighbours)
+    reference = Reference(8, rows=ROWS, neighbours=neighbours, with_window=with_window)
+    # Their times are those of the stream: a saved reference of the same stream is pinned.
+    pinned = candidates(0, stream(seed + 1, 1, keys="a", rate=99)[0], score).events
+    members = replace(pinned, ts=np.full(len(pinned), NEVER))
+    offered: list[Features] = []
+    for minute, texts in enumerate(stream(seed, 8, keys="a")):
+        if minute == at:
+            reference.pin(pinned)
+        events = candidates(minute, texts, score).events
+        count = reference.prepare(minute * MINUTE, (minute + 1) * MINUTE)
+        if minute >= at:
+            assert count == len(pinned)
+            expected = by_definition(members, events, neighbours, with_window=with_window)
+            assert equal(reference.values(events), expected)
+            if offered:
+                known = Features.concat(offered)
+                sample = known.take(np.argsort(known.priority)[:ROWS])
+                usual = by_definition(members, sample, neighbours, with_window=with_window)
+                found = reference.usual(0)
+                for name in ("novelty", "surge", "rarity"):
+                    assert np.allclose(np.sort(getattr(found, name)), np.sort(getattr(usual, name)))
+        offered.append(events)
+        reference.enter(events, np.zeros(len(events), np.int64))
 
 
 def test_no_member_is_of_the_window_or_later() -> None:
