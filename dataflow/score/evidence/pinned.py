@@ -62,9 +62,11 @@ class Pinned:
 
     def _add(self, rows: pa.RecordBatch) -> None:
         model = model_of(rows) if len(rows) else self._model()
-        events, keys = self._features(rows), rows.column("key").to_numpy(zero_copy_only=False)
+        events, keys = self._features(rows), rows.column("key").dictionary_encode("encode")
+        codes = keys.indices.to_numpy()
+        of_keys = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
         self._embedded[model] = {
-            key: events.take(keys == key) for key in pc.unique(rows.column("key")).to_pylist()
+            key: events.take(which) for key, which in zip(keys.dictionary.to_pylist(), of_keys, strict=False)
         }
         for old in list(self._embedded)[:-_VERSIONS]:
             del self._embedded[old]
