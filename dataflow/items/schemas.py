@@ -150,7 +150,7 @@ PINNED = pa.schema(
 
 #: One row for each window, for ``sink.windows``. ``rows_seen``: the events in the window; ``rows``: how many
 #: of them were scored; ``score_p50``, ``score_p99``, ``score_max``: the median, the 99th percentile and the
-#: maximum of the scores.
+#: maximum of the scores. Settings can add the column ``clusters``.
 WINDOW_SUMMARY = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),

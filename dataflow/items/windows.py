@@ -77,7 +77,7 @@ class ScoredWindows:
 
     ``rows``: schema ``SCORED`` and the additional fields that the settings ask for. Text columns have the
     type ``large_string`` if ``string`` has no room for all texts. ``summary``: a row of ``WINDOW_SUMMARY``
-    for each window.
+    for each window, and with ``score.start = warm`` the column ``CLUSTERS``.
     """
 
     rows: pa.RecordBatch

@@ -32,7 +32,7 @@ class ScoreOut:
 
     #: A row for each event and window, schema ``SCORED``.
     scores: KeyedStream[Marked]
-    #: A row for each window, schema ``WINDOW_SUMMARY``.
+    #: A row for each window, schema ``WINDOW_SUMMARY``; with ``score.start = warm`` also ``CLUSTERS``.
     windows: KeyedStream[Marked]
     #: The events that could not be embedded again, schema ``DEAD_LETTER``.
     dead_letters: KeyedStream[Marked]

@@ -68,7 +68,8 @@ class Score(Group):
 
     half_life: Positive = timedelta(days=7)
     """An event that is this much older than another one, in event time, is half as likely to be in the
-    reference; longer than zero.
+    reference; longer than zero. With ``start = warm``, a key whose last window ended this much earlier starts
+    again.
     """
 
     pinned: str | None = None

@@ -28,7 +28,8 @@ A duration is `10m`, `90s`, `1h30m`, `250ms`, `2d` or ISO 8601 (`PT10M`). A flag
 The items of a list are separated by blanks; in TOML they may be a list of strings.
 [Sources and sinks](../guides/sources-and-sinks.md) explains URIs, the fields of a record and the formats of
 times. [Time and windows](../explanation/time.md) explains windows,
-[scores and the reference](../explanation/scores.md) explains what `score.reference` adds.
+[scores and the reference](../explanation/scores.md) explains what `score.reference` and
+`score.start` add.
 
 Workers, processes, recovery and snapshots are flags of Bytewax itself: see [command lines](commands.md).
 """
