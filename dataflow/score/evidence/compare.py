@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from dataflow.clock import NEVER
 from dataflow.errors import LostRowsError
 from dataflow.items.arrays import Int64s
 from dataflow.items.marks import Marked
@@ -32,7 +33,7 @@ class Comparison:
     def __init__(
         self, options: Score, quarantine_us: int, *, pooled: bool, state: Mapping[str, Any] | None = None
     ) -> None:
-        state = state or {"model": None, "end": 0, "waiting": ()}
+        state = state or {"model": None, "end": NEVER, "waiting": ()}
         self._options, self._quarantine_us, self._pooled = options, quarantine_us, pooled
         self._pool = Pool(options.reference_rows, self._empty)
         #: The latest end of a window, to which events of the pool are released.

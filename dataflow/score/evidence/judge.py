@@ -39,7 +39,8 @@ class Evidence:
     @staticmethod
     def unknown(n: int) -> "Evidence":
         """Nothing is known of ``n`` events."""
-        return Evidence(*(np.full(n, np.nan) for _ in range(4)), np.zeros(n, np.bool_))
+        novelty, surge, rarity, anomaly = np.full((4, n), np.nan)
+        return Evidence(novelty, surge, rarity, anomaly, np.zeros(n, np.bool_))
 
     def put(self, which: Any, found: "Evidence") -> None:
         """Set the evidence of the events at ``which``: a slice, or indices."""
