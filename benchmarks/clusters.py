@@ -35,9 +35,13 @@ HEADS = (
 
 
 def window(vectors: Vectors) -> pa.RecordBatch:
-    texts = pa.array([f"event {row}" for row in range(len(vectors))])
-    flat = pa.array(vectors.ravel())
-    return pa.record_batch({"text": texts, "embedding": pa.FixedSizeListArray.from_arrays(flat, DIM)})
+    columns = {
+        "text": [f"event {row}" for row in range(len(vectors))],
+        "model": pa.repeat("m", len(vectors)),
+        "model_version": pa.repeat("1", len(vectors)),
+        "embedding": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), DIM),
+    }
+    return pa.record_batch(columns)
 
 
 def plain_fit(quiet: Quiet, vectors: Vectors, centroids: Vectors) -> float:

@@ -37,12 +37,7 @@ from dataflow.source import open_source
 COLUMNS = ("score", "novelty", "surge", "rarity", "anomaly")
 #: Makes labelled streams of SMS.
 STREAMS = SHARED.parent / "quality" / "streams.py"
-#: Masks and evidence as they suit logs.
-LOGS = {
-    "DRIFTLINE_SOURCE__MASK": "path uuid time hex ip number",
-    "DRIFTLINE_SCORE__EVIDENCE": "novelty",
-    "DRIFTLINE_SCORE__REFERENCE_LEAST": "30",
-}
+LOGS = {"DRIFTLINE_PROFILE": "logs"}
 #: A masked line that is there at most so often counts as an anomaly of a log without labels.
 RARE = 4
 
@@ -85,18 +80,15 @@ def cases(seeds: int) -> Iterator[Case]:
         for seed in range(seeds):
             yield Case(f"sms {kind} {share:.0%}, seed {seed}", sms(kind, share, seed), {})
     week = {"DRIFTLINE_WINDOW__LENGTH": "7d", "DRIFTLINE_WINDOW__SLIDE": "84h"}
-    twenty = LOGS | {"DRIFTLINE_SCORE__NOVELTY_NEIGHBOURS": "20"}
-    yield Case("bgl, windows of 7 d", log("bgl"), twenty | week)
-    yield Case("bgl, windows of 10 min", log("bgl"), twenty)
-    five = LOGS | {"DRIFTLINE_SCORE__NOVELTY_NEIGHBOURS": "5", "DRIFTLINE_SCORE__NOVELTY_WINDOW": "true"}
-    yield Case("openssh, windows of 10 min", _rare(log("openssh"), five), five)
+    yield Case("bgl, windows of 7 d", log("bgl"), LOGS | week)
+    yield Case("bgl, windows of 10 min", log("bgl"), LOGS)
+    yield Case("openssh, windows of 10 min", _rare(log("openssh")), LOGS)
 
 
-def _rare(events: Sequence[Event], environ: Mapping[str, str]) -> list[Event]:
+def _rare(events: Sequence[Event]) -> list[Event]:
     """The events of a log without labels: lines that are rare when they are masked are anomalies."""
     texts = pa.array([event.line["text"] for event in events])
-    patterns = patterns_of(tuple(environ["DRIFTLINE_SOURCE__MASK"].split()))
-    forms = pc.coalesce(masked(texts, patterns), texts).to_pylist()
+    forms = pc.coalesce(masked(texts, patterns_of(load(LOGS).source.mask)), texts).to_pylist()
     counts = Counter(forms)
     return [Event(event.line, counts[form] <= RARE) for form, event in zip(forms, events, strict=True)]
 

@@ -33,8 +33,9 @@ from dataflow.embed.batch import one_version
 from dataflow.embed.step import embed
 from dataflow.errors import DriftlineError
 from dataflow.recovery.resume_log import ResumeLog
+from dataflow.score.emission import OneModel
 from dataflow.score.scorers import open_scorer
-from dataflow.score.step import OneModel, score
+from dataflow.score.step import score
 from dataflow.settings import Settings, bytewax_run, load, load_log
 from dataflow.sink.conflicts import refuse_conflicts
 from dataflow.sink.step_ids import step_id

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from dataflow import source
 from dataflow.decode.batch import check_format, decode_batch
 from dataflow.doctor import Case, Finding, failed
+from dataflow.doctor.profile import Masking, suggestions, try_masking
 from dataflow.endpoints.uri import parse_uri
 from dataflow.settings import Settings, Source
 
@@ -39,6 +40,8 @@ class Sample:
     newest: datetime | None
     #: The newest timestamp of a Kafka message; ``None``: no record has one.
     stamped: datetime | None
+    #: What masking does to the texts of the events.
+    masking: Masking
 
     @property
     def dead_letters(self) -> int:
@@ -47,12 +50,13 @@ class Sample:
 
 
 def findings(case: Case) -> list[Finding]:
-    """What the doctor finds about the source, and about the clock of this machine."""
+    """What the doctor finds about the source, its texts, and the clock of this machine."""
     try:
         partitions, sample = _read(case)
     except Exception as error:
         return [failed("source", error), clock_finding(case, None)]
-    return [source_finding(partitions, sample), clock_finding(case, sample)]
+    suggested = suggestions(case.settings, sample.masking) if sample else []
+    return [source_finding(partitions, sample), *suggested, clock_finding(case, sample)]
 
 
 def source_finding(partitions: str, sample: Sample | None) -> Finding:
@@ -130,9 +134,11 @@ def decode_sample(raw: list[pa.RecordBatch], settings: Settings, now: datetime) 
     fields = _fields(settings.source)
     events, problems = 0, Counter[str]()
     newest: list[datetime] = []
+    texts: list[str] = []
     for batch in raw:
         decoded = decode_batch(batch, settings, now=now)
         events += len(decoded.events)
+        texts += decoded.events.column("text").to_pylist()
         if len(decoded.events):
             newest.append(pc.max(decoded.events.column("ts")).as_py())
         columns = [decoded.dead_letters.column(name).to_pylist() for name in ("reason", "message")]
@@ -141,7 +147,8 @@ def decode_sample(raw: list[pa.RecordBatch], settings: Settings, now: datetime) 
             field = message.partition(":")[0]
             problems[f"{reason} of {field!r}" if field in fields else reason] += 1
     stamps = [stamp for batch in raw if (stamp := pc.max(batch.column("message_ts")).as_py())]
-    return Sample(events, problems, max(newest, default=None), max(stamps, default=None))
+    masking = try_masking(pa.array(texts, pa.string()))
+    return Sample(events, problems, max(newest, default=None), max(stamps, default=None), masking)
 
 
 def _fields(options: Source) -> set[str]:

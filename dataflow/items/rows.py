@@ -38,6 +38,15 @@ def event_times(rows: pa.RecordBatch) -> Int64s:
     return ts
 
 
+def model_of(rows: pa.RecordBatch) -> str:
+    """The model and the version that embedded ``rows``: at least one row, all embedded by the same version.
+
+    >>> model_of(pa.record_batch({"model": ["minilm"], "model_version": ["1+0a"]}))
+    'minilm 1+0a'
+    """
+    return " ".join(rows.column(name)[0].as_py() for name in ("model", "model_version"))
+
+
 def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
     """``rows``, copied if they are a small part of the batch that they keep in memory.
 

@@ -154,6 +154,20 @@ WINDOW_SUMMARY = pa.schema(
     ]
 )
 
+_CLUSTER = [
+    pa.field("cluster", pa.int32(), nullable=False),
+    pa.field("state", pa.string(), nullable=False),
+    pa.field("share", pa.float64(), nullable=False),
+    pa.field("before", pa.float64(), nullable=False),
+    pa.field("examples", pa.list_(pa.string()), nullable=False),
+]
+#: A column that ``WINDOW_SUMMARY`` has in addition with ``score.start = warm``: the clusters of the window.
+#: ``cluster``: the stable number; ``state``: one of ``new``, ``growing``, ``fading``, ``steady``, ``gone``;
+#: ``share``: the share of the window's rows, in [0, 1]; ``before``: the share in the key's window before;
+#: ``examples``: up to two different texts, those of the events that are nearest to the centroid. A cluster
+#: that is gone has the share 0 and no examples.
+CLUSTERS = pa.field("clusters", pa.list_(pa.struct(_CLUSTER)), nullable=False)
+
 
 def raw_schema(format: str, header: bytes | None = None) -> pa.Schema:
     """``RAW`` with the metadata that the decode step needs.

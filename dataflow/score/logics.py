@@ -1,20 +1,51 @@
-"""The logics of the steps that compare events with a reference (see :mod:`dataflow.score.evidence`)."""
+"""The Bytewax logics of the score stage: one class for each stateful step of :mod:`dataflow.score.step`."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Any
 
+import pyarrow as pa
 from bytewax.operators import StatefulBatchLogic
 
 from dataflow.items.marks import Marked
 from dataflow.score import gauges
+from dataflow.score.clusters import ClusterTracker, GroupClusters
+from dataflow.score.emission import Emissions, Scored, Unified
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
+from dataflow.score.order import EmissionOrder
+from dataflow.score.window import track_windows
 from dataflow.settings import Score
 from dataflow.telemetry import metrics
 from dataflow.telemetry.watch import Watch
+
+
+class ClustersLogic(StatefulBatchLogic[Unified, Scored, dict[str, Any]]):
+    """Scores the windows of a key group with clusters that go on from window to window."""
+
+    def __init__(
+        self,
+        tracker: ClusterTracker,
+        emissions: Emissions,
+        extra: Collection[pa.Field],
+        state: dict[str, Any] | None,
+    ) -> None:
+        state = state or {"next": 0, "keys": ()}
+        self._emissions, self._guard = emissions, emissions.watch.guard
+        self._order = EmissionOrder[Unified](state["next"])
+        self._clusters = GroupClusters(tracker, emissions.settings, state["keys"])
+        self._track = partial(track_windows, self._clusters, extra=extra)
+
+    def on_batch(self, values: list[Unified]) -> tuple[Iterable[Scored], bool]:
+        ready = [each for value in values for each in self._order.take(value.windows.emission, value)]
+        score = self._guard(self._emissions.score)
+        return [score(each, self._track) for each in ready], False
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"next": self._guard(self._order.snapshot)(), "keys": self._clusters.snapshot()}
 
 
 class SampleLogic(StatefulBatchLogic[Candidates, "Placed | Order", dict[str, Any]]):

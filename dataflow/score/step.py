@@ -2,39 +2,27 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable  # noqa: UP035  on CPython 3.10, Bytewax takes collections.abc.Callable for a class
 
 import bytewax.operators as op
-import numpy as np
 import pyarrow as pa
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from dataflow.clock import Clock, micros
 from dataflow.items.marks import Marked
-from dataflow.items.rows import event_times, of_strings
+from dataflow.items.rows import of_strings
 from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, embedding_field
-from dataflow.items.windows import ScoredWindows, WholeWindows
+from dataflow.items.windows import WholeWindows
 from dataflow.score import gauges
-from dataflow.score.evidence.candidates import QUARANTINE_STEPS, make_candidates, no_candidates, step
+from dataflow.score.clusters import ClusterTracker
+from dataflow.score.emission import Emissions, OneModel, Scored
+from dataflow.score.evidence.candidates import QUARANTINE_STEPS, step
 from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
-from dataflow.score.logics import CompareLogic, SampleLogic, ShelfLogic
+from dataflow.score.logics import ClustersLogic, CompareLogic, SampleLogic, ShelfLogic
 from dataflow.score.scorers import Scorer
-from dataflow.score.window import score_windows, with_seen
+from dataflow.score.window import score_windows
 from dataflow.settings import Settings
-from dataflow.telemetry import metrics
 from dataflow.telemetry.watch import Watch
-
-
-@dataclass(frozen=True)
-class OneModel:
-    """Makes the embeddings of windows comparable: all come from one version of one model."""
-
-    #: The number of dimensions of the embeddings.
-    dim: int
-    #: Takes rows in (``key``, ``ts``, ``id``) order. Returns the rows in this order, embedded by one version,
-    #: and a ``DEAD_LETTER`` batch of the rows that this version refuses.
-    unify: Callable[[pa.RecordBatch], tuple[pa.RecordBatch, pa.RecordBatch]]
 
 
 @dataclass(frozen=True)
@@ -47,14 +35,6 @@ class ScoreOut:
     windows: KeyedStream[Marked]
     #: The events that could not be embedded again, schema ``DEAD_LETTER``.
     dead_letters: KeyedStream[Marked]
-
-
-@dataclass(frozen=True)
-class _Scored:
-    scores: list[Marked]
-    candidates: list[Candidates]
-    windows: list[Marked]
-    dead_letters: list[Marked]
 
 
 @operator
@@ -96,15 +76,20 @@ def score(
     [('all', [0.707, 0.707])]
     """
     options = settings.score
-    extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
-    if options.reference:
-        extra += EVIDENCE
-    if options.explain is not None:
-        extra.append(EXPLANATION)
-    if settings.sink.embeddings:
-        extra.append(embedding_field(one_model.dim))
-    work = _Work(scorer, settings, one_model, extra, clock, watch)
-    scored = op.map("windows", up, watch.guard(work.score))
+    extra = _extra(settings, one_model.dim)
+    emissions = Emissions(settings, one_model, clock, watch)
+    if options.start == "warm":
+        unified = op.map_value("windows", up, watch.guard(emissions.unify))
+        logic = partial(ClustersLogic, ClusterTracker(options), emissions, extra)
+        scored = op.stateful_batch("clusters", unified, logic)
+    else:
+        score = partial(score_windows, scorer, extra=extra)
+
+        # One step for both, so that the rows of only one item at a time are copied.
+        def unify_and_score(windows: WholeWindows) -> Scored:
+            return emissions.score(emissions.unify(windows), score)
+
+        scored = op.map_value("windows", up, watch.guard(unify_and_score))
     letters = op.flat_map("dead_letters", scored, lambda item: item[1].dead_letters)
     scores = op.flat_map_value("scores", scored, lambda item: item.scores)
     if options.reference:
@@ -115,6 +100,18 @@ def score(
         op.flat_map_value("summaries", scored, lambda item: item.windows),
         op.key_on("keyed", letters, lambda _: "dead_letters"),
     )
+
+
+def _extra(settings: Settings, dim: int) -> list[pa.Field]:
+    """The columns that the settings add to scored rows."""
+    extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
+    if settings.score.reference:
+        extra += EVIDENCE
+    if settings.score.explain is not None:
+        extra.append(EXPLANATION)
+    if settings.sink.embeddings:
+        extra.append(embedding_field(dim))
+    return extra
 
 
 def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Watch) -> KeyedStream[Marked]:
@@ -137,54 +134,3 @@ def _compare(candidates: KeyedStream[Candidates], settings: Settings, watch: Wat
 
 def _by_shelf(group: str, item: Placed | Order) -> list[tuple[str, Order]]:
     return [] if isinstance(item, Placed) else [(f"{group}:{item.shelf}", item)]
-
-
-@dataclass(frozen=True)
-class _Work:
-    scorer: Scorer
-    settings: Settings
-    one_model: OneModel
-    extra: list[pa.Field]
-    clock: Clock
-    watch: Watch
-
-    def score(self, item: tuple[str, WholeWindows]) -> tuple[str, _Scored]:
-        """Gather, unify and score the windows of an item. Only one item at a time is copied."""
-        group, windows = item
-        gathered, tracer = windows.gather(), self.watch.tracer
-        with tracer.windows(gathered, windows):
-            rows, refused = self.one_model.unify(gathered)
-            self.watch.dead_letters(refused)
-            mark = Marked(rows, trace=tracer.mark())
-            letters = [mark.with_rows(refused)] if len(refused) else []
-            if not len(rows):
-                # The step `sample` counts the emissions.
-                none = no_candidates(windows.emission, self.one_model.dim, self.settings.score)
-                return group, _Scored([], [none], [], letters)
-            if letters:
-                windows = with_seen(windows, gathered)
-        with tracer.span("score", [mark], scorer=self.settings.score.kind):
-            result = score_windows(self.scorer, windows, rows, self.extra)
-            self._observe(windows, result)
-            mark = Marked(rows, trace=tracer.mark())
-            scores = mark.with_rows(result.rows)
-            found = self._candidates(windows.emission, rows, scores)
-            return group, _Scored([scores], found, [mark.with_rows(result.summary)], letters)
-
-    def _candidates(self, emission: int, rows: pa.RecordBatch, scores: Marked) -> list[Candidates]:
-        options = self.settings.score
-        if not options.reference:
-            return []
-        return [make_candidates(emission, rows, scores, options, self.settings.window)]
-
-    def _observe(self, windows: WholeWindows, result: ScoredWindows) -> None:
-        rows, now_us = result.rows, micros(self.clock())
-        again = int(np.count_nonzero(result.summary.column("revision").to_numpy()))
-        metrics.SCORED_ROWS.inc(len(rows))
-        metrics.WINDOWS_CLOSED.inc(len(result.summary) - again)
-        metrics.WINDOW_REVISIONS.inc(again)
-        metrics.SCORES.observe(rows.column("score").to_numpy())
-        metrics.EVENT_LATENCY.observe((now_us - event_times(rows)) / 1e6)
-        if windows.arrival_us is not None:
-            metrics.ARRIVAL_LATENCY.observe((now_us - windows.arrival_us) / 1e6)
-        self.watch.digest.windows(result.summary)

@@ -10,9 +10,18 @@ import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
 from dataflow.items.rows import Segments, segments
-from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, SCORED, TIMESTAMP, WINDOW_SUMMARY
+from dataflow.items.schemas import (
+    CLUSTERS,
+    EVIDENCE,
+    EXPLANATION,
+    SAMPLE_SHARE,
+    SCORED,
+    TIMESTAMP,
+    WINDOW_SUMMARY,
+)
 from dataflow.items.windows import KeyWindow, ScoredWindows, WholeWindows
-from dataflow.score.scorers import Scorer, score_segments
+from dataflow.score.clusters import GroupClusters, column
+from dataflow.score.scorers import Scorer, Scores, joined, score_segments
 
 _Doubles = npt.NDArray[np.float64]
 
@@ -27,7 +36,30 @@ def score_windows(
     columns of ``rows``.
     """
     found = segments(rows)
-    scores = score_segments(scorer, rows, found.offsets)
+    return _scored(windows, rows, found, score_segments(scorer, rows, found.offsets), extra)
+
+
+def track_windows(
+    clusters: GroupClusters, windows: WholeWindows, rows: pa.RecordBatch, extra: Collection[pa.Field] = ()
+) -> ScoredWindows:
+    """Score ``rows`` as :func:`score_windows` does, with clusters that go on from window to window.
+
+    The windows must come in the order of their emissions. The summaries have the column ``CLUSTERS``.
+    """
+    found = segments(rows)
+    tracked = clusters.track(windows, rows, found)
+    scored = _scored(windows, rows, found, joined([each.scores for each in tracked]), extra)
+    changes = column([each.changes for each in tracked])
+    return ScoredWindows(scored.rows, scored.summary.append_column(CLUSTERS, changes))
+
+
+def _scored(
+    windows: WholeWindows,
+    rows: pa.RecordBatch,
+    found: Segments,
+    scores: Scores,
+    extra: Collection[pa.Field],
+) -> ScoredWindows:
     sizes = np.diff(found.offsets)
     of_each = _columns(windows, found)
     columns = {

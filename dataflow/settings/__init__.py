@@ -1,16 +1,18 @@
 """The settings of the dataflow: one frozen object with one group for each stage.
 
 :func:`load` reads the settings from ``DRIFTLINE_<STAGE>__<FIELD>`` variables, and from the TOML file that
-``DRIFTLINE_CONFIG`` names (tables are stages; a variable wins over the file). Unknown names are refused.
+``DRIFTLINE_CONFIG`` names (tables are stages; a variable wins over the file). ``DRIFTLINE_PROFILE`` chooses
+the defaults of the settings that neither of them gives. Unknown names are refused.
 Only this package reads the environment.
 """
 
 from dataflow.settings.bytewax import BytewaxRun, bytewax_run
 from dataflow.settings.embed import Embed
-from dataflow.settings.groups import Settings
+from dataflow.settings.groups import STAGES, Settings
 from dataflow.settings.kafka import Kafka
 from dataflow.settings.load import CONFIG_VARIABLE, PREFIX, changed, load, load_log
 from dataflow.settings.log import Log
+from dataflow.settings.profiles import PROFILES
 from dataflow.settings.score import Score
 from dataflow.settings.sink import Sink
 from dataflow.settings.source import Source
@@ -21,6 +23,8 @@ __all__ = [
     "CONFIG_VARIABLE",
     "MOST_WINDOWS",
     "PREFIX",
+    "PROFILES",
+    "STAGES",
     "BytewaxRun",
     "Embed",
     "Kafka",

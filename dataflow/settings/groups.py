@@ -1,9 +1,14 @@
 """All settings, in one group for each stage."""
 
+from typing import Any
+
+from pydantic import model_validator
+
 from dataflow.settings.embed import Embed
 from dataflow.settings.group import Group
 from dataflow.settings.kafka import Kafka
 from dataflow.settings.log import Log
+from dataflow.settings.profiles import Profile, with_profile
 from dataflow.settings.score import Score
 from dataflow.settings.sink import Sink
 from dataflow.settings.source import Source
@@ -13,6 +18,11 @@ from dataflow.settings.window import Window
 class Settings(Group):
     """All settings. :func:`dataflow.settings.load.load` builds it from the environment; tests build it
     directly.
+    """
+
+    profile: Profile = "prose"
+    """Kind of the texts: ``prose``, or ``logs`` for lines that programs write. It changes the defaults of
+    several settings; each setting that you write wins.
     """
 
     source: Source = Source()
@@ -35,3 +45,16 @@ class Settings(Group):
 
     log: Log = Log()
     """Logs and traces."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _profile_gives_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return with_profile(values)
+
+
+#: Stage -> the class of its group.
+STAGES: dict[str, type[Group]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Group)
+}

@@ -5,12 +5,12 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from dataflow.errors import SettingsError
-from dataflow.settings.groups import Settings
+from dataflow.settings.groups import STAGES, Settings
 from dataflow.settings.log import Log
 
 if sys.version_info >= (3, 11):
@@ -22,6 +22,16 @@ else:
 PREFIX = "DRIFTLINE_"
 #: The variable that names the TOML file.
 CONFIG_VARIABLE = "DRIFTLINE_CONFIG"
+
+#: Where a setting is: ``("profile",)``, or the stage and the field.
+Place = tuple[str, ...]
+
+
+class Given(NamedTuple):
+    """A value that the user wrote. ``origin``: the variable, or the file and the field."""
+
+    value: Any
+    origin: str
 
 
 def load_log(environ: Mapping[str, str] | None = None) -> Log:
@@ -56,42 +66,63 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     dataflow.errors.SettingsError: DRIFTLINE_SCORE__CLUSTERS='0': Input should be greater than or equal to 1
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, dict[str, Any]] = {}
-    origin: dict[tuple[str, ...], str] = {}
-    if path := environ.get(CONFIG_VARIABLE):
-        for stage, fields in _toml(Path(path)).items():
-            if stage not in Settings.model_fields:
-                raise SettingsError(f"{path}: [{stage}]: no such table; there are {_stages()}")
-            if not isinstance(fields, dict):
-                raise SettingsError(f"{path}: {stage!r} is not a table; write [{stage}]")
-            values[stage] = dict(fields)
-            origin |= {(stage, name): f"{path}: {stage}.{name}" for name in fields}
-    for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
-            continue
-        stage, separator, name = variable.removeprefix(PREFIX).lower().partition("__")
-        if not separator or stage not in Settings.model_fields:
-            raise SettingsError(
-                f"{variable}: no such setting; a name is {PREFIX}<STAGE>__<FIELD>, the stages are {_stages()}"
-            )
-        values.setdefault(stage, {})[name] = text
-        origin[stage, name] = variable
+    path = environ.get(CONFIG_VARIABLE)
+    given = (_in_file(Path(path)) if path else {}) | _in_variables(environ)
+    values: dict[str, Any] = {}
+    for (*stage, name), (value, _) in given.items():
+        (values.setdefault(stage[0], {}) if stage else values)[name] = value
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
+        origin = {place: each.origin for place, each in given.items()}
         raise SettingsError(_explain(error, origin)) from None
 
 
+def _in_file(path: Path) -> dict[Place, Given]:
+    given: dict[Place, Given] = {}
+    for stage, fields in _toml(path).items():
+        if stage not in Settings.model_fields:
+            raise SettingsError(
+                f"{path}: {stage!r}: no such setting; there are profile, and the tables {_stages()}"
+            )
+        if stage not in STAGES:
+            given[(stage,)] = Given(fields, f"{path}: {stage}")
+        elif isinstance(fields, dict):
+            given |= {(stage, name): Given(fields[name], f"{path}: {stage}.{name}") for name in fields}
+        else:
+            raise SettingsError(f"{path}: {stage!r} is not a table; write [{stage}]")
+    return given
+
+
+def _in_variables(environ: Mapping[str, str]) -> dict[Place, Given]:
+    given: dict[Place, Given] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        place = tuple(variable.removeprefix(PREFIX).lower().split("__", 1))
+        if place[0] not in Settings.model_fields or len(place) != 1 + (place[0] in STAGES):
+            raise SettingsError(
+                f"{variable}: no such setting; a name is {PREFIX}PROFILE or {PREFIX}<STAGE>__<FIELD>, "
+                f"the stages are {_stages()}"
+            )
+        given[place] = Given(text, variable)
+    return given
+
+
 def changed(settings: Settings) -> dict[str, str]:
-    """The settings that differ from their defaults: ``stage.field`` -> value as text. Secrets are masked.
+    """The settings that differ from the defaults of their profile: ``profile`` or ``stage.field`` -> value as
+    text. Secrets are masked.
 
     >>> changed(load({"DRIFTLINE_SCORE__KIND": "knn", "DRIFTLINE_SCORE__CLUSTERS": "8"}))
     {'score.kind': 'knn'}
+    >>> changed(load({"DRIFTLINE_PROFILE": "logs", "DRIFTLINE_SCORE__EVIDENCE": "sum"}))
+    {'profile': 'logs', 'score.evidence': 'sum'}
     """
-    default, groups = Settings(), Settings.model_fields
-    return {
+    default = Settings(profile=settings.profile)
+    profile = {} if settings.profile == Settings().profile else {"profile": settings.profile}
+    return profile | {
         f"{stage}.{name}": _shown(value)
-        for stage in groups
+        for stage in STAGES
         for name, value in getattr(settings, stage)
         if value != getattr(getattr(default, stage), name)
     }
@@ -102,7 +133,7 @@ def _shown(value: object) -> str:
 
 
 def _stages() -> str:
-    return ", ".join(Settings.model_fields)
+    return ", ".join(STAGES)
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -115,15 +146,14 @@ def _toml(path: Path) -> dict[str, Any]:
     return tables
 
 
-def _explain(error: ValidationError, origin: Mapping[tuple[str, ...], str]) -> str:
+def _explain(error: ValidationError, origin: Mapping[Place, str]) -> str:
     """The first problem of ``error`` as one line. The value of a secret is never shown."""
     first = error.errors(include_url=False)[0]
     where = tuple(str(part) for part in first["loc"])
-    name = origin.get(where[:2], ".".join(where))
+    place = where[:2]
+    name = origin.get(place, ".".join(where))
     if first["type"] == "extra_forbidden":
-        group = Settings.model_fields[where[0]].annotation if where[0] in Settings.model_fields else None
-        known = ", ".join(getattr(group, "model_fields", Settings.model_fields))
-        return f"{name}: no such setting; there are {known}"
+        return f"{name}: no such setting; there are {', '.join(STAGES[where[0]].model_fields)}"
     message = first["msg"].removeprefix("Value error, ")
-    shown = "" if "password" in name.lower() or len(where) < 2 else f"={first['input']!r}"
+    shown = f"={first['input']!r}" if place in origin and "password" not in name.lower() else ""
     return f"{name}{shown}: {message}"

@@ -17,6 +17,12 @@ class Score(Group):
     function of your own.
     """
 
+    start: Literal["cold", "warm"] = "cold"
+    """Where ``kmeans`` starts: in each window anew (``cold``), as in the article, or from the clusters of the
+    key's last window (``warm``). With ``warm``, cluster numbers last, and window summaries have ``clusters``.
+    Fixed in the recovery store.
+    """
+
     clusters: Annotated[int, Field(ge=1)] = 8
     """Number of clusters of ``kmeans``, at least 1. A window with fewer events has as many clusters as
     events.
@@ -74,14 +80,23 @@ class Score(Group):
     """Number of nearest events to which ``novelty`` is the mean distance, at least 1."""
 
     novelty_window: bool = False
-    """Whether the nearest events of ``novelty`` may be in the window, too: for logs, where an event that is
-    new to the reference often repeats itself.
+    """Whether the nearest events of ``novelty`` may be in the window, too: for logs in short windows, where
+    an event that is new to the reference often repeats itself.
     """
 
     explain: Annotated[float, Field(ge=0)] | None = None
     """Lowest ``anomaly``, 0 or more, of an event that gets an ``explanation``; needs ``reference``. Unset:
     there are no explanations.
     """
+
+    @model_validator(mode="after")
+    def _clusters_start(self) -> "Score":
+        if self.start == "warm" and self.kind != "kmeans":
+            raise ValueError(
+                f"score.start = warm needs clusters, which {self.kind} does not make: set "
+                "score.kind = kmeans, or score.start = cold"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reference_explains(self) -> "Score":

@@ -171,8 +171,8 @@ def _value(batch: pa.RecordBatch, name: str, text_type: pa.DataType) -> list[_Pi
         return [pa.array([orjson.dumps(row, option=_NUMPY) for row in vectors], text_type)]
     if name in _JSON_COLUMNS:
         return [_cast(column, text_type)]
-    if pa.types.is_struct(column.type):
-        return [pa.array(map(_object, column.to_pylist()), text_type)]
+    if pa.types.is_nested(column.type):
+        return [pa.array(map(_nested, column.to_pylist()), text_type)]
     if column.type == TIMESTAMP:
         return ['"', _times(column, text_type), 'Z"']
     if column.type in (pa.string(), pa.large_string()):
@@ -180,11 +180,11 @@ def _value(batch: pa.RecordBatch, name: str, text_type: pa.DataType) -> list[_Pi
     return [_cast(_numbers(column), text_type)]
 
 
-def _object(values: dict[str, Any] | None) -> bytes:
-    if values is None:
-        return b"null"
-    times = {name: rfc3339(micros(value)) for name, value in values.items() if isinstance(value, datetime)}
-    return orjson.dumps(values | times)
+def _nested(values: dict[str, Any] | list[Any] | None) -> bytes:
+    if isinstance(values, dict):
+        times = {name: rfc3339(micros(at)) for name, at in values.items() if isinstance(at, datetime)}
+        values = values | times
+    return orjson.dumps(values)
 
 
 def _cast(texts: pa.Array, text_type: pa.DataType) -> pa.Array:

@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from dataflow.settings.groups import Settings
+from dataflow.settings.groups import STAGES, Settings
 from docs.extensions.public_names import PACKAGES, modules, protocols, undocumented
 
 FOLDER = Path("reference") / "api"
@@ -73,7 +73,7 @@ def _signature(
 
 def _skip(app: Sphinx, what: str, *_: Any) -> bool | None:
     """No fields of the settings: the settings reference has them."""
-    kinds = [Settings, *(field.annotation for field in Settings.model_fields.values())]
+    kinds = [Settings, *STAGES.values()]
     modules = {kind.__module__ for kind in kinds}
     return True if what == "class" and app.env.temp_data.get("autodoc:module") in modules else None
 

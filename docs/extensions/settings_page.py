@@ -4,20 +4,25 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from sphinx.pycode import ModuleAnalyzer
 
 from dataflow.score.scorers import SCORERS, open_scorer
-from dataflow.settings import PREFIX, Score, Settings
+from dataflow.settings import PREFIX, PROFILES, STAGES, Score, Settings
+from dataflow.settings.group import Group
 from docs.extensions.markdown import duration, markdown, table
+
+#: The head of a table of settings.
+HEAD = ("variable", "type", "default", "meaning")
 
 SETTINGS = f"""\
 # Settings
 
 Each setting is a variable `{PREFIX}<STAGE>__<FIELD>`, such as `{PREFIX}WINDOW__LENGTH=10m`, or a field in
-a table `[stage]` of the TOML file that `DRIFTLINE_CONFIG` names. A variable wins over the file. An unknown
-name, a bad value or a bad file ends the start with one line and exit code 2.
+a table `[stage]` of the TOML file that `DRIFTLINE_CONFIG` names. A variable wins over the file. A setting
+that is in neither has the default of the [profile](#profile). An unknown name, a bad value or a bad file ends
+the start with one line and exit code 2.
 
 A duration is `10m`, `90s`, `1h30m`, `250ms`, `2d` or ISO 8601 (`PT10M`). A flag is `true` or `false`.
 The items of a list are separated by blanks; in TOML they may be a list of strings.
@@ -26,6 +31,19 @@ times. [Time and windows](../explanation/time.md) explains windows,
 [scores and the reference](../explanation/scores.md) explains what `score.reference` adds.
 
 Workers, processes, recovery and snapshots are flags of Bytewax itself: see [command lines](commands.md).
+"""
+
+PROFILE = """
+## profile
+
+The profile is a variable, or `profile = "logs"` at the top of the TOML file, above the first table.
+[Prose or logs](../explanation/scores.md#prose-or-logs) says which one to choose.
+
+"""
+
+PROFILES_INTRODUCTION = """
+The defaults that depend on the profile:
+
 """
 
 SCORERS_INTRODUCTION = """
@@ -38,27 +56,39 @@ SCORERS_INTRODUCTION = """
 
 def settings_page() -> str:
     """The text of docs/reference/settings.md."""
+    top = [_row("", Settings, name) for name in Settings.model_fields if name not in STAGES]
+    profile = PROFILE + table(HEAD, top) + PROFILES_INTRODUCTION + _profiles()
     sections = [
-        f"\n## {stage}\n\n{markdown(group.annotation.__doc__ or '')}\n\n{_fields(stage, group.annotation)}"
+        f"\n## {stage}\n\n{markdown(group.__doc__ or '')}\n\n"
+        + table(HEAD, (_row(f"{stage}__", group, name) for name in group.model_fields))
         + (_scorers() if stage == "score" else "")
-        for stage, group in Settings.model_fields.items()
-        if isinstance(group.annotation, type) and issubclass(group.annotation, BaseModel)
+        for stage, group in STAGES.items()
     ]
-    return SETTINGS + "".join(sections)
+    return SETTINGS + profile + "".join(sections)
 
 
-def _fields(stage: str, group: type[BaseModel]) -> str:
+def _row(prefix: str, group: type[Group], name: str) -> tuple[str, ...]:
     docs = ModuleAnalyzer.for_module(group.__module__).find_attr_docs()
+    field = group.model_fields[name]
+    return (
+        f"`{PREFIX}{prefix}{name}`".upper(),
+        _type(field.annotation, field),
+        _default(field.get_default(call_default_factory=True)),
+        markdown(" ".join(docs[group.__name__, name])),
+    )
+
+
+def _profiles() -> str:
+    """The settings whose defaults depend on the profile."""
+    settings = [Settings.model_validate({"profile": name}) for name in PROFILES]
+    places = dict.fromkeys(
+        (stage, field) for profile in PROFILES.values() for stage in profile for field in profile[stage]
+    )
     rows = [
-        (
-            f"`{PREFIX}{stage}__{name}`".upper(),
-            _type(field.annotation, field),
-            _default(field.get_default(call_default_factory=True)),
-            markdown(" ".join(docs[group.__name__, name])),
-        )
-        for name, field in group.model_fields.items()
+        (f"`{stage}.{field}`", *(_default(getattr(getattr(each, stage), field)) for each in settings))
+        for stage, field in places
     ]
-    return table(("variable", "type", "default", "meaning"), rows)
+    return table(("setting", *(f"`{name}`" for name in PROFILES)), rows)
 
 
 def _type(annotation: Any, field: FieldInfo) -> str:

@@ -5,7 +5,6 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,10 @@ from tests.support.flows import (
     scored,
     scores,
     start,
+    wait_until_it_writes,
     write_stream,
 )
-from tests.support.processes import Process, killed, size, wait_until
+from tests.support.processes import killed, size, wait_until
 
 WORKERS = pytest.mark.parametrize(
     ("flags", "processes"),
@@ -61,13 +61,6 @@ def test_killed_at_random_moments_it_gives_the_same_rows(
     run(env | {"PACE": "0"}, *flags, processes=processes, flow=PACED)
     assert scored(out) == undisturbed.expected
     assert scores(out) == undisturbed.scores
-
-
-def wait_until_it_writes(cluster: Sequence[Process], out: Path) -> None:
-    """Return when ``out`` has grown, or the flow has reached the end of its input."""
-    written = size(out)
-    while size(out) <= written and any(process.poll() is None for process in cluster):
-        time.sleep(0.02)
 
 
 def test_files_of_the_same_hours_make_nothing_late_whichever_is_read_first(tmp_path: Path) -> None:

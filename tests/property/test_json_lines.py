@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dataflow.clock import rfc3339
 from dataflow.items.schemas import (
+    CLUSTERS,
     DEAD_LETTER,
     LATE,
     SAMPLE_SHARE,
@@ -31,6 +32,7 @@ STREAMS = [
     ("late", LATE),
     ("dead_letters", DEAD_LETTER),
     ("windows", WINDOW_SUMMARY),
+    ("windows", pa.schema([*WINDOW_SUMMARY, CLUSTERS])),
 ]
 #: Each character that JSON escapes, and characters of one, two, three and four bytes in UTF-8.
 CHARACTERS = "".join(map(chr, range(32))) + '"\\/u0 \x7fé€😀\u2028'
@@ -41,6 +43,18 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
     pa.float64(): st.floats(),
     pa.binary(): st.binary(max_size=5) | st.text(CHARACTERS, max_size=5).map(str.encode),
+    CLUSTERS.type: st.lists(
+        st.fixed_dictionaries(
+            {
+                "cluster": st.integers(0, 2**31 - 1),
+                "state": st.sampled_from(["new", "gone"]),
+                "share": st.floats(0, 1),
+                "before": st.floats(0, 1),
+                "examples": st.lists(st.text(CHARACTERS, max_size=5), max_size=2),
+            }
+        ),
+        max_size=3,
+    ),
     embedding_field(2).type: st.lists(st.floats(width=32), min_size=2, max_size=2),
 }
 JSON = st.sampled_from(["{}", "[]", '{"a":"\\"\\n","b":[1,null,{}]}', '{"é":"😀\\\\"}'])

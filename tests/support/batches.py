@@ -68,11 +68,13 @@ def events(
     return pa.RecordBatch.from_pydict(columns, schema=EVENT)
 
 
-def embedded_batch(rows: pa.RecordBatch, vectors: npt.NDArray[np.float32]) -> pa.RecordBatch:
+def embedded_batch(
+    rows: pa.RecordBatch, vectors: npt.NDArray[np.float32], version: str = "1"
+) -> pa.RecordBatch:
     """``rows``, which are events, with their embeddings ``vectors`` of shape (rows, dim)."""
     n, dim = vectors.shape
     embeddings = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim)
-    columns = [*rows.columns, embeddings, pa.array(["null"] * n), pa.array(["1"] * n)]
+    columns = [*rows.columns, embeddings, pa.array(["null"] * n), pa.array([version] * n)]
     return pa.RecordBatch.from_arrays(columns, schema=embedded_schema(dim))
 
 
@@ -90,6 +92,6 @@ def unit_vectors(n: int, dim: int = 16, seed: int = 0) -> npt.NDArray[np.float32
     return vectors
 
 
-def embedded(vectors: npt.NDArray[np.float32]) -> pa.RecordBatch:
+def embedded(vectors: npt.NDArray[np.float32], version: str = "1") -> pa.RecordBatch:
     """Embedded events, one for each row of ``vectors``."""
-    return embedded_batch(events([f"text {i}" for i in range(len(vectors))]), vectors)
+    return embedded_batch(events([f"text {i}" for i in range(len(vectors))]), vectors, version)

@@ -5,7 +5,9 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +15,7 @@ from typing import NamedTuple
 from bytewax.recovery import init_db_dir
 
 from tests.support.ports import free_port
-from tests.support.processes import errors_of, killed
+from tests.support.processes import Process, errors_of, killed, size
 
 LENGTH, SLIDE, DELAY = 600, 300, 60
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -110,6 +112,13 @@ def start(
     addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
     cluster = [["-i", str(i), "-a", addresses] for i in range(processes)] if processes > 1 else [[]]
     return [subprocess.Popen([*command, *more], env=env, stderr=subprocess.PIPE) for more in cluster]
+
+
+def wait_until_it_writes(cluster: Sequence[Process], out: Path) -> None:
+    """Return when ``out`` has grown, or the flow has reached the end of its input."""
+    written = size(out)
+    while size(out) <= written and any(process.poll() is None for process in cluster):
+        time.sleep(0.02)
 
 
 def recovery(store: Path) -> tuple[str, ...]:

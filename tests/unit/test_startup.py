@@ -35,6 +35,8 @@ def test_the_start_names_the_settings_that_differ(logged: pytest.LogCaptureFixtu
     startup.log_start(Settings(score=Score(kind="knn")), NullEmbedder(8))
     assert last(logged).endswith("model null version 1, 8 dimensions; score.kind=knn")
     assert last(logged).fields["settings"] == {"score.kind": "knn"}
+    startup.log_start(Settings(profile="logs", score=Score(evidence="sum")), NullEmbedder(8))
+    assert last(logged).endswith("8 dimensions; profile=logs score.evidence=sum")
 
 
 def test_a_flow_may_run_without_a_store() -> None:

@@ -26,7 +26,7 @@ def continued(before: KeyClusters, sizes: Int64s, spreads: Doubles, centroids: V
     :class:`KeyClusters`, for the ``k`` clusters of this window.
 
     >>> lines = np.array([[0, 0], [8, 0]], np.float32)
-    >>> before = KeyClusters(np.array([5, 6]), np.array([9, 9]), np.zeros(2), lines, 7)
+    >>> before = KeyClusters(np.array([5, 6]), np.array([9, 9]), np.zeros(2), lines, 7, "m")
     >>> now = np.array([[4.5, 0], [11, 0], [7, 0]], np.float32)
     >>> continued(before, np.array([9, 9, 9]), np.zeros(3), now).tolist()
     [-1, -1, 1]

@@ -8,28 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
+from dataflow.items.schemas import CLUSTERS
 from dataflow.score.clusters.lloyd import Doubles
 from dataflow.score.clusters.state import KeyClusters
 
-#: The clusters of a window, in a row of the window summary. ``cluster``: the stable number; ``state``: one of
-#: ``new``, ``growing``, ``fading``, ``steady``, ``gone``; ``share``: the share of the window's rows, in
-#: [0, 1]; ``before``: the share in the window before; ``examples``: up to two different texts, those of the
-#: events that are nearest to the centroid. A cluster that is gone has the share 0 and no examples.
-CLUSTERS = pa.field(
-    "clusters",
-    pa.list_(
-        pa.struct(
-            [
-                pa.field("cluster", pa.int32(), nullable=False),
-                pa.field("state", pa.string(), nullable=False),
-                pa.field("share", pa.float64(), nullable=False),
-                pa.field("before", pa.float64(), nullable=False),
-                pa.field("examples", pa.list_(pa.string()), nullable=False),
-            ]
-        )
-    ),
-    nullable=False,
-)
 #: The normal deviate that chance exceeds, in either direction, once in a thousand times.
 _DEVIATE = 3.29
 #: How many rows of the cluster each window has to be expected to have, for the deviate to be normal.
@@ -40,7 +22,7 @@ _MOST_EXAMPLES = 2
 
 
 class Change(NamedTuple):
-    """One cluster of a window; the fields are those of :data:`CLUSTERS`."""
+    """One cluster of a window; the fields are those of :data:`dataflow.items.schemas.CLUSTERS`."""
 
     cluster: int
     state: str
@@ -82,8 +64,8 @@ def changes(now: KeyClusters, before: KeyClusters | None, examples: Sequence[lis
     ``now``.
 
     >>> centroids = np.zeros((2, 1), np.float32)
-    >>> before = KeyClusters(np.array([0, 1]), np.array([5, 5]), np.zeros(2), centroids, 2)
-    >>> now = KeyClusters(np.array([1, 2]), np.array([6, 2]), np.zeros(2), centroids, 3)
+    >>> before = KeyClusters(np.array([0, 1]), np.array([5, 5]), np.zeros(2), centroids, 2, "m")
+    >>> now = KeyClusters(np.array([1, 2]), np.array([6, 2]), np.zeros(2), centroids, 3, "m")
     >>> for change in changes(now, before, [["a"], ["b"]]):
     ...     print(change.cluster, change.state, change.share, change.before, change.examples)
     0 gone 0.0 0.5 []

@@ -30,6 +30,8 @@ class KeyClusters:
     centroids: Vectors
     #: The number of the next new cluster. It is greater than each number that the key has ever used.
     next_number: int
+    #: The model and the version that embedded the rows.
+    model: str
 
     @property
     def shares(self) -> Doubles:
@@ -41,7 +43,7 @@ class KeyClusters:
         """The clusters as plain data: numbers, and the bytes of the centroids, little-endian.
 
         >>> sizes, centroids = np.array([3]), np.array([[1, 0]], np.float32)
-        >>> clusters = KeyClusters(np.array([4]), sizes, np.array([0.5]), centroids, 5)
+        >>> clusters = KeyClusters(np.array([4]), sizes, np.array([0.5]), centroids, 5, "m")
         >>> clusters.snapshot()["next_number"]
         5
         """
@@ -52,6 +54,7 @@ class KeyClusters:
             "spreads": self.spreads.tolist(),
             "centroids": self.centroids.astype("<f4").tobytes(),
             "next_number": self.next_number,
+            "model": self.model,
         }
 
     @classmethod
@@ -59,7 +62,7 @@ class KeyClusters:
         """The clusters of which :meth:`snapshot` made ``snapshot``. Raises ``ValueError`` for another format.
 
         >>> sizes, centroids = np.array([3]), np.array([[1, 0]], np.float32)
-        >>> clusters = KeyClusters(np.array([4]), sizes, np.array([0.5]), centroids, 5)
+        >>> clusters = KeyClusters(np.array([4]), sizes, np.array([0.5]), centroids, 5, "m")
         >>> KeyClusters.from_snapshot(clusters.snapshot()).centroids.tolist()
         [[1.0, 0.0]]
         """
@@ -72,4 +75,5 @@ class KeyClusters:
             np.array(snapshot["spreads"], np.float64),
             np.frombuffer(snapshot["centroids"], "<f4").astype(np.float32).reshape(len(numbers), -1),
             snapshot["next_number"],
+            snapshot["model"],
         )

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s, Vectors
+from dataflow.items.rows import model_of
 from dataflow.items.schemas import embeddings
 from dataflow.score.clusters.fit import fit_warm
 from dataflow.score.clusters.lloyd import Doubles
@@ -64,26 +65,27 @@ class ClusterTracker:
     def track(self, rows: pa.RecordBatch, before: KeyClusters | None) -> Tracked:
         """Score the window ``rows``: at least one embedded event of one key, in (``ts``, ``id``) order.
 
-        ``before``: the clusters of the key's window before; ``None``: there is none. If its centroids have
-        another ``dim`` than the embeddings, the window starts like a first one, with new numbers.
+        ``before``: the clusters of the key's window before; ``None``: there is none. If another model, or
+        another version, embedded that window, this window starts like a first one, with new numbers.
 
         >>> vectors = pa.array([[0, 1], [0, 1], [0, 0.9], [1, 0]], pa.list_(pa.float32(), 2))
-        >>> rows = pa.record_batch({"text": ["a", "a", "b", "c"], "embedding": vectors})
+        >>> columns = {"text": ["a", "a", "b", "c"], "model": ["m"] * 4, "model_version": ["1"] * 4}
+        >>> rows = pa.record_batch(columns | {"embedding": vectors})
         >>> tracker = ClusterTracker(Score(clusters=2))
         >>> first = tracker.track(rows, None)
         >>> second = tracker.track(rows.slice(0, 3), first.clusters)
         >>> [(change.state, change.share, change.examples) for change in second.changes]
         [('steady', 0.6666666666666666, ['a']), ('gone', 0.0, []), ('new', 0.3333333333333333, ['b'])]
         """
-        vectors = embeddings(rows)
-        is_like_before = before is not None and before.centroids.shape[1] == vectors.shape[1]
+        vectors, model = embeddings(rows), model_of(rows)
+        is_like_before = before is not None and before.model == model
         first = first_equal(vectors, whole(rows))
         with self._quiet():
             if before is not None and is_like_before:
                 found = self._warm(vectors, first, before)
             else:
                 found = self._first(rows, vectors)
-        clusters, numbers = _numbered(found, before, is_like_before)
+        clusters, numbers = _numbered(found, model, before, is_like_before)
         distinct = np.flatnonzero(first == np.arange(len(first)))
         texts = rows.column("text").take(pa.array(distinct))
         examples = nearest_texts(texts, found.distances[distinct], numbers[distinct], clusters.numbers)
@@ -107,7 +109,9 @@ class ClusterTracker:
         return _Found(fit.labels[first], distances[first], fit.means().astype(np.float32))
 
 
-def _numbered(found: _Found, before: KeyClusters | None, is_like_before: bool) -> tuple[KeyClusters, Int64s]:
+def _numbered(
+    found: _Found, model: str, before: KeyClusters | None, is_like_before: bool
+) -> tuple[KeyClusters, Int64s]:
     """The clusters that have rows, and ``(n,)`` the number of the cluster of each row."""
     used, places = np.unique(found.labels, return_inverse=True)
     sizes = np.bincount(places)
@@ -121,7 +125,7 @@ def _numbered(found: _Found, before: KeyClusters | None, is_like_before: bool) -
         numbers = np.where(is_new, before.next_number + np.cumsum(is_new) - 1, before.numbers[old])
         next_number = before.next_number + int(np.count_nonzero(is_new))
     order = np.argsort(numbers)
-    clusters = KeyClusters(numbers[order], sizes[order], spreads[order], centroids[order], next_number)
+    clusters = KeyClusters(numbers[order], sizes[order], spreads[order], centroids[order], next_number, model)
     return clusters, numbers[places]
 
 

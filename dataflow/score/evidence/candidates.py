@@ -10,7 +10,7 @@ from dataflow.clock import micros
 from dataflow.items.arrays import Int64s
 from dataflow.items.hashes import Hashes, hashes
 from dataflow.items.marks import Marked
-from dataflow.items.rows import event_times, segments
+from dataflow.items.rows import event_times, model_of, segments
 from dataflow.items.schemas import embeddings
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.fixed import to_fixed
@@ -63,7 +63,7 @@ def make_candidates(
         offsets=found.offsets,
         # Events that come late, into a window that was emitted already, are not sampled.
         leaves=(ts < last) & (revision == 0),
-        model=_model(rows),
+        model=model_of(rows),
     )
 
 
@@ -77,10 +77,6 @@ def no_candidates(emission: int, dim: int, options: Score) -> Candidates:
 def step(window: Window) -> timedelta:
     """The time from one window to the next; with sessions, the gap that ends one."""
     return {"sliding": window.slide, "tumbling": window.length, "session": window.gap}[window.kind]
-
-
-def _model(rows: pa.RecordBatch) -> str:
-    return " ".join(rows.column(name)[0].as_py() for name in ("model", "model_version"))
 
 
 def _alike(forms: Hashes, offsets: Int64s) -> Int64s:

@@ -37,6 +37,7 @@ class Reference:
         self._compared: Bools = np.empty(0, np.bool_)
         self._start = 0
         self._offered: list[tuple[Features, Int64s]] = []
+        self._may_wait = False
         self._beside = Beside.nothing(0, neighbours)
 
     def __len__(self) -> int:
@@ -49,6 +50,7 @@ class Reference:
         ``released``: ``(n,)``, the end of the first window for which each event can be a member; 0: any.
         """
         self._offered.append((events, released))
+        self._may_wait |= bool(released.any())
 
     def take_in(self) -> None:
         """Put the events that were offered beside the others, all at once: a key may have few in a window."""
@@ -88,8 +90,11 @@ class Reference:
 
     def waiting(self) -> tuple[Doubles, Int64s]:
         """The priorities of the events that are not released, ascending, and when each is released."""
+        if not self._may_wait:
+            return np.empty(0), np.empty(0, np.int64)
         self.take_in()
         waits = np.flatnonzero(self.released)
+        self._may_wait = bool(len(waits))
         order = waits[np.argsort(self.events.priority[waits], kind="stable")]
         return self.events.priority[order], self.released[order]
 

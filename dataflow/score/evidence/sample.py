@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dataflow.errors import LostRowsError
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.score.evidence.bound import NOTHING, KeySample, event_bytes, shrunk
 from dataflow.score.evidence.members import Doubles, sampled
 from dataflow.score.evidence.messages import Append, Candidates, Drop, Order, Placed, Recall, Trim
+from dataflow.score.order import EmissionOrder
 from dataflow.settings import Score
 
 #: A shelf with this many events takes no more events.
@@ -30,14 +30,9 @@ class Samples:
 
     def __init__(self, options: Score, most_bytes: int, state: Mapping[str, Any] | None = None) -> None:
         state = state or {"next": 0, "shelf": 0, "model": None, "held": (), "keys": ()}
-        self._rows, self._least, self._most_bytes = (
-            options.reference_rows,
-            options.reference_least,
-            most_bytes,
-        )
-        #: The next emission, and emissions that came before it.
-        self._next: int = state["next"]
-        self._early: dict[int, Candidates] = {}
+        self._rows, self._least = options.reference_rows, options.reference_least
+        self._most_bytes = most_bytes
+        self._order = EmissionOrder[Candidates](state["next"])
         #: The shelf that takes the next events. Its number is never used again.
         self._shelf: int = state["shelf"]
         self._model: str | None = state["model"]
@@ -62,11 +57,7 @@ class Samples:
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data. Raises ``LostRowsError`` if an emission did not come."""
-        if self._early:
-            raise LostRowsError(
-                f"the state has lost rows: emission {self._next} of a key group did not come; restore a "
-                "backup of the recovery store, or start with an empty one; please report it"
-            )
+        following = self._order.snapshot()
         if self._held.get(self._shelf, 0) >= SEAL_EVENTS:
             self._shelf += 1
         keys = [
@@ -74,7 +65,7 @@ class Samples:
             for key, sample in self._keys.items()
         ]
         held = list(self._held.items())
-        return {"next": self._next, "shelf": self._shelf, "model": self._model, "held": held, "keys": keys}
+        return {"next": following, "shelf": self._shelf, "model": self._model, "held": held, "keys": keys}
 
     def __len__(self) -> int:
         """The number of sampled events."""
@@ -88,11 +79,9 @@ class Samples:
 
     def take(self, candidates: Candidates) -> tuple[list[Placed], list[Order]]:
         """Process an emission. Returns what can be compared now, and the orders to the shelves."""
-        self._early[candidates.emission] = candidates
         placed: list[Placed] = []
         orders: list[Order] = []
-        while (following := self._early.pop(self._next, None)) is not None:
-            self._next += 1
+        for following in self._order.take(candidates.emission, candidates):
             if self._recalled is not None:
                 orders.extend(map(Recall, self._recalled))
             which, made = self._place(following)

@@ -6,10 +6,10 @@ A new scorer is a module in this package and a line in :data:`SCORERS`.
 from importlib import import_module
 
 from dataflow.errors import SettingsError
-from dataflow.score.scorers.base import Scorer, Scores, SegmentScorer, score_segments
+from dataflow.score.scorers.base import Scorer, Scores, SegmentScorer, joined, score_segments
 from dataflow.settings import Score
 
-__all__ = ["SCORERS", "Scorer", "Scores", "SegmentScorer", "open_scorer", "score_segments"]
+__all__ = ["SCORERS", "Scorer", "Scores", "SegmentScorer", "joined", "open_scorer", "score_segments"]
 
 #: score.kind -> module and class of the scorer. The module is imported when it is used: a process that needs
 #: neither scikit-learn nor pandas starts in 1 s instead of 4.

@@ -1,6 +1,7 @@
 """The interfaces of scorers."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -70,7 +71,15 @@ def score_segments(scorer: Scorer, rows: pa.RecordBatch, offsets: Int64s) -> Sco
     if len(offsets) == 2:
         return scorer.score(rows)
     bounds = itertools.pairwise(offsets.tolist())
-    scores = [scorer.score(rows.slice(start, stop - start)) for start, stop in bounds]
+    return joined([scorer.score(rows.slice(start, stop - start)) for start, stop in bounds])
+
+
+def joined(scores: Sequence[Scores]) -> Scores:
+    """The scores of several segments, at least one, as those of all rows.
+
+    >>> joined([Scores.of([1]), Scores.of([2, 3])]).values.tolist()
+    [1.0, 2.0, 3.0]
+    """
     return Scores(
         np.concatenate([each.values for each in scores]), np.concatenate([each.cluster for each in scores])
     )

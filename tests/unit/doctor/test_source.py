@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from dataflow.doctor import Case
+from dataflow.doctor.profile import Masking
 from dataflow.doctor.source import Sample, clock_finding, decode_sample, findings, source_finding
 from dataflow.items.schemas import RAW
 from dataflow.settings import Settings, Source
@@ -28,7 +29,7 @@ def sample(
     newest: datetime | None = None,
     stamped: datetime | None = None,
 ) -> Sample:
-    return Sample(events, Counter(problems), newest, stamped)
+    return Sample(events, Counter(problems), newest, stamped, Masking())
 
 
 def test_a_sample_counts_events_and_problems_without_their_values() -> None:
@@ -38,6 +39,7 @@ def test_a_sample_counts_events_and_problems_without_their_values() -> None:
     found = decode_sample([raw([*records, TEXT.encode()])], Settings(), NOW)
     assert (found.events, found.dead_letters, found.newest, found.stamped) == (2, 3, later, None)
     assert found.problems["bad_time of 'ts'"] == found.problems["malformed"] == 1
+    assert found.masking == Masking(texts=2, changed=0, different=1, forms=1)
     assert TEXT not in str(found)
 
 
@@ -96,6 +98,14 @@ def test_a_file_is_sampled_at_its_start_and_stays_as_it_is(tmp_path: Path) -> No
     assert source.message == f"1 partition in {path}; 100 of 100 records tried are events"
     assert (source.status, clock.status) == ("ok", "ok")
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_a_log_gets_a_suggestion_beside_the_other_findings(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(GOOD | {"text": f"port {n} is open"}) + "\n" for n in range(100)))
+    found = findings(Case(Settings(source=Source(uri=str(path))), None, False, NOW))
+    assert [finding.check for finding in found] == ["source", "profile", "clock"]
+    assert "DRIFTLINE_PROFILE=logs" in found[1].message
 
 
 def test_a_source_that_is_not_there_still_has_a_clock(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from dataflow.items import schemas
-from dataflow.settings import PREFIX, Settings
+from dataflow.settings import PREFIX, STAGES
 from docs.generate import PAGES
 from tests.support.paths import ROOT
 
@@ -19,10 +19,13 @@ DOCUMENTS = [
 ]
 SCHEMAS = (ROOT / "docs" / "reference" / "schemas.md").read_text()
 SETTINGS = {
-    f"{stage}__{name}".upper()
-    for stage, group in Settings.model_fields.items()
-    for name in getattr(group.annotation, "model_fields", {})
+    "PROFILE",
+    *(f"{stage}__{name}".upper() for stage, group in STAGES.items() for name in group.model_fields),
 }
+
+
+#: The names of types that Arrow calls otherwise.
+KINDS = {pa.float64(): "float64", schemas.TIMESTAMP: "timestamp"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -62,12 +65,20 @@ def test_a_schema_has_these_fields_and_no_others(name: str) -> None:
     schema: Iterable[pa.Field] = getattr(schemas, name)
     # A late event has the fields of an event but `masked`.
     inherited = len(schemas.EVENT) - 1 if name == "LATE" else 0
-    kinds = {pa.float64(): "float64", schemas.TIMESTAMP: "timestamp"}
     expected = [
-        (field.name, f"{kinds.get(field.type, field.type)}{', may be null' * field.nullable}")
+        (field.name, f"{KINDS.get(field.type, field.type)}{', may be null' * field.nullable}")
         for field in list(schema)[inherited:]
     ]
     assert documented(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "struct"),
+    [("EXPLANATION", schemas.EXPLANATION.type), ("CLUSTERS", schemas.CLUSTERS.type.value_type)],
+)
+def test_a_field_of_objects_has_these_fields_and_no_others(name: str, struct: pa.StructType) -> None:
+    kinds = {**KINDS, pa.list_(pa.string()): "list of string"}
+    assert documented(name) == [(field.name, str(kinds.get(field.type, field.type))) for field in struct]
 
 
 def test_every_reason_of_a_dead_letter_is_explained() -> None:

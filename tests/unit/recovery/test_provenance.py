@@ -65,6 +65,15 @@ def test_state_that_was_kept_by_key_and_not_by_key_group_is_refused() -> None:
     assert differences({**now, "model": "other"}, now, FIXED) == []
 
 
+def test_state_that_started_windows_in_another_way_is_refused() -> None:
+    cold, warm = (
+        made_with(Settings.model_validate({"score": {"start": start}}), dim=8, model="m")
+        for start in ("cold", "warm")
+    )
+    assert differences(cold, warm, FIXED) == ["score.start=cold, and now it is warm"]
+    assert differences(warm, cold, FIXED) == ["score.start=warm, and now it is cold"]
+
+
 def masking(*patterns: str) -> dict[str, str]:
     settings = Settings.model_validate({"source": {"mask": patterns}})
     return made_with(settings, dim=8, model="m")

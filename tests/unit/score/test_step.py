@@ -14,8 +14,9 @@ from dataflow.items.marks import Marked
 from dataflow.items.rows import Rows
 from dataflow.items.schemas import SCORED, WINDOW_SUMMARY, dead_letters
 from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
+from dataflow.score.emission import OneModel
 from dataflow.score.scorers import open_scorer
-from dataflow.score.step import OneModel, score
+from dataflow.score.step import score
 from dataflow.settings import Score, Settings, Sink, Window
 from dataflow.telemetry.watch import UNWATCHED
 from tests.support.batches import embedded_batch, events

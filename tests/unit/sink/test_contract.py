@@ -16,7 +16,7 @@ from bytewax.outputs import DynamicSink, FixedPartitionedSink
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from dataflow.errors import SettingsError
-from dataflow.items.schemas import DEAD_LETTER, LATE, SCORED, TIMESTAMP, WINDOW_SUMMARY
+from dataflow.items.schemas import CLUSTERS, DEAD_LETTER, LATE, SCORED, TIMESTAMP, WINDOW_SUMMARY
 from dataflow.settings import Settings
 from dataflow.sink import SINKS, Stream, open_sink
 from dataflow.sink.encoding import json_rows
@@ -25,7 +25,7 @@ SCHEMAS: dict[Stream, pa.Schema] = {
     "scores": SCORED,
     "late": LATE,
     "dead_letters": DEAD_LETTER,
-    "windows": WINDOW_SUMMARY,
+    "windows": pa.schema([*WINDOW_SUMMARY, CLUSTERS]),
 }
 #: A field of each schema that is no part of a row's identity.
 NUMBERED: dict[Stream, str] = {
@@ -41,6 +41,7 @@ VALUES: dict[pa.DataType, Any] = {
     pa.int64(): 2,
     pa.float64(): 0.5,
     pa.binary(): b"raw",
+    CLUSTERS.type: [{"cluster": 1, "state": "new", "share": 1.0, "before": 0.0, "examples": ["a", "é"]}],
 }
 
 

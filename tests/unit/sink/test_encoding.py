@@ -89,6 +89,13 @@ def test_an_explanation_is_an_object_and_its_time_is_rfc_3339() -> None:
     assert parsed(batch(schema, explanation=None))["explanation"] is None
 
 
+def test_clusters_are_a_list_of_objects() -> None:
+    cluster = {"cluster": 3, "state": "new", "share": 0.25, "before": 0.0, "examples": ['a "b"', "é"]}
+    gone = {"cluster": 1, "state": "gone", "share": 0.0, "before": 1.0, "examples": []}
+    rows = batch(pa.schema([*WINDOW_SUMMARY, schemas.CLUSTERS]), clusters=[cluster, gone])
+    assert parsed(rows)["clusters"] == [cluster, gone]
+
+
 def test_a_late_row_has_its_missed_windows_as_json() -> None:
     row = parsed(batch(LATE, missed='[["a","b"]]', attributes='{"n":1}'))
     assert (row["missed"], row["attributes"], row["late_by_us"]) == ([["a", "b"]], {"n": 1}, 2)

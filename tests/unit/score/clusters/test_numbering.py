@@ -11,7 +11,7 @@ from dataflow.score.clusters.state import KeyClusters
 def clusters(centroids: npt.ArrayLike, sizes: npt.ArrayLike, spread: float) -> KeyClusters:
     places = np.array(centroids, np.float32).reshape(-1, 1)
     numbers = np.arange(len(places))
-    return KeyClusters(numbers, np.array(sizes), np.full(len(places), spread), places, len(places))
+    return KeyClusters(numbers, np.array(sizes), np.full(len(places), spread), places, len(places), "m")
 
 
 def follow(old: KeyClusters, new: KeyClusters) -> list[int]:

@@ -4,14 +4,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataflow.score.clusters.report import CLUSTERS, Change, changes, column, nearest_texts, trend
+from dataflow.items.schemas import CLUSTERS
+from dataflow.score.clusters.report import Change, changes, column, nearest_texts, trend
 from dataflow.score.clusters.state import KeyClusters
 
 
 def clusters(sizes: dict[int, int]) -> KeyClusters:
     counts, numbers = np.array(list(sizes.values())), np.array(list(sizes))
     zeros = np.zeros(len(counts))
-    return KeyClusters(numbers, counts, zeros, zeros[:, None].astype(np.float32), 9)
+    return KeyClusters(numbers, counts, zeros, zeros[:, None].astype(np.float32), 9, "m")
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,10 @@ def test_fewer_clusters_than_before_go_on_from_the_largest() -> None:
     assert sorted(states(tracked).values()) == ["gone", "steady", "steady", "steady"]
 
 
-def test_a_model_of_another_dim_starts_again_with_new_numbers() -> None:
+@pytest.mark.parametrize("dim", [16, 24])
+def test_another_model_starts_again_with_new_numbers(dim: int) -> None:
     before = follow([topic_rows([50] * 4, 0)])[0].clusters
-    rows = embedded(unit_vectors(60, dim=24))
+    rows = embedded(topic_rows([20] * 3, 0, dim=dim), version="2")
     tracked = TRACKER.track(rows, before)
     assert tracked.scores.values.tolist() == KMeansScorer(Score(clusters=4)).score(rows).values.tolist()
     assert states(tracked) == {each: "gone" if each < 4 else "new" for each in range(8)}
