@@ -50,8 +50,9 @@ class Score(Group):
     """Most events in the reference of a key, at least 100."""
 
     reference_least: Annotated[int, Field(ge=10)] = 100
-    """Least events in the reference of a key, at least 10 and at most ``reference_rows``. The columns are
-    null until there are as many, and as many that can be compared with as many.
+    """Least events in the reference of a key, at least 10 and at most ``reference_rows``. Until there are
+    as many, and as many that can be compared with as many, the key borrows the pool (``score.pooled``). The
+    columns are null while the pool has too few events, too.
     """
 
     reference_bytes: Annotated[int, Field(ge=10_000_000)] = 1_000_000_000

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from dataflow.clock import NEVER
 from dataflow.errors import LostRowsError
 from dataflow.items.arrays import Int64s
 from dataflow.items.marks import Marked
@@ -39,7 +40,7 @@ class Comparison:
         pinned: Pinned | None = None,
         state: Mapping[str, Any] | None = None,
     ) -> None:
-        state = state or {"model": None, "end": 0, "waiting": ()}
+        state = state or {"model": None, "end": NEVER, "waiting": ()}
         self._options, self._quarantine_us = options, quarantine_us
         self._pooled, self._pinned = pooled, pinned
         self._pool = Pool(options.reference_rows, self._empty)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dataflow.items.hashes import hashes
 from dataflow.score.evidence.bound import ENOUGH, EVENT_BYTES, KEY_BYTES
+from dataflow.score.evidence.candidates import no_candidates
 from dataflow.score.evidence.members import priorities
 from dataflow.settings import Score
 from tests.support.evidence import MINUTE, Group, Text, candidates, options
@@ -155,7 +156,7 @@ def test_a_key_that_shrank_takes_only_events_below_its_cap() -> None:
     assert 0 < below < 20
     group.take(later)
     group.crash()
-    group.take(candidates(2, minute(2, "b", 1), score(half_life="1d")))
+    group.take(no_candidates(2, 8, score()))
     assert group.samples._keys["a"].cap == cap
     assert len(held(group)["a"]) == 40 + below
 

@@ -1,0 +1,97 @@
+"""``python -m benchmarks.tenants``: how often does the p-value of a new key fire on normal traffic?
+
+Normal SMS are divided over keys, ten of which begin in the second half of the stream. The real flow reads the
+stream, with the model of ``model_repo/`` in this process.
+"""
+
+import argparse
+import json
+import random
+from collections import defaultdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.measure import table
+from benchmarks.quality import run
+from dataflow.clock import rfc3339
+from dataflow.embed import open_embedder
+from dataflow.settings import Embed, load
+
+KEYS, NEW_KEYS = 30, 10
+#: From one event of the stream to the next, in microseconds.
+PERIOD = 10_000_000
+#: The share of events with such a p-value is measured.
+P_VALUE = 0.01
+#: The events of a new key, counted from 1, that are measured together.
+RANGES = ((1, 49), (50, 100), (101, 1000))
+
+
+def stream(seed: int) -> list[dict[str, Any]]:
+    """Normal messages in random order, each with a key and a time."""
+    draw = random.Random(seed)
+    lines = [json.loads(line) for line in (SHARED / "sms.jsonl").read_text().splitlines()]
+    texts = [line["text"] for line in lines if not line["label"]]
+    draw.shuffle(texts)
+    keys = [draw.randrange(KEYS) for _ in texts]
+    moments = [draw.random() / 2 + 0.5 if key < NEW_KEYS else draw.random() for key in keys]
+    return [
+        {
+            "id": f"{seed}-{place}",
+            "ts": rfc3339(1_767_225_600_000_000 + place * PERIOD, "s"),
+            "text": texts[at],
+            "key": f"new {keys[at]}" if keys[at] < NEW_KEYS else str(keys[at]),
+        }
+        for place, at in enumerate(np.argsort(moments).tolist())
+    ]
+
+
+def p_values(events: list[dict[str, Any]], embedder: Any, environ: dict[str, str]) -> dict[str, list[float]]:
+    """The p-values of each event, by its id; NaN: not known."""
+    with TemporaryDirectory() as folder:
+        source, sink = Path(folder, "stream.jsonl"), Path(folder, "scores.jsonl")
+        source.write_text("".join(json.dumps(event) + "\n" for event in events))
+        files = {"DRIFTLINE_SOURCE__URI": f"file:{source}", "DRIFTLINE_SINK__SCORES": f"file:{sink}"}
+        fields = {"DRIFTLINE_SOURCE__ID_FIELD": "id", "DRIFTLINE_SOURCE__KEY_FIELD": "key"}
+        scores = {"DRIFTLINE_SCORE__KIND": "mean", "DRIFTLINE_SCORE__REFERENCE": "true"}
+        run(load(files | fields | scores | environ), embedder)
+        found = defaultdict(list)
+        for line in sink.read_text().splitlines():
+            row = json.loads(line)
+            found[row["id"]].append(np.nan if row["p_value"] is None else row["p_value"])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tenants")
+    parser.add_argument("--seeds", type=int, default=5, help="default: %(default)s")
+    arguments = parser.parse_args()
+    if not SHARED.exists():
+        print(f"{SHARED} does not exist; there is nothing to measure")
+        return
+    embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
+    rows = []
+    for pooled in ("true", "false"):
+        of_range: dict[tuple[int, int], list[float]] = {places: [] for places in RANGES}
+        for seed in range(arguments.seeds):
+            events = stream(seed)
+            found = p_values(events, embedder, {"DRIFTLINE_SCORE__POOLED": pooled})
+            counts: dict[str, int] = defaultdict(int)
+            for event in events:
+                counts[event["key"]] += 1
+                for first, last in RANGES:
+                    if event["key"].startswith("new") and first <= counts[event["key"]] <= last:
+                        of_range[first, last] += found[event["id"]]
+        for (first, last), values in of_range.items():
+            known = np.array(values)[~np.isnan(values)]
+            rate = float(np.mean(known <= P_VALUE)) if len(known) else np.nan
+            rows.append((pooled, f"{first} to {last}", f"{len(known) / len(values):.0%}", f"{rate:.2%}"))
+            print(*rows[-1], len(known), flush=True)
+    table(f"p_value of new keys at most {P_VALUE}", ("pooled", "events", "known", "rate"), rows)
+
+
+if __name__ == "__main__":
+    main()
