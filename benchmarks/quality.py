@@ -147,7 +147,11 @@ def offline(
         ts=pa.array([event.line["ts"] for event in case.events]).cast(TIMESTAMP).cast(pa.int64()).to_numpy(),
         surge=np.array([surge[each] for each in ids], np.float64),
     )
-    return novelties(events, settings, libraries)
+    best = {library: np.full(len(ids), -np.inf) for library in libraries}
+    for compared in novelties(events, settings, libraries):
+        for library, found in compared.novelty.items():
+            best[library][compared.rows] = np.maximum(best[library][compared.rows], found)
+    return best
 
 
 def run(settings: Settings, embedder: Embedder) -> None:

@@ -4,17 +4,19 @@ The rules of the reference (docs/explanation/scores.md) are written here once mo
 and without state. Of the flow, only the surge is taken: it is one of the two reasons why an event waits.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 
 from dataflow.clock import micros
-from dataflow.items.arrays import Bools, Int64s, Vectors
+from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.hashes import Hashes
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS
 from dataflow.score.evidence.judge import NOVELTY_QUANTILE, SURGE
@@ -22,6 +24,7 @@ from dataflow.score.evidence.members import priorities, sampled
 from dataflow.settings import Settings
 
 Numbers = npt.NDArray[np.float64]
+Vectors = npt.NDArray[np.floating[Any]]
 #: Takes members, ``(m, dim)``, events, ``(n, dim)``, and a number of neighbours. Returns ``(n,)``: the mean
 #: distance of each event to its nearest members.
 Peer = Callable[[Vectors, Vectors, int], Numbers]
@@ -31,7 +34,7 @@ Peer = Callable[[Vectors, Vectors, int], Numbers]
 class Events:
     """The ``n`` events of one key.
 
-    ``vectors``: ``(n, dim)``, unit vectors. ``ids``: ``(n,)``, the hashes of the ids. ``ts``: ``(n,)``,
+    ``vectors``: ``(n, dim)``. ``ids``: ``(n,)``, the hashes of the ids. ``ts``: ``(n,)``,
     microseconds. ``surge``: ``(n,)``, the surge of each event in its last window; NaN where it is not known.
     """
 
@@ -62,22 +65,32 @@ def _pyod(members: Vectors, events: Vectors, neighbours: int) -> Numbers:
     return found
 
 
-def novelties(events: Events, settings: Settings, libraries: Mapping[str, Peer]) -> dict[str, Numbers]:
-    """Library -> ``(n,)``, the largest novelty of each event over its windows; ``-inf`` if there is none.
+class Compared(NamedTuple):
+    """A window that was compared with its reference.
+
+    ``start``: microseconds. ``rows``: ``(m,)``, which of the events are in the window. ``novelty``:
+    library -> ``(m,)``.
+    """
+
+    start: int
+    rows: Int64s
+    novelty: dict[str, Numbers]
+
+
+def novelties(events: Events, settings: Settings, libraries: Mapping[str, Peer]) -> Iterator[Compared]:
+    """Each window for which the reference knows enough.
 
     The windows are sliding windows, their length is a multiple of ``window.slide``, and no event is late.
     """
-    options, n = settings.score, len(events.ts)
+    options = settings.score
     length, slide = micros(settings.window.length), micros(settings.window.slide)
     wait = micros(options.quarantine) if options.quarantine else QUARANTINE_STEPS * slide
     priority = priorities(events.ids, events.ts, micros(options.half_life))
     # The start of the last window of each event.
     last = events.ts // slide * slide
-    released = np.zeros(n, np.int64)
-    best = {name: np.full(n, -np.inf) for name in libraries}
-    for start in _starts(last, length, slide):
+    released = np.zeros(len(last), np.int64)
+    for start in np.unique(last[:, None] - np.arange(0, length, slide)).tolist():
         end = start + length
-        window = np.flatnonzero((events.ts >= start) & (events.ts < end))
         earlier = np.flatnonzero(events.ts < start)
         sample = earlier[sampled(priority[earlier], options.reference_rows)]
         members = sample[released[sample] <= end]
@@ -86,21 +99,13 @@ def novelties(events: Events, settings: Settings, libraries: Mapping[str, Peer])
         usual = _usual(events, sample, members, last, settings)
         if len(usual) < options.reference_least:
             continue
-        known, here = events.vectors[members], events.vectors[window]
-        found = {name: peer(known, here, options.novelty_neighbours) for name, peer in libraries.items()}
-        for name, values in found.items():
-            best[name][window] = np.maximum(best[name][window], values)
+        rows = np.flatnonzero((events.ts >= start) & (events.ts < end))
+        known, window = events.vectors[members], events.vectors[rows]
+        found = {name: peer(known, window, options.novelty_neighbours) for name, peer in libraries.items()}
+        yield Compared(start, rows, found)
         suspect = found["scikit-learn"] > np.quantile(usual, NOVELTY_QUANTILE)
-        suspect |= events.surge[window] > SURGE
-        released[window[suspect & (last[window] == start)]] = end + wait
-    return best
-
-
-def _starts(last: Int64s, length: int, slide: int) -> list[int]:
-    """The starts of all windows that hold events."""
-    before = np.arange(0, length, slide)
-    starts: list[int] = np.unique(last[:, None] - before).tolist()
-    return starts
+        suspect |= events.surge[rows] > SURGE
+        released[rows[suspect & (last[rows] == start)]] = end + wait
 
 
 def _usual(events: Events, sample: Int64s, members: Int64s, last: Int64s, settings: Settings) -> Numbers:
@@ -109,8 +114,7 @@ def _usual(events: Events, sample: Int64s, members: Int64s, last: Int64s, settin
     starts, ts = last[sample, None], events.ts[members]
     apart: Bools = (ts < starts) | (ts >= starts + micros(settings.window.length))
     compared = apart.sum(axis=1) >= settings.score.reference_least
-    squares = 2 - 2 * events.vectors[sample[compared]] @ events.vectors[members].T
-    squares[~apart[compared]] = np.inf
-    nearest = np.partition(squares, neighbours - 1, axis=1)[:, :neighbours]
-    usual: Numbers = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
+    distances = euclidean_distances(events.vectors[sample[compared]], events.vectors[members])
+    distances[~apart[compared]] = np.inf
+    usual: Numbers = np.partition(distances, neighbours - 1, axis=1)[:, :neighbours].mean(axis=1)
     return usual
