@@ -46,7 +46,7 @@ class Events:
 
 def peers() -> dict[str, Peer]:
     """The libraries that are installed. Says what is missing."""
-    found: dict[str, Peer] = {"scikit-learn": _scikit_learn}
+    found: dict[str, Peer] = {"scikit-learn": scikit_learn}
     if find_spec("pyod"):
         found["PyOD"] = _pyod
     else:
@@ -54,7 +54,8 @@ def peers() -> dict[str, Peer]:
     return found
 
 
-def _scikit_learn(members: Vectors, events: Vectors, neighbours: int) -> Numbers:
+def scikit_learn(members: Vectors, events: Vectors, neighbours: int) -> Numbers:
+    """``NearestNeighbors``: the exact distances."""
     found: Numbers = NearestNeighbors(n_neighbors=neighbours).fit(members).kneighbors(events)[0].mean(axis=1)
     return found
 
@@ -80,7 +81,7 @@ class Compared(NamedTuple):
 def novelties(events: Events, settings: Settings, libraries: Mapping[str, Peer]) -> Iterator[Compared]:
     """Each window for which the reference knows enough.
 
-    The windows are sliding windows, their length is a multiple of ``window.slide``, and no event is late.
+    ``libraries``: scikit-learn is one of them, and its novelties say which events wait. The windows are sliding windows, their length is a multiple of ``window.slide``, and no event is late.
     """
     options = settings.score
     length, slide = micros(settings.window.length), micros(settings.window.slide)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.kit.offline import Events, novelties, peers
+from benchmarks.kit.offline import Events, novelties, scikit_learn
 from benchmarks.quality import run as run_here
 from dataflow.embed import open_embedder
 from dataflow.items.hashes import hashes
@@ -110,7 +110,7 @@ def test_an_event_is_compared_with_earlier_events_alone_whatever_the_batches(
             ts.cast(pa.int64()).to_numpy(),
             np.array([surge[each] for each in ids], np.float64),
         )
-        for window in novelties(events, options, {"scikit-learn": peers()["scikit-learn"]}):
+        for window in novelties(events, options, {"scikit-learn": scikit_learn}):
             values = window.novelty["scikit-learn"].tolist()
             expected |= {
                 (ids[row], window.start): value for row, value in zip(window.rows, values, strict=True)
