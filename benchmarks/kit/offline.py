@@ -81,7 +81,8 @@ class Compared(NamedTuple):
 def novelties(events: Events, settings: Settings, libraries: Mapping[str, Peer]) -> Iterator[Compared]:
     """Each window for which the reference knows enough.
 
-    ``libraries``: scikit-learn is one of them, and its novelties say which events wait. The windows are sliding windows, their length is a multiple of ``window.slide``, and no event is late.
+    ``libraries``: scikit-learn is one of them, and its novelties say which events wait. The windows are
+    sliding windows, their length is a multiple of ``window.slide``, and no event is late.
     """
     options = settings.score
     length, slide = micros(settings.window.length), micros(settings.window.slide)
