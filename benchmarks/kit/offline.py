@@ -116,6 +116,8 @@ def _usual(events: Events, sample: Int64s, members: Int64s, last: Int64s, settin
     starts, ts = last[sample, None], events.ts[members]
     apart: Bools = (ts < starts) | (ts >= starts + micros(settings.window.length))
     compared = apart.sum(axis=1) >= settings.score.reference_least
+    if not compared.any():
+        return np.empty(0)
     distances = euclidean_distances(events.vectors[sample[compared]], events.vectors[members])
     distances[~apart[compared]] = np.inf
     usual: Numbers = np.partition(distances, neighbours - 1, axis=1)[:, :neighbours].mean(axis=1)
