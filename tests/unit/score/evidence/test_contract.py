@@ -54,15 +54,19 @@ def _after_history(score: Score) -> Group:
 def rows_of(kind: str, novelty: tuple[int, bool], last: Sequence[Text]) -> list[dict[str, Any]]:
     """The rows of a window after the history. Its events are ``last``."""
     score = options(
-        evidence=kind, novelty_neighbours=novelty[0], novelty_window=novelty[1], reference_least=50
+        evidence=kind,
+        novelty_neighbours=novelty[0],
+        novelty_window=novelty[1],
+        reference_rows=500,
+        reference_least=50,
     )
     group = deepcopy(_after_history(score))
     group.rows.clear()
     made = candidates(LAST, last, score) if last else no_candidates(LAST, DIM, score)
     group.take(made)
     assert group.rows == [
-        {name: row[name] if name in COLUMNS else value for name, value in scored.items()}
-        for scored, row in zip(made.scored.rows.to_pylist(), group.rows, strict=True)
+        {name: row[name] if name in COLUMNS else value for name, value in before.items()}
+        for before, row in zip(made.scored.rows.to_pylist(), group.rows, strict=True)
     ]
     return group.rows
 
