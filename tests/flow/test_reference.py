@@ -117,7 +117,9 @@ def test_an_event_is_compared_with_earlier_events_alone_whatever_the_batches(
             }
     known = [row for row in found if row["novelty"] is not None]
     starts = pa.array([row["window_start"] for row in known]).cast(TIMESTAMP).cast(pa.int64()).to_pylist()
-    novelty = {(row["id"], start): row["novelty"] for row, start in zip(known, starts, strict=True)}
+    novelty: dict[Any, Any] = {
+        (row["id"], start): row["novelty"] for row, start in zip(known, starts, strict=True)
+    }
     assert len(novelty) > 300
     assert novelty.keys() == expected.keys()
     assert np.allclose([novelty[each] for each in expected], list(expected.values()))

@@ -1,5 +1,7 @@
 """The p-value of each evidence, beside its definition."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ values = st.lists(st.tuples(st.integers(0, 9), surges), min_size=2, max_size=30)
 
 
 def rank(value: float, others: list[float]) -> float:
-    return -np.log10((1 + sum(other >= value for other in others)) / (1 + len(others)))
+    return -math.log10((1 + sum(other >= value for other in others)) / (1 + len(others)))
 
 
 @given(values, surges, st.data())
