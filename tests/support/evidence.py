@@ -107,13 +107,13 @@ class Group:
         self.comparison = Comparison(self._score, self._quarantine_us, comparison)
         self.shelves = {number: Shelf(shelf.snapshot()) for number, shelf in self.shelves.items()}
 
-    def held(self) -> list[str]:
-        """The keys of the events on all shelves, one for each event."""
+    def held(self, name: str) -> list[Any]:
+        """A column of the events on all shelves."""
         return [
-            key
+            value
             for shelf in self.shelves.values()
             for rows in shelf.rows
-            for key in rows.column("key").to_pylist()
+            for value in rows.column(name).to_pylist()
         ]
 
 
