@@ -1,138 +1,83 @@
 """``python -m benchmarks.quality``: does the flow find the anomalies of labelled streams?
 
 The real flow reads each stream, with the model of ``model_repo/`` in this process. An event's value is its
-largest over all its windows; a value that is not known counts as the lowest one.
+largest over all its windows; a value that is not known counts as the lowest one. Beside ``novelty`` there is
+what libraries say offline of the same events and the same reference.
 """
 
 import argparse
 import json
-import subprocess
-import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from bytewax.testing import run_main
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.labelled import FLOW, STREAMS, Case, cases, embedded_texts
 from benchmarks.kit.measure import table
+from benchmarks.kit.offline import Events, Numbers, Peer, novelties, peers
 from dataflow.clock import utc_now
 from dataflow.decode.batch import check_format
-from dataflow.decode.masking import masked, patterns_of
 from dataflow.embed import open_embedder
 from dataflow.embed.base import Embedder
 from dataflow.flow import build
+from dataflow.items.hashes import hashes
+from dataflow.items.schemas import TIMESTAMP
 from dataflow.settings import Embed, Settings, load
 from dataflow.sink import open_sink
 from dataflow.source import open_source
 
 COLUMNS = ("score", "novelty", "surge", "rarity", "anomaly")
-#: Makes labelled streams of SMS.
-STREAMS = SHARED.parent / "quality" / "streams.py"
-LOGS = {"DRIFTLINE_PROFILE": "logs"}
-#: A masked line that is there at most so often counts as an anomaly of a log without labels.
-RARE = 4
-
-Numbers = npt.NDArray[np.float64]
 
 
-class Event(NamedTuple):
-    """A line of a stream, and whether it is an anomaly; ``None``: it does not count."""
-
-    line: dict[str, Any]
-    label: bool | None
-
-
-class Case(NamedTuple):
-    """A stream of labelled events, and how the flow reads it. ``pinned``: lines with known-good texts."""
-
-    name: str
-    events: Sequence[Event]
-    environ: Mapping[str, str]
-    pinned: Sequence[Mapping[str, Any]] = ()
-
-
-def sms(kind: str, share: float, seed: int) -> list[Event]:
-    """A stream of SMS with spam, see ``streams.py``."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "stream.jsonl")
-        command = [sys.executable, str(STREAMS), kind, str(share), str(seed), str(path)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-    return [Event(line, bool(line["label"]) if line["test"] else None) for line in lines]
-
-
-def log(name: str) -> list[Event]:
-    """The lines of a log; their label says whether they are anomalies."""
-    lines = [json.loads(line) for line in (SHARED / f"{name}.jsonl").read_text().splitlines()]
-    return [Event(line, bool(line.get("label"))) for line in lines]
-
-
-def cases(seeds: int) -> Iterator[Case]:
-    for kind, share in (("burst", 0.13), ("burst", 0.05), ("scatter", 0.03)):
-        for seed in range(seeds):
-            yield Case(f"sms {kind} {share:.0%}, seed {seed}", sms(kind, share, seed), {})
-    week = {"DRIFTLINE_WINDOW__LENGTH": "7d", "DRIFTLINE_WINDOW__SLIDE": "84h"}
-    yield Case("bgl, windows of 7 d", log("bgl"), LOGS | week)
-    yield Case("bgl, windows of 10 min", log("bgl"), LOGS)
-    yield Case("openssh, windows of 10 min", _rare(log("openssh")), LOGS)
-    yield from pinned_cases(seeds)
-
-
-def pinned_cases(seeds: int) -> Iterator[Case]:
-    """Streams with anomalies from the start on. The pinned texts are normal, and not in the stream."""
-    for seed in range(seeds):
-        events = sms("scatter", 0.13, seed)
-        history = [event.line for event in events if event.label is None]
-        stream = [event for event in events if event.label is not None]
-        yield Case(f"sms dirty 13%, pinned, seed {seed}", stream, {}, history)
-    events = log("bgl")
-    normal = [i for i, event in enumerate(events) if not event.label]
-    half = set(np.random.default_rng(0).permutation(normal)[: len(normal) // 2].tolist())
-    rest = [event for i, event in enumerate(events) if i not in half]
-    yield Case("bgl, half of the normal lines pinned", rest, LOGS, [events[i].line for i in sorted(half)])
-
-
-def _rare(events: Sequence[Event]) -> list[Event]:
-    """The events of a log without labels: lines that are rare when they are masked are anomalies."""
-    texts = pa.array([event.line["text"] for event in events])
-    forms = pc.coalesce(masked(texts, patterns_of(load(LOGS).source.mask)), texts).to_pylist()
-    counts = Counter(forms)
-    return [Event(event.line, counts[form] <= RARE) for form, event in zip(forms, events, strict=True)]
-
-
-def values(case: Case, embedder: Embedder) -> dict[str, Numbers]:
-    """Column -> ``(n,)``, the value of each event of the case; ``-inf`` where it is not known."""
+def scored(case: Case, embedder: Embedder) -> list[dict[str, Any]]:
+    """The rows that the flow writes."""
     with TemporaryDirectory() as folder:
         source, sink = Path(folder, "stream.jsonl"), Path(folder, "scores.jsonl")
         source.write_text("".join(json.dumps(event.line) + "\n" for event in case.events))
-        environ = {
-            "DRIFTLINE_SOURCE__URI": f"file:{source}",
-            "DRIFTLINE_SOURCE__ID_FIELD": "id",
-            "DRIFTLINE_SINK__SCORES": f"file:{sink}",
-            "DRIFTLINE_SCORE__REFERENCE": "true",
-            **case.environ,
-        }
+        files = {"DRIFTLINE_SOURCE__URI": f"file:{source}", "DRIFTLINE_SINK__SCORES": f"file:{sink}"}
         if case.pinned:
             known_good = Path(folder, "pinned.jsonl")
             known_good.write_text("".join(json.dumps(line) + "\n" for line in case.pinned))
-            environ["DRIFTLINE_SCORE__PINNED"] = f"file:{known_good}"
-        run(load(environ), embedder)
-        rows = [json.loads(line) for line in sink.read_text().splitlines()]
+            files["DRIFTLINE_SCORE__PINNED"] = f"file:{known_good}"
+        run(load({**FLOW, **case.environ, **files}), embedder)
+        return [json.loads(line) for line in sink.read_text().splitlines()]
+
+
+def values(case: Case, rows: Sequence[Mapping[str, Any]]) -> dict[str, Numbers]:
+    """Column -> ``(n,)``, the value of each event of the case; ``-inf`` where it is not known."""
     best = {column: dict.fromkeys((e.line["id"] for e in case.events), -np.inf) for column in COLUMNS}
     for row in rows:
         for column, known in best.items():
             if row[column] is not None:
                 known[row["id"]] = max(known[row["id"]], row[column])
     return {column: np.array(list(known.values())) for column, known in best.items()}
+
+
+def offline(
+    case: Case, rows: Sequence[Mapping[str, Any]], embedder: Embedder, libraries: Mapping[str, Peer]
+) -> dict[str, Numbers]:
+    """Library -> ``(n,)``, the novelty of each event of the case. ``rows``: those of the flow."""
+    settings = load({**FLOW, **case.environ})
+    surge = {row["id"]: row["surge"] for row in sorted(rows, key=lambda row: row["window_start"])}
+    ids = [event.line["id"] for event in case.events]
+    events = Events(
+        vectors=embedder.embed(embedded_texts(case.events, settings)).vectors,
+        ids=hashes(pa.array(ids)),
+        ts=pa.array([event.line["ts"] for event in case.events]).cast(TIMESTAMP).cast(pa.int64()).to_numpy(),
+        surge=np.array([surge[each] for each in ids], np.float64),
+    )
+    best = {library: np.full(len(ids), -np.inf) for library in libraries}
+    for compared in novelties(events, settings, libraries):
+        for library, found in compared.novelty.items():
+            best[library][compared.rows] = np.maximum(best[library][compared.rows], found)
+    return best
 
 
 def run(settings: Settings, embedder: Embedder) -> None:
@@ -178,13 +123,30 @@ def main() -> None:
     if not STREAMS.exists():
         print(f"{STREAMS} does not exist; there is nothing to measure")
         return
-    embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
-    rows = []
+    embedder, libraries = open_embedder(Embed(kind="onnx", cache_rows=100_000)), peers()
+    measured: dict[str, list[dict[str, Quality]]] = defaultdict(list)
     for case in cases(arguments.seeds):
-        found = {column: quality(case, numbers) for column, numbers in values(case, embedder).items()}
-        rows.append((case.name, *(f"{q.auroc:.3f} / {q.ap:.3f} / {q.precision:.2f}" for q in found.values())))
-        print(*rows[-1], flush=True)
-    table("AUROC / average precision / precision at k", ("stream", *COLUMNS), rows)
+        rows = scored(case, embedder)
+        found = values(case, rows)
+        if case.offline:
+            found |= offline(case, rows, embedder, libraries)
+        each = {name: quality(case, numbers) for name, numbers in found.items()}
+        measured[case.name].append(each)
+        print(case.name, *(f"{name} {mean([value])}" for name, value in each.items()), sep=" | ", flush=True)
+    heads = (*COLUMNS, *libraries)
+    lines = [
+        (name, *(mean([each[head] for each in streams if head in each]) for head in heads))
+        for name, streams in measured.items()
+    ]
+    table("AUROC / average precision / precision at k; mean of the seeds", ("stream", *heads), lines)
+
+
+def mean(measured: Sequence[Quality]) -> str:
+    """The means of some streams in a few characters."""
+    if not measured:
+        return "-"
+    auroc, ap, precision = np.mean(measured, axis=0)
+    return f"{auroc:.3f} / {ap:.3f} / {precision:.2f}"
 
 
 if __name__ == "__main__":

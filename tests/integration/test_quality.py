@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality import STREAMS, Case, quality, sms, values
+from benchmarks.kit.labelled import STREAMS, Case, sms
+from benchmarks.quality import quality, scored, values
 from dataflow.embed import open_embedder
 from dataflow.settings import Embed
 
@@ -17,7 +18,7 @@ def test_a_burst_is_found_by_surge_and_not_by_clusters(repository: Path) -> None
     # The end of the history, and the first burst.
     events = sms("burst", 0.13, seed=0)[1500:2900]
     case = Case("burst", events, {"DRIFTLINE_SCORE__KIND": "kmeans"})
-    found = values(case, open_embedder(Embed(kind="onnx", repository=repository)))
+    found = values(case, scored(case, open_embedder(Embed(kind="onnx", repository=repository))))
     measured = {column: quality(case, numbers) for column, numbers in found.items()}
     assert np.isfinite(found["anomaly"][430:]).all()
     assert measured["score"].auroc < 0.5

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.items.marks import Marked
+from dataflow.items.rows import event_times
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
 from dataflow.score.evidence.candidates import make_candidates
@@ -26,6 +27,8 @@ from tests.support.windowing import spec
 #: Tumbling windows of a minute.
 MINUTE = 60_000_000
 WINDOW = spec(kind="tumbling", length=60)
+#: The dimensions of embeddings, if nothing else is said.
+DIM = 8
 
 
 class Text(NamedTuple):
@@ -43,7 +46,7 @@ def options(**fields: object) -> Score:
     return Score.model_validate(small | fields)
 
 
-def embedded(texts: Sequence[Text], dim: int = 8) -> pa.RecordBatch:
+def embedded(texts: Sequence[Text], dim: int = DIM) -> pa.RecordBatch:
     """The events with embeddings; equal texts have equal embeddings. Sorted by key, time and id."""
     ordered = sorted(texts, key=lambda text: (text.key, text.ts, text.id))
     vectors = np.random.default_rng(3).standard_normal((1000, dim)).astype(np.float32)
@@ -61,10 +64,14 @@ def candidates(
 ) -> Candidates:
     """The candidates of the window of a minute that all ``texts`` are in."""
     rows = embedded(texts)
-    start = min(text.ts for text in texts) // MINUTE * MINUTE
-    windows = WholeWindows(KeyWindow(WindowRef(start, start + MINUTE, revision)), [], emission=emission)
-    result = score_windows(open_scorer(score), windows, rows, [*EVIDENCE, EXPLANATION])
-    return make_candidates(emission, rows, Marked(result.rows), score, window)
+    return make_candidates(emission, rows, scored(rows, score, revision), score, window)
+
+
+def scored(rows: pa.RecordBatch, score: Score, revision: int = 0) -> Marked:
+    """The scores of the window of a minute that all ``rows``, which are embedded, are in."""
+    start = event_times(rows).min().item() // MINUTE * MINUTE
+    windows = WholeWindows(KeyWindow(WindowRef(start, start + MINUTE, revision)), [])
+    return Marked(score_windows(open_scorer(score), windows, rows, [*EVIDENCE, EXPLANATION]).rows)
 
 
 class Group:
@@ -113,25 +120,28 @@ class Group:
         self.comparison = self._open(comparison)
         self.shelves = {number: Shelf(shelf.snapshot()) for number, shelf in self.shelves.items()}
 
-    def held(self) -> list[str]:
-        """The keys of the events on all shelves, one for each event."""
+    def held(self, name: str) -> list[Any]:
+        """A column of the events on all shelves."""
         return [
-            key
+            value
             for shelf in self.shelves.values()
             for rows in shelf.rows
-            for key in rows.column("key").to_pylist()
+            for value in rows.column(name).to_pylist()
         ]
 
 
 def stream(seed: int, minutes: int, keys: str = "ab", rate: int = 20) -> list[list[Text]]:
-    """The events of ``minutes`` windows: few different texts, and now and then a burst of a new one."""
+    """The events of ``minutes`` windows: few different texts, and now and then a burst of a new one.
+
+    Some are right at the start of a window.
+    """
     rng, numbers = np.random.default_rng(seed), count()
     return [
         [
             Text(
                 f"e{next(numbers)}",
                 str(rng.choice(list(keys))),
-                minute * MINUTE + int(rng.integers(MINUTE)),
+                minute * MINUTE + int(rng.integers(6)) * 10_000_000,
                 int(rng.integers(30)) if rng.random() > 0.2 else 30 + minute,
             )
             for _ in range(rate)

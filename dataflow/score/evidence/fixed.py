@@ -23,6 +23,8 @@ Squares = npt.NDArray[np.int32]
 LENGTH = 4000
 #: The most dimensions for which the products stay below 2**24.
 MOST_DIM = 4 * (4096 - LENGTH) ** 2
+#: How many vectors are scaled at a time. In float64, a vector takes four times the memory of its integers.
+_BLOCK = 4096
 
 
 def to_fixed(vectors: Vectors) -> Fixed:
@@ -41,10 +43,12 @@ def to_fixed(vectors: Vectors) -> Fixed:
         raise ValueError(
             f"embeddings have {vectors.shape[1]} dimensions; a reference takes {MOST_DIM} at most"
         )
-    wide = vectors.astype(np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
-    scale = np.divide(LENGTH, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    fixed: Fixed = np.rint(wide * scale).astype(np.int16)
+    fixed = np.empty(vectors.shape, np.int16)
+    for at in range(0, len(vectors), _BLOCK):
+        wide = vectors[at : at + _BLOCK].astype(np.float64)
+        lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
+        scale = np.divide(LENGTH, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        fixed[at : at + _BLOCK] = np.rint(wide * scale)
     return fixed
 
 

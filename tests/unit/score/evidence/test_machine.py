@@ -89,10 +89,12 @@ def test_shelves_hold_the_sample_and_little_more(monkeypatch: pytest.MonkeyPatch
     for number, texts in enumerate(stream(5, 60, rate=40)):
         group.take(candidates(number, texts, score))
         every += texts
+        in_sample = [of_key.priority for of_key in group.samples._keys.values()]
+        assert set(np.concatenate(in_sample).tolist()) <= set(group.held("priority"))
         if number % 7 == 0:
             group.crash()
     assert len(group.samples) == 200
-    assert 200 <= len(group.held()) <= 300
+    assert 200 <= len(group.held("key")) <= 300
     for key in "ab":
         mine = [text for text in every if text.key == key]
         ts = np.array([text.ts for text in mine])
