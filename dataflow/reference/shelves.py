@@ -51,7 +51,7 @@ def _sampled(batch: pa.RecordBatch, shelf: int, sample: Mapping[str, Any]) -> An
     """``(n,)`` bool: which events of a batch of the shelf are sampled."""
     of_shelf: dict[str, Any] = {
         key: np.frombuffer(priority)[np.frombuffer(shelves, np.int64) == shelf]
-        for key, priority, shelves in sample["keys"]
+        for key, priority, shelves, *_ in sample["keys"]
     }
     priority = batch.column("priority").to_numpy()
     which = np.zeros(len(batch), np.bool_)
