@@ -57,6 +57,7 @@ def p_values(events: list[dict[str, Any]], embedder: Any, environ: dict[str, str
         files = {"DRIFTLINE_SOURCE__URI": f"file:{source}", "DRIFTLINE_SINK__SCORES": f"file:{sink}"}
         fields = {"DRIFTLINE_SOURCE__ID_FIELD": "id", "DRIFTLINE_SOURCE__KEY_FIELD": "key"}
         scores = {"DRIFTLINE_SCORE__KIND": "mean", "DRIFTLINE_SCORE__REFERENCE": "true"}
+        scores["DRIFTLINE_WINDOW__KEY_GROUPS"] = "1"
         run(load(files | fields | scores | environ), embedder)
         found = defaultdict(list)
         for line in sink.read_text().splitlines():
@@ -67,7 +68,7 @@ def p_values(events: list[dict[str, Any]], embedder: Any, environ: dict[str, str
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tenants")
-    parser.add_argument("--seeds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
     arguments = parser.parse_args()
     if not SHARED.exists():
         print(f"{SHARED} does not exist; there is nothing to measure")
