@@ -68,7 +68,7 @@ def p_values(events: list[dict[str, Any]], embedder: Any, environ: dict[str, str
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tenants")
-    parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--seeds", type=int, default=5, help="default: %(default)s")
     arguments = parser.parse_args()
     if not SHARED.exists():
         print(f"{SHARED} does not exist; there is nothing to measure")
