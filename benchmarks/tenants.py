@@ -57,6 +57,7 @@ def p_values(events: list[dict[str, Any]], embedder: Any, environ: dict[str, str
         files = {"DRIFTLINE_SOURCE__URI": f"file:{source}", "DRIFTLINE_SINK__SCORES": f"file:{sink}"}
         fields = {"DRIFTLINE_SOURCE__ID_FIELD": "id", "DRIFTLINE_SOURCE__KEY_FIELD": "key"}
         scores = {"DRIFTLINE_SCORE__KIND": "mean", "DRIFTLINE_SCORE__REFERENCE": "true"}
+        scores["DRIFTLINE_WINDOW__KEY_GROUPS"] = "1"
         run(load(files | fields | scores | environ), embedder)
         found = defaultdict(list)
         for line in sink.read_text().splitlines():

@@ -184,3 +184,15 @@ def test_less_memory_after_a_restart_is_obeyed_at_the_next_emission() -> None:
     group.take(candidates(1, minute(1, "b", 1), score()))
     assert group.samples.bytes <= group._most_bytes
     assert len(held(group)["a"]) == 40
+
+
+def test_a_forgotten_event_does_not_stay_on_a_shelf_with_events_of_other_keys() -> None:
+    group = Group(score(), most_bytes=3 * KEY_BYTES + 128 * EVENT)
+    group.take(candidates(0, minute(0, "old", 18) + minute(0, "stays", 90), score()))
+    group.take(candidates(1, minute(1, "stays", 1), score()))
+    group.take(candidates(2, minute(2, "new", 20), score()))
+    assert sizes(group) == {"stays": 91, "new": 20}
+    group.take(candidates(3, minute(3, "old", 12), score()))
+    group.crash()
+    group.take(candidates(4, minute(4, "old", 1), score()))
+    assert sizes(group)["old"] == 13
