@@ -14,6 +14,7 @@ from dataflow.errors import SettingsError
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceOptions
 from dataflow.source import demo
+from dataflow.source.demo_log import BURST_LABEL, SPACING, burst_begins, record
 from dataflow.source.waiting import AT_ONCE, WAIT_S
 
 NAMES = ("partition", "offset", "raw")
@@ -113,6 +114,23 @@ def test_it_resumes_where_it_was(batches: int) -> None:
     taken = rows(before, batches)
     after = opened.build_part("source", "0", before.snapshot())
     assert taken + rows(after) == whole
+
+
+def test_it_resumes_in_the_middle_of_a_burst() -> None:
+    opened = source("demo:", batch_rows=1)
+    plan = opened.plan
+    begins = burst_begins(plan, plan.start) - plan.start
+    first = int(begins / SPACING) // demo.PARTITIONS
+    before = opened.build_part("source", "1", first)
+    labels = [json.loads(raw)["label"] for *_, raw in rows(before, 20)]
+    assert 0 < labels.count(BURST_LABEL) < 20
+    part = opened.build_part("source", "1", before.snapshot())
+    after = [(offset, json.loads(raw)) for _, offset, raw in rows(part, 20)]
+    assert [offset for offset, _ in after] == list(range(first + 20, first + 40))
+    assert [event for _, event in after] == [
+        record(plan, 1 + offset * demo.PARTITIONS) for offset, _ in after
+    ]
+    assert BURST_LABEL in {event["label"] for _, event in after}
 
 
 def test_rate_is_kept_by_the_monotonic_clock() -> None:
