@@ -1,4 +1,4 @@
-"""The report: the highest events by ``anomaly`` and by ``score``, the planted ones that were found, the drift."""
+"""The report: the most anomalous events, how many planted ones are among them, and the drift."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ _HEAD = "time      anomaly  novelty  surge  score  planted"
 
 
 def show(console: Console, events: Sequence[Event], *, there: Counter[str], top: int) -> None:
-    """Prints the report. ``there``: how many events of each kind were planted. ``top``: the length of a list."""
+    """Prints the report. ``there``: how many events of each kind were planted. ``top``: events of a list."""
     day = f" of {events[0].ts:%Y-%m-%d} (UTC)" if events else ""
     console.print(f"\nThe {top} events{day} with the highest anomaly\n")
     _show_events(console, highest(events, _anomaly, top))
@@ -56,19 +56,19 @@ def _show_found(console: Console, events: Sequence[Event], there: Counter[str]) 
     by_score = planted(event.label for event in highest(events, _score, total))
     by_anomaly = planted(event.label for event in highest(events, _anomaly, total))
     console.print(
-        f"\n{total} events are planted: {there[SCATTERED]} scattered anomalies, and {there[BURST_LABEL]} events "
-        f"of a burst. Of these are\namong the {total} events with the highest\n"
+        f"\n{total} events are planted: {there[SCATTERED]} scattered anomalies and a burst of "
+        f"{there[BURST_LABEL]} events.\nHow many of them are among the {total} highest events?\n"
     )
-    console.print(f"{'':<16}{'score':>12}{'anomaly':>12}", style="bold")
+    console.print(f"{'':<16}{'by score':>12}{'by anomaly':>12}", style="bold")
     for kind in (SCATTERED, BURST_LABEL):
         of = f" of {there[kind]}"
         console.print(f"{kind:<16}{f'{by_score[kind]}{of}':>12}{f'{by_anomaly[kind]}{of}':>12}")
     shares = [found.total() / total if total else 0.0 for found in (by_score, by_anomaly)]
     console.print(f"{f'precision at {total}':<16}{shares[0]:>12.2f}{shares[1]:>12.2f}")
-    unknown = [event for event in events if event.evidence is None]
+    unknown = [event.label for event in events if event.evidence is None]
     console.print(
-        f"\n{len(unknown)} events have no anomaly, because the reference knew too little. "
-        f"{planted(event.label for event in unknown).total()} of them are planted."
+        f"\n{len(unknown)} events ({planted(unknown).total()} planted) have no anomaly: "
+        "the reference knew too little."
     )
 
 
@@ -81,6 +81,6 @@ def _show_drift(console: Console, events: Sequence[Event]) -> None:
     if anomalies:
         medians = "  ".join(f"{start} {median(found):.1f}" for start, found in sorted(anomalies.items()))
         console.print(
-            f"\n{len(events)} events are about a new topic, which is normal. Their median anomaly by half hour:\n"
+            f"\n{len(events)} normal events are about a new topic. Median anomaly of these, by half hour:\n"
             f"{medians}"
         )

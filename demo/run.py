@@ -110,6 +110,8 @@ def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, st
         "DRIFTLINE_WINDOW__DELAY": "5m",
         "DRIFTLINE_SCORE__REFERENCE": "true",
         "DRIFTLINE_SCORE__EXPLAIN": "2",
+        # Unset, a suspect event waits for two hours, which is half of the stream.
+        "DRIFTLINE_SCORE__QUARANTINE": "30m",
     } | {f"DRIFTLINE_SINK__{name.upper()}": f"file:{out}/{name}.jsonl" for name in OUTPUTS}
 
 

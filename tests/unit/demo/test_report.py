@@ -41,7 +41,7 @@ def test_the_lists_have_the_highest_events_with_all_columns(tmp_path: Path) -> N
         ("06:01:02     1.50     1.00    0.5   0.25", "text of c [not markup]", ""),
     ]
     assert re.findall(r"(\d\d:\S+ .*)\n  (.*)\n", by_score)[0] == (
-        "06:01:02                             0.90  chat",
+        "06:01:02                            0.90  chat",
         "text of a [not markup]",
     )
 
@@ -87,7 +87,7 @@ def test_the_counts_are_those_of_a_plain_computation(tmp_path: Path, seed: int) 
 def test_events_without_an_anomaly_are_counted(tmp_path: Path) -> None:
     lines = line("a", 0.9, None, label="chat") + line("b", 0.8, None) + line("c", 0.1, 1.0)
     shown = " ".join(printed(tmp_path, lines, there={"scattered": 1}).split())
-    assert "2 events have no anomaly, because the reference knew too little. 1 of them are planted." in shown
+    assert "2 events (1 planted) have no anomaly: the reference knew too little." in shown
 
 
 def test_the_new_topic_has_a_median_for_each_half_hour(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_new_topic_has_a_median_for_each_half_hour(tmp_path: Path) -> None:
         for i, (time, anomaly) in enumerate(zip(times, [None, 3.0, 1.0, 2.5, 0.25], strict=True))
     ]
     shown = printed(tmp_path, "".join([*lines, line("other", 0.1, 9.0)]), there={})
-    assert "5 events are about a new topic" in shown
+    assert "5 normal events are about a new topic" in shown
     assert "06:30 2.5  07:00 0.2\n" in shown
 
 

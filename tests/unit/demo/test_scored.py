@@ -17,7 +17,7 @@ def read(path: Path, text: str) -> list[Event]:
     return events.all()
 
 
-@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_each_event_counts_once_with_its_largest_values(tmp_path: Path, order: tuple[int, ...]) -> None:
     lines = [
         line("a", 0.9, None),
