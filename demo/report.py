@@ -68,7 +68,7 @@ def _show_found(console: Console, events: Sequence[Event], there: Counter[str]) 
     unknown = [event.label for event in events if event.evidence is None]
     console.print(
         f"\n{len(unknown)} events ({planted(unknown).total()} planted) have no anomaly: "
-        "the reference knew too little."
+        "the reference had too few events."
     )
 
 

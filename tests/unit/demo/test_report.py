@@ -87,7 +87,7 @@ def test_the_counts_are_those_of_a_plain_computation(tmp_path: Path, seed: int) 
 def test_events_without_an_anomaly_are_counted(tmp_path: Path) -> None:
     lines = line("a", 0.9, None, label="chat") + line("b", 0.8, None) + line("c", 0.1, 1.0)
     shown = " ".join(printed(tmp_path, lines, there={"scattered": 1}).split())
-    assert "2 events (1 planted) have no anomaly: the reference knew too little." in shown
+    assert "2 events (1 planted) have no anomaly: the reference had too few events." in shown
 
 
 def test_the_new_topic_has_a_median_for_each_half_hour(tmp_path: Path) -> None:
