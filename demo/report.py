@@ -13,14 +13,18 @@ from demo.scored import SCATTERED, Event, highest, planted
 _HEAD = "time      anomaly  novelty  surge  score  planted"
 
 
-def show(console: Console, events: Sequence[Event], *, there: Counter[str], top: int) -> None:
-    """Prints the report. ``there``: how many events of each kind were planted. ``top``: events of a list."""
+def show(console: Console, events: Sequence[Event], *, in_stream: Counter[str], top: int) -> None:
+    """Prints the report.
+
+    ``in_stream``: how many scattered anomalies, and how many events of a burst, were planted. ``top``: how many
+    events a list has.
+    """
     day = f" of {events[0].ts:%Y-%m-%d} (UTC)" if events else ""
     console.print(f"\nThe {top} events{day} with the highest anomaly\n")
     _show_events(console, highest(events, _anomaly, top))
     console.print(f"\nThe {top} events with the highest score of kmeans\n")
     _show_events(console, highest(events, _score, top))
-    _show_found(console, events, there)
+    _show_found(console, events, in_stream)
     _show_drift(console, [event for event in events if event.drift])
 
 
@@ -51,17 +55,17 @@ def _print_cut(console: Console, text: str, style: str = "") -> None:
     console.print(Text(f"  {text}", style=style), no_wrap=True, overflow="ellipsis")
 
 
-def _show_found(console: Console, events: Sequence[Event], there: Counter[str]) -> None:
-    total = there.total()
+def _show_found(console: Console, events: Sequence[Event], in_stream: Counter[str]) -> None:
+    total = in_stream.total()
     by_score = planted(event.label for event in highest(events, _score, total))
     by_anomaly = planted(event.label for event in highest(events, _anomaly, total))
     console.print(
-        f"\n{total} events are planted: {there[SCATTERED]} scattered anomalies and a burst of "
-        f"{there[BURST_LABEL]} events.\nHow many of them are among the {total} highest events?\n"
+        f"\n{total} events are planted: {in_stream[SCATTERED]} scattered anomalies and a burst of "
+        f"{in_stream[BURST_LABEL]} events.\nHow many of them are among the {total} highest events?\n"
     )
     console.print(f"{'':<16}{'by score':>12}{'by anomaly':>12}", style="bold")
     for kind in (SCATTERED, BURST_LABEL):
-        of = f" of {there[kind]}"
+        of = f" of {in_stream[kind]}"
         console.print(f"{kind:<16}{f'{by_score[kind]}{of}':>12}{f'{by_anomaly[kind]}{of}':>12}")
     shares = [found.total() / total if total else 0.0 for found in (by_score, by_anomaly)]
     console.print(f"{f'precision at {total}':<16}{shares[0]:>12.2f}{shares[1]:>12.2f}")

@@ -65,10 +65,10 @@ def _demo(arguments: argparse.Namespace, interrupts: Interrupts) -> int:
         (out / f"{name}.jsonl").unlink(missing_ok=True)
     begun = time.monotonic()
     events = Events(out / "scores.jsonl")
-    there = planted(record(plan, index)["label"] for index in range(plan.events))
+    in_stream = planted(record(plan, index)["label"] for index in range(plan.events))
     print(
-        f"The stream: {plan.events} generated log messages of a payments company, {there.total()} of them "
-        "planted anomalies.\nTriton: starting ...",
+        f"The stream: {plan.events} generated log messages of a payments company, {in_stream.total()} of "
+        "them planted anomalies.\nTriton: starting ...",
         flush=True,
     )
     with Sidecar(arguments.repository, log=out / "triton.log") as sidecar:
@@ -84,7 +84,7 @@ def _demo(arguments: argparse.Namespace, interrupts: Interrupts) -> int:
     interrupts.unshield()
     if code != 0:
         return _failed(code, out / "dataflow.log")
-    _report(events, there, arguments)
+    _report(events, in_stream, arguments)
     rate = len(events) / streamed
     print(
         f"{len(events)} events ({events.rows} scores) in {streamed:.1f} s, {rate:.0f} events/s; "
@@ -154,10 +154,10 @@ def _failed(code: int, log: Path) -> int:
     return 1
 
 
-def _report(events: Events, there: Counter[str], arguments: argparse.Namespace) -> None:
+def _report(events: Events, in_stream: Counter[str], arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     console = Console(highlight=False, width=shutil.get_terminal_size((110, 24)).columns)
-    report.show(console, events.all(), there=there, top=arguments.top)
+    report.show(console, events.all(), in_stream=in_stream, top=arguments.top)
     print(f"\nOutput: {', '.join(str(out / f'{name}.jsonl') for name in OUTPUTS)}")
     print(
         f"{_lines(out / 'windows.jsonl')} windows; {_lines(out / 'late.jsonl')} late events; "

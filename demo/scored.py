@@ -27,7 +27,7 @@ class Event:
     """An event. ``score`` is its largest score, ``evidence`` is that of the window with its largest anomaly.
 
     ``label`` is the kind of a planted anomaly. ``drift`` is true for the new normal topic. ``evidence`` is
-    ``None`` if the event has no anomaly in any window: the reference knew too little.
+    ``None`` if the event has no anomaly in any window: the reference had too few events.
     """
 
     id: str
@@ -91,10 +91,7 @@ def planted(labels: Iterable[str | None]) -> Counter[str]:
 
 
 def _event(row: dict[str, Any]) -> Event:
-    attributes = row["attributes"]
-    if isinstance(attributes, str):
-        attributes = json.loads(attributes)
-    evidence = None
+    evidence, attributes = None, row["attributes"]
     if row["anomaly"] is not None:
         sentence = row["explanation"]["sentence"] if row["explanation"] else None
         evidence = Evidence(row["anomaly"], row["novelty"], row["surge"], sentence)

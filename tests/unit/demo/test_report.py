@@ -15,14 +15,14 @@ from demo.scored import Events
 from tests.support.demo_rows import line
 
 
-def printed(path: Path, lines: str, *, there: dict[str, int], top: int = 2, width: int = 100) -> str:
+def printed(path: Path, lines: str, *, in_stream: dict[str, int], top: int = 2, width: int = 100) -> str:
     path = path / "scores.jsonl"
     path.write_text(lines)
     events = Events(path)
     events.refresh()
     output = io.StringIO()
     console = Console(file=output, width=width, highlight=False)
-    report.show(console, events.all(), there=Counter(there), top=top)
+    report.show(console, events.all(), in_stream=Counter(in_stream), top=top)
     return output.getvalue()
 
 
@@ -33,7 +33,7 @@ def test_the_lists_have_the_highest_events_with_all_columns(tmp_path: Path) -> N
         + line("b", 0.5, 12.25, novelty=0.75, surge=35.75, label="burst", sentence="nearest of 200")
         + line("c", 0.25, 1.5, novelty=1.0, surge=0.5)
         + line("d", 0.1, 1.0),
-        there={"scattered": 1, "burst": 1},
+        in_stream={"scattered": 1, "burst": 1},
     )
     by_anomaly, by_score = shown.split("highest anomaly")[1].split("highest score")
     assert re.findall(r"(\d\d:\S+ .*)\n  (.*)\n(?:  (nearest.*))?", by_anomaly) == [
@@ -49,7 +49,7 @@ def test_the_lists_have_the_highest_events_with_all_columns(tmp_path: Path) -> N
 @pytest.mark.parametrize("width", [80, 120])
 def test_lines_are_cut_to_the_width_of_the_terminal(tmp_path: Path, width: int) -> None:
     row = line("a", 0.9, 3.0, text="今天下午三点" * 30, sentence="nearest of 200 " * 30, label="corruption")
-    shown = printed(tmp_path, row, there={"scattered": 20, "burst": 54}, width=width)
+    shown = printed(tmp_path, row, in_stream={"scattered": 20, "burst": 54}, width=width)
     assert max(map(cell_len, shown.splitlines())) <= width
     assert shown.count("…") == 4
 
@@ -65,9 +65,9 @@ def test_the_counts_are_those_of_a_plain_computation(tmp_path: Path, seed: int) 
         line(f"{i:02}", scores[i][w], anomalies[i][w], label=labels[i]) for i in range(40) for w in range(2)
     ]
     rng.shuffle(lines)
-    there = {"burst": labels.count("burst"), "scattered": 40 - labels.count(None) - labels.count("burst")}
-    total = sum(there.values())
-    shown = printed(tmp_path, "".join(lines), there=there)
+    in_stream = {"burst": labels.count("burst"), "scattered": 40 - labels.count(None) - labels.count("burst")}
+    total = sum(in_stream.values())
+    shown = printed(tmp_path, "".join(lines), in_stream=in_stream)
 
     found = []
     for values in (scores, anomalies):
@@ -78,7 +78,7 @@ def test_the_counts_are_those_of_a_plain_computation(tmp_path: Path, seed: int) 
         found.append([labels[i] for i in order if labels[i]])
     for kind in ("burst", "scattered"):
         counts = [sum((label == "burst") == (kind == "burst") for label in each) for each in found]
-        of = there[kind]
+        of = in_stream[kind]
         assert re.search(rf"^{kind} +{counts[0]} of {of} +{counts[1]} of {of}$", shown, re.M), shown
     shares = " +".join(f"{len(each) / total:.2f}" for each in found)
     assert re.search(rf"^precision at {total} +{shares}$", shown, re.M), shown
@@ -86,7 +86,7 @@ def test_the_counts_are_those_of_a_plain_computation(tmp_path: Path, seed: int) 
 
 def test_events_without_an_anomaly_are_counted(tmp_path: Path) -> None:
     lines = line("a", 0.9, None, label="chat") + line("b", 0.8, None) + line("c", 0.1, 1.0)
-    shown = " ".join(printed(tmp_path, lines, there={"scattered": 1}).split())
+    shown = " ".join(printed(tmp_path, lines, in_stream={"scattered": 1}).split())
     assert "2 events (1 planted) have no anomaly: the reference had too few events." in shown
 
 
@@ -96,12 +96,12 @@ def test_the_new_topic_has_a_median_for_each_half_hour(tmp_path: Path) -> None:
         line(f"{i}", 0.1, anomaly, drift=True, ts=f"2026-03-02T{time}.000000Z")
         for i, (time, anomaly) in enumerate(zip(times, [None, 3.0, 1.0, 2.5, 0.25], strict=True))
     ]
-    shown = printed(tmp_path, "".join([*lines, line("other", 0.1, 9.0)]), there={})
+    shown = printed(tmp_path, "".join([*lines, line("other", 0.1, 9.0)]), in_stream={})
     assert "5 normal events are about a new topic" in shown
     assert "06:30 2.5  07:00 0.2\n" in shown
 
 
 def test_a_report_without_scores(tmp_path: Path) -> None:
-    shown = printed(tmp_path, "", there={})
+    shown = printed(tmp_path, "", in_stream={})
     assert "0 events are planted" in shown
     assert "new topic" not in shown
