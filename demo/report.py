@@ -16,7 +16,7 @@ _HEAD = "time      anomaly  novelty  surge  score  planted"
 def show(console: Console, events: Sequence[Event], *, in_stream: Counter[str], top: int) -> None:
     """Prints the report.
 
-    ``in_stream``: how many scattered anomalies, and how many events of a burst, were planted. ``top``: how many
+    ``in_stream``: how many scattered anomalies and events of a burst were planted. ``top``: how many
     events a list has.
     """
     day = f" of {events[0].ts:%Y-%m-%d} (UTC)" if events else ""
