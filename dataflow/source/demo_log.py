@@ -1,5 +1,7 @@
 """The events of the demo stream: the operations log of a payments company that does not exist.
 
+Scattered anomalies and bursts of failed payments are planted. The words of a new ledger are a slow drift.
+
 :func:`record` is a pure function of ``(plan, index)``. So any event can be made without the others: after a
 restart, in another worker, in a test. An event does not depend on the platform or on the order of calls.
 """
@@ -28,7 +30,7 @@ BURST_LENGTH = timedelta(minutes=8)
 BURST_SHARE = 0.4
 #: The label of the events of a burst.
 BURST_LABEL = "burst"
-#: The new ledger takes over between these two shares of the stream, at a steady pace.
+#: The words of the new ledger come up at a steady pace between these two shares of the stream.
 DRIFT = (0.2, 0.6)
 #: The share of the events of three families that use the words of the new ledger after that.
 DRIFT_SHARE = 0.5
@@ -92,7 +94,7 @@ def burst_begins(plan: Plan, ts: datetime) -> datetime:
 
 
 def in_burst(plan: Plan, ts: datetime) -> bool:
-    """Whether payments fail at the time ``ts``."""
+    """Whether a burst lasts at the time ``ts``."""
     return timedelta(0) <= ts - burst_begins(plan, ts) < BURST_LENGTH
 
 

@@ -164,7 +164,7 @@ ROUTINE = {
     ),
 }
 
-#: The messages of a burst: the certificate for the gateways is expired. Normal traffic has none of these.
+#: The messages of a burst: the certificate for the gateways has expired. Normal traffic has none of these.
 BURST = Family(
     0,
     ("payments-api", "checkout-api"),

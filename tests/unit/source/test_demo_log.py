@@ -78,8 +78,8 @@ def test_messages_of_a_burst_differ_and_normal_messages_are_none_of_them() -> No
 def test_the_drift_grows_from_nothing_to_a_considerable_share_and_is_normal(seed: int) -> None:
     plan = Plan(seed=seed)
     events = stream(plan)
-    normal = [event["drift"] for event in events]
-    fifths = [normal[i : i + 720] for i in range(0, plan.events, 720)]
+    drift = [event["drift"] for event in events]
+    fifths = [drift[i : i + 720] for i in range(0, plan.events, 720)]
     shares = [sum(fifth) / len(fifth) for fifth in fifths]
     assert shares[0] == 0
     assert 0.01 < shares[1] < shares[2] < min(shares[3:])
