@@ -14,15 +14,15 @@ from typing import Any
 
 from dataflow.source.demo_phrases import APIS, BURST, NEW_LEDGER, PARAMETERS, PLANTED, ROUTINE
 
-MINUTE = timedelta(minutes=1)
 #: Event time between two events: a window of ten minutes has 150 events.
 SPACING = timedelta(seconds=4)
 #: Nearly all events arrive within seconds after they happened, some up to this much later.
 MAX_LAG = timedelta(minutes=2)
 #: One anomaly is planted in each run of so many events, at a random position.
 ANOMALY_EVERY = 180
-#: One burst is in each run of so much event time. It begins after half of the run, at a random minute.
+#: One burst is in each run of so much event time.
 BURST_EVERY = timedelta(hours=4)
+#: A burst begins at a random minute between these two times of its run.
 BURST_BEGINS = (timedelta(hours=2), timedelta(hours=3, minutes=30))
 #: How long a burst lasts.
 BURST_LENGTH = timedelta(minutes=8)
@@ -34,6 +34,7 @@ BURST_LABEL = "burst"
 DRIFT = (0.2, 0.6)
 #: The share of the events of three families that use the words of the new ledger after that.
 DRIFT_SHARE = 0.5
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ def burst_begins(plan: Plan, ts: datetime) -> datetime:
     run = (ts - plan.start) // BURST_EVERY
     earliest, latest = BURST_BEGINS
     rng = Random(f"{plan.seed}:burst:{run}")
-    minutes = rng.randrange(earliest // MINUTE, latest // MINUTE)
-    return plan.start + run * BURST_EVERY + minutes * MINUTE
+    minutes = rng.randrange(earliest // _MINUTE, latest // _MINUTE)
+    return plan.start + run * BURST_EVERY + minutes * _MINUTE
 
 
 def in_burst(plan: Plan, ts: datetime) -> bool:
