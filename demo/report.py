@@ -80,10 +80,12 @@ def _show_drift(console: Console, events: Sequence[Event]) -> None:
     anomalies = defaultdict(list)
     for event in events:
         if event.evidence:
-            half_hour = event.ts.replace(minute=event.ts.minute // 30 * 30)
-            anomalies[f"{half_hour:%H:%M}"].append(event.evidence.anomaly)
+            half_hour = event.ts.replace(minute=event.ts.minute // 30 * 30, second=0, microsecond=0)
+            anomalies[half_hour].append(event.evidence.anomaly)
     if anomalies:
-        medians = "  ".join(f"{start} {median(found):.1f}" for start, found in sorted(anomalies.items()))
+        medians = "  ".join(
+            f"{start:%H:%M} {median(found):.1f}" for start, found in sorted(anomalies.items())
+        )
         console.print(
             f"\n{len(events)} normal events are about a new topic. Median anomaly of these, by half hour:\n"
             f"{medians}"

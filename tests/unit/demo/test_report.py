@@ -91,14 +91,14 @@ def test_events_without_an_anomaly_are_counted(tmp_path: Path) -> None:
 
 
 def test_the_new_topic_has_a_median_for_each_half_hour(tmp_path: Path) -> None:
-    times = ["06:29:59", "06:30:00", "06:45:00", "06:59:59", "07:10:00"]
+    times = ["02T06:29:59", "02T06:30:00", "02T06:45:00", "02T06:59:59", "02T07:10:00", "03T06:40:00"]
     lines = [
-        line(f"{i}", 0.1, anomaly, drift=True, ts=f"2026-03-02T{time}.000000Z")
-        for i, (time, anomaly) in enumerate(zip(times, [None, 3.0, 1.0, 2.5, 0.25], strict=True))
+        line(f"{i}", 0.1, anomaly, drift=True, ts=f"2026-03-{time}.000000Z")
+        for i, (time, anomaly) in enumerate(zip(times, [None, 3.0, 1.0, 2.5, 0.25, 0.5], strict=True))
     ]
     shown = printed(tmp_path, "".join([*lines, line("other", 0.1, 9.0)]), in_stream={})
-    assert "5 normal events are about a new topic" in shown
-    assert "06:30 2.5  07:00 0.2\n" in shown
+    assert "6 normal events are about a new topic" in shown
+    assert "06:30 2.5  07:00 0.2  06:30 0.5\n" in shown
 
 
 def test_a_report_without_scores(tmp_path: Path) -> None:
