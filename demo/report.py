@@ -1,110 +1,92 @@
-"""The report: the highest score of each event, and how many planted anomalies are among the top events."""
+"""The report: the most anomalous events, how many planted ones are among them, and the drift."""
 
-import json
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import median
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from dataflow.source.demo_log import BURST_LABEL
+from demo.scored import SCATTERED, Event, highest, planted
 
-@dataclass(frozen=True)
-class Scored:
-    """An event in the window where it has its highest score. ``label``: the kind of a planted anomaly."""
-
-    id: str
-    score: float
-    ts: datetime
-    window_start: datetime
-    window_end: datetime
-    text: str
-    label: str | None
+_HEAD = "time      anomaly  novelty  surge  score  planted"
 
 
-class BestScores:
-    """Reads a growing file of scored rows (JSON lines) and keeps the highest score of each event."""
+def show(console: Console, events: Sequence[Event], *, in_stream: Counter[str], top: int) -> None:
+    """Prints the report.
 
-    def __init__(self, path: Path) -> None:
-        self.rows = 0
-        self._path = path
-        self._read = 0
-        self._best: dict[str, Scored] = {}
-
-    def __len__(self) -> int:
-        return len(self._best)
-
-    def refresh(self) -> None:
-        """Reads the complete lines that were added since the last call."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._read)
-            added = file.read()
-        whole = added[: added.rfind(b"\n") + 1]
-        self._read += len(whole)
-        for line in whole.splitlines():
-            row = json.loads(line)
-            self.rows += 1
-            before = self._best.get(row["id"])
-            if before is None or row["score"] > before.score:
-                self._best[row["id"]] = _scored(row)
-
-    def top(self, count: int) -> list[Scored]:
-        """The ``count`` events with the highest scores. The highest comes first."""
-        return sorted(self._best.values(), key=lambda event: (-event.score, event.id))[:count]
+    ``in_stream``: how many scattered anomalies and events of a burst were planted. ``top``: how many
+    events a list has.
+    """
+    day = f" of {events[0].ts:%Y-%m-%d} (UTC)" if events else ""
+    console.print(f"\nThe {top} events{day} with the highest anomaly\n")
+    _show_events(console, highest(events, _anomaly, top))
+    console.print(f"\nThe {top} events with the highest score of kmeans\n")
+    _show_events(console, highest(events, _score, top))
+    _show_found(console, events, in_stream)
+    _show_drift(console, [event for event in events if event.drift])
 
 
-def _scored(row: dict[str, Any]) -> Scored:
-    attributes = row["attributes"]
-    if isinstance(attributes, str):
-        attributes = json.loads(attributes)
-    return Scored(
-        row["id"],
-        row["score"],
-        _time(row["ts"]),
-        _time(row["window_start"]),
-        _time(row["window_end"]),
-        row["text"],
-        attributes.get("label"),
-    )
+def _anomaly(event: Event) -> float | None:
+    return event.evidence.anomaly if event.evidence else None
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+def _score(event: Event) -> float:
+    return event.score
 
 
-def table(events: list[Scored]) -> Table:
-    """The events as a table. The column ``planted`` has the kind of a planted anomaly."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    shown.add_column("score", justify="right")
-    for name in ("time", "window"):
-        shown.add_column(name, no_wrap=True)
-    shown.add_column("text", ratio=1, overflow="fold")
-    shown.add_column("planted", no_wrap=True)
+def _show_events(console: Console, events: Iterable[Event]) -> None:
+    console.print(_HEAD, style="bold")
     for event in events:
-        window = f"{event.window_start:%H:%M}-{event.window_end:%H:%M}"
-        text = Text(event.text)
-        shown.add_row(f"{event.score:.3f}", f"{event.ts:%H:%M:%S}", window, text, event.label or "")
-    return shown
+        found, sentence = " " * 23, None
+        if event.evidence:
+            anomaly, novelty, surge, sentence = event.evidence
+            found = f"{anomaly:7.2f}  {novelty:7.2f}  {surge:5.1f}"
+        line = f"{event.ts:%H:%M:%S}  {found}  {event.score:5.2f}  {event.label or ''}"
+        console.print(line.rstrip())
+        _print_cut(console, event.text)
+        if sentence:
+            _print_cut(console, sentence, style="dim")
 
 
-def lines(path: Path) -> int:
-    """The number of lines of a file; 0 if the file does not exist."""
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+def _print_cut(console: Console, text: str, style: str = "") -> None:
+    """Prints an indented text, cut to the width of the terminal."""
+    console.print(Text(f"  {text}", style=style), no_wrap=True, overflow="ellipsis")
 
 
-def show(console: Console, best: BestScores, *, planted: int, top: int) -> None:
-    """Prints the table, and how many of the planted anomalies the scores find."""
-    day = best.top(1)[0].ts if len(best) else None
-    console.print(f"\nThe {top} most anomalous events" + (f" of {day:%Y-%m-%d} (UTC)" if day else ""))
-    console.print(table(best.top(top)))
-    found = sum(event.label is not None for event in best.top(planted))
-    share = found / planted if planted else 0.0
+def _show_found(console: Console, events: Sequence[Event], in_stream: Counter[str]) -> None:
+    total = in_stream.total()
+    by_score = planted(event.label for event in highest(events, _score, total))
+    by_anomaly = planted(event.label for event in highest(events, _anomaly, total))
     console.print(
-        f"{found} of the {planted} planted anomalies are in the top {planted} "
-        f"(precision at {planted}: {share:.2f})"
+        f"\n{total} events are planted: {in_stream[SCATTERED]} scattered anomalies and a burst of "
+        f"{in_stream[BURST_LABEL]} events.\nHow many of them are among the {total} highest events?\n"
     )
+    console.print(f"{'':<16}{'by score':>12}{'by anomaly':>12}", style="bold")
+    for kind in (SCATTERED, BURST_LABEL):
+        of = f" of {in_stream[kind]}"
+        console.print(f"{kind:<16}{f'{by_score[kind]}{of}':>12}{f'{by_anomaly[kind]}{of}':>12}")
+    shares = [found.total() / total if total else 0.0 for found in (by_score, by_anomaly)]
+    console.print(f"{f'precision at {total}':<16}{shares[0]:>12.2f}{shares[1]:>12.2f}")
+    unknown = [event.label for event in events if event.evidence is None]
+    console.print(
+        f"\n{len(unknown)} events ({planted(unknown).total()} planted) have no anomaly: "
+        "the reference had too few events."
+    )
+
+
+def _show_drift(console: Console, events: Sequence[Event]) -> None:
+    anomalies = defaultdict(list)
+    for event in events:
+        if event.evidence:
+            half_hour = event.ts.replace(minute=event.ts.minute // 30 * 30, second=0, microsecond=0)
+            anomalies[half_hour].append(event.evidence.anomaly)
+    if anomalies:
+        medians = "  ".join(
+            f"{start:%H:%M} {median(found):.1f}" for start, found in sorted(anomalies.items())
+        )
+        console.print(
+            f"\n{len(events)} normal events are about a new topic. Median anomaly of these, by half hour:\n"
+            f"{medians}"
+        )

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import DriftlineError
 from dataflow.settings import Settings
 from dataflow.source.demo import open_source
-from dataflow.source.demo_log import Plan, anomaly
+from dataflow.source.demo_log import Plan, record
 from demo import report
 from demo.processes import Interrupts, running
 from demo.progress import Progress
+from demo.scored import Events, planted
 from export.serve.sidecar import Sidecar
 
 COMMAND = ("-m", "bytewax.run", "dataflow.flow:flow")
@@ -48,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("out/demo"), help="folder of the output; default: %(default)s"
     )
-    parser.add_argument("--top", type=int, default=20, help="rows of the table; default: %(default)s")
+    parser.add_argument("--top", type=int, default=5, help="events of each list; default: %(default)s")
     parser.add_argument(
         "--repository", type=Path, default=Path("model_repo"), help="model repository; default: %(default)s"
     )
@@ -62,10 +64,11 @@ def _demo(arguments: argparse.Namespace, interrupts: Interrupts) -> int:
     for name in OUTPUTS:
         (out / f"{name}.jsonl").unlink(missing_ok=True)
     begun = time.monotonic()
-    best = report.BestScores(out / "scores.jsonl")
+    events = Events(out / "scores.jsonl")
+    in_stream = planted(record(plan, index)["label"] for index in range(plan.events))
     print(
-        f"The stream: {plan.events} generated log messages of a payments company, {planted(plan)} of them "
-        "planted anomalies.\nTriton: starting ...",
+        f"The stream: {plan.events} generated log messages of a payments company, {in_stream.total()} of "
+        "them planted anomalies.\nTriton: starting ...",
         flush=True,
     )
     with Sidecar(arguments.repository, log=out / "triton.log") as sidecar:
@@ -74,17 +77,17 @@ def _demo(arguments: argparse.Namespace, interrupts: Interrupts) -> int:
             variables = environment(arguments.source, out, sidecar.url, arguments.repository)
             print(by_hand(variables, arguments.repository), flush=True)
             streaming = time.monotonic()
-            code = _stream(variables, out / "dataflow.log", best, plan.events)
+            code = _stream(variables, out / "dataflow.log", events, plan.events)
             streamed = time.monotonic() - streaming
         finally:
             interrupts.shielded = True
     interrupts.unshield()
     if code != 0:
         return _failed(code, out / "dataflow.log")
-    _report(best, plan, arguments)
-    rate = len(best) / streamed
+    _report(events, in_stream, arguments)
+    rate = len(events) / streamed
     print(
-        f"{len(best)} events ({best.rows} scores) in {streamed:.1f} s, {rate:.0f} events/s; "
+        f"{len(events)} events ({events.rows} scores) in {streamed:.1f} s, {rate:.0f} events/s; "
         f"{time.monotonic() - begun:.1f} s in all"
     )
     return 0
@@ -105,6 +108,10 @@ def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, st
         "DRIFTLINE_WINDOW__LENGTH": "10m",
         "DRIFTLINE_WINDOW__SLIDE": "5m",
         "DRIFTLINE_WINDOW__DELAY": "5m",
+        "DRIFTLINE_SCORE__REFERENCE": "true",
+        "DRIFTLINE_SCORE__EXPLAIN": "2",
+        # Unset, a suspect event waits for two hours, which is half of the stream.
+        "DRIFTLINE_SCORE__QUARANTINE": "30m",
     } | {f"DRIFTLINE_SINK__{name.upper()}": f"file:{out}/{name}.jsonl" for name in OUTPUTS}
 
 
@@ -122,21 +129,21 @@ def by_hand(variables: dict[str, str], repository: Path) -> str:
     )
 
 
-def _stream(variables: dict[str, str], log: Path, best: report.BestScores, events: int) -> int:
+def _stream(variables: dict[str, str], log: Path, events: Events, total: int) -> int:
     # Settings of the user's shell would change the demo.
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("DRIFTLINE_", "BYTEWAX_"))
     }
     with (
         running([sys.executable, *COMMAND], inherited | variables, log) as child,
-        Progress(events, "events scored") as progress,
+        Progress(total, "events scored") as progress,
     ):
         while (code := child.poll()) is None:
-            best.refresh()
-            progress.show(len(best))
+            events.refresh()
+            progress.show(len(events))
             time.sleep(_POLL_S)
-        best.refresh()
-        progress.show(len(best), last=True)
+        events.refresh()
+        progress.show(len(events), last=True)
     return code
 
 
@@ -147,17 +154,16 @@ def _failed(code: int, log: Path) -> int:
     return 1
 
 
-def _report(best: report.BestScores, plan: Plan, arguments: argparse.Namespace) -> None:
+def _report(events: Events, in_stream: Counter[str], arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     console = Console(highlight=False, width=shutil.get_terminal_size((110, 24)).columns)
-    report.show(console, best, planted=planted(plan), top=arguments.top)
-    print(f"Output: {', '.join(str(out / f'{name}.jsonl') for name in OUTPUTS)}")
+    report.show(console, events.all(), in_stream=in_stream, top=arguments.top)
+    print(f"\nOutput: {', '.join(str(out / f'{name}.jsonl') for name in OUTPUTS)}")
     print(
-        f"{report.lines(out / 'windows.jsonl')} windows; {report.lines(out / 'late.jsonl')} late events; "
-        f"{report.lines(out / 'dead_letters.jsonl')} dead letters"
+        f"{_lines(out / 'windows.jsonl')} windows; {_lines(out / 'late.jsonl')} late events; "
+        f"{_lines(out / 'dead_letters.jsonl')} dead letters"
     )
 
 
-def planted(plan: Plan) -> int:
-    """The number of planted anomalies in the stream."""
-    return sum(anomaly(plan, index) is not None for index in range(plan.events))
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0

@@ -164,7 +164,21 @@ ROUTINE = {
     ),
 }
 
-#: The messages of three families after the new ledger is deployed, in the words of the new ledger.
+#: The messages of a burst: the certificate for the gateways has expired. Normal traffic has none of these.
+BURST = Family(
+    0,
+    ("payments-api", "checkout-api"),
+    (
+        "Payment {payment} failed: TLS handshake with {gateway} refused, certificate expired",
+        "{gateway} refused the connection for payment {payment}: certificate has expired",
+        "Cannot reach {gateway}, client certificate expired, {amount} {currency} not authorised",
+        "{card} payment {payment} aborted after {attempt} attempts: TLS error from {gateway}",
+        "TLS alert certificate_expired from {gateway}, payment {payment} not captured",
+        "Authorisation of {amount} {currency} failed, {gateway} closed the connection: expired certificate",
+    ),
+)
+
+#: The messages of three families in the words of the new ledger, which replaces the old one step by step.
 NEW_LEDGER = {
     "queue": Family(
         11,

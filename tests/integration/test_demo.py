@@ -91,12 +91,25 @@ def demo(out: Path, *arguments: str) -> Iterator[Demo]:
     assert not [name for name in os.listdir("/dev/shm") if name.startswith(tuple(started.regions))]
 
 
-def test_it_finds_most_of_what_was_planted(tmp_path: Path) -> None:
+def found(output: str, kind: str) -> tuple[int, int]:
+    """How many of the planted events are among the highest by score, and by anomaly."""
+    row = re.search(rf"^{kind} +(\d+) of \d+ +(\d+) of \d+$", output, re.MULTILINE)
+    assert row, output
+    return int(row[1]), int(row[2])
+
+
+def test_score_finds_scattered_anomalies_and_anomaly_finds_the_burst(tmp_path: Path) -> None:
     with demo(tmp_path) as running:
         assert running.end() == 0, running.output
-    found = re.search(r"(\d+) of the 20 planted anomalies are in the top 20", running.output)
-    assert found, running.output
-    assert int(found[1]) >= 15, running.output
+    assert "20 scattered anomalies and a burst of 54 events" in running.output
+    assert found(running.output, "scattered")[0] >= 17, running.output
+    by_score, by_anomaly = found(running.output, "burst")
+    assert by_score <= 5, running.output
+    assert by_anomaly >= 35, running.output
+    medians = [float(each) for each in re.findall(r"\d\d:[03]0 (\d+\.\d)", running.output)]
+    assert len(medians) == 7, running.output
+    # The new topic is unusual when it is new, and not for ever.
+    assert min(medians[1:3]) > 2 > max(medians[-2:]), running.output
     assert "0 late events; 0 dead letters" in running.output
     assert "3600 events (" in running.output
     assert "dataflow.flow:flow" in running.output

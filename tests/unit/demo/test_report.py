@@ -1,70 +1,107 @@
-"""The report keeps the highest score of each event and counts the planted anomalies."""
+"""What the report says about given rows."""
 
 import io
-import json
+import random
+import re
+from collections import Counter
 from pathlib import Path
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from demo import report
-from demo.report import BestScores
+from demo.scored import Events
+from tests.support.demo_rows import line
 
 
-def scored(name: str, score: float, label: str | None = None) -> str:
-    """A line of the stream ``scores``."""
-    row = {
-        "id": name,
-        "score": score,
-        "ts": "2026-03-02T06:01:02.5Z",
-        "window_start": "2026-03-02T06:00:00Z",
-        "window_end": "2026-03-02T06:10:00Z",
-        "text": f"text of {name} [not markup]",
-        "attributes": {"label": label, "service": "s"},
-    }
-    return json.dumps(row) + "\n"
-
-
-def test_each_event_is_kept_once_with_its_highest_score(tmp_path: Path) -> None:
-    path = tmp_path / "scores.jsonl"
-    path.write_text(scored("a", 0.5) + scored("b", 0.7) + scored("a", 0.9) + scored("b", 0.1))
-    best = BestScores(path)
-    best.refresh()
-    assert [(event.id, event.score) for event in best.top(9)] == [("a", 0.9), ("b", 0.7)]
-    assert (len(best), best.rows) == (2, 4)
-
-
-def test_a_growing_file_is_read_by_complete_lines(tmp_path: Path) -> None:
-    path = tmp_path / "scores.jsonl"
-    best = BestScores(path)
-    best.refresh()
-    assert len(best) == 0
-    line = scored("b", 0.7)
-    path.write_text(scored("a", 0.5) + line[:40])
-    best.refresh()
-    assert len(best) == 1
-    with path.open("a") as file:
-        file.write(line[40:])
-    best.refresh()
-    assert len(best) == 2
-
-
-def test_the_report_says_how_many_anomalies_were_found(tmp_path: Path) -> None:
-    path = tmp_path / "scores.jsonl"
-    path.write_text(scored("a", 0.9, "chat") + scored("b", 0.8) + scored("c", 0.1, "hardware"))
-    best = BestScores(path)
-    best.refresh()
+def printed(path: Path, lines: str, *, in_stream: dict[str, int], top: int = 2, width: int = 100) -> str:
+    path = path / "scores.jsonl"
+    path.write_text(lines)
+    events = Events(path)
+    events.refresh()
     output = io.StringIO()
-    report.show(Console(file=output, width=100), best, planted=2, top=2)
-    shown = output.getvalue()
-    assert "1 of the 2 planted anomalies are in the top 2 (precision at 2: 0.50)" in shown
-    assert "0.900" in shown
-    assert "06:01:02" in shown
-    assert "06:00-06:10" in shown
-    assert "text of a [not markup]" in shown
-    assert "text of c" not in shown
+    console = Console(file=output, width=width, highlight=False)
+    report.show(console, events.all(), in_stream=Counter(in_stream), top=top)
+    return output.getvalue()
 
 
-def test_a_report_without_scores() -> None:
-    output = io.StringIO()
-    report.show(Console(file=output), BestScores(Path("missing")), planted=0, top=3)
-    assert "0 of the 0" in output.getvalue()
+def test_the_lists_have_the_highest_events_with_all_columns(tmp_path: Path) -> None:
+    shown = printed(
+        tmp_path,
+        line("a", 0.9, None, label="chat")
+        + line("b", 0.5, 12.25, novelty=0.75, surge=35.75, label="burst", sentence="nearest of 200")
+        + line("c", 0.25, 1.5, novelty=1.0, surge=0.5)
+        + line("d", 0.1, 1.0),
+        in_stream={"scattered": 1, "burst": 1},
+    )
+    by_anomaly, by_score = shown.split("highest anomaly")[1].split("highest score")
+    assert re.findall(r"(\d\d:\S+ .*)\n  (.*)\n(?:  (nearest.*))?", by_anomaly) == [
+        ("06:01:02    12.25     0.75   35.8   0.50  burst", "text of b [not markup]", "nearest of 200"),
+        ("06:01:02     1.50     1.00    0.5   0.25", "text of c [not markup]", ""),
+    ]
+    assert re.findall(r"(\d\d:\S+ .*)\n  (.*)\n", by_score)[0] == (
+        "06:01:02                            0.90  chat",
+        "text of a [not markup]",
+    )
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_lines_are_cut_to_the_width_of_the_terminal(tmp_path: Path, width: int) -> None:
+    row = line("a", 0.9, 3.0, text="今天下午三点" * 30, sentence="nearest of 200 " * 30, label="corruption")
+    shown = printed(tmp_path, row, in_stream={"scattered": 20, "burst": 54}, width=width)
+    assert max(map(cell_len, shown.splitlines())) <= width
+    assert shown.count("…") == 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_counts_are_those_of_a_plain_computation(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    labels = [rng.choice([None, None, "burst", "chat", "security"]) for _ in range(40)]
+    # Few different values, so that many are equal. Each event is in two windows.
+    scores = [[rng.randrange(8) / 4 for _ in range(2)] for _ in labels]
+    anomalies = [[rng.choice([None, *range(6)]) for _ in range(2)] for _ in labels]
+    lines = [
+        line(f"{i:02}", scores[i][w], anomalies[i][w], label=labels[i]) for i in range(40) for w in range(2)
+    ]
+    rng.shuffle(lines)
+    in_stream = {"burst": labels.count("burst"), "scattered": 40 - labels.count(None) - labels.count("burst")}
+    total = sum(in_stream.values())
+    shown = printed(tmp_path, "".join(lines), in_stream=in_stream)
+
+    found = []
+    for values in (scores, anomalies):
+        largest = {
+            i: max(v for v in values[i] if v is not None) for i in range(40) if values[i] != [None, None]
+        }
+        order = sorted(largest, key=lambda i: (-largest[i], i))[:total]
+        found.append([labels[i] for i in order if labels[i]])
+    for kind in ("burst", "scattered"):
+        counts = [sum((label == "burst") == (kind == "burst") for label in each) for each in found]
+        of = in_stream[kind]
+        assert re.search(rf"^{kind} +{counts[0]} of {of} +{counts[1]} of {of}$", shown, re.M), shown
+    shares = " +".join(f"{len(each) / total:.2f}" for each in found)
+    assert re.search(rf"^precision at {total} +{shares}$", shown, re.M), shown
+
+
+def test_events_without_an_anomaly_are_counted(tmp_path: Path) -> None:
+    lines = line("a", 0.9, None, label="chat") + line("b", 0.8, None) + line("c", 0.1, 1.0)
+    shown = " ".join(printed(tmp_path, lines, in_stream={"scattered": 1}).split())
+    assert "2 events (1 planted) have no anomaly: the reference had too few events." in shown
+
+
+def test_the_new_topic_has_a_median_for_each_half_hour(tmp_path: Path) -> None:
+    times = ["02T06:29:59", "02T06:30:00", "02T06:45:00", "02T06:59:59", "02T07:10:00", "03T06:40:00"]
+    lines = [
+        line(f"{i}", 0.1, anomaly, drift=True, ts=f"2026-03-{time}.000000Z")
+        for i, (time, anomaly) in enumerate(zip(times, [None, 3.0, 1.0, 2.5, 0.25, 0.5], strict=True))
+    ]
+    shown = printed(tmp_path, "".join([*lines, line("other", 0.1, 9.0)]), in_stream={})
+    assert "6 normal events are about a new topic" in shown
+    assert "06:30 2.5  07:00 0.2  06:30 0.5\n" in shown
+
+
+def test_a_report_without_scores(tmp_path: Path) -> None:
+    shown = printed(tmp_path, "", in_stream={})
+    assert "0 events are planted" in shown
+    assert "new topic" not in shown

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from dataflow import settings
-from dataflow.source.demo_log import Plan
 from demo import run
 from demo.processes import Interrupts
 
@@ -36,6 +35,8 @@ def test_the_environment_has_valid_settings() -> None:
     )
     assert found.source.uri == "demo:?seed=3"
     assert found.sink.dead_letters == ("file:out/demo/dead_letters.jsonl",)
+    assert found.score.reference
+    assert found.score.explain == 2
 
 
 def test_the_printed_command_can_be_pasted() -> None:
@@ -45,10 +46,6 @@ def test_the_printed_command_can_be_pasted() -> None:
     assert "-m bytewax.run dataflow.flow:flow\n" in shown
     assert "-m export sidecar --repository 'my models'\n" in shown
     assert "DRIFTLINE_EMBED__URL=127.0.0.1:8001" in shown
-
-
-def test_the_default_stream_has_twenty_planted_anomalies() -> None:
-    assert run.planted(Plan()) == 20
 
 
 def test_a_wrong_source_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
