@@ -135,10 +135,10 @@ def test_an_event_that_was_removed_never_comes_back() -> None:
     for number in range(3):
         group.take(candidates(number, minute(number, "old", 60), score()))
         group.samples._shelf += 1
-    assert group.held().count("old") > ROWS
+    assert group.held("key").count("old") > ROWS
     for number in range(3, 13):
         group.take(candidates(number, minute(number, f"new {number}", 90), score()))
-    assert "old" not in group.held()
+    assert "old" not in group.held("key")
     group.crash()
     group.take(candidates(13, minute(13, "old", 20), score()))
     group.crash()
