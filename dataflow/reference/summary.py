@@ -13,7 +13,7 @@ from dataflow.items.schemas import embeddings
 from dataflow.telemetry.logs import visible
 
 #: The most clusters that are shown of a key, the example texts of each, and the characters of a text.
-CLUSTERS, EXAMPLES, CHARACTERS = 8, 2, 100
+MOST_CLUSTERS, EXAMPLES, CHARACTERS = 8, 2, 100
 
 
 def summary(rows: pa.RecordBatch, now: datetime) -> Iterator[str]:
@@ -66,10 +66,10 @@ def _clusters(rows: pa.RecordBatch) -> Iterator[str]:
 
 
 def _fit(vectors: Vectors) -> tuple[Vectors, "np.ndarray[tuple[int], np.dtype[np.int32]]"]:
-    """The centroids of up to ``CLUSTERS`` clusters, and the cluster of each row."""
+    """The centroids of up to ``MOST_CLUSTERS`` clusters, and the cluster of each row."""
     from sklearn.cluster import KMeans  # noqa: PLC0415  takes a second to import
 
-    clusters = min(CLUSTERS, len(np.unique(vectors, axis=0)))
+    clusters = min(MOST_CLUSTERS, len(np.unique(vectors, axis=0)))
     found = KMeans(clusters, n_init=4, random_state=0).fit(vectors)
     return found.cluster_centers_, found.labels_
 

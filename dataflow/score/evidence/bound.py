@@ -39,6 +39,7 @@ class KeySample(NamedTuple):
         return KEY_BYTES + int(self.size.sum()) if len(self.priority) else 0
 
 
+#: The sample of a key that has no events.
 NOTHING = KeySample(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
 
 

@@ -176,7 +176,7 @@ def test_saved_embeddings_are_read(tmp_path: Path) -> None:
         {"embedding": [[0.0, 1.0], [1.0, 0.0]]},
         {"embedding": pa.FixedSizeListArray.from_arrays(pa.array([0.0, 2.0, 0.0, 1.0], pa.float32()), 2)},
     ],
-    ids=str,
+    ids=["mask", "version", "model", "lists", "length"],
 )
 def test_embeddings_that_do_not_fit_are_left_out(tmp_path: Path, changed: dict[str, Any]) -> None:
     assert saved(tmp_path, **changed).schema == PINNED
