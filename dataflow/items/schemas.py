@@ -137,17 +137,6 @@ EXPLANATION = pa.field(
     ),
 )
 
-#: Known-good texts, for ``score.pinned``. ``key``: the key whose reference they are; null in all rows: of all
-#: keys. ``ts``: null if the time is not known. ``masked``: as in ``EVENT``.
-PINNED = pa.schema(
-    [
-        pa.field("key", pa.string()),
-        pa.field("ts", TIMESTAMP),
-        pa.field("text", pa.string(), nullable=False),
-        pa.field("masked", pa.string()),
-    ]
-)
-
 #: One row for each window, for ``sink.windows``. ``rows_seen``: the events in the window; ``rows``: how many
 #: of them were scored; ``score_p50``, ``score_p99``, ``score_max``: the median, the 99th percentile and the
 #: maximum of the scores. Settings can add the column ``clusters``.
@@ -201,15 +190,6 @@ def embedding_field(dim: int) -> pa.Field:
     pyarrow.Field<embedding: fixed_size_list<item: float>[384] not null>
     """
     return pa.field("embedding", pa.list_(pa.float32(), dim), nullable=False)
-
-
-def pinned_schema(dim: int) -> pa.Schema:
-    """``PINNED`` with ``embedding``, ``model`` and ``model_version``: the columns of a saved reference.
-
-    The embeddings are unit vectors of :func:`dataflow.score.evidence.fixed.to_unit`.
-    """
-    names = ("embedding", "model", "model_version")
-    return pa.schema([*PINNED, *(embedded_schema(dim).field(name) for name in names)])
 
 
 def embedded_schema(dim: int) -> pa.Schema:

@@ -12,7 +12,7 @@ from dataflow.clock import utc_now
 from dataflow.embed.base import Embedder
 from dataflow.errors import SettingsError
 from dataflow.items.hashes import hashes
-from dataflow.items.schemas import PINNED, pinned_schema
+from dataflow.items.pinned import PINNED, pinned_schema
 from dataflow.reference.texts import read
 from dataflow.score.evidence.fixed import to_fixed, to_unit
 from dataflow.score.evidence.pinned import Pinned

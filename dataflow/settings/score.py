@@ -63,8 +63,8 @@ class Score(Group):
 
     pooled: bool = True
     """Whether a key without enough events of its own is compared with a sample of the events of all keys of
-    its key group. An ``explanation`` may then quote a text of another key. Has no effect with sessions, or
-    with ``window.watermark = key``.
+    its key group. An ``explanation`` may then quote a text of another key. Has no effect with ``pinned``,
+    with sessions, or with ``window.watermark = key``.
     """
 
     half_life: Positive = timedelta(days=7)

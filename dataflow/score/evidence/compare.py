@@ -25,7 +25,8 @@ from dataflow.settings import Score
 class Comparison:
     """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits. ``pooled``:
     whether a key without enough events is compared with the events of all keys; all keys must have the same
-    windows. ``pinned``: the events that are members in place of sampled events; ``None``: none are.
+    windows. ``pinned``: the events that are members in place of sampled events, and then there is no pool;
+    ``None``: none are.
 
     ``state`` is what :meth:`snapshot` returned. It says which events wait. The events themselves come from
     the shelves, and what was computed from them is computed again.
@@ -42,7 +43,7 @@ class Comparison:
     ) -> None:
         state = state or {"model": None, "end": NEVER, "waiting": ()}
         self._options, self._quarantine_us = options, quarantine_us
-        self._pooled, self._pinned = pooled, pinned
+        self._pooled, self._pinned = pooled and pinned is None, pinned
         self._pool = Pool(options.reference_rows, self._empty)
         #: The latest end of a window, to which events of the pool are released.
         self._end: int = state["end"]

@@ -78,7 +78,10 @@ def test_a_schema_has_these_fields_and_no_others(name: str) -> None:
 )
 def test_a_field_of_objects_has_these_fields_and_no_others(name: str, struct: pa.StructType) -> None:
     kinds = {**KINDS, pa.list_(pa.string()): "list of string"}
-    assert documented(name) == [(field.name, str(kinds.get(field.type, field.type))) for field in struct]
+    assert documented(name) == [
+        (field.name, f"{kinds.get(field.type, field.type)}{', may be null' * field.nullable}")
+        for field in struct
+    ]
 
 
 def test_every_reason_of_a_dead_letter_is_explained() -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataflow.errors import OutageError
-from dataflow.items.schemas import pinned_schema
+from dataflow.items.pinned import pinned_schema
 from dataflow.reference import __main__ as reference
 from dataflow.settings import Embed
 

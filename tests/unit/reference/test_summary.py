@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pyarrow as pa
 
 from dataflow.embed.null import NullEmbedder
-from dataflow.items.schemas import PINNED
+from dataflow.items.pinned import PINNED
 from dataflow.reference.pinned import embed_texts
 from dataflow.reference.summary import summary
 

@@ -13,7 +13,7 @@ import pytest
 
 from dataflow.embed.null import NullEmbedder
 from dataflow.errors import DriftlineError
-from dataflow.items.schemas import PINNED, pinned_schema
+from dataflow.items.pinned import PINNED, pinned_schema
 from dataflow.reference.pinned import embed_texts
 from dataflow.reference.texts import read
 from dataflow.settings import Settings, Source

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dataflow.clock import NEVER
 from dataflow.errors import OutageError
-from dataflow.items.schemas import PINNED, embeddings, pinned_schema
+from dataflow.items.pinned import PINNED, pinned_schema
+from dataflow.items.schemas import embeddings
 from dataflow.score.evidence.fixed import to_fixed, to_unit
 from dataflow.score.evidence.pinned import Pinned
 from tests.support.evidence import Group, Text, candidates, embedded, options, stream
@@ -100,7 +101,7 @@ def test_the_anomaly_alone_is_null_until_there_are_enough_usual_values() -> None
 
 
 def test_a_key_without_pinned_texts_has_a_reference_of_its_own() -> None:
-    mixed, alone = run(pinned(Model(), rows(keys="a"))).rows, run(None).rows
+    mixed, alone = run(pinned(Model(), rows(keys="a"))).rows, run(None, pooled=False).rows
     for key, same in (("b", True), ("a", False)):
         of_key = [[row for row in made if row["key"] == key] for made in (mixed, alone)]
         assert (of_key[0] == of_key[1]) == same
