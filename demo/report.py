@@ -1,7 +1,7 @@
 """The report: the most anomalous events, how many planted ones are among them, and the drift."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.text import Text
 from dataflow.source.demo_log import BURST_LABEL
 from demo.scored import SCATTERED, Event, highest, planted
 
+_DRIFT, _OTHER = "new topic", "other"
 _HEAD = "time      anomaly  novelty  surge  score  planted"
 
 
@@ -36,6 +37,18 @@ def _score(event: Event) -> float:
     return event.score
 
 
+def _novelty(event: Event) -> float | None:
+    return event.evidence.novelty if event.evidence else None
+
+
+#: The columns by which the report ranks events.
+_RANKINGS: dict[str, Callable[[Event], float | None]] = {
+    "score": _score,
+    "novelty": _novelty,
+    "anomaly": _anomaly,
+}
+
+
 def _show_events(console: Console, events: Iterable[Event]) -> None:
     console.print(_HEAD, style="bold")
     for event in events:
@@ -57,23 +70,28 @@ def _print_cut(console: Console, text: str, style: str = "") -> None:
 
 def _show_found(console: Console, events: Sequence[Event], in_stream: Counter[str]) -> None:
     total = in_stream.total()
-    by_score = planted(event.label for event in highest(events, _score, total))
-    by_anomaly = planted(event.label for event in highest(events, _anomaly, total))
+    top = {name: Counter(map(_kind, highest(events, value, total))) for name, value in _RANKINGS.items()}
     console.print(
         f"\n{total} events are planted: {in_stream[SCATTERED]} scattered anomalies and a burst of "
-        f"{in_stream[BURST_LABEL]} events.\nHow many of them are among the {total} highest events?\n"
+        f"{in_stream[BURST_LABEL]} events.\nThe {total} highest events by each column are\n"
     )
-    console.print(f"{'':<16}{'by score':>12}{'by anomaly':>12}", style="bold")
-    for kind in (SCATTERED, BURST_LABEL):
-        of = f" of {in_stream[kind]}"
-        console.print(f"{kind:<16}{f'{by_score[kind]}{of}':>12}{f'{by_anomaly[kind]}{of}':>12}")
-    shares = [found.total() / total if total else 0.0 for found in (by_score, by_anomaly)]
-    console.print(f"{f'precision at {total}':<16}{shares[0]:>12.2f}{shares[1]:>12.2f}")
+    console.print(f"{'':<20}" + "".join(f"{name:>9}" for name in top), style="bold")
+    for kind in (SCATTERED, BURST_LABEL, _DRIFT, _OTHER):
+        name = f"{kind}, of {in_stream[kind]}" if kind in (SCATTERED, BURST_LABEL) else kind
+        console.print(f"{name:<20}" + "".join(f"{kinds[kind]:>9}" for kinds in top.values()))
+    shares = [(of[SCATTERED] + of[BURST_LABEL]) / total if total else 0.0 for of in top.values()]
+    console.print(f"{f'precision at {total}':<20}" + "".join(f"{share:>9.2f}" for share in shares))
     unknown = [event.label for event in events if event.evidence is None]
     console.print(
         f"\n{len(unknown)} events ({planted(unknown).total()} planted) have no anomaly: "
         "the reference had too few events."
     )
+
+
+def _kind(event: Event) -> str:
+    if event.label:
+        return BURST_LABEL if event.label == BURST_LABEL else SCATTERED
+    return _DRIFT if event.drift else _OTHER
 
 
 def _show_drift(console: Console, events: Sequence[Event]) -> None:

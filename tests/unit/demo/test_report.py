@@ -58,30 +58,52 @@ def test_lines_are_cut_to_the_width_of_the_terminal(tmp_path: Path, width: int) 
 def test_the_counts_are_those_of_a_plain_computation(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     labels = [rng.choice([None, None, "burst", "chat", "security"]) for _ in range(40)]
+    drift = [label is None and rng.random() < 0.5 for label in labels]
     # Few different values, so that many are equal. Each event is in two windows.
     scores = [[rng.randrange(8) / 4 for _ in range(2)] for _ in labels]
     anomalies = [[rng.choice([None, *range(6)]) for _ in range(2)] for _ in labels]
     lines = [
-        line(f"{i:02}", scores[i][w], anomalies[i][w], label=labels[i]) for i in range(40) for w in range(2)
+        line(f"{i:02}", scores[i][w], anomalies[i][w], label=labels[i], drift=drift[i])
+        for i in range(40)
+        for w in range(2)
     ]
     rng.shuffle(lines)
     in_stream = {"burst": labels.count("burst"), "scattered": 40 - labels.count(None) - labels.count("burst")}
     total = sum(in_stream.values())
     shown = printed(tmp_path, "".join(lines), in_stream=in_stream)
 
-    found = []
-    for values in (scores, anomalies):
-        largest = {
-            i: max(v for v in values[i] if v is not None) for i in range(40) if values[i] != [None, None]
-        }
-        order = sorted(largest, key=lambda i: (-largest[i], i))[:total]
-        found.append([labels[i] for i in order if labels[i]])
-    for kind in ("burst", "scattered"):
-        counts = [sum((label == "burst") == (kind == "burst") for label in each) for each in found]
-        of = in_stream[kind]
-        assert re.search(rf"^{kind} +{counts[0]} of {of} +{counts[1]} of {of}$", shown, re.M), shown
-    shares = " +".join(f"{len(each) / total:.2f}" for each in found)
-    assert re.search(rf"^precision at {total} +{shares}$", shown, re.M), shown
+    kinds = {
+        f"scattered, of {in_stream['scattered']}": [label in {"chat", "security"} for label in labels],
+        f"burst, of {in_stream['burst']}": [label == "burst" for label in labels],
+        "new topic": drift,
+        "other": [label is None and not drift[i] for i, label in enumerate(labels)],
+        f"precision at {total}": [label is not None for label in labels],
+    }
+    for name, is_kind in kinds.items():
+        found = []
+        for values in (scores, anomalies):
+            known = {i: max(v for v in values[i] if v is not None) for i in range(40) if any_known(values[i])}
+            top = sorted(known, key=lambda i: (-known[i], i))[:total]
+            found.append(sum(is_kind[i] for i in top))
+        shares = [f"{count / total:.2f}" for count in found] if "precision" in name else found
+        assert re.search(rf"^{name} +{shares[0]} +\S+ +{shares[1]}$", shown, re.M), shown
+
+
+def any_known(values: list[float | None]) -> bool:
+    return any(value is not None for value in values)
+
+
+def test_each_column_ranks_the_events_anew(tmp_path: Path) -> None:
+    shown = printed(
+        tmp_path,
+        line("a", 0.9, 1.0, novelty=0.1, label="chat")
+        + line("b", 0.2, 2.0, novelty=0.2, label="burst")
+        + line("c", 0.1, 1.5, novelty=0.9, drift=True),
+        in_stream={"scattered": 1},
+    )
+    assert re.search(r"^scattered, of 1 +1 +0 +0$", shown, re.M), shown
+    assert re.search(r"^burst, of 0 +0 +0 +1$", shown, re.M), shown
+    assert re.search(r"^new topic +0 +1 +0$", shown, re.M), shown
 
 
 def test_events_without_an_anomaly_are_counted(tmp_path: Path) -> None:
@@ -104,4 +126,4 @@ def test_the_new_topic_has_a_median_for_each_half_hour(tmp_path: Path) -> None:
 def test_a_report_without_scores(tmp_path: Path) -> None:
     shown = printed(tmp_path, "", in_stream={})
     assert "0 events are planted" in shown
-    assert "new topic" not in shown
+    assert "about a new topic" not in shown
