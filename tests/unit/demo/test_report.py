@@ -4,6 +4,7 @@ import io
 import random
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -80,17 +81,15 @@ def test_the_counts_are_those_of_a_plain_computation(tmp_path: Path, seed: int) 
         f"precision at {total}": [label is not None for label in labels],
     }
     for name, is_kind in kinds.items():
-        found = []
-        for values in (scores, anomalies):
-            known = {i: max(v for v in values[i] if v is not None) for i in range(40) if any_known(values[i])}
-            top = sorted(known, key=lambda i: (-known[i], i))[:total]
-            found.append(sum(is_kind[i] for i in top))
-        shares = [f"{count / total:.2f}" for count in found] if "precision" in name else found
-        assert re.search(rf"^{name} +{shares[0]} +\S+ +{shares[1]}$", shown, re.M), shown
+        counts = [sum(is_kind[i] for i in ranked(values)[:total]) for values in (scores, anomalies)]
+        shown_counts = [f"{count / total:.2f}" if "precision" in name else str(count) for count in counts]
+        assert re.search(rf"^{name} +{shown_counts[0]} +\S+ +{shown_counts[1]}$", shown, re.M), shown
 
 
-def any_known(values: list[float | None]) -> bool:
-    return any(value is not None for value in values)
+def ranked(values: Sequence[Sequence[float | None]]) -> list[int]:
+    """The events with a value, by their largest value, the highest first."""
+    known = {i: [v for v in of_event if v is not None] for i, of_event in enumerate(values)}
+    return sorted((i for i, of_event in known.items() if of_event), key=lambda i: (-max(known[i]), i))
 
 
 def test_each_column_ranks_the_events_anew(tmp_path: Path) -> None:
