@@ -8,22 +8,28 @@ import argparse
 import json
 import random
 from collections import defaultdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.labelled import Case, Event
 from benchmarks.kit.measure import table
-from benchmarks.quality import run
+from benchmarks.quality import scored
 from dataflow.clock import rfc3339
 from dataflow.embed import open_embedder
-from dataflow.settings import Embed, load
+from dataflow.embed.base import Embedder
+from dataflow.settings import Embed
 
 KEYS, NEW_KEYS = 30, 10
 #: From one event of the stream to the next, in microseconds.
 PERIOD = 10_000_000
+#: How the flow reads the stream.
+FIELDS = {
+    "DRIFTLINE_SOURCE__KEY_FIELD": "key",
+    "DRIFTLINE_SCORE__KIND": "mean",
+    "DRIFTLINE_WINDOW__KEY_GROUPS": "1",
+}
 #: The share of events with such a p-value is measured.
 P_VALUE = 0.01
 #: The events of a new key, counted from 1, that are measured together.
@@ -49,20 +55,14 @@ def stream(seed: int) -> list[dict[str, Any]]:
     ]
 
 
-def p_values(events: list[dict[str, Any]], embedder: Any, environ: dict[str, str]) -> dict[str, list[float]]:
+def p_values(
+    events: list[dict[str, Any]], embedder: Embedder, environ: dict[str, str]
+) -> dict[str, list[float]]:
     """The p-values of each event, by its id; NaN: not known."""
-    with TemporaryDirectory() as folder:
-        source, sink = Path(folder, "stream.jsonl"), Path(folder, "scores.jsonl")
-        source.write_text("".join(json.dumps(event) + "\n" for event in events))
-        files = {"DRIFTLINE_SOURCE__URI": f"file:{source}", "DRIFTLINE_SINK__SCORES": f"file:{sink}"}
-        fields = {"DRIFTLINE_SOURCE__ID_FIELD": "id", "DRIFTLINE_SOURCE__KEY_FIELD": "key"}
-        scores = {"DRIFTLINE_SCORE__KIND": "mean", "DRIFTLINE_SCORE__REFERENCE": "true"}
-        scores["DRIFTLINE_WINDOW__KEY_GROUPS"] = "1"
-        run(load(files | fields | scores | environ), embedder)
-        found = defaultdict(list)
-        for line in sink.read_text().splitlines():
-            row = json.loads(line)
-            found[row["id"]].append(np.nan if row["p_value"] is None else row["p_value"])
+    case = Case("tenants", [Event(event, None) for event in events], FIELDS | environ)
+    found = defaultdict(list)
+    for row in scored(case, embedder):
+        found[row["id"]].append(np.nan if row["p_value"] is None else row["p_value"])
     return found
 
 
