@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from dataflow.settings.alert import Alert
 from dataflow.settings.embed import Embed
 from dataflow.settings.group import Group
 from dataflow.settings.kafka import Kafka
@@ -39,6 +40,9 @@ class Settings(Group):
 
     score: Score = Score()
     """The scorer and its parameters."""
+
+    alert: Alert = Alert()
+    """Which events alert, and how alerts become incidents."""
 
     sink: Sink = Sink()
     """Where each output stream goes."""

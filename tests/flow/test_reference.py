@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from benchmarks.kit.offline import Events, novelties, scikit_learn
 from benchmarks.quality import run as run_here
 from dataflow.embed import open_embedder
+from dataflow.items.fixed import LENGTH, to_fixed
 from dataflow.items.hashes import hashes
 from dataflow.items.schemas import EVIDENCE, SCORED, TIMESTAMP
-from dataflow.score.evidence.fixed import LENGTH, to_fixed
 from dataflow.settings import load
 from tests.support.flows import START, environment, recovery, rows, run, write_stream
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataflow.items.arrays import Int64s
-from dataflow.score.evidence.fixed import Squares
+from dataflow.items.fixed import Squares
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.near import FAR
 from dataflow.score.evidence.surge import COUNTS

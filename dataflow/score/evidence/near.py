@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dataflow.items.arrays import Int64s
+from dataflow.items.fixed import Fixed, Squares, squared
 from dataflow.items.hashes import Hashes
-from dataflow.score.evidence.fixed import Fixed, Squares, squared
 
 #: The events of a window are compared with at most this many events of the window.
 SAMPLE = 1000
@@ -20,7 +20,7 @@ BLOCK = 512
 class Near(NamedTuple):
     """What is near the ``n`` events of windows.
 
-    ``squares``: ``(n, width)`` int32, the squared distances (:func:`~dataflow.score.evidence.fixed.squared`)
+    ``squares``: ``(n, width)`` int32, the squared distances (:func:`~dataflow.items.fixed.squared`)
     to the nearest other events of the window, ascending; ``FAR`` where the window has fewer other events.
     ``others``: ``(n,)`` int64, with how many other events an event was compared.
     """
@@ -36,7 +36,7 @@ def near(vectors: Fixed, ids: Hashes, offsets: Int64s, width: int) -> Near:
     ``(k + 1,)``; the window ``i`` is the rows from ``offsets[i]`` up to but without ``offsets[i + 1]``. A
     window with more than ``SAMPLE`` events is represented by the events with the least hashes.
 
-    >>> from dataflow.score.evidence.fixed import distances, to_fixed
+    >>> from dataflow.items.fixed import distances, to_fixed
     >>> vectors = to_fixed(np.array([[1, 0], [0, 1], [-1, 0]], np.float32))
     >>> found = near(vectors, np.arange(3, dtype=np.uint64), np.array([0, 3]), 2)
     >>> distances(found.squares).round(1).tolist(), found.others.tolist()

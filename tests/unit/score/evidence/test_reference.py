@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow.clock import NEVER
+from dataflow.items.fixed import LENGTH, squared
 from dataflow.score.evidence.beside import Values
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import LENGTH, squared
 from dataflow.score.evidence.reference import Reference
 from dataflow.score.evidence.surge import COUNTS, surge
 from tests.support.evidence import MINUTE, candidates, options, stream
