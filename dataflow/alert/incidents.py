@@ -97,6 +97,8 @@ class Incidents:
             incident
             for id, incident in alive.items()
             if before.get(id) != (incident.count, incident.peak, incident.state)
+            # Nothing was said yet of an incident that opened and merged in this window.
+            and (incident.state != "merged" or incident.sequence)
         ]
         return changed, int(is_new.sum()) - sum(id is not None for id in found[is_new])
 

@@ -55,6 +55,19 @@ class Settings(Group):
     def _profile_gives_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
         return with_profile(values)
 
+    @model_validator(mode="after")
+    def _alerts_can_be_decided(self) -> "Settings":
+        if not self.sink.alerts:
+            return self
+        if not self.score.reference:
+            raise ValueError("sink.alerts needs a reference: set score.reference = true")
+        if self.window.watermark == "key" and self.alert.per == "stream":
+            raise ValueError(
+                "sink.alerts: with window.watermark = key, the windows of two keys have no common order, so "
+                "keys cannot share a budget: set alert.per = key"
+            )
+        return self
+
 
 #: Stage -> the class of its group.
 STAGES: dict[str, type[Group]] = {
