@@ -13,6 +13,7 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "logs": {
         "source": {"mask": ("path", "uuid", "time", "hex", "ip", "number")},
         "score": {"evidence": "novelty", "novelty_neighbours": 20, "reference_least": 30},
+        "alert": {"radius": 0.8},
     },
 }
 
