@@ -36,7 +36,7 @@ class Score(Group):
     them.
     """
 
-    reference: bool = False
+    reference: bool = True
     """Whether events are also compared with a reference, a sample of the earlier events of their key. Scored
     rows then have ``novelty``, ``surge``, ``rarity``, ``p_value`` and ``anomaly``.
     """

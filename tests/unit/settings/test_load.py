@@ -47,13 +47,16 @@ def test_several_sinks_are_separated_by_blanks() -> None:
         ({"DRIFTLINE_WINDOW__LENGTH": "9e9d"}, "DRIFTLINE_WINDOW__LENGTH='9e9d': not a duration"),
         ({"DRIFTLINE_WINDOW__LENGTH": "9999999999d"}, "DRIFTLINE_WINDOW__LENGTH='9999999999d': too long"),
         ({"DRIFTLINE_WINDOW__SLIDE": "1h"}, "window.slide is longer than window.length"),
-        ({"DRIFTLINE_SCORE__EXPLAIN": "2"}, "score.explain needs a reference: set score.reference = true"),
+        (
+            {"DRIFTLINE_SCORE__REFERENCE": "false", "DRIFTLINE_SCORE__EXPLAIN": "2"},
+            "score.explain needs a reference: set score.reference = true",
+        ),
         (
             {"DRIFTLINE_SCORE__START": "warm", "DRIFTLINE_SCORE__KIND": "knn"},
             "score.start = warm needs clusters, which knn does not make: set score.kind = kmeans",
         ),
         (
-            {"DRIFTLINE_SCORE__PINNED": "a.jsonl"},
+            {"DRIFTLINE_SCORE__REFERENCE": "false", "DRIFTLINE_SCORE__PINNED": "a.jsonl"},
             "score.pinned needs a reference: set score.reference = true",
         ),
         ({"DRIFTLINE_SCORE__REFERENCE_LEAST": "3000"}, "score.reference_least is more than"),
