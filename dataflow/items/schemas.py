@@ -109,10 +109,10 @@ SCORED = pa.schema(
 #: events that were scored, in (0, 1].
 SAMPLE_SHARE = pa.field("sample_share", pa.float64(), nullable=False)
 
-#: Columns that ``SCORED`` has in addition if ``score.reference`` is set; null while the reference of the key
-#: has too few events. ``novelty``, ``surge``, ``rarity``: higher is rarer. ``p_value``: how often the chosen
-#: evidence (``score.evidence``) is as high, in [0, 1]. ``anomaly``: ``-log10`` of it, so that it can be
-#: compared between windows, keys and hours.
+#: Columns that ``SCORED`` has in addition unless ``score.reference`` is false; null while the reference of
+#: the key has too few events. ``novelty``, ``surge``, ``rarity``: higher is rarer. ``p_value``: how often the
+#: chosen evidence (``score.evidence``) is as high, in [0, 1]. ``anomaly``: ``-log10`` of it, so that it can
+#: be compared between windows, keys and hours.
 EVIDENCE = tuple(
     pa.field(name, pa.float64()) for name in ("novelty", "surge", "rarity", "p_value", "anomaly")
 )
