@@ -117,11 +117,12 @@ EVIDENCE = tuple(
     pa.field(name, pa.float64()) for name in ("novelty", "surge", "rarity", "p_value", "anomaly")
 )
 
-#: A column that ``SCORED`` has in addition if ``score.explain`` is set; null for events whose ``anomaly`` is
-#: lower, or not known. ``nearest``, ``nearest_ts``, ``similarity``: the most similar event of the reference,
-#: its time (null if it is pinned and has none), and the cosine of the two embeddings. ``new``: the words that
-#: it does not have; ``missing``: the words that only it has. ``seen``: how many events of the reference have
-#: the form of the event: the same masked text. ``sentence``: all this in words.
+#: A column that ``SCORED`` has in addition unless ``score.explain`` is empty or ``score.reference`` is false;
+#: null for events whose ``anomaly`` is lower, or not known. ``nearest``, ``nearest_ts``, ``similarity``: the
+#: most similar event of the reference, its time (null if it is pinned and has none), and the cosine of the
+#: two embeddings. ``new``: the words that it does not have; ``missing``: the words that only it has.
+#: ``seen``: how many events of the reference have the form of the event: the same masked text.
+#: ``sentence``: all this in words.
 EXPLANATION = pa.field(
     "explanation",
     pa.struct(

@@ -30,7 +30,7 @@ def write_lines(folder: Path) -> None:
 def embeddings(folder: Path) -> dict[str, list[float]]:
     """Text -> embedding of the scored rows, which have no column of the masked text."""
     scored: list[dict[str, Any]] = rows(folder / "out/scores.jsonl")
-    columns = {*SCORED.names, *(field.name for field in EVIDENCE), "embedding"}
+    columns = {*SCORED.names, *(field.name for field in EVIDENCE), "explanation", "embedding"}
     assert all(set(row) == columns for row in scored)
     return {row["text"]: row["embedding"] for row in scored}
 

@@ -37,7 +37,8 @@ def test_neither_processes_nor_restarts_change_the_evidence(tmp_path: Path) -> N
     once = environment(tmp_path, **SETTINGS)
     run(once)
     undisturbed = scored(tmp_path)
-    assert all(set(row) == {*SCORED.names, *(field.name for field in EVIDENCE)} for row in undisturbed)
+    columns = {*SCORED.names, *(field.name for field in EVIDENCE), "explanation"}
+    assert all(set(row) == columns for row in undisturbed)
     known = [row["anomaly"] for row in undisturbed if row["anomaly"] is not None]
     assert len(known) > len(undisturbed) / 4
     (tmp_path / "out/scores.jsonl").unlink()

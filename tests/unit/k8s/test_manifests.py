@@ -216,9 +216,8 @@ def test_shared_memory_lies_in_memory_and_fits_the_limit(objects: list[Object]) 
 
 
 def test_the_references_fit_the_memory_beside_windows(objects: list[Object]) -> None:
-    score = manifests.loaded(objects).score
     # What docs/guides/deployment.md says: of the references, the process and the cache; and some windows.
-    needed = 1.5 * score.reference_bytes * score.reference + 0.25e9 + 0.3e9 + 1e9
+    needed = 1.5 * manifests.loaded(objects).score.reference_bytes + 0.25e9 + 0.3e9 + 1e9
     limit = container(objects, "dataflow")["resources"]["limits"]["memory"]
     assert int(limit.removesuffix("Gi")) << 30 > needed
 

@@ -86,10 +86,11 @@ def test_the_settings_add_columns() -> None:
     ((_, batch),), *_ = scored([window(10, 20)], SETTINGS.model_copy(update=more))
     assert batch.rows.schema.names == [*SCORED.names, "sample_share", "embedding"]
     evidence = [field.name for field in EVIDENCE]
-    options = Score(kind="mean", explain=2)
-    ((_, batch),), *_ = scored([window(10, 20)], SETTINGS.model_copy(update={**more, "score": options}))
-    names = [*SCORED.names, "sample_share", *evidence, "explanation", "embedding"]
-    assert batch.rows.schema.names == names
+    for explain, explanation in ((3.0, ["explanation"]), (None, [])):
+        options = Score(kind="mean", explain=explain)
+        ((_, batch),), *_ = scored([window(10, 20)], SETTINGS.model_copy(update={**more, "score": options}))
+        names = [*SCORED.names, "sample_share", *evidence, *explanation, "embedding"]
+        assert batch.rows.schema.names == names
     assert batch.rows.schema.field("embedding").type.list_size == DIM
 
 

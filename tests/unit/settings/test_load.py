@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.errors import SettingsError
-from dataflow.settings import Settings, bytewax_run, duration, load
+from dataflow.settings import Score, Settings, bytewax_run, duration, load
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -30,6 +30,15 @@ def test_several_sinks_are_separated_by_blanks() -> None:
         "file:a.jsonl",
     )
     assert load({"DRIFTLINE_SINK__LATE": ""}).sink.late == ()
+
+
+def test_an_empty_text_leaves_explanations_out(tmp_path: Path) -> None:
+    config = tmp_path / "driftline.toml"
+    config.write_text('[score]\nexplain = ""\n')
+    assert load({"DRIFTLINE_CONFIG": str(config)}).score.explain is None
+    assert load({"DRIFTLINE_SCORE__EXPLAIN": "", "DRIFTLINE_SCORE__REFERENCE": "false"}).score.explain is None
+    assert load({"DRIFTLINE_SCORE__EXPLAIN": "0"}).score.explain == 0
+    assert load({"DRIFTLINE_SCORE__REFERENCE": "false"}).score == Score(reference=False)
 
 
 @pytest.mark.parametrize(
