@@ -108,8 +108,8 @@ def _extra(settings: Settings, dim: int) -> list[pa.Field]:
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if settings.score.reference:
         extra += EVIDENCE
-    if settings.score.explain is not None:
-        extra.append(EXPLANATION)
+        if settings.score.explain is not None:
+            extra.append(EXPLANATION)
     if settings.sink.embeddings:
         extra.append(embedding_field(dim))
     return extra

@@ -3,10 +3,14 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dataflow.settings.group import Group
 from dataflow.settings.values import Positive
+
+
+def _not_empty(value: object) -> object:
+    return None if value == "" else value
 
 
 class Score(Group):
@@ -36,7 +40,7 @@ class Score(Group):
     them.
     """
 
-    reference: bool = False
+    reference: bool = True
     """Whether events are also compared with a reference, a sample of the earlier events of their key. Scored
     rows then have ``novelty``, ``surge``, ``rarity``, ``p_value`` and ``anomaly``.
     """
@@ -92,9 +96,9 @@ class Score(Group):
     an event that is new to the reference often repeats itself.
     """
 
-    explain: Annotated[float, Field(ge=0)] | None = None
-    """Lowest ``anomaly``, 0 or more, of an event that gets an ``explanation``; needs ``reference``. Unset:
-    there are no explanations.
+    explain: Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_not_empty)] = 3.0
+    """Lowest ``anomaly``, 0 or more, of an event that gets an ``explanation``; needs ``reference``. ``0``
+    explains each event that has an ``anomaly``. Empty: there are no explanations.
     """
 
     @model_validator(mode="after")
@@ -109,7 +113,8 @@ class Score(Group):
     @model_validator(mode="after")
     def _needs_reference(self) -> "Score":
         for name in ("explain", "pinned"):
-            if getattr(self, name) is not None and not self.reference:
+            is_asked = name in self.model_fields_set and getattr(self, name) is not None
+            if is_asked and not self.reference:
                 raise ValueError(f"score.{name} needs a reference: set score.reference = true")
         return self
 

@@ -17,7 +17,6 @@ from tests.support.flows import environment, recovery, rows, run, write_stream
 from tests.support.recovery import other_flow
 
 SETTINGS = {
-    "DRIFTLINE_SCORE__REFERENCE": "true",
     "DRIFTLINE_SCORE__REFERENCE_LEAST": "20",
     "DRIFTLINE_SCORE__REFERENCE_ROWS": "100",
     "DRIFTLINE_SCORE__HALF_LIFE": "1h",

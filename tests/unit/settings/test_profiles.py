@@ -86,9 +86,9 @@ def test_a_profile_changes_its_settings_and_no_others(profile: str) -> None:
 
 
 def test_groups_that_code_gives_win_over_the_profile() -> None:
-    settings = Settings(profile="logs", source=Source(mask=()), score=Score(reference=True))
+    settings = Settings(profile="logs", source=Source(mask=()), score=Score(reference=False))
     assert settings.source.mask == ()
-    assert settings.score == Score(reference=True, **PROFILES["logs"]["score"])
+    assert settings.score == Score(reference=False, **PROFILES["logs"]["score"])
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,7 @@ def test_a_wrong_profile_of_a_file_is_one_line_that_names_it(tmp_path: Path, tex
 
 def test_a_recovery_store_refuses_the_values_of_another_profile() -> None:
     prose, logs = (
-        provenance.made_with(Settings(profile=profile, score=Score(reference=True)), dim=8, model="m 1")
-        for profile in ("prose", "logs")
+        provenance.made_with(Settings(profile=profile), dim=8, model="m 1") for profile in ("prose", "logs")
     )
     assert provenance.differences(prose, logs, provenance.FIXED) == [
         "source.mask=unset, and now it is hex ip number path time uuid",
