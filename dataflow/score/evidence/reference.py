@@ -5,10 +5,11 @@ import numpy as np
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.score.evidence.beside import Beside, Nearest, Values
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import LENGTH, Squares, distances, squared
+from dataflow.score.evidence.fixed import LENGTH, distances, squared
 from dataflow.score.evidence.members import Doubles, sampled
-from dataflow.score.evidence.near import BLOCK, FAR, Near, smallest
+from dataflow.score.evidence.near import BLOCK, FAR, smallest
 from dataflow.score.evidence.surge import COUNTS, surge
+from dataflow.score.evidence.within import row_counts, within
 
 
 class Reference:
@@ -137,16 +138,16 @@ class Reference:
             block = rows[at : at + BLOCK]
             events = self.events.take(block)
             # In its own time, the event met a reference without the events of its window.
-            apart = (members.ts < events.starts[:, None]) | (members.ts >= events.ends[:, None])
-            apart |= self.pinned is not None
+            inside = (members.ts >= events.starts[:, None]) & (members.ts < events.ends[:, None])
+            inside &= self.pinned is None
             squares = squared(events.vectors, members.vectors)
-            squares[~apart] = FAR
-            self._beside.rows[block] += sign * np.count_nonzero(apart, axis=1)
-            self._beside.within[block] += sign * _within(squares, events.near)
-            alike = (events.forms[:, None] == members.forms) & apart
-            self._beside.alike[block] += sign * np.count_nonzero(alike, axis=1)
+            np.copyto(squares, FAR, where=inside)
+            self._beside.rows[block] += sign * (len(members) - row_counts(inside))
+            self._beside.within[block] += sign * within(squares, events.near)
+            alike = (events.forms[:, None] == members.forms) & ~inside
+            self._beside.alike[block] += sign * row_counts(alike)
             if sign < 0:
-                lost[at : at + BLOCK] = ((squares <= self._beside.best[block, -1:]) & apart).any(axis=1)
+                lost[at : at + BLOCK] = ((squares <= self._beside.best[block, -1:]) & ~inside).any(axis=1)
             else:
                 merged = np.concatenate([self._beside.best[block], squares], axis=1)
                 self._beside.best[block] = smallest(merged, self._neighbours)
@@ -170,7 +171,7 @@ class Reference:
             squares = squared(part.vectors, members.vectors)
             best = smallest(squares, self._neighbours)
             beside.best[block, : best.shape[1]] = best
-            beside.within[block] = _within(squares, part.near)
+            beside.within[block] = within(squares, part.near)
         forms, counts = np.unique(members.forms, return_counts=True)
         place = np.minimum(forms.searchsorted(events.forms), len(forms) - 1)
         beside.alike[:] = np.where(forms[place] == events.forms, counts[place], 0)
@@ -211,13 +212,3 @@ class Reference:
 def near_width(neighbours: int) -> int:
     """How many near events of its window evidence needs of an event."""
     return max(COUNTS[-1], neighbours)
-
-
-def _within(squares: Squares, near: Near) -> Int64s:
-    """``(n, 4)``: how many of ``squares``, ``(n, m)``, are within the distances that surge looks at."""
-    radii = near.squares[:, np.array(COUNTS) - 1]
-    # Where the window has fewer events, there is no such distance.
-    radii = np.where(radii == FAR, -1, radii)
-    columns = [np.count_nonzero(squares <= radius[:, None], axis=1) for radius in radii.T]
-    counts: Int64s = np.stack(columns, axis=1)
-    return counts
