@@ -52,6 +52,7 @@ class References:
             rows=options.reference_rows,
             neighbours=options.novelty_neighbours,
             with_window=options.novelty_window,
+            columns=options.columns,
         )
 
     def enter(
