@@ -57,6 +57,15 @@ def test_several_sinks_are_separated_by_blanks() -> None:
             "score.pinned needs a reference: set score.reference = true",
         ),
         ({"DRIFTLINE_SCORE__REFERENCE_LEAST": "3000"}, "score.reference_least is more than"),
+        (
+            {"DRIFTLINE_SCORE__COLUMNS": "novelty rarity"},
+            "score.evidence = sum needs surge, which score.columns does not name: add surge to score.columns",
+        ),
+        (
+            {"DRIFTLINE_SCORE__COLUMNS": "surge", "DRIFTLINE_SCORE__EVIDENCE": "rarity"},
+            "score.evidence = rarity needs rarity, which score.columns does not name",
+        ),
+        ({"DRIFTLINE_SCORE__COLUMNS": "novelty surge kmeans"}, "DRIFTLINE_SCORE__COLUMNS"),
         ({"DRIFTLINE_SOURCE__TS_ZONE": "Mars/X"}, "DRIFTLINE_SOURCE__TS_ZONE='Mars/X': not a time zone"),
         ({"DRIFTLINE_SCORE__CLUSTERS": "many"}, "DRIFTLINE_SCORE__CLUSTERS='many'"),
         ({"DRIFTLINE_EMBED__KIND": "gpu"}, "DRIFTLINE_EMBED__KIND='gpu'"),
