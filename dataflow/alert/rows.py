@@ -51,9 +51,7 @@ def message(incident: Incident) -> str:
     what = "1 unusual event" if incident.count == 1 else f"{incident.count} unusual events"
     when = f"from {rfc3339(incident.first_ts, 's')} to {rfc3339(incident.last_ts, 's')}"
     if incident.state == "withdrawn":
-        return (
-            "withdrawn: late events changed the window, and its events are usual now"
-        )
+        return "withdrawn: late events changed the window, and its events are usual now"
     if incident.state == "merged":
         return f"merged into incident {incident.merged_into}: their events are alike"
     if incident.first_ts == incident.last_ts:

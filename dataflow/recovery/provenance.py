@@ -32,6 +32,8 @@ FIXED = (
     "score.reference_rows",
     "score.half_life",
     "score.novelty_neighbours",
+    "score.columns",
+    "score.novelty_window",
     "embedding.dim",
 )
 
@@ -112,7 +114,11 @@ def _reference(score: Score) -> dict[str, object]:
     if not score.reference:
         return {"score.reference": False}
     names = ("reference", "reference_rows", "half_life", "novelty_neighbours")
-    return {f"score.{name}": getattr(score, name) for name in names}
+    values: dict[str, object] = {f"score.{name}": getattr(score, name) for name in names}
+    if "surge" not in score.columns:
+        # Sampled events know what was near them in their windows only if it was needed then.
+        values |= {"score.columns": "without surge", "score.novelty_window": score.novelty_window}
+    return values
 
 
 def _mask(patterns: Sequence[str]) -> str:

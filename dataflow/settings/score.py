@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from dataflow.settings.group import Group
-from dataflow.settings.values import Positive
+from dataflow.settings.values import Columns, Positive
 
 
 def _not_empty(value: object) -> object:
@@ -48,6 +48,11 @@ class Score(Group):
     evidence: Literal["novelty", "surge", "rarity", "score", "sum"] = "sum"
     """What ``p_value`` and ``anomaly`` are made of: one of the columns, or ``sum``, which adds up novelty and
     surge.
+    """
+
+    columns: Columns = ("novelty", "surge", "rarity")
+    """Which of ``novelty``, ``surge`` and ``rarity`` are computed, separated by blanks. A column that is not
+    named is null and costs no time. In the recovery store it is fixed whether ``surge`` is named.
     """
 
     reference_rows: Annotated[int, Field(ge=100)] = 2000
@@ -116,6 +121,17 @@ class Score(Group):
             is_asked = name in self.model_fields_set and getattr(self, name) is not None
             if is_asked and not self.reference:
                 raise ValueError(f"score.{name} needs a reference: set score.reference = true")
+        return self
+
+    @model_validator(mode="after")
+    def _evidence_is_computed(self) -> "Score":
+        needed = {"sum": ("novelty", "surge"), "score": ()}.get(self.evidence, (self.evidence,))
+        missing = [name for name in needed if name not in self.columns]
+        if missing:
+            raise ValueError(
+                f"score.evidence = {self.evidence} needs {missing[0]}, which score.columns does not name: "
+                f"add {missing[0]} to score.columns, or choose another score.evidence"
+            )
         return self
 
     @model_validator(mode="after")

@@ -2,18 +2,21 @@
 
 import pickle
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from dataflow.items.arrays import Int64s
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
 from dataflow.score.evidence.candidates import make_candidates
 from dataflow.score.evidence.compare import Comparison
+from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.sample import Samples
@@ -119,6 +122,13 @@ class Group:
         self.samples = Samples(self._score, self._most_bytes, samples)
         self.comparison = self._open(comparison)
         self.shelves = {number: Shelf(shelf.snapshot()) for number, shelf in self.shelves.items()}
+
+    def sampled(self) -> dict[str, tuple[Features, Int64s]]:
+        """By key, the events that the step ``compare`` has, and when each of them is released."""
+        references = self.comparison._references
+        large = {key: reference.up_to(np.inf) for key, reference in references.large.items()}
+        small = deepcopy(references.small)
+        return large | small.pop(list(small))
 
     def held(self, name: str) -> list[Any]:
         """A column of the events on all shelves."""

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from dataflow.clock import micros
 from dataflow.items.arrays import Int64s
-from dataflow.items.fixed import to_fixed
+from dataflow.items.fixed import Fixed, to_fixed
 from dataflow.items.hashes import Hashes, hashes
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times, model_of, segments
@@ -16,7 +16,7 @@ from dataflow.items.schemas import embeddings
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import priorities
 from dataflow.score.evidence.messages import Candidates
-from dataflow.score.evidence.near import near
+from dataflow.score.evidence.near import FAR, Near, near
 from dataflow.score.evidence.reference import near_width
 from dataflow.settings import Score, Window
 
@@ -43,7 +43,7 @@ def make_candidates(
     vectors = to_fixed(embeddings(rows))
     events = Features(
         vectors=vectors,
-        near=near(vectors, ids, found.offsets, near_width(options.novelty_neighbours)),
+        near=_near(vectors, ids, found.offsets, options),
         forms=forms,
         alike=_alike(forms, found.offsets),
         sizes=np.repeat(sizes, sizes),
@@ -77,6 +77,13 @@ def no_candidates(emission: int, dim: int, options: Score) -> Candidates:
 def step(window: Window) -> timedelta:
     """The time from one window to the next; with sessions, the gap that ends one."""
     return {"sliding": window.slide, "tumbling": window.length, "session": window.gap}[window.kind]
+
+
+def _near(vectors: Fixed, ids: Hashes, offsets: Int64s, options: Score) -> Near:
+    width = near_width(options.novelty_neighbours)
+    if "surge" in options.columns or (options.novelty_window and "novelty" in options.columns):
+        return near(vectors, ids, offsets, width)
+    return Near(np.full((len(vectors), width), FAR, np.int32), np.zeros(len(vectors), np.int64))
 
 
 def _alike(forms: Hashes, offsets: Int64s) -> Int64s:

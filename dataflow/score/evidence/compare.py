@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dataflow.clock import NEVER
 from dataflow.errors import LostRowsError
-from dataflow.items.arrays import Int64s
+from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.marks import Marked
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.score.evidence.explain import column, explain
@@ -19,6 +19,7 @@ from dataflow.score.evidence.messages import Candidates, Placed, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.pool import Pool
 from dataflow.score.evidence.reference import Reference
+from dataflow.score.evidence.references import References
 from dataflow.settings import Score
 
 
@@ -43,11 +44,11 @@ class Comparison:
     ) -> None:
         state = state or {"model": None, "end": NEVER, "waiting": ()}
         self._options, self._quarantine_us = options, quarantine_us
-        self._pooled, self._pinned = pooled and pinned is None, pinned
-        self._pool = Pool(options.reference_rows, self._empty)
+        self._pooled = pooled and pinned is None
+        self._references = References(options, pinned)
+        self._pool = Pool(options.reference_rows, self._references)
         #: The latest end of a window, to which events of the pool are released.
         self._end: int = state["end"]
-        self._references: dict[str, Reference] = {}
         self._model: str | None = state["model"]
         #: After a restart, by key: the priorities of the events that wait, ascending, and until when they do.
         self._waiting: dict[str, tuple[Doubles, Int64s]] = {
@@ -65,8 +66,8 @@ class Comparison:
                 "the state has lost rows: a shelf of a reference did not come; restore a backup of the "
                 "recovery store, or start with an empty one; please report it"
             )
-        waiting = [(key, *reference.waiting()) for key, reference in self._references.items()]
-        packed = [(key, events.tobytes(), until.tobytes()) for key, events, until in waiting if len(events)]
+        waiting = self._references.waiting()
+        packed = [(key, events.tobytes(), until.tobytes()) for key, events, until in waiting]
         return {"model": self._model, "end": self._end, "waiting": packed}
 
     def take(self, message: Placed | Recalled) -> Iterator[Marked]:
@@ -79,7 +80,9 @@ class Comparison:
             placed = self._held.pop(0)
             if placed.candidates.keys:
                 yield self._compare(placed)
-            self._shrink(placed.caps)
+            if placed.caps:
+                self._references.shrink(placed.caps)
+                self._pool.forget()
 
     def _is_ready(self, placed: Placed) -> bool:
         if placed.recalled is None:
@@ -94,32 +97,34 @@ class Comparison:
 
     def _load(self, rows: pa.RecordBatch) -> None:
         events, keys = Features.of(rows), rows.column("key").dictionary_encode()
-        codes = keys.indices.to_numpy()
-        for code, key in enumerate(keys.dictionary.to_pylist()):
-            mine = events.take(codes == code)
-            released = np.zeros(len(mine), np.int64)
+        names, codes = keys.dictionary.to_pylist(), keys.indices.to_numpy()
+        order, released = np.argsort(codes, kind="stable"), np.zeros(len(rows), np.int64)
+        bounds = codes[order].searchsorted(np.arange(len(names) + 1)).tolist()
+        for key, first, last in zip(names, bounds, bounds[1:], strict=False):
             if key in self._waiting:
-                priority, until = self._waiting[key]
-                place = np.minimum(priority.searchsorted(mine.priority), len(priority) - 1)
-                released = np.where(priority[place] == mine.priority, until[place], 0)
-            self._reference(key, mine).enter(mine, released)
+                mine, (priority, until) = order[first:last], self._waiting[key]
+                of_mine = events.priority[mine]
+                place = np.minimum(priority.searchsorted(of_mine), len(priority) - 1)
+                released[mine] = np.where(priority[place] == of_mine, until[place], 0)
+        self._references.enter(names, bounds, order, events, released, self._model)
 
     def _compare(self, placed: Placed) -> Marked:
         candidates = placed.candidates
         if candidates.model != self._model:
             # Embeddings of two models cannot be compared.
-            self._model, self._references = candidates.model, {}
+            self._model = candidates.model
+            self._references.forget()
             self._pool.forget()
-        self._end = max(self._end, int(candidates.events.ends.max()))
-        found = _Found.nothing(len(candidates.events))
-        unknown: list[tuple[str, int, int]] = []
-        for key, first, last in candidates.segments():
-            which, end = slice(first, last), int(candidates.events.ends[first])
-            reference = self._reference(key, candidates.events)
-            if not self._judge(reference, candidates.events, which, end, found):
-                unknown.append((key, first, last))
-        if self._pooled and unknown:
-            self._borrow(candidates.events, unknown, found)
+        events = candidates.events
+        self._end = max(self._end, int(events.ends.max()))
+        found, is_unknown = _Found.nothing(len(events)), np.ones(len(candidates.keys), np.bool_)
+        for place, (key, first, last) in enumerate(candidates.segments()):
+            reference = self._references.of(key, self._model, events)
+            if reference is not None:
+                end = int(events.ends[first])
+                is_unknown[place] = not self._judge(reference, events, slice(first, last), end, found)
+        if self._pooled and is_unknown.any():
+            self._borrow(candidates, is_unknown, found)
         self._enter(placed, found.evidence)
         marked = _with_evidence(candidates, found.evidence)
         if self._options.explain is None:
@@ -144,51 +149,25 @@ class Comparison:
                     found.explanations[row] = explain(events.texts[row], nearest)
         return True
 
-    def _borrow(self, events: Features, unknown: list[tuple[str, int, int]], found: "_Found") -> None:
+    def _borrow(self, candidates: Candidates, is_unknown: Bools, found: "_Found") -> None:
         """Compare the events of keys whose references know too little with the pool."""
-        if len(self._references) == 1:
+        unknown = {key for key, is_so in zip(candidates.keys, is_unknown.tolist(), strict=True) if is_so}
+        if len(self._references) <= 1 and unknown >= self._references.large.keys():
             # The pool would be the reference of this key.
             return
-        rows = np.concatenate([np.arange(first, last) for _, first, last in unknown])
+        rows = np.flatnonzero(np.repeat(is_unknown, np.diff(candidates.offsets)))
+        pool = self._pool.reference(candidates.events)
         # All keys have the same window. But other keys had later ones, so events may have been released.
-        self._judge(self._pool.reference(self._references, events), events, rows, self._end, found)
+        self._judge(pool, candidates.events, rows, self._end, found)
 
     def _enter(self, placed: Placed, evidence: Evidence) -> None:
-        """Add the sampled events to the references of their keys."""
-        events = placed.candidates.events
-        released = np.where(evidence.suspect, events.ends + self._quarantine_us, 0)
-        for key, first, last in placed.candidates.segments():
-            which = first + np.flatnonzero(placed.sampled[first:last])
-            if len(which):
-                self._reference(key, events).enter(events.take(which), released[which])
-        self._pool.enter(events, placed.sampled, released)
-
-    def _shrink(self, caps: Mapping[str, float]) -> None:
-        for key, cap in caps.items():
-            events, released = self._references.pop(key).up_to(cap)
-            if len(events):
-                self._reference(key, events).enter(events, released)
-        if caps:
-            self._pool.forget()
-
-    def _reference(self, key: str, events: Features) -> Reference:
-        if key not in self._references:
-            self._references[key] = self._empty(events)
-        reference = self._references[key]
-        if self._pinned and self._model:
-            members = self._pinned.of(key, self._model)
-            if members is not None and members is not reference.pinned:
-                reference.pin(members)
-        return reference
-
-    def _empty(self, events: Features) -> Reference:
-        options = self._options
-        return Reference(
-            events.vectors.shape[1],
-            rows=options.reference_rows,
-            neighbours=options.novelty_neighbours,
-            with_window=options.novelty_window,
-        )
+        """Add the sampled events to the events of their keys."""
+        candidates = placed.candidates
+        released = np.where(evidence.suspect, candidates.events.ends + self._quarantine_us, 0)
+        rows = np.flatnonzero(placed.sampled)
+        bounds = rows.searchsorted(candidates.offsets).tolist()
+        self._references.enter(candidates.keys, bounds, rows, candidates.events, released, self._model)
+        self._pool.enter(candidates.events, placed.sampled, released)
 
 
 class _Found(NamedTuple):

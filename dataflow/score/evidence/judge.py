@@ -25,6 +25,8 @@ LEAST_EXCESS = {"novelty": 0.02, "surge": 0.25, "rarity": 0.25, "score": 0.02, "
 class Evidence:
     """The evidence of ``n`` events: ``(n,)`` float64 each; NaN where references know too little.
 
+    All values of a column that is not computed (``score.columns``) are NaN.
+
     ``novelty``, ``surge``, ``rarity``: see :class:`~dataflow.score.evidence.reference.Reference`.
     ``anomaly``: ``-log10`` of the p-value of the chosen evidence. ``suspect``: ``(n,)`` bool, which events
     have to wait before they can be members of the reference.
@@ -64,8 +66,9 @@ def judge(reference: Reference, events: Features, start: int, end: int, options:
     if len(usual) < least:
         unknown = Evidence.unknown(len(events))
         return replace(unknown, novelty=found.novelty, surge=found.surge, rarity=found.rarity)
-    suspect = found.novelty > np.quantile(usual.novelty, NOVELTY_QUANTILE)
-    suspect |= found.surge > SURGE
+    suspect = found.surge > SURGE
+    if "novelty" in options.columns:
+        suspect |= found.novelty > np.quantile(usual.novelty, NOVELTY_QUANTILE)
     anomaly = _log10(options.evidence, found, usual)
     return Evidence(found.novelty, found.surge, found.rarity, anomaly, suspect)
 

@@ -1,6 +1,5 @@
 """The nearest other events in the window of an event: what evidence needs of the window itself."""
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,8 @@ SAMPLE = 1000
 FAR = np.iinfo(np.int32).max
 #: How many rows are compared at a time: the distances stay in the cache of the processor.
 BLOCK = 512
+#: The windows that have the same number of events, and at most this many, are looked at together.
+_FEW = 16
 
 
 class Near(NamedTuple):
@@ -44,9 +45,11 @@ def near(vectors: Fixed, ids: Hashes, offsets: Int64s, width: int) -> Near:
     """
     squares = np.full((len(vectors), width), FAR, np.int32)
     others = np.zeros(len(vectors), np.int64)
-    for start, stop in itertools.pairwise(offsets.tolist()):
-        if stop - start == 1:
-            continue
+    sizes = np.diff(offsets)
+    for size in range(2, _FEW + 1):
+        _near_few(vectors, offsets[:-1][sizes == size], size, Near(squares, others))
+    for place in np.flatnonzero(sizes > _FEW):
+        start, stop = offsets[place : place + 2].tolist()
         chosen = np.arange(start, stop)
         if len(chosen) > SAMPLE:
             chosen = np.sort(chosen[np.argsort(ids[start:stop], kind="stable")[:SAMPLE]])
@@ -59,6 +62,17 @@ def near(vectors: Fixed, ids: Hashes, offsets: Int64s, width: int) -> Near:
             found[chosen[among] - at, among] = FAR
             squares[block, : len(chosen)] = smallest(found, width)
     return Near(squares, others)
+
+
+def _near_few(vectors: Fixed, starts: Int64s, size: int, found: Near) -> None:
+    """Fill in what is near the events of windows of ``size`` events. Each starts at a row of ``starts``."""
+    width = found.squares.shape[1]
+    for at in range(0, len(starts), BLOCK):
+        rows = starts[at : at + BLOCK, None] + np.arange(size)
+        squares = squared(vectors[rows], vectors[rows])
+        squares[:, np.arange(size), np.arange(size)] = FAR
+        found.squares[rows.reshape(-1), :size] = smallest(squares.reshape(-1, size), width)
+        found.others[rows] = size - 1
 
 
 def smallest(squares: Squares, width: int) -> Squares:

@@ -69,6 +69,15 @@ def test_an_empty_text_leaves_explanations_out(tmp_path: Path) -> None:
             "score.pinned needs a reference: set score.reference = true",
         ),
         ({"DRIFTLINE_SCORE__REFERENCE_LEAST": "3000"}, "score.reference_least is more than"),
+        (
+            {"DRIFTLINE_SCORE__COLUMNS": "novelty rarity"},
+            "score.evidence = sum needs surge, which score.columns does not name: add surge to score.columns",
+        ),
+        (
+            {"DRIFTLINE_SCORE__COLUMNS": "surge", "DRIFTLINE_SCORE__EVIDENCE": "rarity"},
+            "score.evidence = rarity needs rarity, which score.columns does not name",
+        ),
+        ({"DRIFTLINE_SCORE__COLUMNS": "novelty surge kmeans"}, "DRIFTLINE_SCORE__COLUMNS"),
         ({"DRIFTLINE_SOURCE__TS_ZONE": "Mars/X"}, "DRIFTLINE_SOURCE__TS_ZONE='Mars/X': not a time zone"),
         ({"DRIFTLINE_SCORE__CLUSTERS": "many"}, "DRIFTLINE_SCORE__CLUSTERS='many'"),
         ({"DRIFTLINE_EMBED__KIND": "gpu"}, "DRIFTLINE_EMBED__KIND='gpu'"),

@@ -100,7 +100,7 @@ def test_shelves_hold_the_sample_and_little_more(monkeypatch: pytest.MonkeyPatch
         ts = np.array([text.ts for text in mine])
         ids = hashes(pa.array([text.id for text in mine]))
         best = sampled(priorities(ids, ts, 2 * MINUTE), 100)
-        reference = group.comparison._references[key]
+        reference = group.comparison._references.large[key]
         reference.prepare(60 * MINUTE, 61 * MINUTE)
         assert sorted(reference.events.ts.tolist()) == sorted(ts[best].tolist())
 
