@@ -172,18 +172,16 @@ def _value(batch: pa.RecordBatch, name: str, text_type: pa.DataType) -> list[_Pi
         return [pa.array([orjson.dumps(row, option=_NUMPY) for row in vectors], text_type)]
     if name in _JSON_COLUMNS:
         return [_cast(column, text_type)]
-    if pa.types.is_nested(column.type):
+    if pa.types.is_nested(column.type) or (column.null_count and not pa.types.is_floating(column.type)):
         return [pa.array(map(_nested, column.to_pylist()), text_type)]
     if column.type == TIMESTAMP:
         return ['"', _times(column, text_type), 'Z"']
-    if column.type in (pa.string(), pa.large_string()):
-        if column.null_count:
-            return [pa.array(map(orjson.dumps, column.to_pylist()), text_type)]
+    if column.type in (pa.string(), pa.large_string()) and not column.null_count:
         return ['"', _escaped(_cast(column, text_type)), '"']
     return [_cast(_numbers(column), text_type)]
 
 
-def _nested(values: dict[str, Any] | list[Any] | None) -> bytes:
+def _nested(values: dict[str, Any] | list[Any] | str | None) -> bytes:
     # orjson would write times in a form of its own.
     return orjson.dumps(values, option=orjson.OPT_PASSTHROUGH_DATETIME, default=_time)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.fixed import LENGTH, Squares, distances, squared
-from dataflow.score.evidence.beside import Beside, Nearest, Values
+from dataflow.score.evidence.beside import Beside, Nearest, Values, compare
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import Doubles, sampled
 from dataflow.score.evidence.near import BLOCK, FAR, Near, smallest
