@@ -38,7 +38,11 @@ class Alerts:
         self._own_time = groups is None
         self._order = DecisionOrder(groups, state["order"])
         self._thresholds = Thresholds(
-            options, step_us=step_us(window), remember_us=rules.remember, state=state["thresholds"]
+            options,
+            per_key=is_per_key(options, window),
+            step_us=step_us(window),
+            remember_us=rules.remember,
+            state=state["thresholds"],
         )
         self._keys = {key: Incidents(key, rules, each) for key, each in state["keys"]}
         #: How many events did not alert because there was no room for a new incident.
@@ -141,6 +145,11 @@ class Alerts:
 
 def _by_opening(incident: Incident) -> tuple[int, str]:
     return incident.opened, incident.id
+
+
+def is_per_key(options: Alert, window: settings.Window) -> bool:
+    """Whether each key has a budget of its own."""
+    return options.per == "key" or window.watermark == "key"
 
 
 def step_us(window: settings.Window) -> int:

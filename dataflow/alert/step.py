@@ -8,7 +8,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from dataflow.alert import gauges
-from dataflow.alert.alerts import Alerts
+from dataflow.alert.alerts import Alerts, is_per_key
 from dataflow.alert.logics import AlertLogic, FromGroup
 from dataflow.items.judged import Judged, Passed
 from dataflow.items.marks import Marked
@@ -36,9 +36,10 @@ def alert(
     of_judged: KeyedStream[FromGroup] = op.map("of_judged", judged, lambda item: (item[0], item))
     of_passed: KeyedStream[FromGroup] = op.map("of_passed", passed, lambda item: (item[0], item))
     messages = op.merge("messages", of_judged, of_passed)
-    if options.per == "stream":
+    per_key = is_per_key(options, window)
+    if not per_key:
         messages = op.map("together", messages, lambda item: ("all", item[1]))
-    groups = window.key_groups if options.per == "stream" else 1
+    groups = 1 if per_key else window.key_groups
     make = partial(Alerts, options, window, groups if window.watermark == "stream" else None)
     alerts = op.stateful_batch("decide", messages, partial(AlertLogic, make, watch, stopping))
     return op.map_value("alerts", alerts, Marked)

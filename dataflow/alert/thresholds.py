@@ -54,16 +54,25 @@ class FixedLevel:
 
 
 class Thresholds:
-    """The thresholds of all keys. ``step_us``: the time from one window to the next. ``remember_us``: how
-    long after its end a window may be emitted again. ``state`` is what :meth:`snapshot` returned.
+    """The thresholds of all keys.
+
+    ``per_key``: whether each key has a budget of its own. ``step_us``: the time from one window to the next.
+    ``remember_us``: how long after its end a window may be emitted again. ``state`` is what :meth:`snapshot`
+    returned.
     """
 
     def __init__(
-        self, options: Alert, *, step_us: int, remember_us: int, state: Mapping[str, Any] | None = None
+        self,
+        options: Alert,
+        *,
+        per_key: bool,
+        step_us: int,
+        remember_us: int,
+        state: Mapping[str, Any] | None = None,
     ) -> None:
         self._options, self._step_us, self._remember_us = options, step_us, remember_us
         self._history_us = 12 * step_us if options.history is None else micros(options.history)
-        self._per_key = options.per == "key"
+        self._per_key = per_key
         levels = state["levels"] if state else ()
         self._levels: dict[str, Level] = {scope: self._new(each) for scope, each in levels}
         #: By scope: the ends of the last windows, ascending, with the threshold of each.

@@ -9,6 +9,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from dataflow.clock import Clock, micros
+from dataflow.items.judged import Judged
 from dataflow.items.marks import Marked
 from dataflow.items.rows import of_strings
 from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, embedding_field
@@ -17,6 +18,7 @@ from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker
 from dataflow.score.emission import Emissions, OneModel, Scored
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS, step
+from dataflow.score.evidence.compare import Compared
 from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.logics import ClustersLogic, CompareLogic, SampleLogic, ShelfLogic
@@ -34,6 +36,8 @@ class ScoreOut:
     scores: KeyedStream[Marked]
     #: A row for each window, schema ``WINDOW_SUMMARY``; with ``score.start = warm`` also ``CLUSTERS``.
     windows: KeyedStream[Marked]
+    #: What each emission of a key group is found to be, keyed by key group; nothing without a reference.
+    judged: KeyedStream[Judged]
     #: The events that could not be embedded again, schema ``DEAD_LETTER``.
     dead_letters: KeyedStream[Marked]
 
@@ -93,12 +97,20 @@ def score(
         scored = op.map_value("windows", up, watch.guard(unify_and_score))
     letters = op.flat_map("dead_letters", scored, lambda item: item[1].dead_letters)
     scores = op.flat_map_value("scores", scored, lambda item: item.scores)
+    compared = _compare(
+        op.flat_map_value("candidates", scored, lambda item: item.candidates),
+        settings,
+        one_model.pinned,
+        watch,
+    )
     if options.reference:
-        candidates = op.flat_map_value("candidates", scored, lambda item: item.candidates)
-        scores = _compare(candidates, settings, one_model.pinned, watch)
+        scores = op.flat_map_value(
+            "with_evidence", compared, lambda each: [each.scores] if each.scores else []
+        )
     return ScoreOut(
         op.flat_map_value("parts", scores, lambda scores: map(scores.with_rows, of_strings(scores.rows))),
         op.flat_map_value("summaries", scored, lambda item: item.windows),
+        op.map_value("judged", compared, lambda each: each.judged),
         op.key_on("keyed", letters, lambda _: "dead_letters"),
     )
 
@@ -117,7 +129,7 @@ def _extra(settings: Settings, dim: int) -> list[pa.Field]:
 
 def _compare(
     candidates: KeyedStream[Candidates], settings: Settings, pinned: Pinned | None, watch: Watch
-) -> KeyedStream[Marked]:
+) -> KeyedStream[Compared]:
     """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
     gauges.show()
     options = settings.score
@@ -132,7 +144,7 @@ def _compare(
     # Else the windows of two keys have no common order, and the pool would depend on the order of arrival.
     is_ordered = settings.window.kind != "session" and settings.window.watermark == "stream"
     pooled = options.pooled and is_ordered
-    compare = partial(CompareLogic, options, micros(quarantine), pooled, pinned, watch)
+    compare = partial(CompareLogic, options, settings.alert, micros(quarantine), pooled, pinned, watch)
     return op.stateful_batch("compare", to_compare, compare)
 
 

@@ -43,9 +43,9 @@ class Alert(Group):
     """Highest ``p_value`` of an event that alerts, between 0 and 1. Unset: the threshold follows ``budget``.
     """
 
-    per: Literal["stream", "key"] = "stream"
+    per: Literal["stream", "key"] | None = None
     """What has the budget: the whole ``stream``, so that keys share the budget by their traffic, or each
-    ``key``.
+    ``key``. Unset: the stream; with ``window.watermark = key``, each key.
     """
 
     history: NotNegative | None = None

@@ -57,14 +57,12 @@ class Settings(Group):
 
     @model_validator(mode="after")
     def _alerts_can_be_decided(self) -> "Settings":
-        if not self.sink.alerts:
-            return self
-        if not self.score.reference:
+        if self.sink.alerts and not self.score.reference:
             raise ValueError("sink.alerts needs a reference: set score.reference = true")
         if self.window.watermark == "key" and self.alert.per == "stream":
             raise ValueError(
-                "sink.alerts: with window.watermark = key, the windows of two keys have no common order, so "
-                "keys cannot share a budget: set alert.per = key"
+                "alert.per = stream: with window.watermark = key, the windows of two keys have no common "
+                "order, so keys cannot share a budget: set alert.per = key"
             )
         return self
 

@@ -151,9 +151,8 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
 
     def _send(self, outputs: list[Output]) -> list[Output]:
         """The outputs to send on."""
-        for output in outputs:
-            for late in output.late:
-                self._observe_late(late)
+        for late in (late for output in outputs for late in output.late):
+            self._observe_late(late)
         if self._recalls and (first := next((output for output in outputs if output.orders), None)):
             first.orders[:0], self._recalls = self._recalls, ()
         return [output for output in outputs if output.orders or output.late or output.passed]

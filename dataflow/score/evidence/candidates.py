@@ -13,6 +13,7 @@ from dataflow.items.hashes import Hashes, hashes
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times, model_of, segments
 from dataflow.items.schemas import embeddings
+from dataflow.items.windows import WholeWindows
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import priorities
 from dataflow.score.evidence.messages import Candidates
@@ -26,11 +27,11 @@ QUARANTINE_STEPS = 24
 
 
 def make_candidates(
-    emission: int, rows: pa.RecordBatch, scored: Marked, options: Score, window: Window
+    windows: WholeWindows, rows: pa.RecordBatch, scored: Marked, options: Score, window: Window
 ) -> Candidates:
     """The candidates of an emission.
 
-    ``rows``: the gathered rows of its windows, embedded by one version of one model. ``scored``: their
+    ``rows``: the gathered rows of ``windows``, embedded by one version of one model. ``scored``: their
     scores, in the same order.
     """
     found, ids, ts = segments(rows), hashes(rows.column("id")), event_times(rows)
@@ -55,14 +56,16 @@ def make_candidates(
         texts=rows.column("text").to_numpy(zero_copy_only=False),
     )
     last = ends if window.kind == "session" else starts + micros(step(window))
+    keys: list[str] = found.keys.to_pylist()
     return Candidates(
-        emission=emission,
+        emission=windows.emission,
         scored=scored,
         events=events,
-        keys=found.keys.to_pylist(),
+        keys=keys,
         offsets=found.offsets,
         # Events that come late, into a window that was emitted already, are not sampled.
         leaves=(ts < last) & (revision == 0),
+        late=np.array([windows.window(key).late for key in keys], np.bool_),
         model=model_of(rows),
     )
 
@@ -71,7 +74,7 @@ def no_candidates(emission: int, dim: int, options: Score) -> Candidates:
     """The candidates of an emission whose rows the model refuses."""
     events = Features.none(dim, near_width(options.novelty_neighbours))
     offsets, none = np.zeros(1, np.int64), np.zeros(0, np.bool_)
-    return Candidates(emission, Marked(pa.record_batch({})), events, [], offsets, none, None)
+    return Candidates(emission, Marked(pa.record_batch({})), events, [], offsets, none, none, None)
 
 
 def step(window: Window) -> timedelta:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from dataflow.clock import NEVER
 from dataflow.errors import LostRowsError
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.judged import Judged
 from dataflow.items.marks import Marked
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.score.evidence.explain import column, explain
@@ -20,14 +21,25 @@ from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.pool import Pool
 from dataflow.score.evidence.reference import Reference
 from dataflow.score.evidence.references import References
-from dataflow.settings import Score
+from dataflow.score.evidence.standing_out import highest, judged
+from dataflow.settings import Alert, Score
+
+
+class Compared(NamedTuple):
+    """What an emission is found to be.
+
+    ``scores``: its rows, with evidence; ``None``: it has none. ``judged``: which of them stand out.
+    """
+
+    scores: Marked | None
+    judged: Judged
 
 
 class Comparison:
     """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits. ``pooled``:
     whether a key without enough events is compared with the events of all keys; all keys must have the same
     windows. ``pinned``: the events that are members in place of sampled events, and then there is no pool;
-    ``None``: none are.
+    ``None``: none are. ``alert``: the settings of alerts.
 
     ``state`` is what :meth:`snapshot` returned. It says which events wait. The events themselves come from
     the shelves, and what was computed from them is computed again.
@@ -36,6 +48,7 @@ class Comparison:
     def __init__(
         self,
         options: Score,
+        alert: Alert,
         quarantine_us: int,
         *,
         pooled: bool,
@@ -43,7 +56,7 @@ class Comparison:
         state: Mapping[str, Any] | None = None,
     ) -> None:
         state = state or {"model": None, "end": NEVER, "waiting": ()}
-        self._options, self._quarantine_us = options, quarantine_us
+        self._options, self._alert, self._quarantine_us = options, alert, quarantine_us
         self._pooled = pooled and pinned is None
         self._references = References(options, pinned)
         self._pool = Pool(options.reference_rows, self._references)
@@ -70,8 +83,8 @@ class Comparison:
         packed = [(key, events.tobytes(), until.tobytes()) for key, events, until in waiting]
         return {"model": self._model, "end": self._end, "waiting": packed}
 
-    def take(self, message: Placed | Recalled) -> Iterator[Marked]:
-        """Process a message. Gives the rows of all emissions that can be compared now, with evidence."""
+    def take(self, message: Placed | Recalled) -> Iterator[Compared]:
+        """Process a message. Gives what all emissions are found to be that can be compared now."""
         if isinstance(message, Recalled):
             self._recalled[message.shelf] = message.rows
         else:
@@ -80,6 +93,9 @@ class Comparison:
             placed = self._held.pop(0)
             if placed.candidates.keys:
                 yield self._compare(placed)
+            else:
+                nothing = placed.candidates
+                yield Compared(None, judged(nothing, nothing.scored.rows, (), self._alert.least_anomaly))
             if placed.caps:
                 self._references.shrink(placed.caps)
                 self._pool.forget()
@@ -108,7 +124,7 @@ class Comparison:
                 released[mine] = np.where(priority[place] == of_mine, until[place], 0)
         self._references.enter(names, bounds, order, events, released, self._model)
 
-    def _compare(self, placed: Placed) -> Marked:
+    def _compare(self, placed: Placed) -> Compared:
         candidates = placed.candidates
         if candidates.model != self._model:
             # Embeddings of two models cannot be compared.
@@ -117,7 +133,7 @@ class Comparison:
             self._pool.forget()
         events = candidates.events
         self._end = max(self._end, int(events.ends.max()))
-        found, is_unknown = _Found.nothing(len(events)), np.ones(len(candidates.keys), np.bool_)
+        found, is_unknown = _Found.nothing(candidates), np.ones(len(candidates.keys), np.bool_)
         for place, (key, first, last) in enumerate(candidates.segments()):
             reference = self._references.of(key, self._model, events)
             if reference is not None:
@@ -127,10 +143,14 @@ class Comparison:
             self._borrow(candidates, is_unknown, found)
         self._enter(placed, found.evidence)
         marked = _with_evidence(candidates, found.evidence)
-        if self._options.explain is None:
-            return marked
-        at = marked.rows.schema.get_field_index(EXPLANATION.name)
-        return marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(found.explanations)))
+        if self._options.explain is not None:
+            wanted = found.evidence.anomaly >= self._options.explain
+            said = [each if is_so else None for each, is_so in zip(found.explanations, wanted, strict=True)]
+            at = marked.rows.schema.get_field_index(EXPLANATION.name)
+            marked = marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(said)))
+        return Compared(
+            marked, judged(candidates, marked.rows, found.explanations, self._alert.least_anomaly)
+        )
 
     def _judge(
         self, reference: Reference, events: Features, which: slice | Int64s, end: int, found: "_Found"
@@ -141,13 +161,20 @@ class Comparison:
         if evidence is None:
             return False
         found.evidence.put(which, evidence)
-        if self._options.explain is not None:
-            rows = np.flatnonzero(evidence.anomaly >= self._options.explain)
-            if len(rows):
-                every = np.arange(len(events))[which][rows].tolist()
-                for row, nearest in zip(every, reference.nearest(mine.take(rows)), strict=True):
-                    found.explanations[row] = explain(events.texts[row], nearest)
+        every = np.arange(len(events))[which]
+        rows = np.flatnonzero(self._to_explain(evidence.anomaly, found.keys[every]))
+        if len(rows):
+            for row, nearest in zip(every[rows].tolist(), reference.nearest(mine.take(rows)), strict=True):
+                found.explanations[row] = explain(events.texts[row], nearest)
         return True
+
+    def _to_explain(self, anomaly: Doubles, keys: Int64s) -> Bools:
+        """``(n,)``: the events that get an explanation. ``keys``: ``(n,)``, the number of the key of each."""
+        if self._options.explain is None:
+            wanted = np.zeros(len(anomaly), np.bool_)
+        else:
+            wanted = anomaly >= self._options.explain
+        return wanted | highest(anomaly, keys, self._alert.least_anomaly, self._alert.examples)
 
     def _borrow(self, candidates: Candidates, is_unknown: Bools, found: "_Found") -> None:
         """Compare the events of keys whose references know too little with the pool."""
@@ -171,14 +198,19 @@ class Comparison:
 
 
 class _Found(NamedTuple):
-    """What was found out about the ``n`` events of an emission; ``None``: an event has no explanation."""
+    """What was found out about the ``n`` events of an emission; ``None``: an event has no explanation.
+
+    ``keys``: ``(n,)`` int64, the number of the key of each.
+    """
 
     evidence: Evidence
     explanations: list[dict[str, object] | None]
+    keys: Int64s
 
     @staticmethod
-    def nothing(n: int) -> "_Found":
-        return _Found(Evidence.unknown(n), [None] * n)
+    def nothing(candidates: Candidates) -> "_Found":
+        n, sizes = len(candidates.events), np.diff(candidates.offsets)
+        return _Found(Evidence.unknown(n), [None] * n, np.repeat(np.arange(len(sizes)), sizes))
 
 
 def _with_evidence(candidates: Candidates, evidence: Evidence) -> Marked:

@@ -18,7 +18,9 @@ class Key:
     """A key whose windows are decided one after the other."""
 
     def __init__(self, rules: Rules = RULES) -> None:
-        self.incidents, self.suppressed, self.rows = Incidents("k", rules), 0, []
+        self.incidents, self.suppressed = Incidents("k", rules), 0
+        #: The incidents that the last window changed, and what they merged into.
+        self.rows: list[tuple[str, str | None]] = []
 
     def window(
         self, end: int, *events: Unusual, room: int = 1000, model: str = "m:1", at: int = 0
@@ -32,6 +34,8 @@ class Key:
         changed, suppressed = self.incidents.take(found, model, lambda: next(left, False))
         self.suppressed += suppressed
         self.rows = [(each.id, each.merged_into) for each in changed]
+        for incident in changed:
+            incident.sequence += 1
         return [(each.state, each.count) for each in [*closed, *changed]]
 
     @staticmethod
@@ -70,9 +74,9 @@ def test_an_event_in_two_windows_counts_once() -> None:
 def test_an_event_belongs_to_its_incident_even_if_another_is_nearer() -> None:
     key = Key()
     key.window(10, Unusual("a", 1, 3.0, 0.0))
-    first = key.rows
+    [(first, _)] = key.rows
     key.window(15, Unusual("a", 1, 3.0, 100.0), Unusual("b", 2, 3.0, 100.0))
-    assert [id for id, _ in key.rows] != first
+    assert [id for id, _ in key.rows] != [first]
     assert [each.count for each in key.incidents._incidents.values()] == [1, 1]
 
 

@@ -23,6 +23,7 @@ from tests.support.evidence import (
     embedded,
     options,
     scored,
+    whole,
 )
 
 COLUMNS = [field.name for field in EVIDENCE]
@@ -180,17 +181,20 @@ def test_a_large_window_takes_no_more_memory_than_the_documentation_says(
     group = Group(score)
     for minute in range(2):
         before = embedded(usual(minute), dim)
-        group.take(make_candidates(minute, before, scored(before, score), score, WINDOW))
+        group.take(
+            make_candidates(whole(before, emission=minute), before, scored(before, score), score, WINDOW)
+        )
     large = embedded(usual(2, rows), dim)
     of_large = scored(large, score)
     tracemalloc.start()
     try:
-        made = make_candidates(2, large, of_large, score, WINDOW)
+        made = make_candidates(whole(large, emission=2), large, of_large, score, WINDOW)
         for placed in group.samples.take(made)[0]:
             (found,) = group.comparison.take(placed)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(found) == rows
-    assert not found.rows.column("anomaly").null_count
+    assert found.scores
+    assert len(found.scores) == rows
+    assert not found.scores.rows.column("anomaly").null_count
     assert peak < rows * (2 * dim + 600)
