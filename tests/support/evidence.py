@@ -41,8 +41,8 @@ class Text(NamedTuple):
 
 
 def options(**fields: object) -> Score:
-    """Settings with a small reference."""
-    small = {"reference": True, "kind": "mean", "reference_rows": 100, "reference_least": 10}
+    """Settings with a small reference, and without explanations unless ``fields`` says so."""
+    small = {"explain": None, "kind": "mean", "reference_rows": 100, "reference_least": 10}
     return Score.model_validate(small | fields)
 
 
