@@ -87,7 +87,7 @@ class Beside:
 
 
 def compare(
-    events: Features, members: Features, neighbours: int, columns: Collection[str], *, is_apart: bool
+    events: Features, members: Features, *, neighbours: int, columns: Collection[str], is_apart: bool
 ) -> Beside:
     """What ``events`` are beside ``members``, at least one.
 

@@ -1,6 +1,7 @@
 """The reference of a key: earlier events, beside which an event is or is not unusual."""
 
 from collections.abc import Collection
+from functools import partial
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from dataflow.items.fixed import LENGTH, Squares, distances, squared
 from dataflow.score.evidence.beside import Beside, Nearest, Values, compare
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import Doubles, sampled
-from dataflow.score.evidence.near import BLOCK, FAR, Near, smallest
+from dataflow.score.evidence.near import BLOCK, FAR, smallest
 from dataflow.score.evidence.surge import COUNTS, surge
 
 
@@ -45,6 +46,7 @@ class Reference:
     ) -> None:
         self._rows, self._neighbours, self._with_window = rows, neighbours, with_window
         self._columns = columns
+        self._compare = partial(compare, neighbours=neighbours, columns=columns)
         self.events = Features.none(dim, near_width(neighbours))
         self.released: Int64s = np.empty(0, np.int64)
         #: The pinned events; ``None``: none are pinned.
@@ -191,24 +193,23 @@ class Reference:
                 )
         return found
 
-    def _compare(self, events: Features, members: Features, *, is_apart: bool) -> Beside:
-        return compare(events, members, self._neighbours, self._columns, is_apart=is_apart)
-
     def _values(self, events: Features, beside: Beside) -> Values:
         unknown = np.full(len(events), np.nan)
-        novelty = self._novelty(events.near, beside.best) if "novelty" in self._columns else unknown
+        near = [events.near.squares] if self._with_window else []
+        best = np.concatenate([beside.best, *near], axis=1)
+        novelty = _novelty(best, self._neighbours) if "novelty" in self._columns else unknown
         is_surge, is_rarity = "surge" in self._columns, "rarity" in self._columns
         of_surge = surge(events.near, beside.within, beside.rows) if is_surge else unknown
         share = (beside.alike + events.alike) / (beside.rows + events.sizes)
         return Values(novelty, of_surge, -np.log10(share) if is_rarity else unknown, events.scores)
 
-    def _novelty(self, near: Near, best: Squares) -> Doubles:
-        if self._with_window:
-            best = smallest(np.concatenate([best, near.squares], axis=1), self._neighbours)
-        is_there = best != FAR
-        total = np.where(is_there, distances(best), 0.0).sum(axis=1)
-        novelty: Doubles = total / np.maximum(np.count_nonzero(is_there, axis=1), 1)
-        return novelty
+
+def _novelty(squares: Squares, neighbours: int) -> Doubles:
+    best = smallest(squares, neighbours)
+    is_there = best != FAR
+    total = np.where(is_there, distances(best), 0.0).sum(axis=1)
+    novelty: Doubles = total / np.maximum(np.count_nonzero(is_there, axis=1), 1)
+    return novelty
 
 
 def near_width(neighbours: int) -> int:

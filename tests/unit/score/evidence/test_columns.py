@@ -109,7 +109,7 @@ def test_an_event_is_suspect_for_its_novelty_and_its_surge_where_they_are_known(
         (("rarity",), [(made_of, "near"), (beside, "squared")]),
         (("novelty", "surge"), [(beside, "_alike")]),
     ],
-    ids=str,
+    ids=["surge", "novelty", "novelty and surge", "rarity"],
 )
 def test_the_work_for_a_column_that_is_not_named_is_saved(
     columns: tuple[str, ...], saved: list[tuple[Any, str]], monkeypatch: pytest.MonkeyPatch
