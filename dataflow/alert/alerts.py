@@ -108,39 +108,36 @@ class Alerts:
         """Decide windows. The key with the most unusual event comes first: it has the first claim."""
         found = [each for due in dues for each in self._alerting(due)]
         found.sort(key=lambda each: (-each[1].anomaly.max(initial=0.0), each[0]))
-        for key, events, model, threshold in found:
+        for key, events, model in found:
             incidents = self._keys.setdefault(key, Incidents(key, self._rules))
             changed, suppressed = incidents.take(events, model, self._thresholds.may_open(key))
             self._suppressed += suppressed
             for incident in sorted(changed, key=_by_opening):
-                yield change(incident, at, threshold)
+                yield change(incident, at, events.threshold)
 
-    def _alerting(self, due: Due) -> Iterator[tuple[str, WindowEvents, str | None, float]]:
-        """The windows with events that alert, or alerted before: the key, the events, the model that embedded
-        them, and the threshold.
+    def _alerting(self, due: Due) -> Iterator[tuple[str, WindowEvents, str | None]]:
+        """The windows with events that may alert, or alerted before: the key, the events that stand out, the
+        model that embedded them.
         """
         judged = due.judged
         thresholds = np.full(len(judged.keys), np.inf)
         thresholds[due.which] = self._thresholds.at(due.at, [judged.keys[i] for i in due.which.tolist()])
         anomaly = judged.events.column("anomaly").to_numpy()
-        alerting = np.flatnonzero(anomaly >= thresholds[judged.windows])
-        windows = set(judged.windows[alerting].tolist())
-        if due.late:
-            windows.update(i for i in due.which.tolist() if self._knows(judged, i))
+        windows = set(judged.windows[anomaly >= thresholds[judged.windows]].tolist())
+        if self._keys:
+            windows.update(i for i in due.which.tolist() if judged.keys[i] in self._keys)
         for i in sorted(windows):
-            rows = alerting[judged.windows[alerting] == i]
+            rows = np.flatnonzero(judged.windows == i)
             events = WindowEvents.of(
                 due.at,
                 int(judged.starts[i]),
                 int(judged.ends[i]),
+                float(thresholds[i]),
+                int(judged.rows[i]),
                 judged.events.take(pa.array(rows)),
                 judged.vectors[rows],
             )
-            yield judged.keys[i], events, judged.model, float(thresholds[i])
-
-    def _knows(self, judged: Judged, i: int) -> bool:
-        incidents = self._keys.get(judged.keys[i])
-        return incidents is not None and incidents.knows((int(judged.starts[i]), int(judged.ends[i])))
+            yield judged.keys[i], events, judged.model
 
 
 def _by_opening(incident: Incident) -> tuple[int, str]:
@@ -167,5 +164,6 @@ def rules_of(options: Alert, window: settings.Window) -> Rules:
         close_after=6 * step if options.close_after is None else micros(options.close_after),
         cool_down=24 * step if options.cool_down is None else micros(options.cool_down),
         examples=options.examples,
+        least=options.least_anomaly,
         remember=overlap + micros(window.allowed_lateness),
     )

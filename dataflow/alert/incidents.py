@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import gammainc
 
 from dataflow.alert.incident import Incident
 from dataflow.alert.window_events import WindowEvents
@@ -18,7 +19,8 @@ Window = tuple[int, int]
 class Rules:
     """When events belong together. Durations are microseconds of event time.
 
-    ``radius``, ``close_after``, ``cool_down``, ``examples``: settings of ``alert``. ``remember``: how long
+    ``radius``, ``close_after``, ``cool_down``, ``examples``: settings of ``alert``. ``least``: the
+    ``anomaly`` of events that stand out. ``remember``: how long
     after its end a window may be emitted again, or another window with the same events may be emitted.
     """
 
@@ -26,6 +28,7 @@ class Rules:
     close_after: int
     cool_down: int
     examples: int
+    least: float
     remember: int
 
 
@@ -63,15 +66,11 @@ class Incidents:
         """Whether nothing has to be kept."""
         return not self._incidents and not self._verdicts
 
-    def knows(self, window: Window) -> bool:
-        """Whether events of this window alerted before."""
-        return window in self._verdicts
-
     def take(
         self, events: WindowEvents, model: str | None, may_open: Callable[[], bool]
     ) -> tuple[list[Incident], int]:
-        """Take all events of a window that alert. Events that alerted in it before, and do not any more, are
-        withdrawn. ``may_open`` is asked before each new incident.
+        """Take all events of a window that stand out. Events that alerted in it before, and do not any more,
+        are withdrawn. ``may_open`` is asked before each new incident.
 
         Returns the incidents that have changed, and how many events did not alert because there was no room
         for a new incident.
@@ -86,7 +85,9 @@ class Incidents:
         is_new = np.array([owner is None for owner in mine], np.bool_)
         found = np.full(len(events), None, dtype=object)
         found[:] = mine
-        self._join(events, np.flatnonzero(is_new), found, may_open)
+        opening = np.flatnonzero(is_new[: events.opening])
+        self._join(events, opening, found, may_open)
+        self._follow(events, events.opening + np.flatnonzero(is_new[events.opening :]), found)
         alive |= self._incidents
         verdict = {event: id for event, id in zip(events.hashes, found, strict=True) if id is not None}
         if verdict:
@@ -100,7 +101,7 @@ class Incidents:
             # Nothing was said yet of an incident that opened and merged in this window.
             and (incident.state != "merged" or incident.sequence)
         ]
-        return changed, int(is_new.sum()) - sum(id is not None for id in found[is_new])
+        return changed, sum(id is None for id in found[opening])
 
     def pass_time(self, at: int) -> list[Incident]:
         """Close incidents without events, and forget those that are over. Returns those that closed."""
@@ -151,6 +152,22 @@ class Incidents:
                 if incident.id in self._incidents:
                     to_compare += self._attract(incident, events, new, found)
             rest = rest[[found[row] is None for row in rest.tolist()]]
+
+    def _follow(self, events: WindowEvents, weak: Int64s, found: Any) -> None:
+        """Let the events at ``weak``, which open no incident, join those that they are near.
+
+        They join an incident with other events in this window. They also join if so many of them come
+        together that this is as unusual as an event that opens an incident: chance gives a window
+        ``size * 10 ** -least`` events that stand out, wherever they are.
+        """
+        for incident in list(self._incidents.values()):
+            near = weak[incident.is_near(events.vectors[weak], self._rules.radius)]
+            near = near[[found[row] is None for row in near.tolist()]]
+            if not len(near):
+                continue
+            chance = gammainc(len(near), events.size * 10.0**-self._rules.least)
+            if (found == incident.id).any() or chance <= 10.0**-events.threshold:
+                found[near] = incident.id
 
     def _attract(self, incident: Incident, events: WindowEvents, new: Int64s, found: Any) -> list[Incident]:
         """Take the events at ``new`` that are near an incident. Returns the incidents with new exemplars."""

@@ -1,4 +1,4 @@
-"""The events of one window of one key that alert."""
+"""The events of one window of one key that stand out."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,14 +19,18 @@ from dataflow.items.rows import event_times
 class WindowEvents:
     """``n`` events of the window ``[start, end)``, the highest ``anomaly`` first.
 
-    ``at``: when they are decided. ``hashes``: hashes of their ids. ``ts``: ``(n,)`` int64. ``anomaly``:
-    ``(n,)`` float64. ``vectors``: ``(n, dim)``. ``rows``: all their columns. Times are microseconds since the
-    Unix epoch, UTC.
+    ``at``: when they are decided. ``threshold``: the ``anomaly`` that opens an incident; ``opening``: how
+    many events reach that. ``size``: how many events the window has. ``hashes``: hashes of their ids. ``ts``:
+    ``(n,)`` int64. ``anomaly``: ``(n,)`` float64. ``vectors``: ``(n, dim)``. ``rows``: all their columns.
+    Times are microseconds since the Unix epoch, UTC.
     """
 
     at: int
     start: int
     end: int
+    threshold: float
+    opening: int
+    size: int
     hashes: list[int]
     ts: Int64s
     anomaly: npt.NDArray[np.float64]
@@ -34,15 +38,26 @@ class WindowEvents:
     rows: pa.RecordBatch
 
     @staticmethod
-    def of(at: int, start: int, end: int, rows: pa.RecordBatch, vectors: Fixed) -> "WindowEvents":
+    def of(
+        at: int, start: int, end: int, threshold: float, size: int, rows: pa.RecordBatch, vectors: Fixed
+    ) -> "WindowEvents":
         """The events of ``rows``: columns of ``SCORED``, ``EVIDENCE`` and ``EXPLANATION``. ``vectors``:
         ``(n, dim)``, in the same order.
         """
         ids, ts, anomaly = hashes(rows.column("id")), event_times(rows), rows.column("anomaly").to_numpy()
         order = np.lexsort((ids, ts, -anomaly))
-        sorted_rows = rows.take(pa.array(order))
         return WindowEvents(
-            at, start, end, ids[order].tolist(), ts[order], anomaly[order], vectors[order], sorted_rows
+            at=at,
+            start=start,
+            end=end,
+            threshold=threshold,
+            opening=int((anomaly >= threshold).sum()),
+            size=size,
+            hashes=ids[order].tolist(),
+            ts=ts[order],
+            anomaly=anomaly[order],
+            vectors=vectors[order],
+            rows=rows.take(pa.array(order)),
         )
 
     def __len__(self) -> int:

@@ -54,8 +54,8 @@ class Alert(Group):
     """
 
     least_anomaly: Annotated[float, Field(ge=0)] = 1.3
-    """Lowest ``anomaly``, 0 or more, of an event that alerts, even if the budget has room for more. 1.3 is a
-    ``p_value`` of 0.05.
+    """Lowest ``anomaly``, 0 or more, of an event that alerts, even if the budget has room for more, and of an
+    event that joins an incident. 1.3 is a ``p_value`` of 0.05.
     """
 
     radius: Annotated[float, Field(gt=0, le=2)] = 1.1

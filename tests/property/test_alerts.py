@@ -91,7 +91,7 @@ def test_each_alerting_event_is_in_one_incident(
     events: list[tuple[int, int, float, float, float]],
 ) -> None:
     """With ``alpha``, it is known which events alert: those that are unusual enough in any window."""
-    options = Alert(alpha=0.01, history=duration("0s"), radius=0.5)
+    options = Alert(alpha=0.01, least_anomaly=2.0, history=duration("0s"), radius=0.5)
     rows = last(run(options, [message for part in messages(events) for message in part]))
     alerting = [key for minute, key, *anomalies, _ in events if max(anomalies) >= 2.0]
     for key in range(KEYS):

@@ -11,7 +11,14 @@ from dataflow.alert.window_events import WindowEvents
 from tests.support.judged import MINUTE, Seen, Unusual, judged
 
 #: Two events are near if their angle is below 30 degrees.
-RULES = Rules(radius=0.52, close_after=30 * MINUTE, cool_down=60 * MINUTE, examples=3, remember=20 * MINUTE)
+RULES = Rules(
+    radius=0.52,
+    close_after=30 * MINUTE,
+    cool_down=60 * MINUTE,
+    examples=3,
+    least=1.0,
+    remember=20 * MINUTE,
+)
 
 
 class Key:
@@ -41,7 +48,8 @@ class Key:
     @staticmethod
     def of(end: int, events: Sequence[Unusual], at: int) -> WindowEvents:
         each = judged(0, {"k": Seen((end - 10) * MINUTE, end * MINUTE, events)})
-        return WindowEvents.of(at * MINUTE, (end - 10) * MINUTE, end * MINUTE, each.events, each.vectors)
+        start, rows, vectors = (end - 10) * MINUTE, each.events, each.vectors
+        return WindowEvents.of(at * MINUTE, start, end * MINUTE, 2.0, 100, rows, vectors)
 
 
 def near(n: int, angle: float = 0.0, first: int = 0, anomaly: float = 3.0) -> list[Unusual]:
@@ -132,6 +140,25 @@ def test_without_room_events_do_not_alert_but_may_join() -> None:
     assert key.window(15, *near(2), *near(1, 90, first=2, anomaly=4.0), room=1) == [("open", 1)]
     assert key.suppressed == 4
     assert key.window(20, *near(3, 90, first=2), room=0) == [("open", 3)]
+
+
+def test_events_below_the_threshold_join_what_goes_on() -> None:
+    key = Key()
+    assert key.window(10, *near(5, anomaly=1.5)) == []
+    assert key.window(15, *near(2), *near(3, first=2, anomaly=1.5), *near(2, 90, first=5, anomaly=1.5)) == [
+        ("open", 5)
+    ]
+    # By chance, ten of a hundred events stand out. Nine may be chance, thirty are not.
+    assert key.window(20, *near(9, first=10, anomaly=1.5)) == []
+    assert key.window(25, *near(30, first=20, anomaly=1.5)) == [("open", 35)]
+    assert key.suppressed == 0
+
+
+def test_many_events_below_the_threshold_open_an_incident_again() -> None:
+    key = Key()
+    key.window(10, *near(1))
+    assert key.window(60, *near(9, first=1, anomaly=1.5)) == [("closed", 1)]
+    assert key.window(65, *near(30, first=1, anomaly=1.5)) == [("reopened", 31)]
 
 
 def test_the_highest_anomaly_opens_and_names_the_incident() -> None:
