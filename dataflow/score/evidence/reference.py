@@ -15,7 +15,8 @@ class Reference:
     """A sample of the earlier events of a key, and what it says of the events of a window.
 
     - **novelty**: the mean distance to the nearest ``neighbours`` members of the reference, or of the
-      reference and the window together (``with_window``); in [0, 2].
+      reference and the window together (``with_window``); in [0, 2]. At most half of them, rounded up, are of
+      the window: events that are new together must not make each other usual.
     - **surge**: see :func:`~dataflow.score.evidence.surge.surge`.
     - **rarity**: ``-log10`` of the share of the event's form among the members and the window together; 0 or
       more.
@@ -198,7 +199,8 @@ class Reference:
     def _values(self, events: Features, beside: Beside) -> Values:
         best = beside.best
         if self._with_window:
-            best = smallest(np.concatenate([best, events.near.squares], axis=1), self._neighbours)
+            of_window = events.near.squares[:, : (self._neighbours + 1) // 2]
+            best = smallest(np.concatenate([best, of_window], axis=1), self._neighbours)
         is_there = best != FAR
         total = np.where(is_there, distances(best), 0.0).sum(axis=1)
         novelty = total / np.maximum(np.count_nonzero(is_there, axis=1), 1)
