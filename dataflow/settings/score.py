@@ -97,8 +97,8 @@ class Score(Group):
     """Number of nearest events to which ``novelty`` is the mean distance, at least 1."""
 
     novelty_window: bool = False
-    """Whether the nearest events of ``novelty`` may be in the window, too: for logs in short windows, where
-    an event that is new to the reference often repeats itself.
+    """Whether up to half of the nearest events of ``novelty``, rounded up, may be in the window: for logs,
+    where a usual event that the reference does not know yet often repeats itself at once.
     """
 
     explain: Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_not_empty)] = 3.0

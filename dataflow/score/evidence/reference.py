@@ -20,7 +20,8 @@ class Reference:
     The values, of which only those of ``columns`` are computed, and the others are NaN:
 
     - **novelty**: the mean distance to the nearest ``neighbours`` members of the reference, or of the
-      reference and the window together (``with_window``); in [0, 2].
+      reference and the window together (``with_window``); in [0, 2]. At most half of them, rounded up, are of
+      the window: events that are new together must not make each other usual.
     - **surge**: see :func:`~dataflow.score.evidence.surge.surge`.
     - **rarity**: ``-log10`` of the share of the event's form among the members and the window together; 0 or
       more.
@@ -195,7 +196,8 @@ class Reference:
 
     def _values(self, events: Features, beside: Beside) -> Values:
         unknown = np.full(len(events), np.nan)
-        near = [events.near.squares] if self._with_window else []
+        most = (self._neighbours + 1) // 2
+        near = [events.near.squares[:, :most]] if self._with_window else []
         best = np.concatenate([beside.best, *near], axis=1)
         novelty = _novelty(best, self._neighbours) if "novelty" in self._columns else unknown
         is_surge, is_rarity = "surge" in self._columns, "rarity" in self._columns
