@@ -97,20 +97,19 @@ def score(
         scored = op.map_value("windows", up, watch.guard(unify_and_score))
     letters = op.flat_map("dead_letters", scored, lambda item: item[1].dead_letters)
     scores = op.flat_map_value("scores", scored, lambda item: item.scores)
-    compared = _compare(
-        op.flat_map_value("candidates", scored, lambda item: item.candidates),
-        settings,
-        one_model.pinned,
-        watch,
-    )
     if options.reference:
+        candidates = op.flat_map_value("candidates", scored, lambda item: item.candidates)
+        compared = _compare(candidates, settings, one_model.pinned, watch)
         scores = op.flat_map_value(
             "with_evidence", compared, lambda each: [each.scores] if each.scores else []
         )
+        judged = op.map_value("judged", compared, lambda each: each.judged)
+    else:
+        judged = op.flat_map_value("judged", scored, lambda _: [])
     return ScoreOut(
         op.flat_map_value("parts", scores, lambda scores: map(scores.with_rows, of_strings(scores.rows))),
         op.flat_map_value("summaries", scored, lambda item: item.windows),
-        op.map_value("judged", compared, lambda each: each.judged),
+        judged,
         op.key_on("keyed", letters, lambda _: "dead_letters"),
     )
 
