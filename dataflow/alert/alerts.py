@@ -78,17 +78,16 @@ class Alerts:
 
     def _decide(self, dues: Sequence[Due]) -> Iterator[dict[str, Any]]:
         for at, together in itertools.groupby(dues, key=lambda due: due.at):
-            due = list(together)
-            yield from self._pass_time(at, self._keys_of(due) if self._own_time else list(self._keys))
-            for late, some in itertools.groupby(due, key=lambda due: due.late):
-                parts = list(some)
-                if not late:
-                    keys = self._keys_of(parts)
-                    rows = np.concatenate([due.judged.rows[due.which] for due in parts])
-                    self._thresholds.advance(at, keys, rows)
-                # Windows that are late come in the order in which they were emitted.
-                for alerting in [parts] if not late else [[due] for due in parts]:
-                    yield from self._alert(at, alerting)
+            parts = list(together)
+            yield from self._pass_time(at, self._keys_of(parts) if self._own_time else list(self._keys))
+            on_time = [due for due in parts if not due.late]
+            if on_time:
+                rows = np.concatenate([due.judged.rows[due.which] for due in on_time])
+                self._thresholds.advance(at, self._keys_of(on_time), rows)
+                yield from self._alert(at, on_time)
+            for due in parts:
+                if due.late:
+                    yield from self._alert(at, [due])
 
     @staticmethod
     def _keys_of(dues: Sequence[Due]) -> list[str]:
@@ -105,12 +104,16 @@ class Alerts:
                 del self._keys[key]
 
     def _alert(self, at: int, dues: Sequence[Due]) -> Iterator[dict[str, Any]]:
-        """Decide windows. The key with the most unusual event comes first: it has the first claim."""
+        """Decide windows, which are late or on time. The key with the most unusual event comes first: it has
+        the first claim. Late windows take nothing from the budget, because the order in which those of two
+        key groups come means nothing.
+        """
         found = [each for due in dues for each in self._alerting(due)]
         found.sort(key=lambda each: (-each[1].anomaly.max(initial=0.0), each[0]))
         for key, events, model in found:
             incidents = self._keys.setdefault(key, Incidents(key, self._rules))
-            changed, suppressed = incidents.take(events, model, self._thresholds.may_open(key))
+            may_open = _always if dues[0].late else self._thresholds.may_open(key)
+            changed, suppressed = incidents.take(events, model, may_open)
             self._suppressed += suppressed
             for incident in sorted(changed, key=_by_opening):
                 yield change(incident, at, events.threshold)
@@ -121,7 +124,9 @@ class Alerts:
         """
         judged = due.judged
         thresholds = np.full(len(judged.keys), np.inf)
-        thresholds[due.which] = self._thresholds.at(due.at, [judged.keys[i] for i in due.which.tolist()])
+        # A window that is late has the threshold of its time.
+        end, keys = int(judged.ends[due.which[0]]), self._keys_of([due])
+        thresholds[due.which] = self._thresholds.at(end, keys)
         anomaly = judged.events.column("anomaly").to_numpy()
         windows = set(judged.windows[anomaly >= thresholds[judged.windows]].tolist())
         if self._keys:
@@ -138,6 +143,10 @@ class Alerts:
                 judged.vectors[rows],
             )
             yield judged.keys[i], events, judged.model
+
+
+def _always() -> bool:
+    return True
 
 
 def _by_opening(incident: Incident) -> tuple[int, str]:
