@@ -12,6 +12,7 @@ from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
+from dataflow.score.evidence.again import EmbedAgain, never
 from dataflow.score.evidence.candidates import make_candidates
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
@@ -83,7 +84,9 @@ class Group:
         quarantine_us: int = 3 * MINUTE,
         most_bytes: int = 10**9,
         pinned: Pinned | None = None,
+        embed: EmbedAgain = never,
     ) -> None:
+        self._embed = embed
         self._score, self._quarantine_us, self._most_bytes = score, quarantine_us, most_bytes
         self.pinned = pinned
         self.samples, self.comparison = Samples(score, most_bytes), self._open(None)
@@ -106,11 +109,11 @@ class Group:
         for order in orders:
             match order:
                 case Recall():
-                    yield Recalled(order.shelf, list(self.shelves[order.shelf].rows))
+                    yield Recalled(order.shelf, order.emission, list(self.shelves[order.shelf].rows))
                 case Drop():
                     del self.shelves[order.shelf]
                 case _:
-                    self.shelves.setdefault(order.shelf, Shelf()).apply(order)
+                    self.shelves.setdefault(order.shelf, Shelf(self._embed)).apply(order)
 
     def crash(self) -> None:
         samples, comparison = pickle.loads(
@@ -118,7 +121,9 @@ class Group:
         )
         self.samples = Samples(self._score, self._most_bytes, samples)
         self.comparison = self._open(comparison)
-        self.shelves = {number: Shelf(shelf.snapshot()) for number, shelf in self.shelves.items()}
+        self.shelves = {
+            number: Shelf(self._embed, shelf.snapshot()) for number, shelf in self.shelves.items()
+        }
 
     def held(self, name: str) -> list[Any]:
         """A column of the events on all shelves."""

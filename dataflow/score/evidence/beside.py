@@ -14,7 +14,9 @@ from dataflow.score.evidence.surge import COUNTS
 
 @dataclass(frozen=True)
 class Values:
-    """The evidence of ``n`` events: ``(n,)`` float64 each, finite; higher is rarer (``Reference``)."""
+    """The evidence of ``n`` events: ``(n,)`` float64 each; higher is rarer (``Reference``). All are finite,
+    except that values of sampled events are NaN where it is not known what is near them (``again``).
+    """
 
     novelty: Doubles
     surge: Doubles
@@ -23,6 +25,12 @@ class Values:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def known(self, kind: str) -> "Values":
+        """The events whose evidence ``kind`` (``score.evidence``) is known."""
+        names = ("novelty", "surge") if kind == "sum" else (kind,)
+        which = ~np.any([np.isnan(getattr(self, name)) for name in names], axis=0)
+        return Values(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 class Nearest(NamedTuple):

@@ -14,10 +14,10 @@ from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.score.evidence.explain import column, explain
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.judge import Evidence, judge
-from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.messages import Candidates, Placed, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.pool import Pool
+from dataflow.score.evidence.recalls import Recalls
 from dataflow.score.evidence.reference import Reference
 from dataflow.settings import Score
 
@@ -41,7 +41,7 @@ class Comparison:
         pinned: Pinned | None = None,
         state: Mapping[str, Any] | None = None,
     ) -> None:
-        state = state or {"model": None, "end": NEVER, "waiting": ()}
+        state = state or {"model": None, "end": NEVER, "recalls": None}
         self._options, self._quarantine_us = options, quarantine_us
         self._pooled, self._pinned = pooled and pinned is None, pinned
         self._pool = Pool(options.reference_rows, self._empty)
@@ -49,67 +49,62 @@ class Comparison:
         self._end: int = state["end"]
         self._references: dict[str, Reference] = {}
         self._model: str | None = state["model"]
-        #: After a restart, by key: the priorities of the events that wait, ascending, and until when they do.
-        self._waiting: dict[str, tuple[Doubles, Int64s]] = {
-            key: (np.frombuffer(priority), np.frombuffer(released, np.int64))
-            for key, priority, released in state["waiting"]
-        }
         #: Messages that wait for shelves, and the shelves that came.
         self._held: list[Placed] = []
-        self._recalled: dict[int, list[pa.RecordBatch]] = {}
+        self._recalls = Recalls(options, state["recalls"])
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data. Raises ``LostRowsError`` if a shelf did not come."""
-        if self._held or self._recalled:
+        if self._held or self._recalls:
             raise LostRowsError(
                 "the state has lost rows: a shelf of a reference did not come; restore a backup of the "
                 "recovery store, or start with an empty one; please report it"
             )
-        waiting = [(key, *reference.waiting()) for key, reference in self._references.items()]
-        packed = [(key, events.tobytes(), until.tobytes()) for key, events, until in waiting if len(events)]
-        return {"model": self._model, "end": self._end, "waiting": packed}
+        return {
+            "model": self._model,
+            "end": self._end,
+            "recalls": self._recalls.snapshot(self._references),
+        }
 
     def take(self, message: Placed | Recalled) -> Iterator[Marked]:
         """Process a message. Gives the rows of all emissions that can be compared now, with evidence."""
         if isinstance(message, Recalled):
-            self._recalled[message.shelf] = message.rows
+            self._recalls.add(message)
         else:
             self._held.append(message)
         while self._held and self._is_ready(self._held[0]):
             placed = self._held.pop(0)
             if placed.candidates.keys:
-                yield self._compare(placed)
-            self._shrink(placed.caps)
+                yield self._put_away(placed) if placed.away else self._compare(placed)
+            if not placed.away:
+                self._shrink(placed.caps)
 
     def _is_ready(self, placed: Placed) -> bool:
-        if placed.recalled is None:
+        model, emission = placed.candidates.model or self._model, placed.candidates.emission
+        if placed.recalled is None or model is None:
             return True
-        if not set(placed.recalled) <= set(self._recalled):
+        if not self._recalls.have(emission, placed.recalled):
             return False
-        for _, rows in sorted(self._recalled.items()):
-            for batch in rows:
-                self._load(batch)
-        self._recalled, self._waiting = {}, {}
+        self._forget(model)
+        for key, events, released in self._recalls.take(emission, model):
+            self._reference(key, events).enter(events, released)
         return True
 
-    def _load(self, rows: pa.RecordBatch) -> None:
-        events, keys = Features.of(rows), rows.column("key").dictionary_encode()
-        codes = keys.indices.to_numpy()
-        for code, key in enumerate(keys.dictionary.to_pylist()):
-            mine = events.take(codes == code)
-            released = np.zeros(len(mine), np.int64)
-            if key in self._waiting:
-                priority, until = self._waiting[key]
-                place = np.minimum(priority.searchsorted(mine.priority), len(priority) - 1)
-                released = np.where(priority[place] == mine.priority, until[place], 0)
-            self._reference(key, mine).enter(mine, released)
+    def _forget(self, model: str | None) -> None:
+        """Forget the references. If events of them wait, this is known when the shelves come."""
+        self._recalls.note(self._references)
+        self._model, self._references = model, {}
+        self._pool.forget()
+
+    def _put_away(self, placed: Placed) -> Marked:
+        """Compare nothing. The shelves have all sampled events, those of this emission too."""
+        candidates = placed.candidates
+        self._forget(candidates.model)
+        self._end = max(self._end, int(candidates.events.ends.max()))
+        return _with_evidence(candidates, Evidence.unknown(len(candidates.events)))
 
     def _compare(self, placed: Placed) -> Marked:
         candidates = placed.candidates
-        if candidates.model != self._model:
-            # Embeddings of two models cannot be compared.
-            self._model, self._references = candidates.model, {}
-            self._pool.forget()
         self._end = max(self._end, int(candidates.events.ends.max()))
         found = _Found.nothing(len(candidates.events))
         unknown: list[tuple[str, int, int]] = []

@@ -3,6 +3,7 @@
 import numpy as np
 
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.score.evidence.again import UNKNOWN
 from dataflow.score.evidence.beside import Beside, Nearest, Values
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.fixed import LENGTH, Squares, distances, squared
@@ -203,9 +204,12 @@ class Reference:
         total = np.where(is_there, distances(best), 0.0).sum(axis=1)
         novelty = total / np.maximum(np.count_nonzero(is_there, axis=1), 1)
         share = (beside.alike + events.alike) / (beside.rows + events.sizes)
-        return Values(
-            novelty, surge(events.near, beside.within, beside.rows), -np.log10(share), events.scores
-        )
+        surges, is_unknown = surge(events.near, beside.within, beside.rows), events.near.others == UNKNOWN
+        if is_unknown.any():
+            surges[is_unknown] = np.nan
+            if self._with_window:
+                novelty[is_unknown] = np.nan
+        return Values(novelty, surges, -np.log10(share), events.scores)
 
 
 def near_width(neighbours: int) -> int:
