@@ -129,7 +129,10 @@ class Recalls:
 
     def _with_near(self, events: Features, rows: Int64s, known: _Known) -> Features:
         squares, others = events.near.squares.copy(), events.near.others.copy()
-        place = known.priority.searchsorted(events.priority[rows])
+        place = np.minimum(known.priority.searchsorted(events.priority[rows]), len(known.priority) - 1)
+        # A shelf may hold events that have left the sample.
+        is_there = known.priority[place] == events.priority[rows]
+        rows, place = rows[is_there], place[is_there]
         squares[rows[:, None], self._columns] = known.squares[place]
         others[rows] = known.others[place]
         return replace(events, near=Near(squares, others))
