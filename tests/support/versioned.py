@@ -1,4 +1,4 @@
-"""``python -m bytewax.run tests.support.versioned:flow``: the flow of the environment. Its model has versions.
+"""``python -m bytewax.run tests.support.versioned:flow``: the flow with several versions of a model.
 
 ``VERSIONS`` is the version, or two versions: then the model changes after ``CHANGE_TEXTS`` texts.
 """
