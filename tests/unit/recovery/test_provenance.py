@@ -57,7 +57,7 @@ def test_a_limit_or_a_lateness_may_have_another_value_if_there_was_one(
 
 def test_state_that_was_kept_by_key_and_not_by_key_group_is_refused() -> None:
     now = made_with(Settings(), dim=8, model="m")
-    assert now["format"] == "5"
+    assert now["format"] == "6"
     assert differences({**now, "format": "2"}, now, FIXED) == ["format=2, and now it is 5"]
     assert differences({**now, "window.key_groups": "32"}, now, FIXED) == [
         "window.key_groups=32, and now it is 8"
