@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -46,6 +46,7 @@ INTERVALS_S = (0.0, 0.1, 0.3, 1.0)
 @dataclass(frozen=True)
 class Stream:
     """Each file has events of all ``keys`` (0: the default key). ``stragglers`` is the share of late events.
+    ``reference``: as ``score.reference``.
 
     A stream with stragglers has one file: the order in which files are read decides which windows late events
     miss.
@@ -56,6 +57,7 @@ class Stream:
     keys: int
     stragglers: float
     window: dict[str, str]
+    reference: bool = False
 
 
 def _window(kind: str, **settings: str) -> dict[str, str]:
@@ -160,6 +162,7 @@ def environment(stream: Stream, folder: Path, out: Path) -> dict[str, str]:
         "EMBED__KIND": "null",
         "EMBED__DIM": "16",
         "SCORE__KIND": "mean",
+        "SCORE__REFERENCE": str(stream.reference),
         "WINDOW__DELAY": "20s",
         **{f"WINDOW__{name}": value for name, value in stream.window.items()},
         "SINK__SCORES": f"file:{out}/scores.jsonl",
@@ -202,6 +205,7 @@ def main() -> int:
         help="of each start, one of these (default: 1)",
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="no kills after this long")
+    parser.add_argument("--reference", action="store_true", help="compare events with a reference, too")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = random.Random(options.seed)
@@ -211,7 +215,7 @@ def main() -> int:
         left = options.kills - sum(v.kills for v in results)
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
             result = chaos(
-                stream,
+                replace(stream, reference=options.reference),
                 Path(folder),
                 kills=-(-left // (len(STREAMS) - number + 1)),
                 processes=options.processes,

@@ -2,7 +2,7 @@
 
 ::
 
-    source -> decode -> embed -> window -> score -> sink        side streams: late, dead_letters
+    source -> decode -> embed -> window -> score -> alert -> sink        side streams: late, dead_letters
 
 The step ids in :func:`build` are part of the recovery format: a renamed step starts without state, and a
 renamed flow reads the source from its start.
@@ -24,6 +24,7 @@ from bytewax.outputs import Sink
 
 from dataflow import sink as sinks
 from dataflow import startup
+from dataflow.alert.step import alert
 from dataflow.clock import Clock, utc_now
 from dataflow.decode.batch import check_format
 from dataflow.decode.step import decode
@@ -133,7 +134,10 @@ def build(
     windows = gather_windows("window", embedded.events, settings.window, clock, partitions, watch, stopping)
     scored = score("score", windows.whole, scorer, settings, one_model, clock, watch)
     dead = op.merge("dead_letters", decoded.dead_letters, embedded.dead_letters, scored.dead_letters)
-    streams: dict[sinks.Stream, Any] = {
+    streams: dict[sinks.Stream, Any] = {}
+    if settings.score.reference:
+        streams["alerts"] = alert("alert", scored.judged, windows.passed, settings, watch, stopping)
+    streams |= {
         "scores": scored.scores,
         "late": windows.late,
         "dead_letters": dead,

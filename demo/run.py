@@ -108,7 +108,6 @@ def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, st
         "DRIFTLINE_WINDOW__LENGTH": "10m",
         "DRIFTLINE_WINDOW__SLIDE": "5m",
         "DRIFTLINE_WINDOW__DELAY": "5m",
-        "DRIFTLINE_SCORE__REFERENCE": "true",
         "DRIFTLINE_SCORE__EXPLAIN": "2",
         # Unset, a suspect event waits for two hours, which is half of the stream.
         "DRIFTLINE_SCORE__QUARANTINE": "30m",

@@ -92,7 +92,9 @@ def through_triton(server: Sidecar, texts: list[str]) -> Callable[[], object]:
 
 
 class WholeFlow:
-    """The dataflow from file to file in this process, with the k-means scorer and without the cache."""
+    """The dataflow from file to file in this process, with the k-means scorer, without a reference and
+    without the cache.
+    """
 
     def __init__(self, server: Sidecar, texts: list[str]) -> None:
         self._server, self._folder = server, tempfile.TemporaryDirectory()
@@ -116,6 +118,7 @@ class WholeFlow:
         whole = settings.Settings(
             source=settings.Source(uri=f"file:{self._source}", id_field="id"),
             embed=settings.Embed(url=self._server.url, repository=self._server.repository, cache_rows=0),
+            score=settings.Score(reference=False),
             sink=settings.Sink(scores=(scores,)),
         )
         run_main(

@@ -19,7 +19,7 @@ PINNED = pa.schema(
 def pinned_schema(dim: int) -> pa.Schema:
     """``PINNED`` with ``embedding``, ``model`` and ``model_version``: the columns of a saved reference.
 
-    The embeddings are unit vectors of :func:`dataflow.score.evidence.fixed.to_unit`.
+    The embeddings are unit vectors of :func:`dataflow.items.fixed.to_unit`.
     """
     names = ("embedding", "model", "model_version")
     return pa.schema([*PINNED, *(embedded_schema(dim).field(name) for name in names)])

@@ -109,19 +109,20 @@ SCORED = pa.schema(
 #: events that were scored, in (0, 1].
 SAMPLE_SHARE = pa.field("sample_share", pa.float64(), nullable=False)
 
-#: Columns that ``SCORED`` has in addition if ``score.reference`` is set; null while the reference of the key
-#: has too few events. ``novelty``, ``surge``, ``rarity``: higher is rarer. ``p_value``: how often the chosen
-#: evidence (``score.evidence``) is as high, in [0, 1]. ``anomaly``: ``-log10`` of it, so that it can be
-#: compared between windows, keys and hours.
+#: Columns that ``SCORED`` has in addition unless ``score.reference`` is false; null while the reference of
+#: the key has too few events. ``novelty``, ``surge``, ``rarity``: higher is rarer. ``p_value``: how often the
+#: chosen evidence (``score.evidence``) is as high, in [0, 1]. ``anomaly``: ``-log10`` of it, so that it can
+#: be compared between windows, keys and hours.
 EVIDENCE = tuple(
     pa.field(name, pa.float64()) for name in ("novelty", "surge", "rarity", "p_value", "anomaly")
 )
 
-#: A column that ``SCORED`` has in addition if ``score.explain`` is set; null for events whose ``anomaly`` is
-#: lower, or not known. ``nearest``, ``nearest_ts``, ``similarity``: the most similar event of the reference,
-#: its time (null if it is pinned and has none), and the cosine of the two embeddings. ``new``: the words that
-#: it does not have; ``missing``: the words that only it has. ``seen``: how many events of the reference have
-#: the form of the event: the same masked text. ``sentence``: all this in words.
+#: A column that ``SCORED`` has in addition unless ``score.explain`` is empty or ``score.reference`` is false;
+#: null for events whose ``anomaly`` is lower, or not known. ``nearest``, ``nearest_ts``, ``similarity``: the
+#: most similar event of the reference, its time (null if it is pinned and has none), and the cosine of the
+#: two embeddings. ``new``: the words that it does not have; ``missing``: the words that only it has.
+#: ``seen``: how many events of the reference have the form of the event: the same masked text.
+#: ``sentence``: all this in words.
 EXPLANATION = pa.field(
     "explanation",
     pa.struct(

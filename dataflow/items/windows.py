@@ -25,11 +25,13 @@ class KeyWindow(NamedTuple):
     """One emission of one window of one key.
 
     ``seen``: how many events came in time; there are fewer rows if the rows are a sample. ``None``: all
-    events are rows.
+    events are rows. ``late``: whether the window was due before, and late events are the reason why it is
+    emitted now.
     """
 
     ref: WindowRef
     seen: int | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ FIXED = (
     "score.reference_rows",
     "score.half_life",
     "score.novelty_neighbours",
+    "score.columns",
+    "score.novelty_window",
     "embedding.dim",
 )
 
@@ -71,12 +73,14 @@ def differences(
 
     >>> differences({"window.length": "60s"}, {"window.length": "90s"}, ["window.length"])
     ['window.length=60s, and now it is 90s']
+    >>> differences({"score.reference": "False"}, {"score.reference": "True"}, ["score.reference"])
+    ['score.reference=false, and now it is true']
     """
     if not recorded:
         return ["an older version of driftline, which did not record its settings"]
     names = [name for name in (*recorded, *made_with) if name in fixed]
     return [
-        f"{name}={recorded.get(name, 'unset')}, and now it is {made_with.get(name, 'unset')}"
+        f"{name}={_shown(recorded, name)}, and now it is {_shown(made_with, name)}"
         for name in dict.fromkeys(names)
         if recorded.get(name) != made_with.get(name)
     ]
@@ -110,13 +114,23 @@ def _reference(score: Score) -> dict[str, object]:
     if not score.reference:
         return {"score.reference": False}
     names = ("reference", "reference_rows", "half_life", "novelty_neighbours")
-    return {f"score.{name}": getattr(score, name) for name in names}
+    values: dict[str, object] = {f"score.{name}": getattr(score, name) for name in names}
+    if "surge" not in score.columns:
+        # Sampled events know what was near them in their windows only if it was needed then.
+        values |= {"score.columns": "without surge", "score.novelty_window": score.novelty_window}
+    return values
 
 
 def _mask(patterns: Sequence[str]) -> str:
     """The patterns as one text. The order of the named ones means nothing, the order of the others does."""
     own = [pattern for pattern in patterns if "=" in pattern]
     return " ".join([*own, *sorted(set(patterns) - set(own))]) or "unset"
+
+
+def _shown(values: Mapping[str, str], name: str) -> str:
+    """The value as a user writes it."""
+    value = values.get(name, "unset")
+    return value.lower() if value in {"True", "False"} else value
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from dataflow.decode.masking import masked, patterns_of
 from dataflow.embed.base import Embedder
-from dataflow.score.evidence.fixed import Fixed, to_fixed
+from dataflow.items.fixed import Fixed, to_fixed
 from dataflow.settings import Score, Settings
 from dataflow.telemetry.logs import Line
 

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from dataflow.clock import utc_now
 from dataflow.embed.base import Embedder
 from dataflow.errors import SettingsError
+from dataflow.items.fixed import to_fixed, to_unit
 from dataflow.items.hashes import hashes
 from dataflow.items.pinned import PINNED, pinned_schema
 from dataflow.reference.texts import read
-from dataflow.score.evidence.fixed import to_fixed, to_unit
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.reference import near_width
 from dataflow.settings import Settings

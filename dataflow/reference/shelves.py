@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from dataflow.decode.masking import masked, patterns_of
 from dataflow.errors import SettingsError
+from dataflow.items.fixed import to_unit
 from dataflow.items.hashes import hashes
 from dataflow.items.ipc import unpack
 from dataflow.items.pinned import pinned_schema
@@ -21,7 +22,6 @@ from dataflow.items.schemas import TIMESTAMP
 from dataflow.recovery.store import read_states
 from dataflow.score.evidence.again import is_embedded
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import to_unit
 
 _SAMPLE, _SHELF = "driftline.score.sample", "driftline.score.shelf"
 

@@ -95,7 +95,7 @@ class Emissions:
             mark = Marked(rows, trace=tracer.mark())
             scores, candidates = mark.with_rows(result.rows), []
             if options.reference:
-                candidates = [make_candidates(windows.emission, rows, scores, options, self.settings.window)]
+                candidates = [make_candidates(windows, rows, scores, options, self.settings.window)]
             return Scored([scores], candidates, [mark.with_rows(result.summary)], unified.dead_letters)
 
     def _observe(self, windows: WholeWindows, result: ScoredWindows) -> None:

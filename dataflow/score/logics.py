@@ -8,19 +8,18 @@ from typing import Any
 import pyarrow as pa
 from bytewax.operators import StatefulBatchLogic
 
-from dataflow.items.marks import Marked
 from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker, GroupClusters
 from dataflow.score.emission import Emissions, Scored, Unified
 from dataflow.score.evidence.again import EmbedAgain
-from dataflow.score.evidence.compare import Comparison
+from dataflow.score.evidence.compare import Compared, Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
 from dataflow.score.order import EmissionOrder
 from dataflow.score.window import track_windows
-from dataflow.settings import Score
+from dataflow.settings import Alert, Score
 from dataflow.telemetry import metrics
 from dataflow.telemetry.watch import Watch
 
@@ -97,12 +96,13 @@ class ShelfLogic(StatefulBatchLogic[Order, Recalled, dict[str, Any]]):
         return state
 
 
-class CompareLogic(StatefulBatchLogic["Placed | Recalled", Marked, dict[str, Any]]):
+class CompareLogic(StatefulBatchLogic["Placed | Recalled", Compared, dict[str, Any]]):
     """Compares the events of a key group with the references of their keys."""
 
     def __init__(
         self,
         options: Score,
+        alert: Alert,
         quarantine_us: int,
         pooled: bool,
         pinned: Pinned | None,
@@ -110,13 +110,15 @@ class CompareLogic(StatefulBatchLogic["Placed | Recalled", Marked, dict[str, Any
         state: dict[str, Any] | None,
     ) -> None:
         self._guard = watch.guard
-        self._comparison = Comparison(options, quarantine_us, pooled=pooled, pinned=pinned, state=state)
+        self._comparison = Comparison(
+            options, alert, quarantine_us, pooled=pooled, pinned=pinned, state=state
+        )
 
-    def on_batch(self, values: list[Placed | Recalled]) -> tuple[Iterable[Marked], bool]:
-        def take(value: Placed | Recalled) -> list[Marked]:
+    def on_batch(self, values: list[Placed | Recalled]) -> tuple[Iterable[Compared], bool]:
+        def take(value: Placed | Recalled) -> list[Compared]:
             return list(self._comparison.take(value))
 
-        return [marked for value in values for marked in self._guard(take)(value)], False
+        return [compared for value in values for compared in self._guard(take)(value)], False
 
     def snapshot(self) -> dict[str, Any]:
         state: dict[str, Any] = self._guard(self._comparison.snapshot)()

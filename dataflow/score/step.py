@@ -9,6 +9,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from dataflow.clock import Clock, micros
+from dataflow.items.judged import Judged
 from dataflow.items.marks import Marked
 from dataflow.items.rows import of_strings
 from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, embedding_field
@@ -17,6 +18,7 @@ from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker
 from dataflow.score.emission import Emissions, OneModel, Scored
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS, step
+from dataflow.score.evidence.compare import Compared
 from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
 from dataflow.score.logics import ClustersLogic, CompareLogic, SampleLogic, ShelfLogic
 from dataflow.score.scorers import Scorer
@@ -33,6 +35,8 @@ class ScoreOut:
     scores: KeyedStream[Marked]
     #: A row for each window, schema ``WINDOW_SUMMARY``; with ``score.start = warm`` also ``CLUSTERS``.
     windows: KeyedStream[Marked]
+    #: What each emission of a key group is found to be, keyed by key group; nothing without a reference.
+    judged: KeyedStream[Judged]
     #: The events that could not be embedded again, schema ``DEAD_LETTER``.
     dead_letters: KeyedStream[Marked]
 
@@ -94,10 +98,17 @@ def score(
     scores = op.flat_map_value("scores", scored, lambda item: item.scores)
     if options.reference:
         candidates = op.flat_map_value("candidates", scored, lambda item: item.candidates)
-        scores = _compare(candidates, settings, one_model, watch)
+        compared = _compare(candidates, settings, one_model, watch)
+        scores = op.flat_map_value(
+            "with_evidence", compared, lambda each: [each.scores] if each.scores else []
+        )
+        judged = op.map_value("judged", compared, lambda each: each.judged)
+    else:
+        judged = op.flat_map_value("judged", scored, lambda _: [])
     return ScoreOut(
         op.flat_map_value("parts", scores, lambda scores: map(scores.with_rows, of_strings(scores.rows))),
         op.flat_map_value("summaries", scored, lambda item: item.windows),
+        judged,
         op.key_on("keyed", letters, lambda _: "dead_letters"),
     )
 
@@ -107,8 +118,8 @@ def _extra(settings: Settings, dim: int) -> list[pa.Field]:
     extra = [SAMPLE_SHARE] if settings.window.max_window_rows else []
     if settings.score.reference:
         extra += EVIDENCE
-    if settings.score.explain is not None:
-        extra.append(EXPLANATION)
+        if settings.score.explain is not None:
+            extra.append(EXPLANATION)
     if settings.sink.embeddings:
         extra.append(embedding_field(dim))
     return extra
@@ -116,7 +127,7 @@ def _extra(settings: Settings, dim: int) -> list[pa.Field]:
 
 def _compare(
     candidates: KeyedStream[Candidates], settings: Settings, one_model: OneModel, watch: Watch
-) -> KeyedStream[Marked]:
+) -> KeyedStream[Compared]:
     """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
     gauges.show()
     options = settings.score
@@ -131,7 +142,9 @@ def _compare(
     # Else the windows of two keys have no common order, and the pool would depend on the order of arrival.
     is_ordered = settings.window.kind != "session" and settings.window.watermark == "stream"
     pooled = options.pooled and is_ordered
-    compare = partial(CompareLogic, options, micros(quarantine), pooled, one_model.pinned, watch)
+    compare = partial(
+        CompareLogic, options, settings.alert, micros(quarantine), pooled, one_model.pinned, watch
+    )
     return op.stateful_batch("compare", to_compare, compare)
 
 

@@ -90,7 +90,7 @@ def with_seen(windows: WholeWindows, rows: pa.RecordBatch) -> WholeWindows:
 
 
 def _counted(window: KeyWindow, rows: int) -> KeyWindow:
-    return window if window.seen is not None else KeyWindow(window.ref, rows)
+    return window if window.seen is not None else window._replace(seen=rows)
 
 
 class _Columns(NamedTuple):
@@ -106,7 +106,7 @@ def _columns(windows: WholeWindows, found: Segments) -> _Columns:
     of_all = windows.windows
     of_keys = [of_all] if isinstance(of_all, KeyWindow) else map(of_all.__getitem__, found.keys.to_pylist())
     # Rows that are all events are marked with -1, which no window has seen.
-    each = np.array([(*ref, -1 if seen is None else seen) for ref, seen in of_keys], np.int64)
+    each = np.array([(*ref, -1 if seen is None else seen) for ref, seen, _ in of_keys], np.int64)
     start, end, revision, seen = np.broadcast_to(each, (len(found.keys), 4)).T
     return _Columns(start, end, revision, np.where(seen < 0, np.diff(found.offsets), seen))
 

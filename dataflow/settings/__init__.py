@@ -6,6 +6,7 @@ the defaults of the settings that neither of them gives. Unknown names are refus
 Only this package reads the environment.
 """
 
+from dataflow.settings.alert import Alert
 from dataflow.settings.bytewax import BytewaxRun, bytewax_run
 from dataflow.settings.embed import Embed
 from dataflow.settings.groups import STAGES, Settings
@@ -25,6 +26,7 @@ __all__ = [
     "PREFIX",
     "PROFILES",
     "STAGES",
+    "Alert",
     "BytewaxRun",
     "Embed",
     "Kafka",

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from dataflow.settings.alert import Alert
 from dataflow.settings.embed import Embed
 from dataflow.settings.group import Group
 from dataflow.settings.kafka import Kafka
@@ -40,6 +41,9 @@ class Settings(Group):
     score: Score = Score()
     """The scorer and its parameters."""
 
+    alert: Alert = Alert()
+    """Which events alert, and how alerts become incidents."""
+
     sink: Sink = Sink()
     """Where each output stream goes."""
 
@@ -50,6 +54,17 @@ class Settings(Group):
     @classmethod
     def _profile_gives_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
         return with_profile(values)
+
+    @model_validator(mode="after")
+    def _alerts_can_be_decided(self) -> "Settings":
+        if self.sink.alerts and not self.score.reference:
+            raise ValueError("sink.alerts needs a reference: set score.reference = true")
+        if self.window.watermark == "key" and self.alert.per == "stream":
+            raise ValueError(
+                "alert.per = stream: with window.watermark = key, the windows of two keys have no common "
+                "order, so keys cannot share a budget: set alert.per = key"
+            )
+        return self
 
 
 #: Stage -> the class of its group.

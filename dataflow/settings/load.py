@@ -156,4 +156,5 @@ def _explain(error: ValidationError, origin: Mapping[Place, str]) -> str:
         return f"{name}: no such setting; there are {', '.join(STAGES[where[0]].model_fields)}"
     message = first["msg"].removeprefix("Value error, ")
     shown = f"={first['input']!r}" if place in origin and "password" not in name.lower() else ""
-    return f"{name}{shown}: {message}"
+    # A problem of several stages together names the settings itself.
+    return f"{name}{shown}: {message}" if name else message

@@ -12,7 +12,13 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "prose": {},
     "logs": {
         "source": {"mask": ("path", "uuid", "time", "hex", "ip", "number")},
-        "score": {"evidence": "novelty", "novelty_neighbours": 20, "reference_least": 30},
+        "score": {
+            "evidence": "novelty",
+            "novelty_neighbours": 20,
+            "novelty_window": True,
+            "reference_least": 30,
+        },
+        "alert": {"radius": 0.8},
     },
 }
 

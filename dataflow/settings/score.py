@@ -3,10 +3,14 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dataflow.settings.group import Group
-from dataflow.settings.values import Positive
+from dataflow.settings.values import Columns, Positive
+
+
+def _not_empty(value: object) -> object:
+    return None if value == "" else value
 
 
 class Score(Group):
@@ -36,7 +40,7 @@ class Score(Group):
     them.
     """
 
-    reference: bool = False
+    reference: bool = True
     """Whether events are also compared with a reference, a sample of the earlier events of their key. Scored
     rows then have ``novelty``, ``surge``, ``rarity``, ``p_value`` and ``anomaly``.
     """
@@ -44,6 +48,11 @@ class Score(Group):
     evidence: Literal["novelty", "surge", "rarity", "score", "sum"] = "sum"
     """What ``p_value`` and ``anomaly`` are made of: one of the columns, or ``sum``, which adds up novelty and
     surge.
+    """
+
+    columns: Columns = ("novelty", "surge", "rarity")
+    """Which of ``novelty``, ``surge`` and ``rarity`` are computed, separated by blanks. A column that is not
+    named is null and costs no time. In the recovery store it is fixed whether ``surge`` is named.
     """
 
     reference_rows: Annotated[int, Field(ge=100)] = 2000
@@ -94,13 +103,13 @@ class Score(Group):
     """Number of nearest events to which ``novelty`` is the mean distance, at least 1."""
 
     novelty_window: bool = False
-    """Whether the nearest events of ``novelty`` may be in the window, too: for logs in short windows, where
-    an event that is new to the reference often repeats itself.
+    """Whether up to half of the nearest events of ``novelty``, rounded up, may be in the window: for logs,
+    where a usual event that the reference does not know yet often repeats itself at once.
     """
 
-    explain: Annotated[float, Field(ge=0)] | None = None
-    """Lowest ``anomaly``, 0 or more, of an event that gets an ``explanation``; needs ``reference``. Unset:
-    there are no explanations.
+    explain: Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_not_empty)] = 3.0
+    """Lowest ``anomaly``, 0 or more, of an event that gets an ``explanation``; needs ``reference``. ``0``
+    explains each event that has an ``anomaly``. Empty: there are no explanations.
     """
 
     @model_validator(mode="after")
@@ -115,8 +124,20 @@ class Score(Group):
     @model_validator(mode="after")
     def _needs_reference(self) -> "Score":
         for name in ("explain", "pinned"):
-            if getattr(self, name) is not None and not self.reference:
+            is_asked = name in self.model_fields_set and getattr(self, name) is not None
+            if is_asked and not self.reference:
                 raise ValueError(f"score.{name} needs a reference: set score.reference = true")
+        return self
+
+    @model_validator(mode="after")
+    def _evidence_is_computed(self) -> "Score":
+        needed = {"sum": ("novelty", "surge"), "score": ()}.get(self.evidence, (self.evidence,))
+        missing = [name for name in needed if name not in self.columns]
+        if missing:
+            raise ValueError(
+                f"score.evidence = {self.evidence} needs {missing[0]}, which score.columns does not name: "
+                f"add {missing[0]} to score.columns, or choose another score.evidence"
+            )
         return self
 
     @model_validator(mode="after")

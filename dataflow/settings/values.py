@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
@@ -99,7 +99,13 @@ def _patterns(value: object) -> tuple[str, ...]:
     return _list_of("patterns", value)
 
 
+def _columns(value: object) -> tuple[str, ...]:
+    return _list_of("columns", value)
+
+
 #: No, one or several URIs; in a text they are separated by blanks.
 Uris = Annotated[tuple[str, ...], BeforeValidator(_uris)]
 #: No, one or several patterns of texts; in a text they are separated by blanks.
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
+#: No, one or several columns of what an event is beside a reference; in a text they are separated by blanks.
+Columns = Annotated[tuple[Literal["novelty", "surge", "rarity"], ...], BeforeValidator(_columns)]

@@ -42,6 +42,7 @@ _MESSAGE_CHARACTERS = 1000
 #: Stream -> the columns that identify a row of the stream. After a replay, a row has the same identity.
 IDENTITY = {
     "scores": ("key", "window_start", "id", "revision"),
+    "alerts": ("incident", "sequence"),
     "late": ("key", "id"),
     "dead_letters": ("partition", "offset"),
     "windows": ("key", "window_start", "revision"),
@@ -51,7 +52,7 @@ IDENTITY = {
 def json_lines(batch: pa.RecordBatch) -> memoryview:
     r"""The rows of ``batch`` as JSON objects in UTF-8, each with a line end.
 
-    ``batch`` has the schema of a stream, so no value is null but those of ``EVIDENCE`` and ``EXPLANATION``.
+    ``batch`` has the schema of a stream, so few columns have null: numbers, structs and ``merged_into``.
 
     >>> from dataflow.items.schemas import dead_letters
     >>> bytes(json_lines(dead_letters([("malformed", "not JSON", "p", 7, b"?")])))
@@ -171,20 +172,22 @@ def _value(batch: pa.RecordBatch, name: str, text_type: pa.DataType) -> list[_Pi
         return [pa.array([orjson.dumps(row, option=_NUMPY) for row in vectors], text_type)]
     if name in _JSON_COLUMNS:
         return [_cast(column, text_type)]
-    if pa.types.is_nested(column.type):
+    if pa.types.is_nested(column.type) or (column.null_count and not pa.types.is_floating(column.type)):
         return [pa.array(map(_nested, column.to_pylist()), text_type)]
     if column.type == TIMESTAMP:
         return ['"', _times(column, text_type), 'Z"']
-    if column.type in (pa.string(), pa.large_string()):
+    if column.type in (pa.string(), pa.large_string()) and not column.null_count:
         return ['"', _escaped(_cast(column, text_type)), '"']
     return [_cast(_numbers(column), text_type)]
 
 
-def _nested(values: dict[str, Any] | list[Any] | None) -> bytes:
-    if isinstance(values, dict):
-        times = {name: rfc3339(micros(at)) for name, at in values.items() if isinstance(at, datetime)}
-        values = values | times
-    return orjson.dumps(values)
+def _nested(values: dict[str, Any] | list[Any] | str | None) -> bytes:
+    # orjson would write times in a form of its own.
+    return orjson.dumps(values, option=orjson.OPT_PASSTHROUGH_DATETIME, default=_time)
+
+
+def _time(at: datetime) -> str:
+    return rfc3339(micros(at))
 
 
 def _cast(texts: pa.Array, text_type: pa.DataType) -> pa.Array:

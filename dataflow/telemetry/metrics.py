@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_creat
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from dataflow.items.alerts import ALERT_STATES
 from dataflow.items.schemas import REASONS
 
 # The metrics "*_created", which hold the start time of each series, would double the number of series.
@@ -125,6 +126,14 @@ REFERENCES_SHRUNK = Counter(
     "driftline_references_shrunk_total", "References that shrank to make room.", ["result"]
 )
 
+# The alerts.
+ALERTS = Counter("driftline_alerts_total", "Alerts: changes of incidents.", ["state"])
+ALERTS_SUPPRESSED = Counter(
+    "driftline_alerts_suppressed_total",
+    "Events that did not alert, because the budget had no room for a new incident.",
+)
+INCIDENTS_OPEN = Gauge("driftline_incidents_open", "Incidents that are open.")
+
 RECOVERY_BYTES = Gauge("driftline_recovery_store_bytes", "Bytes of the recovery store on disk.")
 RECOVERY_FREE = Gauge("driftline_recovery_free_bytes", "Free bytes on the disk of the recovery store.")
 
@@ -154,6 +163,8 @@ OUTAGE = Gauge("driftline_embed_outage", "1 while the model server is unreachabl
 # Prometheus computes a rate only of a series that exists before the first event.
 for _reason in REASONS:
     DEAD_LETTERS.labels(_reason)
+for _state in ALERT_STATES:
+    ALERTS.labels(_state)
 LATE_CLOSED, LATE_SESSION = (LATE_EVENTS.labels(reason) for reason in ("closed", "session"))
 CACHE_HITS, CACHE_MISSES = (CACHE_LOOKUPS.labels(result) for result in ("hit", "miss"))
 REFERENCES_CUT, REFERENCES_FORGOTTEN = (REFERENCES_SHRUNK.labels(result) for result in ("cut", "forgotten"))

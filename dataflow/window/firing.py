@@ -85,15 +85,15 @@ def _emit(group: Group, windows: _Windows, output: Output) -> None:
 
 def _next_emission(group: Group, key: Key, state: KeyState, window: int) -> KeyWindow:
     """The next emission of a window, which is counted as emitted now."""
-    revision = state.revision.get(window, 0)
+    revision, late = state.revision.get(window, 0), window in state.changed
     if group.lateness:
         state.revision[window] = revision + 1
-    if window in state.changed:
+    if late:
         del state.changed[window]
         if not state.changed:
             del group.revised[key]
     ref = WindowRef(*group.assigner.span(key, window), revision)
-    return KeyWindow(ref, state.seen_in(window) if group.sample else None)
+    return KeyWindow(ref, state.seen_in(window) if group.sample else None, late)
 
 
 def _purge(group: Group, key: Key, watermark: int) -> None:

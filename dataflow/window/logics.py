@@ -37,6 +37,7 @@ from dataflow.window.messages import (
     Times,
     Trim,
 )
+from dataflow.window.passing import Passing
 from dataflow.window.progress import ForGroup, Progress
 
 #: If a timer fires later than this, the process stood still: the source need not have been silent.
@@ -115,7 +116,7 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
     def __init__(self, common: Common, state: dict[str, Any] | None) -> None:
         self._common = common
         common.loading.note(state)
-        self._arrivals = Arrivals()
+        self._arrivals, self._passing = Arrivals(), Passing(common.options)
         self._windows = gauges.GROUPS.add(Windows(common.options, micros(common.clock()), state))
         # After a restart, the readers have no rows. The first orders of the group recall the rows from the
         # stored chunks. The stored chunks cannot send the rows by timers instead: see _LOADING.
@@ -128,8 +129,10 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
         outputs = []
         for value in values:
             for stamp, item in self._common.watch.guard(self._arrivals.take)(value):
-                rows, arrival_us = (item.rows, item.arrival_us) if item else (None, None)
-                outputs.append(self._windows.push(stamp, rows, now, arrival_us))
+                arrived = (item.rows, now, item.arrival_us) if item else (None, now)
+                output = self._windows.push(stamp, *arrived)
+                output.passed = self._passing.note(self._windows.passed)
+                outputs.append(output)
         return self._send(outputs), False
 
     def on_notify(self) -> tuple[Iterable[Output], bool]:
@@ -148,12 +151,11 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
 
     def _send(self, outputs: list[Output]) -> list[Output]:
         """The outputs to send on."""
-        for output in outputs:
-            for late in output.late:
-                self._observe_late(late)
+        for late in (late for output in outputs for late in output.late):
+            self._observe_late(late)
         if self._recalls and (first := next((output for output in outputs if output.orders), None)):
             first.orders[:0], self._recalls = self._recalls, ()
-        return [output for output in outputs if output.orders or output.late]
+        return [output for output in outputs if output.orders or output.late or output.passed]
 
     def _observe_late(self, late: pa.RecordBatch) -> None:
         by_seconds = late.column("late_by_us").to_numpy() / 1e6

@@ -36,6 +36,7 @@ import pyarrow as pa
 from dataflow import settings
 from dataflow.clock import FOREVER
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.judged import Passed
 from dataflow.window.additions import add
 from dataflow.window.assigner import Events
 from dataflow.window.clocks import Clocks, KeyClocks, StreamClock
@@ -64,6 +65,11 @@ class Windows:
     def watermarks(self) -> Iterable[int]:
         """The watermark of the stream, or the watermarks of the keys."""
         return list(self._group.fired.values())
+
+    @property
+    def passed(self) -> Passed:
+        """How far the group has come, with the watermark of the stream."""
+        return Passed(self._group.emissions, self._group.fired_of(None))
 
     @property
     def open(self) -> int:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
+from dataflow.items.judged import Passed
 from dataflow.items.rows import Rows
 from dataflow.items.windows import KeyWindow
 
@@ -134,11 +135,13 @@ class Output:
 
     ``orders``: the orders, in the order in which they must be carried out. ``late``: late events, as batches
     of schema ``LATE``. ``arrival_us``: when the records of the call were read; ``None`` if there were none.
+    ``passed``: how far the group has come; ``None``: no window can have ended since that was said last.
     """
 
     orders: list[Order] = field(default_factory=list)
     late: list[pa.RecordBatch] = field(default_factory=list)
     arrival_us: int | None = None
+    passed: Passed | None = None
 
 
 @dataclass(frozen=True)

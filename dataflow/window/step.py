@@ -26,6 +26,7 @@ from bytewax.operators import KeyedStream
 
 from dataflow.clock import Clock
 from dataflow.items import ipc
+from dataflow.items.judged import Passed
 from dataflow.items.marks import Marked
 from dataflow.items.windows import WholeWindows
 from dataflow.settings import Window
@@ -49,13 +50,14 @@ class WindowsOut:
     """The streams that leave the window stage, keyed by key group.
 
     ``whole``: whole windows, those that are emitted together in one item. ``late``: late events, schema
-    ``LATE``.
+    ``LATE``. ``passed``: how far each key group has come.
     """
 
     # A dataclass, because Bytewax finds the streams of an operator in the fields of a dataclass, but not in
     # the items of a tuple.
     whole: KeyedStream[WholeWindows]
     late: KeyedStream[Marked]
+    passed: KeyedStream[Passed]
 
 
 @operator
@@ -137,6 +139,7 @@ def gather_windows(
     to_window: KeyedStream[GroupRows | Stamp] = op.merge("to_window", rows, stamped)
     outputs = op.stateful_batch("window", to_window, partial(WindowLogic, common))
     late = op.flat_map_value("late", outputs, lambda output: map(Marked, output.late))
+    passed = op.flat_map_value("passed", outputs, lambda output: [output.passed] if output.passed else [])
     orders = op.flat_map("by_chunk", outputs, lambda item: _by_chunk(*item))
     # An order to hand over rows changes no chunk. It must not make the step `keep` active, because a snapshot
     # would then write the rows.
@@ -148,7 +151,7 @@ def gather_windows(
         "by_emission", parts, lambda item: (_join(_group(item[0]), item[1].emission), item[1])
     )
     whole = op.stateful_batch("assemble", by_emission, partial(AssembleLogic, common))
-    return WindowsOut(op.map("whole", whole, lambda item: (_group(item[0]), item[1])), late)
+    return WindowsOut(op.map("whole", whole, lambda item: (_group(item[0]), item[1])), late, passed)
 
 
 def _by_chunk(group: str, output: Output) -> list[tuple[str, Order]]:

@@ -26,8 +26,8 @@ SETTINGS = {
     "DRIFTLINE_WINDOW__SLIDE": "15m",
     "DRIFTLINE_WINDOW__KEY_GROUPS": "3",
 }
+ALONE = {"DRIFTLINE_SCORE__REFERENCE": "false"}
 REFERENCE = {
-    "DRIFTLINE_SCORE__REFERENCE": "true",
     "DRIFTLINE_SCORE__REFERENCE_LEAST": "20",
     "DRIFTLINE_SCORE__REFERENCE_ROWS": "100",
 }
@@ -43,7 +43,7 @@ def written(folder: Path) -> list[list[dict[str, Any]]]:
     return found
 
 
-@pytest.mark.parametrize("more", [{}, REFERENCE], ids=["alone", "reference"])
+@pytest.mark.parametrize("more", [ALONE, REFERENCE], ids=["alone", "reference"])
 def test_neither_kills_nor_processes_change_warm_clusters(tmp_path: Path, more: dict[str, str]) -> None:
     write_stream(tmp_path, 900)
     windows = {"DRIFTLINE_SINK__WINDOWS": f"file:{tmp_path}/out/windows.jsonl"}

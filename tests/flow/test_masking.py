@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dataflow.items.schemas import LATE, SCORED
+from dataflow.items.schemas import EVIDENCE, LATE, SCORED
 from tests.support.flows import environment, recovery, rows, run
 
 LINES = [
@@ -28,9 +28,10 @@ def write_lines(folder: Path) -> None:
 
 
 def embeddings(folder: Path) -> dict[str, list[float]]:
-    """Text -> embedding of the scored rows, whose columns are those of ``SCORED`` and ``embedding``."""
+    """Text -> embedding of the scored rows, which have no column of the masked text."""
     scored: list[dict[str, Any]] = rows(folder / "out/scores.jsonl")
-    assert all(set(row) == {*SCORED.names, "embedding"} for row in scored)
+    columns = {*SCORED.names, *(field.name for field in EVIDENCE), "explanation", "embedding"}
+    assert all(set(row) == columns for row in scored)
     return {row["text"]: row["embedding"] for row in scored}
 
 

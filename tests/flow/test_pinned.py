@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from dataflow.items.fixed import distances, of_unit, squared, to_fixed
 from dataflow.items.schemas import embeddings
 from dataflow.recovery.store import read_states
-from dataflow.score.evidence.fixed import distances, of_unit, squared, to_fixed
 from tests.support.flows import environment, recovery, rows, run, write_stream
 from tests.support.recovery import other_flow
 
 SETTINGS = {
-    "DRIFTLINE_SCORE__REFERENCE": "true",
     "DRIFTLINE_SCORE__REFERENCE_LEAST": "20",
     "DRIFTLINE_SCORE__REFERENCE_ROWS": "100",
     "DRIFTLINE_SCORE__HALF_LIFE": "1h",

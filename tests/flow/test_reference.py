@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 from benchmarks.kit.offline import Events, novelties, scikit_learn
 from benchmarks.quality import run as run_here
 from dataflow.embed import open_embedder
+from dataflow.items.fixed import LENGTH, to_fixed
 from dataflow.items.hashes import hashes
 from dataflow.items.schemas import EVIDENCE, SCORED, TIMESTAMP
-from dataflow.score.evidence.fixed import LENGTH, to_fixed
 from dataflow.settings import load
 from tests.support.flows import START, environment, recovery, rows, run, write_stream
 
 SETTINGS = {
-    "DRIFTLINE_SCORE__REFERENCE": "true",
     "DRIFTLINE_SCORE__REFERENCE_LEAST": "20",
     "DRIFTLINE_SCORE__REFERENCE_ROWS": "100",
     "DRIFTLINE_SCORE__HALF_LIFE": "1h",
@@ -38,7 +37,8 @@ def test_neither_processes_nor_restarts_change_the_evidence(tmp_path: Path) -> N
     once = environment(tmp_path, **SETTINGS)
     run(once)
     undisturbed = scored(tmp_path)
-    assert all(set(row) == {*SCORED.names, *(field.name for field in EVIDENCE)} for row in undisturbed)
+    columns = {*SCORED.names, *(field.name for field in EVIDENCE), "explanation"}
+    assert all(set(row) == columns for row in undisturbed)
     known = [row["anomaly"] for row in undisturbed if row["anomaly"] is not None]
     assert len(known) > len(undisturbed) / 4
     (tmp_path / "out/scores.jsonl").unlink()
@@ -55,9 +55,9 @@ def test_neither_processes_nor_restarts_change_the_evidence(tmp_path: Path) -> N
 def test_a_store_without_a_reference_is_refused_in_one_line(tmp_path: Path) -> None:
     write_stream(tmp_path, 30)
     flags = recovery(tmp_path / "store")
-    run(environment(tmp_path), *flags)
-    said = run(environment(tmp_path, DRIFTLINE_SCORE__REFERENCE="true"), *flags, code=2)
-    assert "its state was made with score.reference=False, and now it is True; set this back, or" in said
+    run(environment(tmp_path, DRIFTLINE_SCORE__REFERENCE="false"), *flags)
+    said = run(environment(tmp_path), *flags, code=2)
+    assert "its state was made with score.reference=false, and now it is true; set this back, or" in said
 
 
 def write_events(folder: Path, seed: int) -> list[dict[str, Any]]:
@@ -84,7 +84,6 @@ def test_an_event_is_compared_with_earlier_events_alone_whatever_the_batches(
     seed: int, batch_rows: int
 ) -> None:
     more = {
-        "DRIFTLINE_SCORE__REFERENCE": "true",
         "DRIFTLINE_SCORE__REFERENCE_LEAST": "20",
         "DRIFTLINE_SCORE__REFERENCE_ROWS": "100",
         "DRIFTLINE_SCORE__HALF_LIFE": "1h",

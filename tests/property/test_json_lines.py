@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataflow.clock import rfc3339
+from dataflow.items.alerts import ALERT
 from dataflow.items.schemas import (
     CLUSTERS,
     DEAD_LETTER,
@@ -29,6 +30,7 @@ STREAMS = [
     ("scores", SCORED),
     ("scores", pa.schema([*SCORED, SAMPLE_SHARE])),
     ("scores", pa.schema([*SCORED, embedding_field(2)])),
+    ("alerts", ALERT),
     ("late", LATE),
     ("dead_letters", DEAD_LETTER),
     ("windows", WINDOW_SUMMARY),
@@ -43,6 +45,20 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
     pa.float64(): st.floats(),
     pa.binary(): st.binary(max_size=5) | st.text(CHARACTERS, max_size=5).map(str.encode),
+    ALERT.field("examples").type: st.lists(
+        st.fixed_dictionaries(
+            {
+                "id": st.text(CHARACTERS, max_size=5),
+                "ts": st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999),
+                "text": st.text(CHARACTERS, max_size=5),
+                "anomaly": st.floats(0, 400),
+                "nearest": st.none() | st.text(CHARACTERS, max_size=5),
+                "nearest_ts": st.none() | st.integers(0, 253_402_300_799_999_999),
+                "explanation": st.none() | st.text(CHARACTERS, max_size=5),
+            }
+        ),
+        max_size=3,
+    ),
     CLUSTERS.type: st.lists(
         st.fixed_dictionaries(
             {
@@ -61,6 +77,8 @@ JSON = st.sampled_from(["{}", "[]", '{"a":"\\"\\n","b":[1,null,{}]}', '{"Ã©":"ðŸ
 
 
 def value(field: pa.Field) -> st.SearchStrategy[Any]:
+    if field.name == "merged_into":
+        return st.none() | VALUES[field.type]
     return JSON if field.name in ("attributes", "missed") else VALUES[field.type]
 
 
@@ -82,7 +100,9 @@ def batches(draw: st.DrawFn, schema: pa.Schema) -> pa.RecordBatch:
 
 def plain_value(name: str, scalar: pa.Scalar) -> Any:
     if scalar.type == TIMESTAMP:
-        return rfc3339(scalar.value)
+        return None if scalar.value is None else rfc3339(scalar.value)
+    if name == "examples":
+        return [{part: plain_value(part, each[part]) for part in each} for each in scalar]
     if name == "embedding":
         return np.array(scalar.as_py(), np.float32)
     return orjson.Fragment(scalar.as_py()) if name in ("attributes", "missed") else scalar.as_py()

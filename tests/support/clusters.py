@@ -18,14 +18,14 @@ DIM = 8
 MINUTE = 60_000_000
 #: A key starts again after five minutes, and events may be late by three.
 SETTINGS: dict[str, Any] = {
-    "score": {"start": "warm", "clusters": 3, "half_life": "5m"},
+    "score": {"start": "warm", "clusters": 3, "half_life": "5m", "reference": False},
     "window": {"kind": "tumbling", "length": "1m", "allowed_lateness": "3m"},
 }
 REFUSED = "refused"
 
 
 def warm(**score: object) -> Settings:
-    """Settings with warm clusters."""
+    """Settings with warm clusters, and without a reference unless ``score`` says so."""
     return Settings.model_validate({**SETTINGS, "score": {**SETTINGS["score"], **score}})
 
 

@@ -2,12 +2,15 @@
 
 import pickle
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from dataflow.items.arrays import Int64s
+from dataflow.items.judged import Judged
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
@@ -15,13 +18,14 @@ from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
 from dataflow.score.evidence.again import EmbedAgain, never
 from dataflow.score.evidence.candidates import make_candidates
 from dataflow.score.evidence.compare import Comparison
+from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
 from dataflow.score.scorers import open_scorer
 from dataflow.score.window import score_windows
-from dataflow.settings import Score, Window
+from dataflow.settings import Alert, Score, Window
 from tests.support.batches import embedded_batch, events
 from tests.support.windowing import spec
 
@@ -43,7 +47,7 @@ class Text(NamedTuple):
 
 def options(**fields: object) -> Score:
     """Settings with a small reference."""
-    small = {"reference": True, "kind": "mean", "reference_rows": 100, "reference_least": 10}
+    small = {"kind": "mean", "reference_rows": 100, "reference_least": 10, "explain": None}
     return Score.model_validate(small | fields)
 
 
@@ -65,14 +69,22 @@ def candidates(
 ) -> Candidates:
     """The candidates of the window of a minute that all ``texts`` are in."""
     rows = embedded(texts)
-    return make_candidates(emission, rows, scored(rows, score, revision), score, window)
+    return make_candidates(
+        whole(rows, revision, emission), rows, scored(rows, score, revision), score, window
+    )
 
 
 def scored(rows: pa.RecordBatch, score: Score, revision: int = 0) -> Marked:
     """The scores of the window of a minute that all ``rows``, which are embedded, are in."""
+    extra = [*EVIDENCE, EXPLANATION]
+    return Marked(score_windows(open_scorer(score), whole(rows, revision), rows, extra).rows)
+
+
+def whole(rows: pa.RecordBatch, revision: int = 0, emission: int = 0) -> WholeWindows:
+    """The window of a minute that all ``rows`` are in, without its parts."""
     start = event_times(rows).min().item() // MINUTE * MINUTE
-    windows = WholeWindows(KeyWindow(WindowRef(start, start + MINUTE, revision)), [])
-    return Marked(score_windows(open_scorer(score), windows, rows, [*EVIDENCE, EXPLANATION]).rows)
+    window = KeyWindow(WindowRef(start, start + MINUTE, revision), late=revision > 0)
+    return WholeWindows(window, [], emission=emission)
 
 
 class Group:
@@ -92,18 +104,25 @@ class Group:
         self.samples, self.comparison = Samples(score, most_bytes), self._open(None)
         self.shelves: dict[int, Shelf] = {}
         self.rows: list[dict[str, Any]] = []
+        self.judged: list[Judged] = []
 
     def _open(self, state: dict[str, Any] | None) -> Comparison:
         return Comparison(
-            self._score, self._quarantine_us, pooled=self._score.pooled, pinned=self.pinned, state=state
+            self._score,
+            Alert(),
+            self._quarantine_us,
+            pooled=self._score.pooled,
+            pinned=self.pinned,
+            state=state,
         )
 
     def take(self, item: Candidates) -> None:
         placed, orders = self.samples.take(item)
         messages: list[Placed | Recalled] = [*placed, *self._carry_out(orders)]
         for message in messages:
-            for marked in self.comparison.take(message):
-                self.rows += marked.rows.to_pylist()
+            for compared in self.comparison.take(message):
+                self.judged.append(compared.judged)
+                self.rows += compared.scores.rows.to_pylist() if compared.scores else []
 
     def _carry_out(self, orders: Sequence[Order]) -> Iterator[Recalled]:
         for order in orders:
@@ -124,6 +143,13 @@ class Group:
         self.shelves = {
             number: Shelf(self._embed, shelf.snapshot()) for number, shelf in self.shelves.items()
         }
+
+    def sampled(self) -> dict[str, tuple[Features, Int64s]]:
+        """By key, the events that the step ``compare`` has, and when each of them is released."""
+        references = self.comparison._references
+        large = {key: reference.up_to(np.inf) for key, reference in references.large.items()}
+        small = deepcopy(references.small)
+        return large | small.pop(list(small))
 
     def held(self, name: str) -> list[Any]:
         """A column of the events on all shelves."""

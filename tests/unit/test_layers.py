@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 PACKAGE = ROOT / "dataflow"
 #: What stands below the stages, and what a stage may use of it.
 BELOW = {"clock", "errors", "items", "settings", "telemetry", "endpoints"}
-STAGES = ("source", "decode", "embed", "window", "score", "sink")
+STAGES = ("source", "decode", "embed", "window", "score", "alert", "sink")
 #: Package or module -> the packages and modules that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 #: A library -> the packages and modules that may import it.
 LIBRARIES = {
-    "bytewax": {"flow", "source", "sink", "window/logics", "score/logics"}
+    "bytewax": {"flow", "source", "sink", "window/logics", "score/logics", "alert/logics"}
     | {f"{stage}/step" for stage in STAGES},
     "confluent_kafka": {"endpoints/kafka"},
     "grpc": {"embed/triton"},

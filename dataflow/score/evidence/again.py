@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.fixed import Fixed, squared
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import Fixed, squared
 from dataflow.score.evidence.near import FAR, SAMPLE, Near, smallest
 
 #: Takes texts, which are not masked, and a model (see ``Candidates``). Returns ``(n, dim)``, the embedding of

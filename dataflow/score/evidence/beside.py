@@ -1,21 +1,26 @@
 """What events are beside a reference: numbers that are compared, and the values that are made of them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dataflow.items.arrays import Int64s
-from dataflow.score.evidence.fixed import Squares
+from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.fixed import Squares, squared
+from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import Doubles
-from dataflow.score.evidence.near import FAR
+from dataflow.score.evidence.near import BLOCK, FAR, smallest
 from dataflow.score.evidence.surge import COUNTS
+from dataflow.score.evidence.within import row_counts, within
 
 
 @dataclass(frozen=True)
 class Values:
-    """The evidence of ``n`` events: ``(n,)`` float64 each; higher is rarer (``Reference``). All are finite,
-    except that values of sampled events are NaN where it is not known what is near them (``again``).
+    """The evidence of ``n`` events: ``(n,)`` float64 each; higher is rarer (``Reference``).
+
+    All values of a column that is not computed (``score.columns``) are NaN. Of sampled events, values are NaN
+    where it is not known what is near them (``again``). All others are finite.
     """
 
     novelty: Doubles
@@ -30,7 +35,7 @@ class Values:
         """The events whose evidence ``kind`` (``score.evidence``) is known."""
         names = ("novelty", "surge") if kind == "sum" else (kind,)
         which = ~np.any([np.isnan(getattr(self, name)) for name in names], axis=0)
-        return Values(*(getattr(self, field.name)[which] for field in fields(self)))
+        return self if which.all() else Values(*(getattr(self, each.name)[which] for each in fields(self)))
 
 
 class Nearest(NamedTuple):
@@ -86,3 +91,51 @@ class Beside:
         """Make the events ``rows`` beside no members."""
         for column in self.columns():
             column[rows] = FAR if column is self.best else 0
+
+
+def compare(
+    events: Features, members: Features, *, neighbours: int, columns: Collection[str], is_apart: bool
+) -> Beside:
+    """What ``events`` are beside ``members``, at least one.
+
+    ``columns``: only what these need is computed (``score.columns``). ``is_apart``: without the members whose
+    time is in the window of an event.
+    """
+    beside = Beside.nothing(len(events), neighbours)
+    for at in range(0, len(events), BLOCK):
+        block = slice(at, at + BLOCK)
+        part = events.take(block)
+        inside = _inside(part, members) if is_apart else None
+        beside.rows[block] = len(members) - (0 if inside is None else row_counts(inside))
+        if "rarity" in columns:
+            beside.alike[block] = _alike(part, members, inside)
+        if "novelty" not in columns and "surge" not in columns:
+            continue
+        squares = squared(part.vectors, members.vectors)
+        if inside is not None:
+            np.copyto(squares, FAR, where=inside)
+        if "surge" in columns:
+            beside.within[block] = within(squares, part.near)
+        if "novelty" in columns:
+            best = smallest(squares, neighbours)
+            beside.best[block, : best.shape[1]] = best
+    return beside
+
+
+def _inside(events: Features, members: Features) -> Bools | None:
+    """``(n, m)``: whether a member is of the window of an event; ``None``: none is."""
+    ts = np.sort(members.ts)
+    if (ts.searchsorted(events.starts) == ts.searchsorted(events.ends)).all():
+        return None
+    inside: Bools = (members.ts >= events.starts[:, None]) & (members.ts < events.ends[:, None])
+    return inside
+
+
+def _alike(events: Features, members: Features, inside: Bools | None) -> Int64s:
+    """``(n,)``: how many members have the form of each event, without those that are ``inside``."""
+    forms, counts = np.unique(members.forms, return_counts=True)
+    place = np.minimum(forms.searchsorted(events.forms), len(forms) - 1)
+    alike: Int64s = np.where(forms[place] == events.forms, counts[place], 0)
+    if inside is None:
+        return alike
+    return alike - row_counts(inside & (events.forms[:, None] == members.forms))

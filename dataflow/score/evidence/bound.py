@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataflow.items.arrays import Int64s
+from dataflow.items.arrays import Bools, Int64s
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import Doubles
 
@@ -37,6 +37,17 @@ class KeySample(NamedTuple):
     def memory(self) -> int:
         """The bytes of the events and of the key; 0 if there are no events."""
         return KEY_BYTES + int(self.size.sum()) if len(self.priority) else 0
+
+    def take(self, which: Bools) -> "KeySample":
+        """The events at ``which``."""
+        return self._replace(priority=self.priority[which], shelf=self.shelf[which], size=self.size[which])
+
+    def extend(self, offered: "KeySample", which: slice) -> "KeySample":
+        """These events, then those of ``offered`` at ``which``; used when those were offered."""
+        priority = np.concatenate([self.priority, offered.priority[which]])
+        shelf = np.concatenate([self.shelf, offered.shelf[which]])
+        size = np.concatenate([self.size, offered.size[which]])
+        return KeySample(priority, shelf, size, self.cap, offered.used)
 
 
 #: The sample of a key that has no events.
@@ -94,7 +105,5 @@ def _half(sample: KeySample, least: int) -> KeySample:
     stays = sample.priority < np.sort(sample.priority)[len(sample.priority) // 2]
     if np.count_nonzero(stays) < least:
         return NOTHING
-    priority = sample.priority[stays]
-    return KeySample(
-        priority, sample.shelf[stays], sample.size[stays], cap=float(priority.max()), used=sample.used
-    )
+    half = sample.take(stays)
+    return half._replace(cap=float(half.priority.max()))

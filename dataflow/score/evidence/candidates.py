@@ -8,16 +8,17 @@ import pyarrow.compute as pc
 
 from dataflow.clock import micros
 from dataflow.items.arrays import Int64s
+from dataflow.items.fixed import Fixed, to_fixed
 from dataflow.items.hashes import Hashes, hashes
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times, model_of, segments
 from dataflow.items.schemas import embeddings
+from dataflow.items.windows import WholeWindows
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import to_fixed
 from dataflow.score.evidence.members import priorities
 from dataflow.score.evidence.messages import Candidates
-from dataflow.score.evidence.near import near
-from dataflow.score.evidence.reference import near_width
+from dataflow.score.evidence.near import FAR, Near, near
+from dataflow.score.evidence.reference import near_width, reads_near
 from dataflow.settings import Score, Window
 
 #: A suspect event waits for this many steps from one window to the next, if no setting says how long. Bursts
@@ -26,11 +27,11 @@ QUARANTINE_STEPS = 24
 
 
 def make_candidates(
-    emission: int, rows: pa.RecordBatch, scored: Marked, options: Score, window: Window
+    windows: WholeWindows, rows: pa.RecordBatch, scored: Marked, options: Score, window: Window
 ) -> Candidates:
     """The candidates of an emission.
 
-    ``rows``: the gathered rows of its windows, embedded by one version of one model. ``scored``: their
+    ``rows``: the gathered rows of ``windows``, embedded by one version of one model. ``scored``: their
     scores, in the same order.
     """
     found, ids, ts = segments(rows), hashes(rows.column("id")), event_times(rows)
@@ -43,7 +44,7 @@ def make_candidates(
     vectors = to_fixed(embeddings(rows))
     events = Features(
         vectors=vectors,
-        near=near(vectors, ids, found.offsets, near_width(options.novelty_neighbours)),
+        near=_near(vectors, ids, found.offsets, options),
         forms=forms,
         alike=_alike(forms, found.offsets),
         sizes=np.repeat(sizes, sizes),
@@ -55,14 +56,16 @@ def make_candidates(
         texts=rows.column("text").to_numpy(zero_copy_only=False),
     )
     last = ends if window.kind == "session" else starts + micros(step(window))
+    keys: list[str] = found.keys.to_pylist()
     return Candidates(
-        emission=emission,
+        emission=windows.emission,
         scored=scored,
         events=events,
-        keys=found.keys.to_pylist(),
+        keys=keys,
         offsets=found.offsets,
         # Events that come late, into a window that was emitted already, are not sampled.
         leaves=(ts < last) & (revision == 0),
+        late=np.array([windows.window(key).late for key in keys], np.bool_),
         model=model_of(rows),
     )
 
@@ -71,12 +74,19 @@ def no_candidates(emission: int, dim: int, options: Score) -> Candidates:
     """The candidates of an emission whose rows the model refuses."""
     events = Features.none(dim, near_width(options.novelty_neighbours))
     offsets, none = np.zeros(1, np.int64), np.zeros(0, np.bool_)
-    return Candidates(emission, Marked(pa.record_batch({})), events, [], offsets, none, None)
+    return Candidates(emission, Marked(pa.record_batch({})), events, [], offsets, none, none, None)
 
 
 def step(window: Window) -> timedelta:
     """The time from one window to the next; with sessions, the gap that ends one."""
     return {"sliding": window.slide, "tumbling": window.length, "session": window.gap}[window.kind]
+
+
+def _near(vectors: Fixed, ids: Hashes, offsets: Int64s, options: Score) -> Near:
+    width = near_width(options.novelty_neighbours)
+    if reads_near(options):
+        return near(vectors, ids, offsets, width)
+    return Near(np.full((len(vectors), width), FAR, np.int32), np.zeros(len(vectors), np.int64))
 
 
 def _alike(forms: Hashes, offsets: Int64s) -> Int64s:

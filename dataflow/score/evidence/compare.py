@@ -8,25 +8,39 @@ import pyarrow as pa
 
 from dataflow.clock import NEVER
 from dataflow.errors import LostRowsError
-from dataflow.items.arrays import Int64s
+from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.judged import Judged
 from dataflow.items.marks import Marked
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.score.evidence.explain import column, explain
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.judge import Evidence, judge
+from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.messages import Candidates, Placed, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.pool import Pool
 from dataflow.score.evidence.recalls import Recalls
 from dataflow.score.evidence.reference import Reference
-from dataflow.settings import Score
+from dataflow.score.evidence.references import References
+from dataflow.score.evidence.standing_out import highest, judged
+from dataflow.settings import Alert, Score
+
+
+class Compared(NamedTuple):
+    """What an emission is found to be.
+
+    ``scores``: its rows, with evidence; ``None``: it has none. ``judged``: which of them stand out.
+    """
+
+    scores: Marked | None
+    judged: Judged
 
 
 class Comparison:
     """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits. ``pooled``:
     whether a key without enough events is compared with the events of all keys; all keys must have the same
     windows. ``pinned``: the events that are members in place of sampled events, and then there is no pool;
-    ``None``: none are.
+    ``None``: none are. ``alert``: the settings of alerts.
 
     ``state`` is what :meth:`snapshot` returned. It says which events wait. The events themselves come from
     the shelves, and what was computed from them is computed again.
@@ -35,6 +49,7 @@ class Comparison:
     def __init__(
         self,
         options: Score,
+        alert: Alert,
         quarantine_us: int,
         *,
         pooled: bool,
@@ -42,12 +57,12 @@ class Comparison:
         state: Mapping[str, Any] | None = None,
     ) -> None:
         state = state or {"model": None, "end": NEVER, "recalls": None}
-        self._options, self._quarantine_us = options, quarantine_us
-        self._pooled, self._pinned = pooled and pinned is None, pinned
-        self._pool = Pool(options.reference_rows, self._empty)
+        self._options, self._alert, self._quarantine_us = options, alert, quarantine_us
+        self._pooled = pooled and pinned is None
+        self._references = References(options, pinned)
+        self._pool = Pool(options.reference_rows, self._references)
         #: The latest end of a window, to which events of the pool are released.
         self._end: int = state["end"]
-        self._references: dict[str, Reference] = {}
         self._model: str | None = state["model"]
         #: Messages that wait for shelves, and the shelves that came.
         self._held: list[Placed] = []
@@ -66,8 +81,8 @@ class Comparison:
             "recalls": self._recalls.snapshot(self._references),
         }
 
-    def take(self, message: Placed | Recalled) -> Iterator[Marked]:
-        """Process a message. Gives the rows of all emissions that can be compared now, with evidence."""
+    def take(self, message: Placed | Recalled) -> Iterator[Compared]:
+        """Process a message. Gives what all emissions are found to be that can be compared now."""
         if isinstance(message, Recalled):
             self._recalls.add(message)
         else:
@@ -75,9 +90,13 @@ class Comparison:
         while self._held and self._is_ready(self._held[0]):
             placed = self._held.pop(0)
             if placed.candidates.keys:
-                yield self._put_away(placed) if placed.away else self._compare(placed)
-            if not placed.away:
-                self._shrink(placed.caps)
+                yield self._compare(placed)
+            else:
+                nothing = placed.candidates
+                yield Compared(None, judged(nothing, nothing.scored.rows, (), self._alert.least_anomaly))
+            if placed.caps:
+                self._references.shrink(placed.caps)
+                self._pool.forget()
 
     def _is_ready(self, placed: Placed) -> bool:
         model, emission = placed.candidates.model or self._model, placed.candidates.emission
@@ -86,41 +105,51 @@ class Comparison:
         if not self._recalls.have(emission, placed.recalled):
             return False
         self._forget(model)
-        for key, events, released in self._recalls.take(emission, model):
-            self._reference(key, events).enter(events, released)
+        shelved = self._recalls.take(emission, model)
+        if shelved is not None:
+            rows = np.arange(len(shelved.events))
+            self._references.enter(
+                shelved.keys, shelved.bounds, rows, shelved.events, shelved.released, model
+            )
         return True
 
     def _forget(self, model: str | None) -> None:
         """Forget the references. If events of them wait, this is known when the shelves come."""
         self._recalls.note(self._references)
-        self._model, self._references = model, {}
+        self._model = model
+        self._references.forget()
         self._pool.forget()
 
-    def _put_away(self, placed: Placed) -> Marked:
-        """Compare nothing. The shelves have all sampled events, those of this emission too."""
-        candidates = placed.candidates
-        self._forget(candidates.model)
-        self._end = max(self._end, int(candidates.events.ends.max()))
-        return _with_evidence(candidates, Evidence.unknown(len(candidates.events)))
-
-    def _compare(self, placed: Placed) -> Marked:
+    def _compare(self, placed: Placed) -> Compared:
         candidates = placed.candidates
         self._end = max(self._end, int(candidates.events.ends.max()))
-        found = _Found.nothing(len(candidates.events))
-        unknown: list[tuple[str, int, int]] = []
-        for key, first, last in candidates.segments():
-            which, end = slice(first, last), int(candidates.events.ends[first])
-            reference = self._reference(key, candidates.events)
-            if not self._judge(reference, candidates.events, which, end, found):
-                unknown.append((key, first, last))
-        if self._pooled and unknown:
-            self._borrow(candidates.events, unknown, found)
-        self._enter(placed, found.evidence)
+        found = _Found.nothing(candidates)
+        if placed.away:
+            # The shelves have all sampled events, those of this emission too.
+            self._forget(candidates.model)
+        else:
+            self._find(candidates, found)
+            self._enter(placed, found.evidence)
         marked = _with_evidence(candidates, found.evidence)
-        if self._options.explain is None:
-            return marked
-        at = marked.rows.schema.get_field_index(EXPLANATION.name)
-        return marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(found.explanations)))
+        if self._options.explain is not None:
+            wanted = found.evidence.anomaly >= self._options.explain
+            said = [each if is_so else None for each, is_so in zip(found.explanations, wanted, strict=True)]
+            at = marked.rows.schema.get_field_index(EXPLANATION.name)
+            marked = marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(said)))
+        return Compared(
+            marked, judged(candidates, marked.rows, found.explanations, self._alert.least_anomaly)
+        )
+
+    def _find(self, candidates: Candidates, found: "_Found") -> None:
+        """Compare the events with the references of their keys, or with the pool."""
+        events, is_unknown = candidates.events, np.ones(len(candidates.keys), np.bool_)
+        for place, (key, first, last) in enumerate(candidates.segments()):
+            reference = self._references.of(key, self._model, events)
+            if reference is not None:
+                end = int(events.ends[first])
+                is_unknown[place] = not self._judge(reference, events, slice(first, last), end, found)
+        if self._pooled and is_unknown.any():
+            self._borrow(candidates, is_unknown, found)
 
     def _judge(
         self, reference: Reference, events: Features, which: slice | Int64s, end: int, found: "_Found"
@@ -131,70 +160,56 @@ class Comparison:
         if evidence is None:
             return False
         found.evidence.put(which, evidence)
-        if self._options.explain is not None:
-            rows = np.flatnonzero(evidence.anomaly >= self._options.explain)
-            if len(rows):
-                every = np.arange(len(events))[which][rows].tolist()
-                for row, nearest in zip(every, reference.nearest(mine.take(rows)), strict=True):
-                    found.explanations[row] = explain(events.texts[row], nearest)
+        every = np.arange(len(events))[which]
+        rows = np.flatnonzero(self._to_explain(evidence.anomaly, found.keys[every]))
+        if len(rows):
+            for row, nearest in zip(every[rows].tolist(), reference.nearest(mine.take(rows)), strict=True):
+                found.explanations[row] = explain(events.texts[row], nearest)
         return True
 
-    def _borrow(self, events: Features, unknown: list[tuple[str, int, int]], found: "_Found") -> None:
+    def _to_explain(self, anomaly: Doubles, keys: Int64s) -> Bools:
+        """``(n,)``: the events that get an explanation. ``keys``: ``(n,)``, the number of the key of each."""
+        if self._options.explain is None:
+            wanted = np.zeros(len(anomaly), np.bool_)
+        else:
+            wanted = anomaly >= self._options.explain
+        return wanted | highest(anomaly, keys, self._alert.least_anomaly, self._alert.examples)
+
+    def _borrow(self, candidates: Candidates, is_unknown: Bools, found: "_Found") -> None:
         """Compare the events of keys whose references know too little with the pool."""
-        if len(self._references) == 1:
+        unknown = {key for key, is_so in zip(candidates.keys, is_unknown.tolist(), strict=True) if is_so}
+        if len(self._references) <= 1 and unknown >= self._references.large.keys():
             # The pool would be the reference of this key.
             return
-        rows = np.concatenate([np.arange(first, last) for _, first, last in unknown])
+        rows = np.flatnonzero(np.repeat(is_unknown, np.diff(candidates.offsets)))
+        pool = self._pool.reference(candidates.events)
         # All keys have the same window. But other keys had later ones, so events may have been released.
-        self._judge(self._pool.reference(self._references, events), events, rows, self._end, found)
+        self._judge(pool, candidates.events, rows, self._end, found)
 
     def _enter(self, placed: Placed, evidence: Evidence) -> None:
-        """Add the sampled events to the references of their keys."""
-        events = placed.candidates.events
-        released = np.where(evidence.suspect, events.ends + self._quarantine_us, 0)
-        for key, first, last in placed.candidates.segments():
-            which = first + np.flatnonzero(placed.sampled[first:last])
-            if len(which):
-                self._reference(key, events).enter(events.take(which), released[which])
-        self._pool.enter(events, placed.sampled, released)
-
-    def _shrink(self, caps: Mapping[str, float]) -> None:
-        for key, cap in caps.items():
-            events, released = self._references.pop(key).up_to(cap)
-            if len(events):
-                self._reference(key, events).enter(events, released)
-        if caps:
-            self._pool.forget()
-
-    def _reference(self, key: str, events: Features) -> Reference:
-        if key not in self._references:
-            self._references[key] = self._empty(events)
-        reference = self._references[key]
-        if self._pinned and self._model:
-            members = self._pinned.of(key, self._model)
-            if members is not None and members is not reference.pinned:
-                reference.pin(members)
-        return reference
-
-    def _empty(self, events: Features) -> Reference:
-        options = self._options
-        return Reference(
-            events.vectors.shape[1],
-            rows=options.reference_rows,
-            neighbours=options.novelty_neighbours,
-            with_window=options.novelty_window,
-        )
+        """Add the sampled events to the events of their keys."""
+        candidates = placed.candidates
+        released = np.where(evidence.suspect, candidates.events.ends + self._quarantine_us, 0)
+        rows = np.flatnonzero(placed.sampled)
+        bounds = rows.searchsorted(candidates.offsets).tolist()
+        self._references.enter(candidates.keys, bounds, rows, candidates.events, released, self._model)
+        self._pool.enter(candidates.events, placed.sampled, released)
 
 
 class _Found(NamedTuple):
-    """What was found out about the ``n`` events of an emission; ``None``: an event has no explanation."""
+    """What was found out about the ``n`` events of an emission; ``None``: an event has no explanation.
+
+    ``keys``: ``(n,)`` int64, the number of the key of each.
+    """
 
     evidence: Evidence
     explanations: list[dict[str, object] | None]
+    keys: Int64s
 
     @staticmethod
-    def nothing(n: int) -> "_Found":
-        return _Found(Evidence.unknown(n), [None] * n)
+    def nothing(candidates: Candidates) -> "_Found":
+        n, sizes = len(candidates.events), np.diff(candidates.offsets)
+        return _Found(Evidence.unknown(n), [None] * n, np.repeat(np.arange(len(sizes)), sizes))
 
 
 def _with_evidence(candidates: Candidates, evidence: Evidence) -> Marked:

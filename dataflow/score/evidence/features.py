@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
+from dataflow.items.fixed import Fixed
 from dataflow.items.hashes import Hashes
-from dataflow.score.evidence.fixed import Fixed
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.near import Near
 

@@ -25,6 +25,8 @@ LEAST_EXCESS = {"novelty": 0.02, "surge": 0.25, "rarity": 0.25, "score": 0.02, "
 class Evidence:
     """The evidence of ``n`` events: ``(n,)`` float64 each; NaN where references know too little.
 
+    All values of a column that is not computed (``score.columns``) are NaN.
+
     ``novelty``, ``surge``, ``rarity``: see :class:`~dataflow.score.evidence.reference.Reference`.
     ``anomaly``: ``-log10`` of the p-value of the chosen evidence. ``suspect``: ``(n,)`` bool, which events
     have to wait before they can be members of the reference.

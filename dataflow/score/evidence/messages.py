@@ -23,8 +23,9 @@ class Candidates:
     ``emission``: its number: 0, 1, 2, and so on. ``scored``: the rows, ``n`` of them, sorted by key.
     ``events``: the features of the rows. ``keys``, ``offsets``: each key has the rows from ``offsets[i]`` up
     to but without ``offsets[i + 1]``. ``leaves``: ``(n,)``, whether this is the last window of an event, so
-    that the event may be sampled. ``model``: the model and the version that embedded all of them; ``None`` if
-    there are no rows.
+    that the event may be sampled. ``late``: ``(k,)``, whether the window of each key is emitted because of
+    late events. ``model``: the model and the version that embedded all of them; ``None`` if there are no
+    rows.
     """
 
     emission: int
@@ -33,6 +34,7 @@ class Candidates:
     keys: list[str]
     offsets: Int64s
     leaves: Bools
+    late: Bools
     model: str | None
 
     def segments(self) -> Iterator[tuple[str, int, int]]:

@@ -1,13 +1,12 @@
 """The nearest other events in the window of an event: what evidence needs of the window itself."""
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
 
 from dataflow.items.arrays import Int64s
+from dataflow.items.fixed import Fixed, Squares, squared
 from dataflow.items.hashes import Hashes
-from dataflow.score.evidence.fixed import Fixed, Squares, squared
 
 #: The events of a window are compared with at most this many events of the window.
 SAMPLE = 1000
@@ -15,12 +14,14 @@ SAMPLE = 1000
 FAR = np.iinfo(np.int32).max
 #: How many rows are compared at a time: the distances stay in the cache of the processor.
 BLOCK = 512
+#: The windows that have the same number of events, and at most this many, are looked at together.
+_FEW = 16
 
 
 class Near(NamedTuple):
     """What is near the ``n`` events of windows.
 
-    ``squares``: ``(n, width)`` int32, the squared distances (:func:`~dataflow.score.evidence.fixed.squared`)
+    ``squares``: ``(n, width)`` int32, the squared distances (:func:`~dataflow.items.fixed.squared`)
     to the nearest other events of the window, ascending; ``FAR`` where the window has fewer other events.
     ``others``: ``(n,)`` int64, with how many other events an event was compared.
     """
@@ -36,7 +37,7 @@ def near(vectors: Fixed, ids: Hashes, offsets: Int64s, width: int) -> Near:
     ``(k + 1,)``; the window ``i`` is the rows from ``offsets[i]`` up to but without ``offsets[i + 1]``. A
     window with more than ``SAMPLE`` events is represented by the events with the least hashes.
 
-    >>> from dataflow.score.evidence.fixed import distances, to_fixed
+    >>> from dataflow.items.fixed import distances, to_fixed
     >>> vectors = to_fixed(np.array([[1, 0], [0, 1], [-1, 0]], np.float32))
     >>> found = near(vectors, np.arange(3, dtype=np.uint64), np.array([0, 3]), 2)
     >>> distances(found.squares).round(1).tolist(), found.others.tolist()
@@ -44,9 +45,11 @@ def near(vectors: Fixed, ids: Hashes, offsets: Int64s, width: int) -> Near:
     """
     squares = np.full((len(vectors), width), FAR, np.int32)
     others = np.zeros(len(vectors), np.int64)
-    for start, stop in itertools.pairwise(offsets.tolist()):
-        if stop - start == 1:
-            continue
+    sizes = np.diff(offsets)
+    for size in range(2, _FEW + 1):
+        _near_few(vectors, offsets[:-1][sizes == size], size, Near(squares, others))
+    for place in np.flatnonzero(sizes > _FEW):
+        start, stop = offsets[place : place + 2].tolist()
         chosen = np.arange(start, stop)
         if len(chosen) > SAMPLE:
             chosen = np.sort(chosen[np.argsort(ids[start:stop], kind="stable")[:SAMPLE]])
@@ -59,6 +62,17 @@ def near(vectors: Fixed, ids: Hashes, offsets: Int64s, width: int) -> Near:
             found[chosen[among] - at, among] = FAR
             squares[block, : len(chosen)] = smallest(found, width)
     return Near(squares, others)
+
+
+def _near_few(vectors: Fixed, starts: Int64s, size: int, found: Near) -> None:
+    """Fill in what is near the events of windows of ``size`` events. Each starts at a row of ``starts``."""
+    width = found.squares.shape[1]
+    for at in range(0, len(starts), BLOCK):
+        rows = starts[at : at + BLOCK, None] + np.arange(size)
+        squares = squared(vectors[rows], vectors[rows])
+        squares[:, np.arange(size), np.arange(size)] = FAR
+        found.squares[rows.reshape(-1), :size] = smallest(squares.reshape(-1, size), width)
+        found.others[rows] = size - 1
 
 
 def smallest(squares: Squares, width: int) -> Squares:

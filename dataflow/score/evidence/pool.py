@@ -1,13 +1,12 @@
 """The pooled reference of a key group, for keys that do not have enough events of their own."""
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.reference import Reference
+from dataflow.score.evidence.references import References
 
 
 class Pool:
@@ -16,11 +15,10 @@ class Pool:
     The sample of each key holds its events with the lowest priorities. So the events with the lowest
     priorities of all samples are those of all events that were offered, but for events of references that
     shrank. The pool is made of the references when a key needs it, and carried on while keys need it.
-    ``empty``: makes a reference without events.
     """
 
-    def __init__(self, rows: int, empty: Callable[[Features], Reference]) -> None:
-        self._rows, self._empty = rows, empty
+    def __init__(self, rows: int, references: References) -> None:
+        self._rows, self._references = rows, references
         self._reference: Reference | None = None
 
     def forget(self) -> None:
@@ -43,17 +41,20 @@ class Pool:
             # No key has needed the pool for long.
             self.forget()
 
-    def reference(self, references: Mapping[str, Reference], events: Features) -> Reference:
-        """The pool of the references of all keys. ``events``: any events, which tell the dimensions."""
+    def reference(self, events: Features) -> Reference:
+        """The pool. ``events``: any events, which tell the dimensions."""
         if self._reference is None:
-            self._reference = self._empty(events)
-            for reference in references.values():
+            self._reference = self._references.empty(events)
+            large, small = self._references.large.values(), self._references.small
+            for reference in large:
                 reference.take_in()
-            every = [reference.events.priority for reference in references.values()]
-            highest = _lowest(np.concatenate([np.empty(0), *every]), self._rows)
-            for reference, priority in zip(references.values(), every, strict=True):
+            every = [reference.events.priority for reference in large]
+            highest = _lowest(np.concatenate([small.priorities(), *every]), self._rows)
+            for reference, priority in zip(large, every, strict=True):
                 if len(priority) and priority.min() <= highest:
                     self._reference.enter(*reference.up_to(highest))
+            for lowest, released in small.up_to(highest):
+                self._reference.enter(lowest, released)
         return self._reference
 
 

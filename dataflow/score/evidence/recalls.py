@@ -1,22 +1,35 @@
 """What the step ``compare`` gets from the shelves, and what it knows of these events beyond that."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from dataflow.items.arrays import Int64s
+from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.fixed import Squares
 from dataflow.score.evidence.again import UNKNOWN, absent, is_embedded, near_again
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import Squares
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.messages import Recalled
 from dataflow.score.evidence.near import Near
-from dataflow.score.evidence.reference import Reference, near_width
-from dataflow.score.evidence.surge import COUNTS
+from dataflow.score.evidence.reference import near_columns, reads_near
+from dataflow.score.evidence.references import References
 from dataflow.settings import Score
+
+
+class Sampled(NamedTuple):
+    """The sampled events of a key group, sorted by key.
+
+    ``bounds``: the key ``i`` has the events from ``bounds[i]`` up to but without ``bounds[i + 1]``.
+    ``released``: ``(n,)``, see :meth:`~dataflow.score.evidence.reference.Reference.enter`.
+    """
+
+    keys: list[str]
+    bounds: list[int]
+    events: Features
+    released: Int64s
 
 
 class _Waiting(NamedTuple):
@@ -24,6 +37,12 @@ class _Waiting(NamedTuple):
 
     priority: Doubles
     released: Int64s
+
+    def of(self, priority: Doubles) -> Int64s:
+        """``(n,)``: when the events with these priorities are released; 0: an event does not wait."""
+        place, is_there = _places(self.priority, priority)
+        found: Int64s = np.where(is_there, self.released[place], 0)
+        return found
 
 
 class _Known(NamedTuple):
@@ -37,6 +56,11 @@ class _Known(NamedTuple):
     others: Int64s
     squares: Squares
 
+    def up_to(self, priority: float) -> "_Known":
+        """The events with this priority or a lower one."""
+        stay = int(self.priority.searchsorted(priority, "right"))
+        return _Known(self.priority[:stay], self.others[:stay], self.squares[:stay])
+
 
 class Recalls:
     """The shelves that came. ``state`` is what :meth:`snapshot` returned.
@@ -47,9 +71,7 @@ class Recalls:
 
     def __init__(self, options: Score, state: Mapping[str, Any] | None) -> None:
         state = state or {"waiting": (), "model": None, "near": ()}
-        self._width = near_width(options.novelty_neighbours)
-        every = options.novelty_window
-        self._columns: Int64s = np.arange(self._width) if every else np.array(COUNTS) - 1
+        self._reads_near, self._columns = reads_near(options), near_columns(options.novelty_neighbours)
         self._shelves: dict[tuple[int, int], list[pa.RecordBatch]] = {}
         self._waiting = {
             key: _Waiting(np.frombuffer(priority), np.frombuffer(released, np.int64))
@@ -70,14 +92,11 @@ class Recalls:
         """The number of shelves that came and were not taken."""
         return len(self._shelves)
 
-    def snapshot(self, references: Mapping[str, Reference]) -> dict[str, Any]:
+    def snapshot(self, references: References) -> dict[str, Any]:
         """The state as plain data."""
-        if references:  # else the events have not come yet
-            self._near = {
-                key: kept
-                for key, known in self._near.items()
-                if key in references and len((kept := _sampled(known, references[key])).priority)
-            }
+        if len(references):  # else the events have not come yet
+            kept = {key: known.up_to(references.highest(key)) for key, known in self._near.items()}
+            self._near = {key: known for key, known in kept.items() if len(known.priority)}
         waiting = self._waiting | _waiting(references)
         return {
             "waiting": [(key, *(each.tobytes() for each in events)) for key, events in waiting.items()],
@@ -85,7 +104,7 @@ class Recalls:
             "near": [(key, *(each.tobytes() for each in known)) for key, known in self._near.items()],
         }
 
-    def note(self, references: Mapping[str, Reference]) -> None:
+    def note(self, references: References) -> None:
         """Note which events wait: ``references`` are made anew."""
         self._waiting |= _waiting(references)
 
@@ -97,64 +116,64 @@ class Recalls:
         """Whether all of ``shelves`` came for an emission."""
         return all((emission, shelf) in self._shelves for shelf in shelves)
 
-    def take(self, emission: int, model: str) -> Iterator[tuple[str, Features, Int64s]]:
-        """The events of the shelves that came for an emission: each key, its events, and when each of them
-        is released. Events that ``model`` did not embed are ``absent``.
+    def take(self, emission: int, model: str) -> Sampled | None:
+        """The events of the shelves that came for an emission; ``None``: there are none. Events that
+        ``model`` did not embed are ``absent``.
         """
         if model != self._model:
             self._model, self._near = model, {}
+        waiting, self._waiting = self._waiting, {}
         shelves = [self._shelves.pop(place) for place in sorted(self._shelves) if place[0] == emission]
         batches = [batch for shelf in shelves for batch in shelf]
-        waiting, self._waiting = self._waiting, {}
-        if batches:
-            rows = pa.concat_batches(batches)
-            keys = rows.column("key").dictionary_encode()
-            order = np.argsort(keys.indices.to_numpy(), kind="stable")
-            ends = np.cumsum(np.bincount(keys.indices.to_numpy()))
-            for key, which in zip(keys.dictionary.to_pylist(), np.split(order, ends[:-1]), strict=True):
-                events = self._renewed(key, rows.take(pa.array(which)), model)
-                yield key, events, _released(events, waiting.get(key))
-
-    def _renewed(self, key: str, rows: pa.RecordBatch, model: str) -> Features:
-        events = Features.of(rows)
+        if not batches:
+            return None
+        rows = pa.concat_batches(batches)
+        keys = rows.column("key").dictionary_encode()
+        codes, names = keys.indices.to_numpy(), keys.dictionary.to_pylist()
+        rows = rows.take(pa.array(np.argsort(codes, kind="stable")))
+        events, bounds = Features.of(rows), [0, *np.cumsum(np.bincount(codes)).tolist()]
+        released = np.zeros(len(events), np.int64)
+        for key, first, last in zip(names, bounds, bounds[1:], strict=False):
+            if key in waiting:
+                released[first:last] = waiting[key].of(events.priority[first:last])
         embedded = is_embedded(events, rows.column("model"), model)
-        unknown = np.flatnonzero((events.near.others == UNKNOWN) & embedded)
-        if len(unknown):
-            if key not in self._near:
-                near, rank = near_again(events, embedded), unknown[np.argsort(events.priority[unknown])]
-                squares = near.squares[rank][:, self._columns]
-                self._near[key] = _Known(events.priority[rank], near.others[rank], squares)
-            events = self._with_near(events, unknown, self._near[key])
-        return events if embedded.all() else absent(events, ~embedded)
+        if self._reads_near:
+            events = self._with_near(names, bounds, events, embedded)
+        if not embedded.all():
+            events = absent(events, ~embedded)
+        return Sampled(names, bounds, events, released)
 
-    def _with_near(self, events: Features, rows: Int64s, known: _Known) -> Features:
+    def _with_near(self, keys: list[str], bounds: list[int], events: Features, embedded: Bools) -> Features:
+        """``events`` with what is near those that were embedded again. ``embedded``: ``(n,)``, which of them
+        the model embedded.
+        """
+        unknown = (events.near.others == UNKNOWN) & embedded
+        if not unknown.any():
+            return events
         squares, others = events.near.squares.copy(), events.near.others.copy()
-        place = np.minimum(known.priority.searchsorted(events.priority[rows]), len(known.priority) - 1)
-        # A shelf may hold events that have left the sample.
-        is_there = known.priority[place] == events.priority[rows]
-        rows, place = rows[is_there], place[is_there]
-        squares[rows[:, None], self._columns] = known.squares[place]
-        others[rows] = known.others[place]
+        for key, first, last in zip(keys, bounds, bounds[1:], strict=False):
+            rows = first + np.flatnonzero(unknown[first:last])
+            if not len(rows):
+                continue
+            if key not in self._near:
+                rank = rows[np.argsort(events.priority[rows])]
+                near = near_again(events.take(slice(first, last)), embedded[first:last])
+                of_rank = near.squares[rank - first][:, self._columns]
+                self._near[key] = _Known(events.priority[rank], near.others[rank - first], of_rank)
+            known = self._near[key]
+            # A shelf may hold events that have left the sample.
+            place, is_there = _places(known.priority, events.priority[rows])
+            rows, place = rows[is_there], place[is_there]
+            squares[rows[:, None], self._columns] = known.squares[place]
+            others[rows] = known.others[place]
         return replace(events, near=Near(squares, others))
 
 
-def _waiting(references: Mapping[str, Reference]) -> dict[str, _Waiting]:
-    found = {key: _Waiting(*reference.waiting()) for key, reference in references.items()}
-    return {key: waiting for key, waiting in found.items() if len(waiting.priority)}
+def _waiting(references: References) -> dict[str, _Waiting]:
+    return {key: _Waiting(priority, released) for key, priority, released in references.waiting()}
 
 
-def _released(events: Features, waiting: _Waiting | None) -> Int64s:
-    if waiting is None:
-        return np.zeros(len(events), np.int64)
-    place = np.minimum(waiting.priority.searchsorted(events.priority), len(waiting.priority) - 1)
-    is_waiting = waiting.priority[place] == events.priority
-    released: Int64s = np.where(is_waiting, waiting.released[place], 0)
-    return released
-
-
-def _sampled(known: _Known, reference: Reference) -> _Known:
-    """``known``, without events that have left the sample."""
-    reference.take_in()
-    highest = reference.events.priority.max(initial=-np.inf)
-    stay = int(known.priority.searchsorted(highest, "right"))
-    return _Known(known.priority[:stay], known.others[:stay], known.squares[:stay])
+def _places(ascending: Doubles, wanted: Doubles) -> tuple[Int64s, Bools]:
+    """``(n,)`` each: where each number of ``wanted`` is in ``ascending``, at least one, and whether it is."""
+    place = np.minimum(ascending.searchsorted(wanted), len(ascending) - 1)
+    return place, ascending[place] == wanted

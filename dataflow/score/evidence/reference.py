@@ -1,22 +1,29 @@
 """The reference of a key: earlier events, beside which an event is or is not unusual."""
 
+from collections.abc import Collection
+from functools import partial
+
 import numpy as np
 
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.fixed import LENGTH, Squares, distances, squared
 from dataflow.score.evidence.again import UNKNOWN
-from dataflow.score.evidence.beside import Beside, Nearest, Values
+from dataflow.score.evidence.beside import Beside, Nearest, Values, compare
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import LENGTH, Squares, distances, squared
 from dataflow.score.evidence.members import Doubles, sampled
-from dataflow.score.evidence.near import BLOCK, FAR, Near, smallest
+from dataflow.score.evidence.near import BLOCK, FAR, smallest
 from dataflow.score.evidence.surge import COUNTS, surge
+from dataflow.settings import Score
 
 
 class Reference:
     """A sample of the earlier events of a key, and what it says of the events of a window.
 
+    The values, of which only those of ``columns`` are computed, and the others are NaN:
+
     - **novelty**: the mean distance to the nearest ``neighbours`` members of the reference, or of the
-      reference and the window together (``with_window``); in [0, 2].
+      reference and the window together (``with_window``); in [0, 2]. At most half of them, rounded up, are of
+      the window: events that are new together must not make each other usual.
     - **surge**: see :func:`~dataflow.score.evidence.surge.surge`.
     - **rarity**: ``-log10`` of the share of the event's form among the members and the window together; 0 or
       more.
@@ -31,8 +38,18 @@ class Reference:
     from window to window.
     """
 
-    def __init__(self, dim: int, *, rows: int, neighbours: int, with_window: bool) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        rows: int,
+        neighbours: int,
+        with_window: bool,
+        columns: Collection[str] = ("novelty", "surge", "rarity"),
+    ) -> None:
         self._rows, self._neighbours, self._with_window = rows, neighbours, with_window
+        self._columns = columns
+        self._compare = partial(compare, neighbours=neighbours, columns=columns)
         self.events = Features.none(dim, near_width(neighbours))
         self.released: Int64s = np.empty(0, np.int64)
         #: The pinned events; ``None``: none are pinned.
@@ -134,23 +151,19 @@ class Reference:
         lost = np.zeros(len(rows), np.bool_)
         if not len(members):
             return lost
-        for at in range(0, len(rows), BLOCK):
-            block = rows[at : at + BLOCK]
-            events = self.events.take(block)
-            # In its own time, the event met a reference without the events of its window.
-            apart = (members.ts < events.starts[:, None]) | (members.ts >= events.ends[:, None])
-            apart |= self.pinned is not None
-            squares = squared(events.vectors, members.vectors)
-            squares[~apart] = FAR
-            self._beside.rows[block] += sign * np.count_nonzero(apart, axis=1)
-            self._beside.within[block] += sign * _within(squares, events.near)
-            alike = (events.forms[:, None] == members.forms) & apart
-            self._beside.alike[block] += sign * np.count_nonzero(alike, axis=1)
-            if sign < 0:
-                lost[at : at + BLOCK] = ((squares <= self._beside.best[block, -1:]) & apart).any(axis=1)
-            else:
-                merged = np.concatenate([self._beside.best[block], squares], axis=1)
-                self._beside.best[block] = smallest(merged, self._neighbours)
+        # In its own time, the event met a reference without the events of its window.
+        found = self._compare(self.events.take(rows), members, is_apart=self.pinned is None)
+        beside = self._beside
+        beside.rows[rows] += sign * found.rows
+        beside.within[rows] += sign * found.within
+        beside.alike[rows] += sign * found.alike
+        if "novelty" not in self._columns:
+            return lost
+        if sign < 0:
+            lost[:] = (found.rows > 0) & (found.best[:, 0] <= beside.best[rows, -1])
+        else:
+            merged = np.concatenate([beside.best[rows], found.best], axis=1)
+            beside.best[rows] = smallest(merged, self._neighbours)
         return lost
 
     def usual(self, least: int) -> Values:
@@ -162,20 +175,7 @@ class Reference:
 
     def values(self, events: Features) -> Values:
         """The values of the events of a window. There is at least one member."""
-        members = self._members()
-        beside = Beside.nothing(len(events), self._neighbours)
-        beside.rows[:] = len(members)
-        for at in range(0, len(events), BLOCK):
-            block = slice(at, at + BLOCK)
-            part = events.take(block)
-            squares = squared(part.vectors, members.vectors)
-            best = smallest(squares, self._neighbours)
-            beside.best[block, : best.shape[1]] = best
-            beside.within[block] = _within(squares, part.near)
-        forms, counts = np.unique(members.forms, return_counts=True)
-        place = np.minimum(forms.searchsorted(events.forms), len(forms) - 1)
-        beside.alike[:] = np.where(forms[place] == events.forms, counts[place], 0)
-        return self._values(events, beside)
+        return self._values(events, self._compare(events, self._members(), is_apart=False))
 
     def nearest(self, events: Features) -> list[Nearest]:
         """The nearest member of each event; of several, the newest. There is at least one member."""
@@ -197,19 +197,31 @@ class Reference:
         return found
 
     def _values(self, events: Features, beside: Beside) -> Values:
-        best = beside.best
-        if self._with_window:
-            best = smallest(np.concatenate([best, events.near.squares], axis=1), self._neighbours)
-        is_there = best != FAR
-        total = np.where(is_there, distances(best), 0.0).sum(axis=1)
-        novelty = total / np.maximum(np.count_nonzero(is_there, axis=1), 1)
+        unknown = np.full(len(events), np.nan)
+        near = [events.near.squares[:, : _of_window(self._neighbours)]] if self._with_window else []
+        best = np.concatenate([beside.best, *near], axis=1)
+        novelty = _novelty(best, self._neighbours) if "novelty" in self._columns else unknown
+        is_surge, is_rarity = "surge" in self._columns, "rarity" in self._columns
+        of_surge = surge(events.near, beside.within, beside.rows) if is_surge else unknown
         share = (beside.alike + events.alike) / (beside.rows + events.sizes)
-        surges, is_unknown = surge(events.near, beside.within, beside.rows), events.near.others == UNKNOWN
-        if is_unknown.any():
-            surges[is_unknown] = np.nan
-            if self._with_window:
-                novelty[is_unknown] = np.nan
-        return Values(novelty, surges, -np.log10(share), events.scores)
+        is_unknown = events.near.others == UNKNOWN
+        of_surge[is_unknown] = np.nan
+        if self._with_window:
+            novelty[is_unknown] = np.nan
+        return Values(novelty, of_surge, -np.log10(share) if is_rarity else unknown, events.scores)
+
+
+def _novelty(squares: Squares, neighbours: int) -> Doubles:
+    best = smallest(squares, neighbours)
+    is_there = best != FAR
+    total = np.where(is_there, distances(best), 0.0).sum(axis=1)
+    novelty: Doubles = total / np.maximum(np.count_nonzero(is_there, axis=1), 1)
+    return novelty
+
+
+def _of_window(neighbours: int) -> int:
+    """To how many events of its window novelty compares an event, at most."""
+    return (neighbours + 1) // 2
 
 
 def near_width(neighbours: int) -> int:
@@ -217,11 +229,12 @@ def near_width(neighbours: int) -> int:
     return max(COUNTS[-1], neighbours)
 
 
-def _within(squares: Squares, near: Near) -> Int64s:
-    """``(n, 4)``: how many of ``squares``, ``(n, m)``, are within the distances that surge looks at."""
-    radii = near.squares[:, np.array(COUNTS) - 1]
-    # Where the window has fewer events, there is no such distance.
-    radii = np.where(radii == FAR, -1, radii)
-    columns = [np.count_nonzero(squares <= radius[:, None], axis=1) for radius in radii.T]
-    counts: Int64s = np.stack(columns, axis=1)
-    return counts
+def near_columns(neighbours: int) -> Int64s:
+    """The columns of ``Near.squares`` that surge, or novelty with the window, reads."""
+    return np.union1d(np.array(COUNTS) - 1, np.arange(_of_window(neighbours)))
+
+
+def reads_near(options: Score) -> bool:
+    """Whether evidence reads what is near an event in its window."""
+    # Novelty may be switched on later: with or without surge, the recovery store does not fix that.
+    return "surge" in options.columns or options.novelty_window

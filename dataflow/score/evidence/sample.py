@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.arrays import Bools
 from dataflow.score.evidence.again import on_shelf
-from dataflow.score.evidence.bound import NOTHING, KeySample, event_bytes, shrunk
-from dataflow.score.evidence.members import Doubles, sampled
+from dataflow.score.evidence.bound import KEY_BYTES, NOTHING, KeySample, event_bytes, shrunk
+from dataflow.score.evidence.members import sampled
 from dataflow.score.evidence.messages import (
     Append,
     Candidates,
@@ -62,11 +62,11 @@ class Samples:
             for key, priority, shelf, size, cap, used in state["keys"]
         }
         #: The bytes of all samples.
-        self.bytes = sum(sample.memory() for sample in self._keys.values())
+        self.bytes = len(self._keys) * KEY_BYTES
         #: How many sampled events are on each shelf; a shelf may hold more events.
         self._sampled = dict.fromkeys(self._held, 0)
         for sample in self._keys.values():
-            self._note(sample.shelf, 1)
+            self._count(sample, 1)
         #: Whether ``compare`` needs the events of all shelves.
         self._is_recall_due = True
 
@@ -140,14 +140,16 @@ class Samples:
                 yield Renew(shelf, model)
 
     def _place(self, candidates: Candidates) -> tuple[Bools, list[Order]]:
+        leaves = np.flatnonzero(candidates.leaves)
+        offered = KeySample(
+            candidates.events.priority[leaves],
+            np.full(len(leaves), self._shelf),
+            event_bytes(candidates.events)[leaves],
+            used=candidates.emission,
+        )
+        stays = self._offer(candidates.keys, leaves.searchsorted(candidates.offsets).tolist(), offered)
         which = np.zeros(len(candidates.leaves), np.bool_)
-        size = event_bytes(candidates.events)
-        for key, start, stop in candidates.segments():
-            leaves = start + np.flatnonzero(candidates.leaves[start:stop])
-            if len(leaves):
-                offered = self._offer(key, candidates.events.priority[leaves], size[leaves])
-                self._keys[key] = self._keys[key]._replace(used=candidates.emission)
-                which[leaves] = offered
+        which[leaves[stays]] = True
         orders: list[Order] = []
         if which.any():
             orders.append(Append(self._shelf, _with_keys(candidates, which)))
@@ -156,20 +158,28 @@ class Samples:
                 self._shelf += 1
         return which, orders
 
-    def _offer(self, key: str, priority: Doubles, size: Int64s) -> Bools:
-        """Offer events to the sample of a key. Returns which of them are sampled."""
-        old = self._keys.get(key, NOTHING)
-        here = np.full(len(priority), self._shelf)
-        offered = zip(old[:3], (priority, here, size), strict=True)
-        priorities, shelves, sizes = (np.concatenate(columns) for columns in offered)
-        stays = (priorities <= old.cap) & sampled(priorities, self._rows)
-        new = KeySample(priorities[stays], shelves[stays], sizes[stays], old.cap)
-        was, now = stays[: len(old.priority)], stays[len(old.priority) :]
-        self._note(old.shelf[~was], -1)
-        self._note(here[now], 1)
-        self.bytes += new.memory() - old.memory()
-        self._keys[key] = new
-        return now
+    def _offer(self, keys: list[str], bounds: list[int], offered: KeySample) -> Bools:
+        """Offer events to the samples of keys. Returns which of them are sampled.
+
+        ``bounds``: the key ``i`` has the events from ``bounds[i]`` up to but without ``bounds[i + 1]``.
+        """
+        stays, gone, before = np.ones(len(offered.priority), np.bool_), [NOTHING], len(self._keys)
+        for key, start, stop in zip(keys, bounds, bounds[1:], strict=False):
+            if start == stop:
+                continue
+            old = self._keys.get(key, NOTHING)
+            every = old.extend(offered, slice(start, stop))
+            if len(every.priority) > self._rows or old.cap != np.inf:
+                stay = (every.priority <= old.cap) & sampled(every.priority, self._rows)
+                stays[start:stop] = stay[len(old.priority) :]
+                gone.append(old.take(~stay[: len(old.priority)]))
+                every = every.take(stay)
+            self._keys[key] = every
+        self.bytes += (len(self._keys) - before) * KEY_BYTES
+        self._count(offered.take(stays), 1)
+        for sample in gone:
+            self._count(sample, -1)
+        return stays
 
     def _shrink(self) -> dict[str, float]:
         """Shrink samples if all of them take too much. Returns what :class:`Placed` says of them."""
@@ -178,15 +188,18 @@ class Samples:
         smaller = shrunk(self._keys, self._most_bytes, self._least)
         for key, sample in smaller.items():
             old = self._keys.pop(key)
-            self._note(old.shelf, -1)
-            self._note(sample.shelf, 1)
-            self.bytes += sample.memory() - old.memory()
+            self._count(old, -1)
+            self._count(sample, 1)
             if len(sample.priority):
                 self._keys[key] = sample
+            else:
+                self.bytes -= KEY_BYTES
         return {key: sample.cap if len(sample.priority) else -np.inf for key, sample in smaller.items()}
 
-    def _note(self, shelves: Int64s, sign: int) -> None:
-        for shelf, events in zip(*np.unique(shelves, return_counts=True), strict=True):
+    def _count(self, sample: KeySample, sign: int) -> None:
+        """Count events in (``sign`` 1) or out (-1) of the bytes and the shelves."""
+        self.bytes += sign * int(sample.size.sum())
+        for shelf, events in zip(*np.unique(sample.shelf, return_counts=True), strict=True):
             self._sampled[int(shelf)] = self._sampled.get(int(shelf), 0) + sign * int(events)
 
     def _reclaim(self, *, at_once: bool) -> list[Order]:

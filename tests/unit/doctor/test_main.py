@@ -45,7 +45,6 @@ def test_pinned_texts_are_read(
 ) -> None:
     path = tmp_path / "pinned.jsonl"
     path.write_text('{"text": 7}\n')
-    monkeypatch.setenv("DRIFTLINE_SCORE__REFERENCE", "true")
     monkeypatch.setenv("DRIFTLINE_SCORE__PINNED", str(path))
     assert doctor.main([]) == 2
     said = f"wrong       settings           {path}: line 1: text: 7 is not a text; send a string"

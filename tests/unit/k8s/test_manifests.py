@@ -215,6 +215,13 @@ def test_shared_memory_lies_in_memory_and_fits_the_limit(objects: list[Object]) 
     assert int(triton["resources"]["limits"]["memory"].removesuffix("Gi")) >= 3
 
 
+def test_the_references_fit_the_memory_beside_windows(objects: list[Object]) -> None:
+    # What docs/guides/deployment.md says: of the references, the process and the cache; and some windows.
+    needed = 1.5 * manifests.loaded(objects).score.reference_bytes + 0.25e9 + 0.3e9 + 1e9
+    limit = container(objects, "dataflow")["resources"]["limits"]["memory"]
+    assert int(limit.removesuffix("Gi")) << 30 > needed
+
+
 def test_only_the_gpu_overlay_requests_a_gpu() -> None:
     for overlay in OVERLAYS:
         objects = manifests.built(overlay)

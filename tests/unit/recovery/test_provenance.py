@@ -94,3 +94,20 @@ def test_the_order_of_patterns_matters_only_for_those_of_the_user() -> None:
 
 def test_without_a_model_nothing_is_said_of_the_dimension() -> None:
     assert "embedding.dim" not in made_with(Settings(), dim=None, model="")
+
+
+def test_whether_surge_is_computed_is_fixed() -> None:
+    def made(**score: object) -> dict[str, str]:
+        score = {"reference": True, "evidence": "score", **score}
+        return made_with(Settings.model_validate({"score": score}), dim=8, model="m")
+
+    every, none = made(), made(columns="")
+    assert made(columns="surge", novelty_window=True) == every
+    assert made(columns="novelty rarity") == none
+    assert differences(every, none, FIXED) == [
+        "score.columns=unset, and now it is without surge",
+        "score.novelty_window=unset, and now it is False",
+    ]
+    assert differences(none, made(columns="", novelty_window=True), FIXED) == [
+        "score.novelty_window=False, and now it is True"
+    ]

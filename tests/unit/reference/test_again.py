@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from dataflow.embed.cache import CachedEmbedder
+from dataflow.items.fixed import to_fixed
 from dataflow.reference.again import EmbedsSamples
-from dataflow.score.evidence.fixed import to_fixed
 from dataflow.settings import Embed, Settings, Source
 from tests.support.versions import Version
 

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from dataflow.items.marks import Marked
 from dataflow.items.rows import Rows
-from dataflow.items.schemas import SCORED, WINDOW_SUMMARY, dead_letters
+from dataflow.items.schemas import EVIDENCE, SCORED, WINDOW_SUMMARY, dead_letters
 from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
 from dataflow.score.emission import OneModel
 from dataflow.score.scorers import open_scorer
@@ -22,7 +22,8 @@ from dataflow.telemetry.watch import UNWATCHED
 from tests.support.batches import embedded_batch, events
 
 DIM, SECOND = 4, 1_000_000
-SETTINGS = Settings(score=Score(kind="mean"))
+#: Without a reference, the step takes windows in any order.
+SETTINGS = Settings(score=Score(kind="mean", reference=False))
 Keyed = list[tuple[str, Marked]]
 
 
@@ -81,9 +82,15 @@ def test_the_windows_of_an_item_are_one_batch() -> None:
 
 
 def test_the_settings_add_columns() -> None:
-    more = SETTINGS.model_copy(update={"window": Window(max_window_rows=100), "sink": Sink(embeddings=True)})
-    ((_, batch),), *_ = scored([window(10, 20)], more)
+    more = {"window": Window(max_window_rows=100), "sink": Sink(embeddings=True)}
+    ((_, batch),), *_ = scored([window(10, 20)], SETTINGS.model_copy(update=more))
     assert batch.rows.schema.names == [*SCORED.names, "sample_share", "embedding"]
+    evidence = [field.name for field in EVIDENCE]
+    for explain, explanation in ((3.0, ["explanation"]), (None, [])):
+        options = Score(kind="mean", explain=explain)
+        ((_, batch),), *_ = scored([window(10, 20)], SETTINGS.model_copy(update={**more, "score": options}))
+        names = [*SCORED.names, "sample_share", *evidence, *explanation, "embedding"]
+        assert batch.rows.schema.names == names
     assert batch.rows.schema.field("embedding").type.list_size == DIM
 
 

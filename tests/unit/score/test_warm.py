@@ -138,7 +138,7 @@ def test_only_warm_summaries_have_clusters() -> None:
 
 def test_events_are_compared_with_a_reference_too() -> None:
     made = emissions(3, 12)
-    reference = {"reference": True, "reference_rows": 100, "reference_least": 10}
+    reference = {"reference": True, "explain": None, "reference_rows": 100, "reference_least": 10}
     (with_reference, *_), (alone, *_) = run(made, warm(**reference)), run(made, SETTINGS)
     names = [field.name for field in EVIDENCE]
     anomalies = [value for _, marked in with_reference for value in marked.rows.column("anomaly").to_pylist()]

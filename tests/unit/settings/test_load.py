@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.errors import SettingsError
-from dataflow.settings import Settings, bytewax_run, duration, load
+from dataflow.settings import Score, Settings, bytewax_run, duration, load
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -32,6 +32,15 @@ def test_several_sinks_are_separated_by_blanks() -> None:
     assert load({"DRIFTLINE_SINK__LATE": ""}).sink.late == ()
 
 
+def test_an_empty_text_leaves_explanations_out(tmp_path: Path) -> None:
+    config = tmp_path / "driftline.toml"
+    config.write_text('[score]\nexplain = ""\n')
+    assert load({"DRIFTLINE_CONFIG": str(config)}).score.explain is None
+    assert load({"DRIFTLINE_SCORE__EXPLAIN": "", "DRIFTLINE_SCORE__REFERENCE": "false"}).score.explain is None
+    assert load({"DRIFTLINE_SCORE__EXPLAIN": "0"}).score.explain == 0
+    assert load({"DRIFTLINE_SCORE__REFERENCE": "false"}).score == Score(reference=False)
+
+
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
@@ -47,16 +56,28 @@ def test_several_sinks_are_separated_by_blanks() -> None:
         ({"DRIFTLINE_WINDOW__LENGTH": "9e9d"}, "DRIFTLINE_WINDOW__LENGTH='9e9d': not a duration"),
         ({"DRIFTLINE_WINDOW__LENGTH": "9999999999d"}, "DRIFTLINE_WINDOW__LENGTH='9999999999d': too long"),
         ({"DRIFTLINE_WINDOW__SLIDE": "1h"}, "window.slide is longer than window.length"),
-        ({"DRIFTLINE_SCORE__EXPLAIN": "2"}, "score.explain needs a reference: set score.reference = true"),
+        (
+            {"DRIFTLINE_SCORE__REFERENCE": "false", "DRIFTLINE_SCORE__EXPLAIN": "2"},
+            "score.explain needs a reference: set score.reference = true",
+        ),
         (
             {"DRIFTLINE_SCORE__START": "warm", "DRIFTLINE_SCORE__KIND": "knn"},
             "score.start = warm needs clusters, which knn does not make: set score.kind = kmeans",
         ),
         (
-            {"DRIFTLINE_SCORE__PINNED": "a.jsonl"},
+            {"DRIFTLINE_SCORE__REFERENCE": "false", "DRIFTLINE_SCORE__PINNED": "a.jsonl"},
             "score.pinned needs a reference: set score.reference = true",
         ),
         ({"DRIFTLINE_SCORE__REFERENCE_LEAST": "3000"}, "score.reference_least is more than"),
+        (
+            {"DRIFTLINE_SCORE__COLUMNS": "novelty rarity"},
+            "score.evidence = sum needs surge, which score.columns does not name: add surge to score.columns",
+        ),
+        (
+            {"DRIFTLINE_SCORE__COLUMNS": "surge", "DRIFTLINE_SCORE__EVIDENCE": "rarity"},
+            "score.evidence = rarity needs rarity, which score.columns does not name",
+        ),
+        ({"DRIFTLINE_SCORE__COLUMNS": "novelty surge kmeans"}, "DRIFTLINE_SCORE__COLUMNS"),
         ({"DRIFTLINE_SOURCE__TS_ZONE": "Mars/X"}, "DRIFTLINE_SOURCE__TS_ZONE='Mars/X': not a time zone"),
         ({"DRIFTLINE_SCORE__CLUSTERS": "many"}, "DRIFTLINE_SCORE__CLUSTERS='many'"),
         ({"DRIFTLINE_EMBED__KIND": "gpu"}, "DRIFTLINE_EMBED__KIND='gpu'"),

@@ -16,6 +16,7 @@ from bytewax.outputs import DynamicSink, FixedPartitionedSink
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from dataflow.errors import SettingsError
+from dataflow.items.alerts import ALERT
 from dataflow.items.schemas import CLUSTERS, DEAD_LETTER, LATE, SCORED, TIMESTAMP, WINDOW_SUMMARY
 from dataflow.settings import Settings
 from dataflow.sink import SINKS, Stream, open_sink
@@ -23,6 +24,7 @@ from dataflow.sink.encoding import json_rows
 
 SCHEMAS: dict[Stream, pa.Schema] = {
     "scores": SCORED,
+    "alerts": ALERT,
     "late": LATE,
     "dead_letters": DEAD_LETTER,
     "windows": pa.schema([*WINDOW_SUMMARY, CLUSTERS]),
@@ -30,6 +32,7 @@ SCHEMAS: dict[Stream, pa.Schema] = {
 #: A field of each schema that is no part of a row's identity.
 NUMBERED: dict[Stream, str] = {
     "scores": "cluster",
+    "alerts": "count",
     "late": "offset",
     "dead_letters": "message",
     "windows": "rows",
@@ -41,6 +44,17 @@ VALUES: dict[pa.DataType, Any] = {
     pa.int64(): 2,
     pa.float64(): 0.5,
     pa.binary(): b"raw",
+    ALERT.field("examples").type: [
+        {
+            "id": "a",
+            "ts": datetime(2026, 11, 23, 12, tzinfo=timezone.utc),
+            "text": "é",
+            "anomaly": 3.5,
+            "nearest": None,
+            "nearest_ts": None,
+            "explanation": None,
+        }
+    ],
     CLUSTERS.type: [{"cluster": 1, "state": "new", "share": 1.0, "before": 0.0, "examples": ["a", "é"]}],
 }
 

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dataflow.items.fixed import Fixed, squared, to_fixed
 from dataflow.items.schemas import EVIDENCE
 from dataflow.score.evidence import sample as module
 from dataflow.score.evidence.again import UNKNOWN, near_again
 from dataflow.score.evidence.candidates import make_candidates
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import Fixed, squared, to_fixed
 from dataflow.score.evidence.messages import Candidates
 from dataflow.score.evidence.near import FAR, Near
 from dataflow.settings import Score
-from tests.support.evidence import DIM, WINDOW, Group, Text, embedded, options, scored, stream
+from tests.support.evidence import DIM, WINDOW, Group, Text, embedded, options, scored, stream, whole
 
 MINUTES = 14
 NAMES = [field.name for field in EVIDENCE]
@@ -57,7 +57,9 @@ def of_model(number: int, texts: list[Text], score: Score, model: str) -> Candid
     at = rows.schema.get_field_index("embedding")
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), type=rows.schema.field(at).type)
     rows = rows.set_column(at, rows.schema.field(at), column)
-    return replace(make_candidates(number, rows, scored(rows, score), score, WINDOW), model=model)
+    return replace(
+        make_candidates(whole(rows, 0, number), rows, scored(rows, score), score, WINDOW), model=model
+    )
 
 
 def run(
@@ -172,14 +174,13 @@ def test_events_go_on_waiting() -> None:
     minutes = stream(1, 9)
     for number, texts in enumerate(minutes[:8]):
         group.take(of_model(number, texts, score, "m 1"))
-    waiting = {key: r.waiting()[0].tolist() for key, r in group.comparison._references.items()}
-    ends = {key: r.waiting()[1] for key, r in group.comparison._references.items()}
+    waiting = group.comparison._references.waiting()
     group.crash()
     group.take(of_model(8, minutes[8], score, "m 2"))
-    assert any(waiting.values())
-    for key, priorities in waiting.items():
-        later = [p for p, end in zip(priorities, ends[key], strict=True) if end > 9 * 60_000_000]
-        assert set(later) <= set(group.comparison._references[key].waiting()[0].tolist())
+    assert waiting
+    now = {key: set(priority) for key, priority, _ in group.comparison._references.waiting()}
+    for key, priority, ends in waiting:
+        assert set(priority[ends > 9 * 60_000_000]) <= now[key]
 
 
 def test_with_restart_nothing_is_embedded_again() -> None:

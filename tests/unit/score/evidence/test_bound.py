@@ -81,10 +81,7 @@ class Plain:
 
 def held(group: Group) -> dict[str, list[float]]:
     """The priorities of the sampled events, ascending, as the step ``compare`` has them."""
-    return {
-        key: sorted(reference.up_to(np.inf)[0].priority.tolist())
-        for key, reference in group.comparison._references.items()
-    }
+    return {key: sorted(events.priority.tolist()) for key, (events, _) in group.sampled().items()}
 
 
 @settings(max_examples=25)

@@ -15,6 +15,7 @@ from dataflow.score.evidence.candidates import no_candidates
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.members import priorities, sampled
 from dataflow.score.evidence.messages import Placed
+from dataflow.settings import Alert
 from tests.support.evidence import MINUTE, Group, Text, candidates, options, stream
 
 MINUTES = 14
@@ -100,7 +101,7 @@ def test_shelves_hold_the_sample_and_little_more(monkeypatch: pytest.MonkeyPatch
         ts = np.array([text.ts for text in mine])
         ids = hashes(pa.array([text.id for text in mine]))
         best = sampled(priorities(ids, ts, 2 * MINUTE), 100)
-        reference = group.comparison._references[key]
+        reference = group.comparison._references.large[key]
         reference.prepare(60 * MINUTE, 61 * MINUTE)
         assert sorted(reference.events.ts.tolist()) == sorted(ts[best].tolist())
 
@@ -152,7 +153,7 @@ def test_an_emission_that_did_not_come_stops_the_flow() -> None:
 
 def test_a_shelf_that_did_not_come_stops_the_flow() -> None:
     score = options()
-    comparison = Comparison(score, 0, pooled=True)
+    comparison = Comparison(score, Alert(), 0, pooled=True)
     made = candidates(0, stream(3, 1)[0], score)
     assert not list(comparison.take(Placed(made, np.zeros(20, np.bool_), recalled=(0,))))
     with pytest.raises(LostRowsError, match="a shelf of a reference did not come"):

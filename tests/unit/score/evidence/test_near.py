@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow.items.fixed import squared, to_fixed
 from dataflow.score.evidence import near as module
-from dataflow.score.evidence.fixed import squared, to_fixed
 from dataflow.score.evidence.near import FAR, near
 
 sizes = st.lists(st.integers(1, 30), min_size=1, max_size=5)

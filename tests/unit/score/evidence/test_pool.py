@@ -28,7 +28,7 @@ def reference_of(events: Features, released: np.ndarray) -> Reference:
 
 def by_definition(group: Group, taken: Candidates) -> tuple[list[float], list[str]]:
     """The anomaly of each event, and what each key is compared with: its own events, the pool, or nothing."""
-    own = {key: reference.up_to(np.inf) for key, reference in group.comparison._references.items()}
+    own = group.sampled()
     assert all(len(events) < SCORE.reference_rows for events, _ in own.values())
     start, end = int(taken.events.starts[0]), int(taken.events.ends[0])
     anomalies: list[float] = []
@@ -63,7 +63,7 @@ def test_evidence_is_that_of_the_own_events_or_of_the_pool_by_definition(seed: i
         found = [np.nan if row["anomaly"] is None else row["anomaly"] for row in group.rows[before:]]
         assert np.allclose(found, expected, equal_nan=True)
     assert seen == {"nothing", "pool", "own"}
-    assert sum(map(len, group.comparison._references.values())) > 2 * SCORE.reference_rows
+    assert sum(len(events) for events, _ in group.sampled().values()) > 2 * SCORE.reference_rows
 
 
 @settings(max_examples=8)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow.clock import NEVER
+from dataflow.items.fixed import LENGTH, squared
 from dataflow.score.evidence.beside import Values
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.fixed import LENGTH, squared
 from dataflow.score.evidence.reference import Reference
 from dataflow.score.evidence.surge import COUNTS, surge
 from tests.support.evidence import MINUTE, candidates, options, stream
@@ -25,7 +25,9 @@ def by_definition(members: Features, events: Features, neighbours: int, *, with_
         apart = (members.ts < events.starts[i]) | (members.ts >= events.ends[i])
         squares = squared(events.vectors[i : i + 1], members.vectors[apart])[0]
         near = [d for d in events.near.squares[i].tolist() if d < 2**31 - 1]
-        nearest = sorted([*squares.tolist(), *(near if with_window else [])])[:neighbours]
+        # At most half of the nearest events, rounded up, are of the window.
+        of_window = sorted(near)[: (neighbours + 1) // 2] if with_window else []
+        nearest = sorted([*squares.tolist(), *of_window])[:neighbours]
         novelty.append(np.mean(np.sqrt(nearest)) / LENGTH if nearest else 0.0)
         within.append([sum(squares <= near[k - 1]) if len(near) >= k else 0 for k in COUNTS])
         alike.append(sum(members.forms[apart] == events.forms[i]))

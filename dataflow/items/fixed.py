@@ -71,16 +71,16 @@ def of_unit(vectors: Vectors) -> Fixed:
 def squared(left: Fixed, right: Fixed) -> Squares:
     """``(n, m)`` int32: the squared distance of each row of ``left``, ``(n, dim)``, to each of ``right``.
 
-    The unit is ``1 / LENGTH**2``.
+    The unit is ``1 / LENGTH**2``. ``left`` and ``right`` may be stacks of ``k`` matrices; so is the result.
 
     >>> squared(to_fixed(np.eye(2, dtype=np.float32)), to_fixed(np.eye(2, dtype=np.float32))).tolist()
     [[0, 32000000], [32000000, 0]]
     """
     a, b = left.astype(np.float32), right.astype(np.float32)
-    squares = (a @ b.T).astype(np.int32)
+    squares = (a @ np.swapaxes(b, -1, -2)).astype(np.int32)
     squares *= -2
-    squares += _squared_lengths(a)[:, None]
-    squares += _squared_lengths(b)
+    squares += _squared_lengths(a)[..., :, None]
+    squares += _squared_lengths(b)[..., None, :]
     return squares
 
 
@@ -95,5 +95,5 @@ def distances(squares: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def _squared_lengths(rows: Vectors) -> Squares:
-    lengths: Squares = np.einsum("ij,ij->i", rows, rows).astype(np.int32)
+    lengths: Squares = np.einsum("...ij,...ij->...i", rows, rows).astype(np.int32)
     return lengths

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.score.evidence.fixed import LENGTH, MOST_DIM, distances, squared, to_fixed
+from dataflow.items.fixed import LENGTH, MOST_DIM, distances, squared, to_fixed
 from tests.support.batches import unit_vectors
 
 

@@ -1,0 +1,1 @@
+"""The alert stage: decides which scored events alert, and gathers alerts into incidents."""

@@ -1,0 +1,169 @@
+"""Decides which events alert, and gathers them into incidents."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataflow import settings
+from dataflow.alert.incident import Incident
+from dataflow.alert.incidents import Incidents, Rules
+from dataflow.alert.order import DecisionOrder, Due
+from dataflow.alert.rows import change
+from dataflow.alert.thresholds import Thresholds
+from dataflow.alert.window_events import WindowEvents
+from dataflow.clock import micros
+from dataflow.items.judged import Judged, Passed
+from dataflow.settings import Alert
+
+
+class Alerts:
+    """The incidents of some key groups that share a budget, or whose keys have a budget each.
+
+    ``groups``: how many key groups they are; ``None``: each key has a watermark
+    of its own. ``state`` is what :meth:`snapshot` returned.
+    """
+
+    def __init__(
+        self,
+        options: Alert,
+        window: settings.Window,
+        groups: int | None,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        state = state or {"order": None, "thresholds": None, "keys": ()}
+        self._rules = rules = rules_of(options, window)
+        self._own_time = groups is None
+        self._order = DecisionOrder(groups, state["order"])
+        self._thresholds = Thresholds(
+            options,
+            per_key=is_per_key(options, window),
+            step_us=step_us(window),
+            remember_us=rules.remember,
+            state=state["thresholds"],
+        )
+        self._keys = {key: Incidents(key, rules, each) for key, each in state["keys"]}
+        #: How many events did not alert because there was no room for a new incident.
+        self._suppressed = 0
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
+        return {
+            "order": self._order.snapshot(),
+            "thresholds": self._thresholds.snapshot(),
+            "keys": [(key, incidents.snapshot()) for key, incidents in self._keys.items()],
+        }
+
+    @property
+    def open(self) -> int:
+        """How many incidents are open."""
+        # Copied first, because the gauges ask in another thread.
+        return sum(map(len, list(self._keys.values())))
+
+    def take(self, group: str, message: Judged | Passed) -> list[dict[str, Any]]:
+        """Process a message of a key group. Returns the rows of ``ALERT`` that can be decided now."""
+        self._order.add(group, message)
+        return list(self._decide(self._order.ready()))
+
+    def take_suppressed(self) -> int:
+        """How many events did not alert since the last call, because there was no room for a new incident."""
+        found, self._suppressed = self._suppressed, 0
+        return found
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Decide all that is left: the input has ended."""
+        return list(self._decide(self._order.rest()))
+
+    def _decide(self, dues: Sequence[Due]) -> Iterator[dict[str, Any]]:
+        for at, together in itertools.groupby(dues, key=lambda due: due.at):
+            due = list(together)
+            yield from self._pass_time(at, self._keys_of(due) if self._own_time else list(self._keys))
+            for late, some in itertools.groupby(due, key=lambda due: due.late):
+                parts = list(some)
+                if not late:
+                    keys = self._keys_of(parts)
+                    rows = np.concatenate([due.judged.rows[due.which] for due in parts])
+                    self._thresholds.advance(at, keys, rows)
+                # Windows that are late come in the order in which they were emitted.
+                for alerting in [parts] if not late else [[due] for due in parts]:
+                    yield from self._alert(at, alerting)
+
+    @staticmethod
+    def _keys_of(dues: Sequence[Due]) -> list[str]:
+        return [due.judged.keys[i] for due in dues for i in due.which.tolist()]
+
+    def _pass_time(self, at: int, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+        for key in keys:
+            incidents = self._keys.get(key)
+            if incidents is None:
+                continue
+            for incident in incidents.pass_time(at):
+                yield change(incident, at, self._thresholds.at(at, [key])[0])
+            if incidents.is_empty:
+                del self._keys[key]
+
+    def _alert(self, at: int, dues: Sequence[Due]) -> Iterator[dict[str, Any]]:
+        """Decide windows. The key with the most unusual event comes first: it has the first claim."""
+        found = [each for due in dues for each in self._alerting(due)]
+        found.sort(key=lambda each: (-each[1].anomaly.max(initial=0.0), each[0]))
+        for key, events, model in found:
+            incidents = self._keys.setdefault(key, Incidents(key, self._rules))
+            changed, suppressed = incidents.take(events, model, self._thresholds.may_open(key))
+            self._suppressed += suppressed
+            for incident in sorted(changed, key=_by_opening):
+                yield change(incident, at, events.threshold)
+
+    def _alerting(self, due: Due) -> Iterator[tuple[str, WindowEvents, str | None]]:
+        """The windows with events that may alert, or alerted before: the key, the events that stand out, the
+        model that embedded them.
+        """
+        judged = due.judged
+        thresholds = np.full(len(judged.keys), np.inf)
+        thresholds[due.which] = self._thresholds.at(due.at, [judged.keys[i] for i in due.which.tolist()])
+        anomaly = judged.events.column("anomaly").to_numpy()
+        windows = set(judged.windows[anomaly >= thresholds[judged.windows]].tolist())
+        if self._keys:
+            windows.update(i for i in due.which.tolist() if judged.keys[i] in self._keys)
+        for i in sorted(windows):
+            rows = np.flatnonzero(judged.windows == i)
+            events = WindowEvents.of(
+                due.at,
+                int(judged.starts[i]),
+                int(judged.ends[i]),
+                float(thresholds[i]),
+                int(judged.rows[i]),
+                judged.events.take(pa.array(rows)),
+                judged.vectors[rows],
+            )
+            yield judged.keys[i], events, judged.model
+
+
+def _by_opening(incident: Incident) -> tuple[int, str]:
+    return incident.opened, incident.id
+
+
+def is_per_key(options: Alert, window: settings.Window) -> bool:
+    """Whether each key has a budget of its own."""
+    return options.per == "key" or window.watermark == "key"
+
+
+def step_us(window: settings.Window) -> int:
+    """The time from one window to the next, in microseconds; with sessions, the gap that ends one."""
+    steps = {"sliding": window.slide, "tumbling": window.length, "session": window.gap}
+    return micros(steps[window.kind])
+
+
+def rules_of(options: Alert, window: settings.Window) -> Rules:
+    """The rules that the settings ask for."""
+    step = step_us(window)
+    overlap = micros(window.length) if window.kind == "sliding" else 0
+    return Rules(
+        radius=options.radius,
+        close_after=6 * step if options.close_after is None else micros(options.close_after),
+        cool_down=24 * step if options.cool_down is None else micros(options.cool_down),
+        examples=options.examples,
+        least=options.least_anomaly,
+        remember=overlap + micros(window.allowed_lateness),
+    )

@@ -1,0 +1,94 @@
+"""An incident: events of one key that alert and are near to each other, in time and as embeddings."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dataflow.items.fixed import LENGTH, Fixed, squared
+
+#: Most exemplars of an incident.
+_MOST_EXEMPLARS = 32
+#: So many events of a window are looked at for new exemplars.
+_MOST_LOOKED_AT = 1_000
+
+
+@dataclass
+class Incident:
+    """An incident of ``key``. Times are microseconds since the Unix epoch, UTC.
+
+    ``id``: the same on each replay. ``state``: one of ``ALERT_STATES``. ``sequence``: the number of the next
+    row about the incident. ``opened``, ``last``: when the first and the last event was decided.
+    ``window_start``, ``window_end``: the window of the last event. ``first_ts``, ``last_ts``, ``count``,
+    ``peak``, ``cluster``, ``examples``: columns of ``ALERT``. ``exemplars``: ``(e, dim)``, the embeddings of
+    some events that are far from each other. An event is near the incident if it is near one of them.
+    """
+
+    id: str
+    key: str
+    opened: int
+    last: int
+    window_start: int
+    window_end: int
+    first_ts: int
+    last_ts: int
+    exemplars: Fixed
+    cluster: int
+    state: str = "open"
+    sequence: int = 0
+    count: int = 0
+    peak: float = 0.0
+    examples: tuple[Mapping[str, Any], ...] = ()
+    merged_into: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events join it. Events open a closed incident again while it cools down."""
+        return self.state in ("open", "updated", "reopened")
+
+    def touch(self, at: int, start: int, end: int) -> None:
+        """Note that an event of the incident was decided at ``at``, in the window ``[start, end)``."""
+        if at >= self.last:
+            self.last, self.window_start, self.window_end = at, start, end
+        if self.state == "closed":
+            self.state = "reopened"
+
+    def show(self, examples: Iterable[Mapping[str, Any]], most: int) -> None:
+        """Keep the ``most`` examples with the highest anomaly; of an event that is there twice, one."""
+        by_id: dict[str, Mapping[str, Any]] = {}
+        for each in sorted([*self.examples, *examples], key=_by_anomaly):
+            by_id.setdefault(each["id"], each)
+        self.examples = tuple(by_id.values())[:most]
+
+    def is_near(self, vectors: Fixed, radius: float) -> Any:
+        """``(n,)`` bool: which of the events ``vectors``, ``(n, dim)``, are within ``radius``."""
+        return (squared(vectors, self.exemplars) <= (radius * LENGTH) ** 2).any(axis=1)
+
+    def learn(self, vectors: Fixed, radius: float) -> bool:
+        """Take events of the incident as exemplars, those that are far from all others. Returns whether
+        there are new ones.
+        """
+        vectors, before = vectors[:_MOST_LOOKED_AT], len(self.exemplars)
+        if not len(vectors):
+            return False
+        apart = squared(vectors, self.exemplars).min(axis=1)
+        while len(self.exemplars) < _MOST_EXEMPLARS and apart.max() > (radius / 2 * LENGTH) ** 2:
+            chosen = vectors[[apart.argmax()]]
+            self.exemplars = np.concatenate([self.exemplars, chosen])
+            apart = np.minimum(apart, squared(vectors, chosen)[:, 0])
+        return len(self.exemplars) > before
+
+    def absorb(self, other: "Incident", radius: float, most: int) -> None:
+        """Take over the events of another incident, which ends as ``merged``."""
+        self.count += other.count
+        self.peak = max(self.peak, other.peak)
+        self.first_ts, self.last_ts = min(self.first_ts, other.first_ts), max(self.last_ts, other.last_ts)
+        self.touch(other.last, other.window_start, other.window_end)
+        self.show(other.examples, most)
+        self.learn(other.exemplars, radius)
+        other.state, other.merged_into = "merged", self.id
+
+
+def _by_anomaly(example: Mapping[str, Any]) -> tuple[float, int, str]:
+    return -example["anomaly"], example["ts"], example["id"]

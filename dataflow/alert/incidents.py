@@ -1,0 +1,238 @@
+"""The incidents of one key."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import gammainc
+
+from dataflow.alert.incident import Incident
+from dataflow.alert.window_events import WindowEvents
+from dataflow.items.arrays import Int64s
+
+#: The start and the end of a window.
+Window = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When events belong together. Durations are microseconds of event time.
+
+    ``radius``, ``close_after``, ``cool_down``, ``examples``: settings of ``alert``. ``least``: the
+    ``anomaly`` of events that stand out. ``remember``: how long
+    after its end a window may be emitted again, or another window with the same events may be emitted.
+    """
+
+    radius: float
+    close_after: int
+    cool_down: int
+    examples: int
+    least: float
+    remember: int
+
+
+class Incidents:
+    """The incidents of one key that are open or cool down. ``state`` is what :meth:`snapshot` returned.
+
+    An event that alerts belongs to one incident, whatever the number of windows in which it alerts.
+    """
+
+    def __init__(self, key: str, rules: Rules, state: Mapping[str, Any] | None = None) -> None:
+        state = state or {"incidents": (), "verdicts": (), "model": None}
+        self._key, self._rules = key, rules
+        #: By id, the oldest first.
+        self._incidents = {each["id"]: Incident(**each) for each in state["incidents"]}
+        #: Window -> the hash of each event that alerts in it -> the incident of the event.
+        self._verdicts: dict[Window, dict[int, str]] = {
+            (start, end): dict(events) for start, end, events in state["verdicts"]
+        }
+        self._model: str | None = state["model"]
+
+    def __len__(self) -> int:
+        """How many incidents are open."""
+        return sum(incident.is_open for incident in self._incidents.values())
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
+        return {
+            "incidents": [asdict(incident) for incident in self._incidents.values()],
+            "verdicts": [(*window, list(events.items())) for window, events in self._verdicts.items()],
+            "model": self._model,
+        }
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has to be kept."""
+        return not self._incidents and not self._verdicts
+
+    def take(
+        self, events: WindowEvents, model: str | None, may_open: Callable[[], bool]
+    ) -> tuple[list[Incident], int]:
+        """Take all events of a window that stand out. Events that alerted in it before, and do not any more,
+        are withdrawn. ``may_open`` is asked before each new incident.
+
+        Returns the incidents that have changed, and how many events did not alert because there was no room
+        for a new incident.
+        """
+        self._forget_other_model(model)
+        before = {id: (each.count, each.peak, each.state) for id, each in self._incidents.items()}
+        alive = dict(self._incidents)
+        window = (events.start, events.end)
+        old = self._verdicts.pop(window, {})
+        owners = self._owners(old)
+        mine = [owners.get(event) for event in events.hashes]
+        is_new = np.array([owner is None for owner in mine], np.bool_)
+        found = np.full(len(events), None, dtype=object)
+        found[:] = mine
+        opening = np.flatnonzero(is_new[: events.opening])
+        self._join(events, opening, found, may_open)
+        self._follow(events, events.opening + np.flatnonzero(is_new[events.opening :]), found)
+        alive |= self._incidents
+        verdict = {event: id for event, id in zip(events.hashes, found, strict=True) if id is not None}
+        if verdict:
+            self._verdicts[window] = verdict
+        self._count(events, found, is_new)
+        self._withdraw(set(old) - set(verdict), old)
+        changed = [
+            incident
+            for id, incident in alive.items()
+            if before.get(id) != (incident.count, incident.peak, incident.state)
+            # Nothing was said yet of an incident that opened and merged in this window.
+            and (incident.state != "merged" or incident.sequence)
+        ]
+        return changed, sum(id is None for id in found[opening])
+
+    def pass_time(self, at: int) -> list[Incident]:
+        """Close incidents without events, and forget those that are over. Returns those that closed."""
+        closed = []
+        for id, incident in list(self._incidents.items()):
+            over = at - incident.last - self._rules.close_after
+            if incident.is_open and over > 0:
+                incident.state = "closed"
+                closed.append(incident)
+            if over > self._rules.cool_down:
+                del self._incidents[id]
+        for window in [window for window in self._verdicts if at - window[1] > self._rules.remember]:
+            del self._verdicts[window]
+        return closed
+
+    def _forget_other_model(self, model: str | None) -> None:
+        """Embeddings of two models cannot be compared, so nothing new is near an older incident."""
+        if model != self._model:
+            self._model = model
+            for incident in self._incidents.values():
+                incident.exemplars = incident.exemplars[:0]
+
+    def _owners(self, old: Mapping[int, str]) -> dict[int, str]:
+        """The incident of each event that alerts in any window."""
+        owners = dict(old)
+        for events in self._verdicts.values():
+            owners |= events
+        return owners
+
+    def _join(self, events: WindowEvents, new: Int64s, found: Any, may_open: Callable[[], bool]) -> None:
+        """Find the incidents of the events at ``new``: put the ids into ``found``."""
+        rest = new
+        to_compare = [each for each in self._incidents.values() if each.is_open]
+        cooling = [each for each in self._incidents.values() if not each.is_open]
+        while len(rest):
+            if not to_compare and cooling:
+                to_compare, cooling = cooling, []
+            elif not to_compare:
+                top = int(rest[0])
+                if not may_open():
+                    rest = rest[~self._open(events, top).is_near(events.vectors[rest], self._rules.radius)]
+                    continue
+                incident = self._open(events, top)
+                self._incidents[incident.id] = incident
+                to_compare = [incident]
+            compared, to_compare = to_compare, []
+            for incident in compared:
+                if incident.id in self._incidents:
+                    to_compare += self._attract(incident, events, new, found)
+            rest = rest[[found[row] is None for row in rest.tolist()]]
+
+    def _follow(self, events: WindowEvents, weak: Int64s, found: Any) -> None:
+        """Let the events at ``weak``, which open no incident, join those that they are near.
+
+        They join an incident with other events in this window. They also join if so many of them come
+        together that this is as unusual as an event that opens an incident: chance gives a window
+        ``size * 10 ** -least`` events that stand out, wherever they are.
+        """
+        for incident in list(self._incidents.values()):
+            near = weak[incident.is_near(events.vectors[weak], self._rules.radius)]
+            near = near[[found[row] is None for row in near.tolist()]]
+            if not len(near):
+                continue
+            chance = gammainc(len(near), events.size * 10.0**-self._rules.least)
+            if (found == incident.id).any() or chance <= 10.0**-events.threshold:
+                found[near] = incident.id
+
+    def _attract(self, incident: Incident, events: WindowEvents, new: Int64s, found: Any) -> list[Incident]:
+        """Take the events at ``new`` that are near an incident. Returns the incidents with new exemplars."""
+        near = new[incident.is_near(events.vectors[new], self._rules.radius)]
+        others = {found[row] for row in near.tolist()} - {None, incident.id}
+        if incident.is_open:
+            for id in sorted(others):
+                incident = self._merge(incident, self._incidents[id], found)
+        free = near[[found[row] is None for row in near.tolist()]]
+        found[free] = incident.id
+        return [incident] if incident.learn(events.vectors[free], self._rules.radius) else []
+
+    def _merge(self, one: Incident, other: Incident, found: Any) -> Incident:
+        """Merge the younger incident into the older one, which is returned."""
+        order = list(self._incidents)
+        older, younger = sorted((one, other), key=lambda incident: order.index(incident.id))
+        older.absorb(younger, self._rules.radius, self._rules.examples)
+        del self._incidents[younger.id]
+        found[found == younger.id] = older.id
+        for verdict in self._verdicts.values():
+            for event, id in verdict.items():
+                if id == younger.id:
+                    verdict[event] = older.id
+        return older
+
+    def _open(self, events: WindowEvents, row: int) -> Incident:
+        ts = int(events.ts[row])
+        return Incident(
+            id=events.incident_id(row),
+            key=self._key,
+            opened=events.at,
+            last=events.at,
+            window_start=events.start,
+            window_end=events.end,
+            first_ts=ts,
+            last_ts=ts,
+            exemplars=events.vectors[[row]],
+            cluster=events.cluster(row),
+        )
+
+    def _count(self, events: WindowEvents, found: Any, is_new: Any) -> None:
+        """Note the events of the window in their incidents."""
+        for id, incident in self._incidents.items():
+            rows = np.flatnonzero(found == id)
+            if not len(rows):
+                continue
+            incident.touch(events.at, events.start, events.end)
+            new = rows[is_new[rows]]
+            if len(new):
+                incident.count += len(new)
+                incident.first_ts = min(incident.first_ts, int(events.ts[new].min()))
+                incident.last_ts = max(incident.last_ts, int(events.ts[new].max()))
+            incident.peak = max(incident.peak, float(events.anomaly[rows[0]]))
+            incident.show(events.examples(rows[: self._rules.examples]), self._rules.examples)
+
+    def _withdraw(self, gone: set[int], old: Mapping[int, str]) -> None:
+        """Take events that do not alert any more in a window out of their incidents, if they alert in no
+        other one.
+        """
+        still = {event for events in self._verdicts.values() for event in events}
+        for event in gone - still:
+            incident = self._incidents.get(old[event])
+            if incident is None:
+                continue
+            incident.count -= 1
+            if not incident.count:
+                incident.state = "withdrawn"
+                del self._incidents[incident.id]

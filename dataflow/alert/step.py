@@ -1,0 +1,45 @@
+"""The alert step: takes events that stand out, gives alerts."""
+
+from functools import partial
+from typing import Callable  # noqa: UP035  on CPython 3.10, Bytewax takes the other for a class
+
+import bytewax.operators as op
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream
+
+from dataflow.alert import gauges
+from dataflow.alert.alerts import Alerts, is_per_key
+from dataflow.alert.logics import AlertLogic, FromGroup
+from dataflow.items.judged import Judged, Passed
+from dataflow.items.marks import Marked
+from dataflow.settings import Settings
+from dataflow.telemetry.watch import Watch
+
+
+@operator
+def alert(
+    step_id: str,
+    judged: KeyedStream[Judged],
+    passed: KeyedStream[Passed],
+    settings: Settings,
+    watch: Watch,
+    stopping: Callable[[], bool] = lambda: False,
+) -> KeyedStream[Marked]:
+    """Decide which events alert, and gather them into incidents.
+
+    ``judged``, ``passed``: keyed by key group. Returns batches of ``ALERT``. If the budget is that of the
+    stream, one worker decides for all key groups; only events that stand out pass there. ``stopping``:
+    returns whether the input ends because the process stops; then nothing is decided at the end of the input.
+    """
+    gauges.show()
+    options, window = settings.alert, settings.window
+    of_judged: KeyedStream[FromGroup] = op.map("of_judged", judged, lambda item: (item[0], item))
+    of_passed: KeyedStream[FromGroup] = op.map("of_passed", passed, lambda item: (item[0], item))
+    messages = op.merge("messages", of_judged, of_passed)
+    per_key = is_per_key(options, window)
+    if not per_key:
+        messages = op.map("together", messages, lambda item: ("all", item[1]))
+    groups = 1 if per_key else window.key_groups
+    make = partial(Alerts, options, window, groups if window.watermark == "stream" else None)
+    alerts = op.stateful_batch("decide", messages, partial(AlertLogic, make, watch, stopping))
+    return op.map_value("alerts", alerts, Marked)

@@ -1,0 +1,53 @@
+"""The Arrow schema of alerts."""
+
+import pyarrow as pa
+
+from dataflow.items.schemas import TIMESTAMP
+
+#: The version of ``ALERT``. A change of a column increases it.
+ALERT_FORMAT = 1
+
+#: What may have happened to an incident. The set is closed, because the state is a label of a metric.
+ALERT_STATES = ("open", "updated", "closed", "reopened", "merged", "withdrawn")
+
+_EXAMPLE = [
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("ts", TIMESTAMP, nullable=False),
+    pa.field("text", pa.string(), nullable=False),
+    pa.field("anomaly", pa.float64(), nullable=False),
+    pa.field("nearest", pa.string()),
+    pa.field("nearest_ts", TIMESTAMP),
+    pa.field("explanation", pa.string()),
+]
+
+#: Alerts: one row for each change of an incident. ``incident`` and ``sequence`` (0, 1, 2, ...) identify the
+#: row. ``state``: one of :data:`ALERT_STATES`. ``decided``: the event time of the decision, which is the end
+#: of a window. ``window_start``, ``window_end``: the last window with an event of the incident. ``first_ts``,
+#: ``last_ts``: the times of the first and the last event. ``count``: the events. ``peak``: the highest
+#: ``anomaly`` of an event. ``p_value``: its p-value. ``threshold``: the lowest ``anomaly`` that alerted in
+#: this window. ``cluster``: the cluster of the event with the peak, in the window where it opened the
+#: incident. ``merged_into``: the incident that goes on, if the state is ``merged``. ``examples``: the events
+#: with the highest ``anomaly``; ``nearest``: the most similar earlier event, see ``EXPLANATION``.
+#: ``message``: the incident in words.
+ALERT = pa.schema(
+    [
+        pa.field("format", pa.int32(), nullable=False),
+        pa.field("incident", pa.string(), nullable=False),
+        pa.field("sequence", pa.int32(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("decided", TIMESTAMP, nullable=False),
+        pa.field("window_start", TIMESTAMP, nullable=False),
+        pa.field("window_end", TIMESTAMP, nullable=False),
+        pa.field("first_ts", TIMESTAMP, nullable=False),
+        pa.field("last_ts", TIMESTAMP, nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("peak", pa.float64(), nullable=False),
+        pa.field("p_value", pa.float64(), nullable=False),
+        pa.field("threshold", pa.float64(), nullable=False),
+        pa.field("cluster", pa.int32(), nullable=False),
+        pa.field("merged_into", pa.string()),
+        pa.field("examples", pa.list_(pa.struct(_EXAMPLE)), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+    ]
+)

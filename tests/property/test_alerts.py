@@ -1,0 +1,111 @@
+"""The same incidents, in whatever order key groups say what they found, and after any restart."""
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow.alert.alerts import Alerts
+from dataflow.items.judged import Judged, Passed
+from dataflow.settings import Alert, Window, duration
+from tests.support.judged import MINUTE, Seen, Unusual, judged
+
+GROUPS, KEYS = 3, 4
+#: Sliding windows of two minutes every minute.
+WINDOW = Window(length=duration("2m"), slide=duration("1m"), key_groups=GROUPS)
+Message = tuple[str, Judged | Passed]
+Row = dict[str, Any]
+
+anomalies = st.sampled_from([0.0, 1.4, 2.0, 3.0, 5.0])
+#: Events of all keys: (minute, key, anomaly in each of two windows, angle).
+streams = st.lists(
+    st.tuples(
+        st.integers(0, 12), st.integers(0, KEYS - 1), anomalies, anomalies, st.sampled_from([0.0, 40.0, 80.0])
+    ),
+    max_size=25,
+)
+
+
+def messages(events: Sequence[tuple[int, int, float, float, float]]) -> list[list[Message]]:
+    """What each group says of a stream."""
+    found: list[list[Message]] = []
+    for group in range(GROUPS):
+        said: list[Message] = []
+        for end in range(1, 16):
+            windows: dict[str, list[Unusual]] = {}
+            for number, (minute, key, first, second, angle) in enumerate(events):
+                if key % GROUPS == group and end - 2 <= minute < end:
+                    anomaly = first if minute == end - 1 else second
+                    mine = windows.setdefault(f"k{key}", [])
+                    if anomaly:
+                        mine.append(Unusual(f"e{number}", minute * MINUTE, anomaly, angle))
+            emission = sum(isinstance(message, Judged) for _, message in said)
+            if windows:
+                each = {key: Seen((end - 2) * MINUTE, end * MINUTE, mine) for key, mine in windows.items()}
+                said.append((str(group), judged(emission, each)))
+            said.append((str(group), Passed(emission + bool(windows), end * MINUTE)))
+        found.append(said)
+    return found
+
+
+def interleaved(parts: list[list[Message]], rng: random.Random) -> list[Message]:
+    waiting, found = [list(part) for part in parts], []
+    while any(waiting):
+        found.append(rng.choice([part for part in waiting if part]).pop(0))
+    return found
+
+
+def run(options: Alert, said: Sequence[Message], cuts: Sequence[int] = ()) -> list[Row]:
+    """The rows, if the process restarts before the messages ``cuts``."""
+    alerts, rows = Alerts(options, WINDOW, GROUPS), []
+    for number, (group, message) in enumerate(said):
+        if number in cuts:
+            alerts = Alerts(options, WINDOW, GROUPS, alerts.snapshot())
+        rows += alerts.take(group, message)
+    return rows + alerts.finish()
+
+
+def last(rows: Sequence[Row]) -> dict[str, Row]:
+    return {row["incident"]: row for row in rows}
+
+
+@pytest.mark.parametrize("budget", ["300/d", "5000/d"])
+@given(events=streams, seed=st.integers(0, 2**32))
+def test_arrival_and_restarts_change_nothing(
+    budget: str, events: list[tuple[int, int, float, float, float]], seed: int
+) -> None:
+    options = Alert(budget=budget, history=duration("0s"), radius=0.5)
+    parts, rng = messages(events), random.Random(seed)
+    expected = run(options, [message for part in parts for message in part])
+    said = interleaved(parts, rng)
+    cuts = rng.sample(range(len(said)), 5)
+    assert json.dumps(run(options, said, cuts)) == json.dumps(expected)
+
+
+@given(events=streams)
+def test_each_alerting_event_is_in_one_incident(
+    events: list[tuple[int, int, float, float, float]],
+) -> None:
+    """With ``alpha``, it is known which events alert: those that are unusual enough in any window."""
+    options = Alert(alpha=0.01, least_anomaly=2.0, history=duration("0s"), radius=0.5)
+    rows = last(run(options, [message for part in messages(events) for message in part]))
+    alerting = [key for minute, key, *anomalies, _ in events if max(anomalies) >= 2.0]
+    for key in range(KEYS):
+        counted = sum(
+            row["count"] for row in rows.values() if row["key"] == f"k{key}" and row["state"] != "merged"
+        )
+        assert counted == alerting.count(key)
+
+
+@given(events=streams)
+def test_rows_of_an_incident_are_numbered(events: list[tuple[int, int, float, float, float]]) -> None:
+    options = Alert(alpha=0.01, history=duration("0s"), radius=0.5)
+    rows = run(options, [message for part in messages(events) for message in part])
+    for incident in last(rows):
+        mine = [row for row in rows if row["incident"] == incident]
+        assert [row["sequence"] for row in mine] == list(range(len(mine)))
+        assert mine[0]["state"] == "open"
