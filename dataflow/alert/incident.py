@@ -55,11 +55,11 @@ class Incident:
             self.state = "reopened"
 
     def show(self, examples: Iterable[Mapping[str, Any]], most: int) -> None:
-        """Keep the ``most`` examples with the highest anomaly; of an event that is there twice, one."""
-        by_id: dict[str, Mapping[str, Any]] = {}
+        """Keep the ``most`` examples with the highest anomaly, each with another text."""
+        by_text: dict[str, Mapping[str, Any]] = {}
         for each in sorted([*self.examples, *examples], key=_by_anomaly):
-            by_id.setdefault(each["id"], each)
-        self.examples = tuple(by_id.values())[:most]
+            by_text.setdefault(each["text"], each)
+        self.examples = tuple(by_text.values())[:most]
 
     def is_near(self, vectors: Fixed, radius: float) -> Any:
         """``(n,)`` bool: which of the events ``vectors``, ``(n, dim)``, are within ``radius``."""

@@ -221,7 +221,7 @@ class Incidents:
                 incident.first_ts = min(incident.first_ts, int(events.ts[new].min()))
                 incident.last_ts = max(incident.last_ts, int(events.ts[new].max()))
             incident.peak = max(incident.peak, float(events.anomaly[rows[0]]))
-            incident.show(events.examples(rows[: self._rules.examples]), self._rules.examples)
+            incident.show(events.examples(rows, self._rules.examples), self._rules.examples)
 
     def _withdraw(self, gone: set[int], old: Mapping[int, str]) -> None:
         """Take events that do not alert any more in a window out of their incidents, if they alert in no

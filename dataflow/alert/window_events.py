@@ -45,7 +45,7 @@ class WindowEvents:
         ``(n, dim)``, in the same order.
         """
         ids, ts, anomaly = hashes(rows.column("id")), event_times(rows), rows.column("anomaly").to_numpy()
-        order = np.lexsort((ids, ts, -anomaly))
+        order = np.argsort(-anomaly, kind="stable")
         return WindowEvents(
             at=at,
             start=start,
@@ -73,9 +73,13 @@ class WindowEvents:
         found: int = self.rows.column("cluster")[row].as_py()
         return found
 
-    def examples(self, which: Int64s) -> list[dict[str, Any]]:
-        """The events at ``which`` as ``examples`` of an alert; times are integers."""
-        rows = self.rows.take(pa.array(which))
+    def examples(self, which: Int64s, most: int) -> list[dict[str, Any]]:
+        """Up to ``most`` of the events at ``which`` as ``examples`` of an alert; times are integers.
+
+        Events with an explanation come first: the score stage explains one event of each form.
+        """
+        is_explained = self.rows.column("explanation").is_valid().to_numpy(zero_copy_only=False)[which]
+        rows = self.rows.take(pa.array(which[np.argsort(~is_explained, kind="stable")][:most]))
         explanation = rows.column("explanation")
         columns = {
             "id": rows.column("id"),

@@ -74,7 +74,9 @@ class Alert(Group):
     """
 
     examples: Annotated[int, Field(ge=1, le=100)] = 3
-    """Most events that an alert shows, from 1 to 100; those with the highest ``anomaly``."""
+    """Most events that an alert shows, from 1 to 100: those with the highest ``anomaly``, each with another
+    text.
+    """
 
     @property
     def per_day(self) -> float:

@@ -28,20 +28,32 @@ SETTINGS = {
 }
 
 
-def scored(folder: Path) -> list[dict[str, Any]]:
-    return sorted(rows(folder / "out/scores.jsonl"), key=lambda row: json.dumps(row, sort_keys=True))
+#: Many alerts of few events.
+ALERTS = {
+    "DRIFTLINE_ALERT__BUDGET": "500/d",
+    "DRIFTLINE_ALERT__HISTORY": "0s",
+    "DRIFTLINE_ALERT__LEAST_ANOMALY": "1",
+}
 
 
-def test_neither_processes_nor_restarts_change_the_evidence(tmp_path: Path) -> None:
+def scored(folder: Path, stream: str = "scores") -> list[dict[str, Any]]:
+    return sorted(rows(folder / f"out/{stream}.jsonl"), key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def test_neither_processes_nor_restarts_change_the_evidence_and_the_alerts(tmp_path: Path) -> None:
     write_stream(tmp_path, 1500)
-    once = environment(tmp_path, **SETTINGS)
+    sink = {"DRIFTLINE_SINK__ALERTS": f"file:{tmp_path}/out/alerts.jsonl"}
+    once = environment(tmp_path, **SETTINGS, **ALERTS, **sink)
     run(once)
-    undisturbed = scored(tmp_path)
+    undisturbed, alerts = scored(tmp_path), scored(tmp_path, "alerts")
+    assert {row["state"] for row in alerts} >= {"open", "updated"}
+    assert len({row["key"] for row in alerts}) > 1
     columns = {*SCORED.names, *(field.name for field in EVIDENCE), "explanation"}
     assert all(set(row) == columns for row in undisturbed)
     known = [row["anomaly"] for row in undisturbed if row["anomaly"] is not None]
     assert len(known) > len(undisturbed) / 4
-    (tmp_path / "out/scores.jsonl").unlink()
+    for stream in ("scores", "alerts"):
+        (tmp_path / f"out/{stream}.jsonl").unlink()
     lines = {path: path.read_text().splitlines(keepends=True) for path in tmp_path.glob("*.jsonl")}
     flags = recovery(tmp_path / "store")
     for share, processes in ((0.3, 2), (0.6, 1), (1.0, 2)):
@@ -50,6 +62,7 @@ def test_neither_processes_nor_restarts_change_the_evidence(tmp_path: Path) -> N
         on_eof = "close" if share == 1.0 else "keep"
         run(once | {"DRIFTLINE_WINDOW__ON_EOF": on_eof}, *flags, processes=processes)
     assert scored(tmp_path) == undisturbed
+    assert scored(tmp_path, "alerts") == alerts
 
 
 def test_a_store_without_a_reference_is_refused_in_one_line(tmp_path: Path) -> None:

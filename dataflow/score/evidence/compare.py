@@ -15,14 +15,13 @@ from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.score.evidence.explain import column, explain
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.judge import Evidence, judge
-from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.messages import Candidates, Placed, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.pool import Pool
 from dataflow.score.evidence.recalls import Recalls
 from dataflow.score.evidence.reference import Reference
 from dataflow.score.evidence.references import References
-from dataflow.score.evidence.standing_out import highest, judged
+from dataflow.score.evidence.standing_out import judged, to_explain
 from dataflow.settings import Alert, Score
 
 
@@ -161,19 +160,14 @@ class Comparison:
             return False
         found.evidence.put(which, evidence)
         every = np.arange(len(events))[which]
-        rows = np.flatnonzero(self._to_explain(evidence.anomaly, found.keys[every]))
+        wanted = to_explain(evidence.anomaly, found.keys[every], mine.forms, self._alert.least_anomaly)
+        if self._options.explain is not None:
+            wanted |= evidence.anomaly >= self._options.explain
+        rows = np.flatnonzero(wanted)
         if len(rows):
             for row, nearest in zip(every[rows].tolist(), reference.nearest(mine.take(rows)), strict=True):
                 found.explanations[row] = explain(events.texts[row], nearest)
         return True
-
-    def _to_explain(self, anomaly: Doubles, keys: Int64s) -> Bools:
-        """``(n,)``: the events that get an explanation. ``keys``: ``(n,)``, the number of the key of each."""
-        if self._options.explain is None:
-            wanted = np.zeros(len(anomaly), np.bool_)
-        else:
-            wanted = anomaly >= self._options.explain
-        return wanted | highest(anomaly, keys, self._alert.least_anomaly, self._alert.examples)
 
     def _borrow(self, candidates: Candidates, is_unknown: Bools, found: "_Found") -> None:
         """Compare the events of keys whose references know too little with the pool."""

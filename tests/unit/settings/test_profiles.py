@@ -23,6 +23,7 @@ OTHERS: dict[Place, tuple[Any, Any]] = {
     ("score", "novelty_neighbours"): (3, 7),
     ("score", "novelty_window"): (False, True),
     ("score", "reference_least"): (41, 43),
+    ("alert", "radius"): (0.5, 0.7),
 }
 WRITTEN = st.sets(st.sampled_from(PLACES))
 

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from dataflow.errors import LostRowsError
+from dataflow.items.judged import Passed
 from dataflow.settings import Window
 from dataflow.telemetry.watch import UNWATCHED
 from dataflow.window.logics import (
@@ -22,6 +23,7 @@ from dataflow.window.messages import (
     Gather,
     GroupRows,
     Order,
+    Output,
     Recall,
     Run,
     Stamp,
@@ -166,7 +168,7 @@ def test_a_group_built_from_a_snapshot_recalls_its_rows_before_its_first_order_a
     before.on_batch(items(5))
     logic = WindowLogic(common(), before.snapshot())
     mark = Stamp(None, np.array([6 * S]))
-    assert logic.on_batch([mark]) == ([], False)
+    assert logic.on_batch([mark]) == ([Output(passed=Passed(0, 6 * S))], False)
     outputs, _ = logic.on_batch(items(6, first=1))
     assert orders(outputs)[0] == Recall(0)
     assert of_type(orders(outputs)) == ["Recall", "Append"]

@@ -1,0 +1,87 @@
+"""Alerts of the whole flow: the same in any batches, and with any kind of windows."""
+
+import json
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.quality import run
+from dataflow.embed import open_embedder
+from dataflow.errors import SettingsError
+from dataflow.settings import load
+from tests.support.flows import START, environment, rows
+
+SETTINGS = {
+    "DRIFTLINE_SCORE__REFERENCE_LEAST": "20",
+    "DRIFTLINE_SCORE__REFERENCE_ROWS": "100",
+    "DRIFTLINE_ALERT__BUDGET": "400/d",
+    "DRIFTLINE_ALERT__HISTORY": "0s",
+    "DRIFTLINE_ALERT__LEAST_ANOMALY": "1",
+    "DRIFTLINE_WINDOW__KEY_GROUPS": "3",
+}
+KINDS = {
+    "sliding": {"DRIFTLINE_WINDOW__DELAY": "10m"},
+    "late": {"DRIFTLINE_WINDOW__DELAY": "1m", "DRIFTLINE_WINDOW__ALLOWED_LATENESS": "20m"},
+    "session": {
+        "DRIFTLINE_WINDOW__KIND": "session",
+        "DRIFTLINE_WINDOW__GAP": "2m",
+        "DRIFTLINE_WINDOW__DELAY": "10m",
+    },
+    "key": {"DRIFTLINE_WINDOW__DELAY": "10m", "DRIFTLINE_WINDOW__WATERMARK": "key"},
+    "per key": {"DRIFTLINE_WINDOW__DELAY": "10m", "DRIFTLINE_ALERT__PER": "key"},
+}
+
+
+def write_events(folder: Path) -> None:
+    """Events of four keys, disordered by three minutes. Some texts come once, and some in bursts."""
+    rng, lines = np.random.default_rng(7), []
+    for number in range(1200):
+        text = f"usual {rng.integers(40)}" if rng.random() < 0.97 else f"odd {number}"
+        if 600 <= number < 640:
+            text = f"burst {rng.integers(2)}"
+        at = START + timedelta(seconds=12 * number + int(rng.integers(3)))
+        host = str(rng.choice(list("abcd")))
+        lines.append({"id": f"e{number}", "host": host, "ts": at.isoformat(), "text": text})
+    order = np.argsort(np.arange(1200) + rng.uniform(0, 15, size=1200))
+    (folder / "0.jsonl").write_text("".join(json.dumps(lines[i]) + "\n" for i in order))
+
+
+def alerts(folder: Path, **more: str) -> list[dict[str, Any]]:
+    """The alerts of a run."""
+    path = folder / "out/alerts.jsonl"
+    path.unlink(missing_ok=True)
+    sinks = dict.fromkeys(("SCORES", "LATE", "DEAD_LETTERS"), "") | {"ALERTS": f"file:{path}"}
+    sinks = {f"DRIFTLINE_SINK__{name}": uri for name, uri in sinks.items()}
+    options = load(environment(folder, **SETTINGS, **sinks, **more))
+    run(options, open_embedder(options.embed))
+    return sorted(rows(path), key=lambda row: (row["decided"], row["incident"], row["sequence"]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_change_no_alert(kind: str, tmp_path: Path) -> None:
+    write_events(tmp_path)
+    found = [alerts(tmp_path, DRIFTLINE_SOURCE__BATCH_ROWS=str(size), **KINDS[kind]) for size in (1200, 7)]
+    assert found[0] == found[1]
+    assert len({row["key"] for row in found[0]}) > 1
+    each = Counter(row["incident"] for row in found[0])
+    for incident, n in each.items():
+        mine = [row for row in found[0] if row["incident"] == incident]
+        assert [row["sequence"] for row in mine] == list(range(n))
+        assert mine[0]["state"] == "open"
+        assert all(row["count"] >= 1 for row in mine if row["state"] not in ("withdrawn", "merged"))
+        assert all(mine[0]["examples"][0].values())
+
+
+def test_without_a_reference_alerts_are_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^sink.alerts needs a reference: set score.reference = true$"):
+        load(environment(tmp_path, DRIFTLINE_SCORE__REFERENCE="false", DRIFTLINE_SINK__ALERTS="stdout:"))
+
+
+def test_keys_with_watermarks_of_their_own_share_no_budget(tmp_path: Path) -> None:
+    own = environment(tmp_path, DRIFTLINE_WINDOW__WATERMARK="key", DRIFTLINE_ALERT__PER="stream")
+    with pytest.raises(SettingsError, match=r"^alert.per = stream: with window.watermark = key"):
+        load(own)
