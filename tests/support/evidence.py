@@ -134,7 +134,9 @@ class Group:
                 case _:
                     self.shelves.setdefault(order.shelf, Shelf(self._embed)).apply(order)
 
-    def crash(self) -> None:
+    def crash(self, score: Score | None = None) -> None:
+        """Restart, with other settings if there are any."""
+        self._score = score or self._score
         samples, comparison = pickle.loads(
             pickle.dumps((self.samples.snapshot(), self.comparison.snapshot()))
         )

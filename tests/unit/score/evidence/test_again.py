@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dataflow.items.fixed import Fixed, squared, to_fixed
 from dataflow.items.schemas import EVIDENCE
+from dataflow.score.evidence import recalls
 from dataflow.score.evidence import sample as module
 from dataflow.score.evidence.again import UNKNOWN, near_again
 from dataflow.score.evidence.candidates import make_candidates
@@ -95,15 +96,49 @@ def evidence(group: Group, first: int) -> list[dict[str, Any]]:
     st.sets(st.integers(0, MINUTES - 1)),
     st.sampled_from(["novelty", "rarity", "surge", "sum"]),
     st.booleans(),
+    st.booleans(),
+    st.sampled_from(["ab", "abcdefghijklmnop"]),
 )
 def test_all_is_as_if_the_new_model_had_embedded_all_events(
-    seed: int, change: int, crashes: set[int], kind: str, with_window: bool
+    seed: int, change: int, crashes: set[int], kind: str, with_window: bool, is_alone: bool, keys: str
 ) -> None:
-    score = options(evidence=kind, novelty_window=with_window, reference_rows=1000)
-    group = run(score, changing(change), seed, crashes)
-    assert evidence(group, change) == evidence(run(score, ["m 2"] * MINUTES, seed), change)
+    """``is_alone``: no other column is computed. Some of 16 keys have too few events for a reference."""
+    columns = ("novelty", "surge") if kind == "sum" else (kind,)
+    some = {"columns": columns} if is_alone else {}
+    score = options(evidence=kind, novelty_window=with_window, reference_rows=1000, **some)
+    group = run(score, changing(change), seed, crashes, keys=keys)
+    assert evidence(group, change) == evidence(run(score, ["m 2"] * MINUTES, seed, keys=keys), change)
     assert evidence(group, change)[0]["anomaly"] is not None
-    assert evidence(group, 0)[: 20 * change] == evidence(run(score, ["m 1"] * change, seed), 0)
+    before = run(score, ["m 1"] * change, seed, keys=keys)
+    assert evidence(group, 0)[: 20 * change] == evidence(before, 0)
+
+
+@pytest.mark.parametrize("columns", [("novelty", "rarity"), ("rarity",)], ids=" ".join)
+def test_what_is_near_is_not_computed_again_if_no_column_needs_it(
+    columns: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("this work is not needed")
+
+    monkeypatch.setattr(recalls, "near_again", fail)
+    score = options(evidence=columns[0], columns=columns, reference_rows=1000)
+    group = run(score, changing(6))
+    assert evidence(group, 6) == evidence(run(score, ["m 2"] * MINUTES), 6)
+
+
+def test_novelty_may_begin_to_look_at_the_window_after_a_change_of_the_model() -> None:
+    """With surge, the recovery store does not fix ``novelty_window``."""
+    groups = []
+    for models in (changing(6), ["m 2"] * MINUTES):
+        score = options(reference_rows=1000, novelty_neighbours=7)
+        group = Group(score, 0, embed=Model())
+        for number, texts in enumerate(stream(1, MINUTES)):
+            if number == 9:
+                score = options(reference_rows=1000, novelty_neighbours=7, novelty_window=True)
+                group.crash(score)
+            group.take(of_model(number, texts, score, models[number]))
+        groups.append(group)
+    assert evidence(groups[0], 6) == evidence(groups[1], 6)
 
 
 @settings(max_examples=8, deadline=None)
