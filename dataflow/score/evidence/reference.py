@@ -236,5 +236,5 @@ def near_columns(neighbours: int) -> Int64s:
 
 def reads_near(options: Score) -> bool:
     """Whether evidence reads what is near an event in its window."""
-    # Novelty may be switched on later: with or without surge, the recovery store does not fix that.
+    # The recovery store does not fix whether novelty is a column, so novelty may be switched on later.
     return "surge" in options.columns or options.novelty_window
