@@ -18,14 +18,14 @@ from dataflow.errors import DriftlineError
 from dataflow.settings import Settings
 from dataflow.source.demo import open_source
 from dataflow.source.demo_log import Plan, record
-from demo import report
+from demo import incidents, report
 from demo.processes import Interrupts, running
 from demo.progress import Progress
 from demo.scored import Events, planted
 from export.serve.sidecar import Sidecar
 
 COMMAND = ("-m", "bytewax.run", "dataflow.flow:flow")
-OUTPUTS = ("scores", "late", "dead_letters", "windows")
+OUTPUTS = ("scores", "alerts", "late", "dead_letters", "windows")
 #: The address of the sidecar that a user starts.
 SIDECAR_URL = "127.0.0.1:8001"
 _POLL_S = 0.2
@@ -157,6 +157,7 @@ def _report(events: Events, in_stream: Counter[str], arguments: argparse.Namespa
     out: Path = arguments.out
     console = Console(highlight=False, width=shutil.get_terminal_size((110, 24)).columns)
     report.show(console, events.all(), in_stream=in_stream, top=arguments.top)
+    incidents.show(console, out / "alerts.jsonl", {event.id: event for event in events.all()})
     print(f"\nOutput: {', '.join(str(out / f'{name}.jsonl') for name in OUTPUTS)}")
     print(
         f"{_lines(out / 'windows.jsonl')} windows; {_lines(out / 'late.jsonl')} late events; "
