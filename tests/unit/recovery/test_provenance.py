@@ -109,5 +109,5 @@ def test_whether_surge_is_computed_is_fixed() -> None:
         "score.novelty_window=unset, and now it is false",
     ]
     assert differences(none, made(columns="", novelty_window=True), FIXED) == [
-        "score.novelty_window=False, and now it is True"
+        "score.novelty_window=false, and now it is true"
     ]
