@@ -42,6 +42,18 @@ class Incident:
     examples: tuple[Mapping[str, Any], ...] = ()
     merged_into: str | None = None
 
+    @staticmethod
+    def of_state(state: Mapping[str, Any]) -> "Incident":
+        """The incident that :meth:`snapshot` wrote down."""
+        exemplars = np.frombuffer(state["exemplars"], np.int16).reshape(-1, state["dim"])
+        rest = {name: value for name, value in state.items() if name not in ("exemplars", "dim")}
+        return Incident(**rest, exemplars=exemplars)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
+        exemplars = {"exemplars": self.exemplars.tobytes(), "dim": self.exemplars.shape[1]}
+        return vars(self) | exemplars
+
     @property
     def is_open(self) -> bool:
         """Whether events join it. Events open a closed incident again while it cools down."""

@@ -1,7 +1,7 @@
 """The incidents of one key."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class Incidents:
         state = state or {"incidents": (), "verdicts": (), "model": None}
         self._key, self._rules = key, rules
         #: By id, the oldest first.
-        self._incidents = {each["id"]: Incident(**each) for each in state["incidents"]}
+        self._incidents = {each["id"]: Incident.of_state(each) for each in state["incidents"]}
         #: Window -> the hash of each event that alerts in it -> the incident of the event.
         self._verdicts: dict[Window, dict[int, str]] = {
             (start, end): dict(events) for start, end, events in state["verdicts"]
@@ -56,7 +56,7 @@ class Incidents:
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
         return {
-            "incidents": [asdict(incident) for incident in self._incidents.values()],
+            "incidents": [incident.snapshot() for incident in self._incidents.values()],
             "verdicts": [(*window, list(events.items())) for window, events in self._verdicts.items()],
             "model": self._model,
         }

@@ -18,16 +18,18 @@ FromGroup = tuple[str, Judged | Passed]
 
 
 class AlertLogic(StatefulBatchLogic[FromGroup, pa.RecordBatch, dict[str, Any]]):
-    """Decides which events alert. ``make`` makes an ``Alerts`` of its state."""
+    """Decides which events alert. ``make`` makes an ``Alerts`` of its state. ``stays_open``: returns whether
+    the end of the input closes no windows.
+    """
 
     def __init__(
         self,
         make: Callable[[dict[str, Any] | None], Alerts],
         watch: Watch,
-        stopping: Callable[[], bool],
+        stays_open: Callable[[], bool],
         state: dict[str, Any] | None,
     ) -> None:
-        self._guard, self._stopping = watch.guard, stopping
+        self._guard, self._stays_open = watch.guard, stays_open
         self._alerts = gauges.ALERTS.add(make(state))
 
     def on_batch(self, values: list[FromGroup]) -> tuple[Iterable[pa.RecordBatch], bool]:
@@ -35,7 +37,7 @@ class AlertLogic(StatefulBatchLogic[FromGroup, pa.RecordBatch, dict[str, Any]]):
         return self._send([row for group, message in values for row in take(group, message)]), False
 
     def on_eof(self) -> tuple[Iterable[pa.RecordBatch], bool]:
-        return self._send([] if self._stopping() else self._guard(self._alerts.finish)()), False
+        return self._send([] if self._stays_open() else self._guard(self._alerts.finish)()), False
 
     def _send(self, rows: Sequence[dict[str, Any]]) -> list[pa.RecordBatch]:
         for row in rows:

@@ -46,7 +46,10 @@ class DecisionOrder:
         self._passed = {group: [Passed(*each) for each in some] for group, some in state["passed"].items()}
         #: By group: the latest end of a window that was not late.
         self._latest: dict[str, int] = dict(state["latest"])
-        self._waiting: list[Due] = [Due(*each) for each in state["waiting"]]
+        self._waiting = [
+            Due(at, late, group, Judged.of_state(judged), np.array(which))
+            for at, late, group, judged, which in state["waiting"]
+        ]
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
@@ -54,7 +57,9 @@ class DecisionOrder:
             "following": dict(self._following),
             "passed": {group: [tuple(each) for each in some] for group, some in self._passed.items()},
             "latest": dict(self._latest),
-            "waiting": [(due.at, due.late, due.group, due.judged, due.which) for due in self._waiting],
+            "waiting": [
+                (due.at, due.late, due.group, due.judged.state(), due.which.tolist()) for due in self._waiting
+            ],
         }
 
     def add(self, group: str, message: Judged | Passed) -> None:

@@ -29,7 +29,7 @@ def alert(
 
     ``judged``, ``passed``: keyed by key group. Returns batches of ``ALERT``. If the budget is that of the
     stream, one worker decides for all key groups; only events that stand out pass there. ``stopping``:
-    returns whether the input ends because the process stops; then nothing is decided at the end of the input.
+    returns whether the input ends because the process stops; then the end of the input decides nothing.
     """
     gauges.show()
     options, window = settings.alert, settings.window
@@ -40,6 +40,10 @@ def alert(
     if not per_key:
         messages = op.map("together", messages, lambda item: ("all", item[1]))
     groups = 1 if per_key else window.key_groups
+
+    def stays_open() -> bool:
+        return window.on_eof == "keep" or stopping()
+
     make = partial(Alerts, options, window, groups if window.watermark == "stream" else None)
-    alerts = op.stateful_batch("decide", messages, partial(AlertLogic, make, watch, stopping))
+    alerts = op.stateful_batch("decide", messages, partial(AlertLogic, make, watch, stays_open))
     return op.map_value("alerts", alerts, Marked)

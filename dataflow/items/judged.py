@@ -1,12 +1,15 @@
 """What the score stage says to the stages that decide: which events of a window stand out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.fixed import Fixed
+from dataflow.items.ipc import pack, unpack
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,31 @@ class Judged:
     windows: Int64s
     vectors: Fixed
     model: str | None
+
+    def state(self) -> dict[str, Any]:
+        """All fields as plain data, for a snapshot. :meth:`of_state` reads them."""
+        numbers = {name: getattr(self, name).tobytes() for name in _NUMBERS}
+        plain = {"emission": self.emission, "keys": self.keys, "model": self.model}
+        vectors = {"vectors": self.vectors.tobytes(), "dim": self.vectors.shape[1]}
+        return plain | numbers | vectors | {"events": pack([self.events])}
+
+    @staticmethod
+    def of_state(state: Mapping[str, Any]) -> "Judged":
+        """What :meth:`state` wrote down."""
+        fields: dict[str, Any] = {name: state[name] for name in ("emission", "keys", "model")}
+        fields |= {name: np.frombuffer(state[name], kind) for name, kind in _NUMBERS.items()}
+        (events,) = unpack(state["events"])
+        vectors = np.frombuffer(state["vectors"], np.int16).reshape(-1, state["dim"])
+        return Judged(**fields, events=events, vectors=vectors)
+
+
+_NUMBERS: dict[str, Any] = {
+    "starts": np.int64,
+    "ends": np.int64,
+    "late": np.bool_,
+    "rows": np.int64,
+    "windows": np.int64,
+}
 
 
 class Passed(NamedTuple):

@@ -13,6 +13,7 @@ from dataflow.alert.alerts import Alerts
 from dataflow.items.judged import Judged, Passed
 from dataflow.settings import Alert, Window, duration
 from tests.support.judged import MINUTE, Seen, Unusual, judged
+from tests.support.plain import stored
 
 GROUPS, KEYS = 3, 4
 #: Sliding windows of two minutes every minute.
@@ -30,8 +31,10 @@ streams = st.lists(
 )
 
 
-def messages(events: Sequence[tuple[int, int, float, float, float]]) -> list[list[Message]]:
-    """What each group says of a stream."""
+def messages(
+    events: Sequence[tuple[int, int, float, float, float]], least: float = 1.3
+) -> list[list[Message]]:
+    """What each group says of a stream. Events with an anomaly of ``least`` or more stand out."""
     found: list[list[Message]] = []
     for group in range(GROUPS):
         said: list[Message] = []
@@ -41,7 +44,7 @@ def messages(events: Sequence[tuple[int, int, float, float, float]]) -> list[lis
                 if key % GROUPS == group and end - 2 <= minute < end:
                     anomaly = first if minute == end - 1 else second
                     mine = windows.setdefault(f"k{key}", [])
-                    if anomaly:
+                    if anomaly >= least:
                         mine.append(Unusual(f"e{number}", minute * MINUTE, anomaly, angle))
             emission = sum(isinstance(message, Judged) for _, message in said)
             if windows:
@@ -64,7 +67,7 @@ def run(options: Alert, said: Sequence[Message], cuts: Sequence[int] = ()) -> li
     alerts, rows = Alerts(options, WINDOW, GROUPS), []
     for number, (group, message) in enumerate(said):
         if number in cuts:
-            alerts = Alerts(options, WINDOW, GROUPS, alerts.snapshot())
+            alerts = Alerts(options, WINDOW, GROUPS, stored(alerts.snapshot()))
         rows += alerts.take(group, message)
     return rows + alerts.finish()
 
@@ -92,7 +95,7 @@ def test_each_alerting_event_is_in_one_incident(
 ) -> None:
     """With ``alpha``, it is known which events alert: those that are unusual enough in any window."""
     options = Alert(alpha=0.01, least_anomaly=2.0, history=duration("0s"), radius=0.5)
-    rows = last(run(options, [message for part in messages(events) for message in part]))
+    rows = last(run(options, [message for part in messages(events, 2.0) for message in part]))
     alerting = [key for minute, key, *anomalies, _ in events if max(anomalies) >= 2.0]
     for key in range(KEYS):
         counted = sum(

@@ -9,6 +9,7 @@ import pytest
 from dataflow.alert.incidents import Incidents, Rules
 from dataflow.alert.window_events import WindowEvents
 from tests.support.judged import MINUTE, Seen, Unusual, judged
+from tests.support.plain import stored
 
 #: Two events are near if their angle is below 30 degrees.
 RULES = Rules(
@@ -209,7 +210,7 @@ def test_a_restart_changes_nothing(cut: int) -> None:
         key, found = Key(), []
         for number, (end, events, at) in enumerate(windows):
             if number == cut:
-                key.incidents = Incidents("k", RULES, key.incidents.snapshot())
+                key.incidents = Incidents("k", RULES, stored(key.incidents.snapshot()))
             found.append((key.window(end, *events, at=at), key.rows))
         return found
 

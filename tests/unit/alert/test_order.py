@@ -7,6 +7,7 @@ import pytest
 from dataflow.alert.order import DecisionOrder
 from dataflow.items.judged import Judged, Passed
 from tests.support.judged import Seen, judged
+from tests.support.plain import stored
 
 Message = tuple[str, Judged | Passed]
 
@@ -86,7 +87,7 @@ def test_a_restart_changes_nothing(cut: int) -> None:
     for name, message in messages[:cut]:
         before.add(name, message)
         order += [(due.at, due.group, due.judged.emission) for due in before.ready()]
-    after = DecisionOrder(2, before.snapshot())
+    after = DecisionOrder(2, stored(before.snapshot()))
     assert order + decided(after, messages[cut:]) == decided(DecisionOrder(2), messages)
 
 
