@@ -34,6 +34,7 @@ from dataflow.embed.batch import one_version
 from dataflow.embed.step import embed
 from dataflow.errors import DriftlineError
 from dataflow.recovery.resume_log import ResumeLog
+from dataflow.reference.again import EmbedsSamples, follows
 from dataflow.reference.pinned import open_pinned
 from dataflow.score.emission import OneModel
 from dataflow.score.scorers import open_scorer
@@ -123,7 +124,8 @@ def build(
     scorer = open_scorer(settings.score)
     partitions = partitions_with_data(source)
     pinned = open_pinned(settings, embedder)
-    one_model = OneModel(embedder.dim, partial(one_version, embedder), pinned)
+    unify = partial(one_version, embedder, newest=follows(settings.score))
+    one_model = OneModel(embedder.dim, unify, pinned, EmbedsSamples(settings, embedder))
 
     flow = Dataflow("driftline")
     raw = op.input("source", flow, source)

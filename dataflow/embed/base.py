@@ -38,6 +38,8 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Embedded:
         """Embed ``texts``: one vector for each text, in order.
 
+        A call without texts asks the model nothing, but may change the version.
+
         Texts that cannot be embedded are in ``failed``. Raises ``OutageError`` if the model server stays
         unreachable for too long, ``ContractError`` if its answer has another shape than agreed.
         """

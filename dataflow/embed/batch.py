@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from dataflow.embed.base import Embedder
 from dataflow.items.arrays import Vectors
-from dataflow.items.rows import Rows, in_order
+from dataflow.items.rows import Rows, in_order, model_of
 from dataflow.items.schemas import EVENT, dead_letters, embedded_schema
 
 
@@ -41,14 +41,17 @@ def embed_batches(
     return embedded, dead_letters(letters)
 
 
-def one_version(embedder: Embedder, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+def one_version(
+    embedder: Embedder, rows: pa.RecordBatch, *, newest: bool = False
+) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """Make all embeddings in the ``rows`` of windows come from one version of one model.
 
     Returns the rows in (``key``, ``ts``, ``id``) order, and dead letters. Nearly always the rows are
     ``rows``. After a change of version, or a restart with another version, the embedder embeds again the rows
-    that its current version did not embed. The rows that it refuses become dead letters.
+    that its current version did not embed. The rows that it refuses become dead letters. ``newest``:
+    the one version is the current version of the embedder, even if all rows are of another one.
     """
-    while any(len(pc.unique(rows.column(name))) > 1 for name in ("model", "model_version")):
+    while not _is_one(rows, f"{embedder.model} {embedder.version}" if newest else None):
         current = pa.scalar(f"{embedder.model} {embedder.version}")
         is_current = pc.equal(_models(rows), current)
         old = rows.filter(pc.invert(is_current)).select(EVENT.names)
@@ -59,6 +62,13 @@ def one_version(embedder: Embedder, rows: pa.RecordBatch) -> tuple[pa.RecordBatc
         whole = pa.concat_batches([rows.filter(is_current), fresh])
         return in_order([Rows(whole)]), refused
     return rows, dead_letters([])
+
+
+def _is_one(rows: pa.RecordBatch, model: str | None) -> bool:
+    """Whether one version of one model embedded ``rows``, and it is ``model``; ``None``: any."""
+    if any(len(pc.unique(rows.column(name))) > 1 for name in ("model", "model_version")):
+        return False
+    return model is None or not len(rows) or model_of(rows) == model
 
 
 def _models(rows: pa.RecordBatch) -> pa.Array:

@@ -86,9 +86,7 @@ class CachedEmbedder:
             keys = _keys(self.model, version, texts)
             with self._lock:
                 missing = self._cache.get(keys, vectors)
-            if not missing:
-                answer = Embedded(vectors[:0], version)
-                break
+            # Also if no text is missing, because ``inner`` looks for a newer version only when it is called.
             answer = self._inner.embed([texts[index] for index in missing])
             # If the version changed meanwhile, the cached vectors do not fit the answer: look them up again.
             if answer.version == version:

@@ -20,6 +20,7 @@ from dataflow.items.ipc import unpack
 from dataflow.items.pinned import pinned_schema
 from dataflow.items.schemas import TIMESTAMP
 from dataflow.recovery.store import read_states
+from dataflow.score.evidence.again import is_embedded
 from dataflow.score.evidence.features import Features
 
 _SAMPLE, _SHELF = "driftline.score.sample", "driftline.score.shelf"
@@ -39,6 +40,8 @@ def read_store(folder: Path, mask: tuple[str, ...]) -> pa.RecordBatch:
         for number, _ in sample["held"]:
             for batch in unpack(shelves[f"{group}:{number}"]["rows"]):
                 which = _sampled(batch, number, sample)
+                # The newest version of the model refused the others, or has not embedded them again yet.
+                which &= is_embedded(Features.of(batch), batch.column("model"), sample["model"])
                 if which.any():
                     found.append(_rows(batch.filter(pa.array(which)), sample["model"], folder, mask))
     if not found:

@@ -10,6 +10,7 @@ from dataflow.clock import Clock, micros
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times
 from dataflow.items.windows import ScoredWindows, WholeWindows
+from dataflow.score.evidence.again import EmbedAgain, never
 from dataflow.score.evidence.candidates import make_candidates, no_candidates
 from dataflow.score.evidence.messages import Candidates
 from dataflow.score.evidence.pinned import Pinned
@@ -30,6 +31,8 @@ class OneModel:
     unify: Callable[[pa.RecordBatch], tuple[pa.RecordBatch, pa.RecordBatch]]
     #: Known-good events, which the model embeds, too; ``None``: ``score.pinned`` is not set.
     pinned: Pinned | None = None
+    #: Embeds sampled events again after a change of the model.
+    embed_again: EmbedAgain = never
 
 
 @dataclass(frozen=True)

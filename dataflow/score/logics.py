@@ -11,6 +11,7 @@ from bytewax.operators import StatefulBatchLogic
 from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker, GroupClusters
 from dataflow.score.emission import Emissions, Scored, Unified
+from dataflow.score.evidence.again import EmbedAgain
 from dataflow.score.evidence.compare import Compared, Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
 from dataflow.score.evidence.pinned import Pinned
@@ -71,21 +72,22 @@ class SampleLogic(StatefulBatchLogic[Candidates, "Placed | Order", dict[str, Any
 
 
 class ShelfLogic(StatefulBatchLogic[Order, Recalled, dict[str, Any]]):
-    """Keeps sampled events for a restart."""
+    """Keeps sampled events for a restart, and embeds them again after a change of the model."""
 
-    def __init__(self, state: dict[str, Any] | None) -> None:
-        self._shelf = Shelf(state)
+    def __init__(self, embed: EmbedAgain, watch: Watch, state: dict[str, Any] | None) -> None:
+        self._shelf = Shelf(embed, state)
+        self._apply = watch.guard(self._shelf.apply)
 
     def on_batch(self, values: list[Order]) -> tuple[Iterable[Recalled], bool]:
         recalled: list[Recalled] = []
         for order in values:
             match order:
                 case Recall():
-                    recalled.append(Recalled(order.shelf, list(self._shelf.rows)))
+                    recalled.append(Recalled(order.shelf, order.emission, list(self._shelf.rows)))
                 case Drop():
                     return recalled, True
                 case _:
-                    self._shelf.apply(order)
+                    self._apply(order)
         return recalled, False
 
     def snapshot(self) -> dict[str, Any]:

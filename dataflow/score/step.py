@@ -20,7 +20,6 @@ from dataflow.score.emission import Emissions, OneModel, Scored
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS, step
 from dataflow.score.evidence.compare import Compared
 from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
-from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.logics import ClustersLogic, CompareLogic, SampleLogic, ShelfLogic
 from dataflow.score.scorers import Scorer
 from dataflow.score.window import score_windows
@@ -99,7 +98,7 @@ def score(
     scores = op.flat_map_value("scores", scored, lambda item: item.scores)
     if options.reference:
         candidates = op.flat_map_value("candidates", scored, lambda item: item.candidates)
-        compared = _compare(candidates, settings, one_model.pinned, watch)
+        compared = _compare(candidates, settings, one_model, watch)
         scores = op.flat_map_value(
             "with_evidence", compared, lambda each: [each.scores] if each.scores else []
         )
@@ -127,7 +126,7 @@ def _extra(settings: Settings, dim: int) -> list[pa.Field]:
 
 
 def _compare(
-    candidates: KeyedStream[Candidates], settings: Settings, pinned: Pinned | None, watch: Watch
+    candidates: KeyedStream[Candidates], settings: Settings, one_model: OneModel, watch: Watch
 ) -> KeyedStream[Compared]:
     """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
     gauges.show()
@@ -136,14 +135,16 @@ def _compare(
     most_bytes = options.reference_bytes // settings.window.key_groups
     placed = op.stateful_batch("sample", candidates, partial(SampleLogic, options, most_bytes, watch))
     orders = op.flat_map("by_shelf", placed, lambda item: _by_shelf(*item))
-    recalled = op.stateful_batch("shelf", orders, partial(ShelfLogic))
+    recalled = op.stateful_batch("shelf", orders, partial(ShelfLogic, one_model.embed_again, watch))
     back = op.map("by_group", recalled, lambda item: (item[0].partition(":")[0], item[1]))
     forward = op.filter("forward", placed, lambda item: isinstance(item[1], Placed))
     to_compare: KeyedStream[Placed | Recalled] = op.merge("to_compare", forward, back)
     # Else the windows of two keys have no common order, and the pool would depend on the order of arrival.
     is_ordered = settings.window.kind != "session" and settings.window.watermark == "stream"
     pooled = options.pooled and is_ordered
-    compare = partial(CompareLogic, options, settings.alert, micros(quarantine), pooled, pinned, watch)
+    compare = partial(
+        CompareLogic, options, settings.alert, micros(quarantine), pooled, one_model.pinned, watch
+    )
     return op.stateful_batch("compare", to_compare, compare)
 
 

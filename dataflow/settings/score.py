@@ -82,6 +82,12 @@ class Score(Group):
     again.
     """
 
+    model_change: Literal["embed_again", "restart"] = "embed_again"
+    """What becomes of the references when another model, or another version of the model, embeds a window:
+    ``embed_again`` embeds the sampled events again from their texts, ``restart`` forgets them. The columns
+    are null meanwhile.
+    """
+
     pinned: str | None = None
     """Known-good texts, which are then the members of every reference; needs ``reference``. ``file:PATH`` of
     JSON lines (``.jsonl``) with the fields of the source, or of a saved reference (``.parquet``). Unset: the

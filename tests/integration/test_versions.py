@@ -75,7 +75,11 @@ def test_no_window_mixes_versions_and_no_row_is_lost(server: Sidecar, tmp_path: 
     expected = write_stream(tmp_path)
     flags = (*recovery(tmp_path / "recovery"), "-w", "2")
     env = flow_settings(
-        tmp_path, server, DRIFTLINE_EMBED__FOLLOW="true", DRIFTLINE_EMBED__FOLLOW_INTERVAL="50ms"
+        tmp_path,
+        server,
+        DRIFTLINE_EMBED__FOLLOW="true",
+        DRIFTLINE_EMBED__FOLLOW_INTERVAL="50ms",
+        DRIFTLINE_SCORE__REFERENCE="true",
     )
     scores = tmp_path / "out/scores.jsonl"
     for versions in ([1, 2], [3]):
@@ -84,12 +88,13 @@ def test_no_window_mixes_versions_and_no_row_is_lost(server: Sidecar, tmp_path: 
             after = size(scores)
             wait_until(lambda: size(scores) > after or process.poll() is not None)  # noqa: B023
     serve(server, 4)
-    run({**env, "PACE": "0"}, *flags, flow=PACED)
+    said = run({**env, "PACE": "0"}, *flags, flow=PACED)
     assert scored(scores) == expected
     assert not rows(tmp_path / "out/dead.jsonl")
     made_by = versions_of_windows(scores)
     assert all(len(versions) == 1 for versions in made_by.values())
     assert len(set.union(*made_by.values())) >= 3
+    assert "events of references are embedded again by sbert 4" in said
 
 
 def test_away_for_too_long_the_flow_ends_and_a_restart_goes_on(server: Sidecar, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.items.windows import KeyWindow, WholeWindows, WindowRef
+from dataflow.score.evidence.again import EmbedAgain, never
 from dataflow.score.evidence.candidates import make_candidates
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.features import Features
@@ -95,7 +96,9 @@ class Group:
         quarantine_us: int = 3 * MINUTE,
         most_bytes: int = 10**9,
         pinned: Pinned | None = None,
+        embed: EmbedAgain = never,
     ) -> None:
+        self._embed = embed
         self._score, self._quarantine_us, self._most_bytes = score, quarantine_us, most_bytes
         self.pinned = pinned
         self.samples, self.comparison = Samples(score, most_bytes), self._open(None)
@@ -125,19 +128,23 @@ class Group:
         for order in orders:
             match order:
                 case Recall():
-                    yield Recalled(order.shelf, list(self.shelves[order.shelf].rows))
+                    yield Recalled(order.shelf, order.emission, list(self.shelves[order.shelf].rows))
                 case Drop():
                     del self.shelves[order.shelf]
                 case _:
-                    self.shelves.setdefault(order.shelf, Shelf()).apply(order)
+                    self.shelves.setdefault(order.shelf, Shelf(self._embed)).apply(order)
 
-    def crash(self) -> None:
+    def crash(self, score: Score | None = None) -> None:
+        """Restart, with other settings if there are any."""
+        self._score = score or self._score
         samples, comparison = pickle.loads(
             pickle.dumps((self.samples.snapshot(), self.comparison.snapshot()))
         )
         self.samples = Samples(self._score, self._most_bytes, samples)
         self.comparison = self._open(comparison)
-        self.shelves = {number: Shelf(shelf.snapshot()) for number, shelf in self.shelves.items()}
+        self.shelves = {
+            number: Shelf(self._embed, shelf.snapshot()) for number, shelf in self.shelves.items()
+        }
 
     def sampled(self) -> dict[str, tuple[Features, Int64s]]:
         """By key, the events that the step ``compare`` has, and when each of them is released."""

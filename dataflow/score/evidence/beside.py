@@ -17,9 +17,10 @@ from dataflow.score.evidence.within import row_counts, within
 
 @dataclass(frozen=True)
 class Values:
-    """The evidence of ``n`` events: ``(n,)`` float64 each, finite; higher is rarer (``Reference``).
+    """The evidence of ``n`` events: ``(n,)`` float64 each; higher is rarer (``Reference``).
 
-    All values of a column that is not computed (``score.columns``) are NaN.
+    All values of a column that is not computed (``score.columns``) are NaN. Of sampled events, values are NaN
+    where it is not known what is near them (``again``). All others are finite.
     """
 
     novelty: Doubles
@@ -29,6 +30,12 @@ class Values:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def known(self, kind: str) -> "Values":
+        """The events whose evidence ``kind`` (``score.evidence``) is known."""
+        names = ("novelty", "surge") if kind == "sum" else (kind,)
+        which = ~np.any([np.isnan(getattr(self, name)) for name in names], axis=0)
+        return self if which.all() else Values(*(getattr(self, each.name)[which] for each in fields(self)))
 
 
 class Nearest(NamedTuple):

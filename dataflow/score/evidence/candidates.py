@@ -18,7 +18,7 @@ from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import priorities
 from dataflow.score.evidence.messages import Candidates
 from dataflow.score.evidence.near import FAR, Near, near
-from dataflow.score.evidence.reference import near_width
+from dataflow.score.evidence.reference import near_width, reads_near
 from dataflow.settings import Score, Window
 
 #: A suspect event waits for this many steps from one window to the next, if no setting says how long. Bursts
@@ -84,7 +84,7 @@ def step(window: Window) -> timedelta:
 
 def _near(vectors: Fixed, ids: Hashes, offsets: Int64s, options: Score) -> Near:
     width = near_width(options.novelty_neighbours)
-    if "surge" in options.columns or (options.novelty_window and "novelty" in options.columns):
+    if reads_near(options):
         return near(vectors, ids, offsets, width)
     return Near(np.full((len(vectors), width), FAR, np.int32), np.zeros(len(vectors), np.int64))
 

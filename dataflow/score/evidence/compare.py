@@ -15,10 +15,10 @@ from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.score.evidence.explain import column, explain
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.judge import Evidence, judge
-from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.messages import Candidates, Placed, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.pool import Pool
+from dataflow.score.evidence.recalls import Recalls
 from dataflow.score.evidence.reference import Reference
 from dataflow.score.evidence.references import References
 from dataflow.score.evidence.standing_out import judged, to_explain
@@ -55,7 +55,7 @@ class Comparison:
         pinned: Pinned | None = None,
         state: Mapping[str, Any] | None = None,
     ) -> None:
-        state = state or {"model": None, "end": NEVER, "waiting": ()}
+        state = state or {"model": None, "end": NEVER, "recalls": None}
         self._options, self._alert, self._quarantine_us = options, alert, quarantine_us
         self._pooled = pooled and pinned is None
         self._references = References(options, pinned)
@@ -63,30 +63,27 @@ class Comparison:
         #: The latest end of a window, to which events of the pool are released.
         self._end: int = state["end"]
         self._model: str | None = state["model"]
-        #: After a restart, by key: the priorities of the events that wait, ascending, and until when they do.
-        self._waiting: dict[str, tuple[Doubles, Int64s]] = {
-            key: (np.frombuffer(priority), np.frombuffer(released, np.int64))
-            for key, priority, released in state["waiting"]
-        }
         #: Messages that wait for shelves, and the shelves that came.
         self._held: list[Placed] = []
-        self._recalled: dict[int, list[pa.RecordBatch]] = {}
+        self._recalls = Recalls(options, state["recalls"])
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data. Raises ``LostRowsError`` if a shelf did not come."""
-        if self._held or self._recalled:
+        if self._held or self._recalls:
             raise LostRowsError(
                 "the state has lost rows: a shelf of a reference did not come; restore a backup of the "
                 "recovery store, or start with an empty one; please report it"
             )
-        waiting = self._references.waiting()
-        packed = [(key, events.tobytes(), until.tobytes()) for key, events, until in waiting]
-        return {"model": self._model, "end": self._end, "waiting": packed}
+        return {
+            "model": self._model,
+            "end": self._end,
+            "recalls": self._recalls.snapshot(self._references),
+        }
 
     def take(self, message: Placed | Recalled) -> Iterator[Compared]:
         """Process a message. Gives what all emissions are found to be that can be compared now."""
         if isinstance(message, Recalled):
-            self._recalled[message.shelf] = message.rows
+            self._recalls.add(message)
         else:
             self._held.append(message)
         while self._held and self._is_ready(self._held[0]):
@@ -101,47 +98,37 @@ class Comparison:
                 self._pool.forget()
 
     def _is_ready(self, placed: Placed) -> bool:
-        if placed.recalled is None:
+        model, emission = placed.candidates.model or self._model, placed.candidates.emission
+        if placed.recalled is None or model is None:
             return True
-        if not set(placed.recalled) <= set(self._recalled):
+        if not self._recalls.have(emission, placed.recalled):
             return False
-        for _, rows in sorted(self._recalled.items()):
-            for batch in rows:
-                self._load(batch)
-        self._recalled, self._waiting = {}, {}
+        self._forget(model)
+        shelved = self._recalls.take(emission, model)
+        if shelved is not None:
+            rows = np.arange(len(shelved.events))
+            self._references.enter(
+                shelved.keys, shelved.bounds, rows, shelved.events, shelved.released, model
+            )
         return True
 
-    def _load(self, rows: pa.RecordBatch) -> None:
-        events, keys = Features.of(rows), rows.column("key").dictionary_encode()
-        names, codes = keys.dictionary.to_pylist(), keys.indices.to_numpy()
-        order, released = np.argsort(codes, kind="stable"), np.zeros(len(rows), np.int64)
-        bounds = codes[order].searchsorted(np.arange(len(names) + 1)).tolist()
-        for key, first, last in zip(names, bounds, bounds[1:], strict=False):
-            if key in self._waiting:
-                mine, (priority, until) = order[first:last], self._waiting[key]
-                of_mine = events.priority[mine]
-                place = np.minimum(priority.searchsorted(of_mine), len(priority) - 1)
-                released[mine] = np.where(priority[place] == of_mine, until[place], 0)
-        self._references.enter(names, bounds, order, events, released, self._model)
+    def _forget(self, model: str | None) -> None:
+        """Forget the references. If events of them wait, this is known when the shelves come."""
+        self._recalls.note(self._references)
+        self._model = model
+        self._references.forget()
+        self._pool.forget()
 
     def _compare(self, placed: Placed) -> Compared:
         candidates = placed.candidates
-        if candidates.model != self._model:
-            # Embeddings of two models cannot be compared.
-            self._model = candidates.model
-            self._references.forget()
-            self._pool.forget()
-        events = candidates.events
-        self._end = max(self._end, int(events.ends.max()))
-        found, is_unknown = _Found.nothing(candidates), np.ones(len(candidates.keys), np.bool_)
-        for place, (key, first, last) in enumerate(candidates.segments()):
-            reference = self._references.of(key, self._model, events)
-            if reference is not None:
-                end = int(events.ends[first])
-                is_unknown[place] = not self._judge(reference, events, slice(first, last), end, found)
-        if self._pooled and is_unknown.any():
-            self._borrow(candidates, is_unknown, found)
-        self._enter(placed, found.evidence)
+        self._end = max(self._end, int(candidates.events.ends.max()))
+        found = _Found.nothing(candidates)
+        if placed.away:
+            # The shelves have all sampled events, those of this emission too.
+            self._forget(candidates.model)
+        else:
+            self._find(candidates, found)
+            self._enter(placed, found.evidence)
         marked = _with_evidence(candidates, found.evidence)
         if self._options.explain is not None:
             wanted = found.evidence.anomaly >= self._options.explain
@@ -151,6 +138,17 @@ class Comparison:
         return Compared(
             marked, judged(candidates, marked.rows, found.explanations, self._alert.least_anomaly)
         )
+
+    def _find(self, candidates: Candidates, found: "_Found") -> None:
+        """Compare the events with the references of their keys, or with the pool."""
+        events, is_unknown = candidates.events, np.ones(len(candidates.keys), np.bool_)
+        for place, (key, first, last) in enumerate(candidates.segments()):
+            reference = self._references.of(key, self._model, events)
+            if reference is not None:
+                end = int(events.ends[first])
+                is_unknown[place] = not self._judge(reference, events, slice(first, last), end, found)
+        if self._pooled and is_unknown.any():
+            self._borrow(candidates, is_unknown, found)
 
     def _judge(
         self, reference: Reference, events: Features, which: slice | Int64s, end: int, found: "_Found"

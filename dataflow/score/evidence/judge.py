@@ -1,6 +1,6 @@
 """What a reference says of the events of a window: evidence and p-values."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ def judge(reference: Reference, events: Features, start: int, end: int, options:
 
     ``None``: the reference knows too little. It needs ``options.reference_least`` members, and as many events
     that can be compared with as many members. With pinned members, ``anomaly`` alone waits for these events.
+    ``anomaly`` also waits while the evidence of too many of these events is unknown (``Values.known``).
     """
     least, is_pinned = options.reference_least, reference.pinned is not None
     if (len(reference) < least and not is_pinned) or reference.prepare(start, end) < least:
@@ -63,13 +64,13 @@ def judge(reference: Reference, events: Features, start: int, end: int, options:
     if len(usual) < least and not is_pinned:
         return None
     found = reference.values(events)
-    if len(usual) < least:
-        unknown = Evidence.unknown(len(events))
-        return replace(unknown, novelty=found.novelty, surge=found.surge, rarity=found.rarity)
     suspect = found.surge > SURGE
-    if "novelty" in options.columns:
-        suspect |= found.novelty > np.quantile(usual.novelty, NOVELTY_QUANTILE)
-    anomaly = _log10(options.evidence, found, usual)
+    novelties = usual.known("novelty").novelty
+    if len(novelties) >= least:
+        suspect |= found.novelty > np.quantile(novelties, NOVELTY_QUANTILE)
+    ranked, anomaly = usual.known(options.evidence), np.full(len(events), np.nan)
+    if len(ranked) >= least:
+        anomaly = _log10(options.evidence, found, ranked)
     return Evidence(found.novelty, found.surge, found.rarity, anomaly, suspect)
 
 

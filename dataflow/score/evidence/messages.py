@@ -2,7 +2,8 @@
 
 The step ``sample`` gets :class:`Candidates`, decides which events are sampled, and passes them on as
 :class:`Placed` to the step ``compare``. It sends orders to the shelves, where the sampled events are kept for
-a restart. After a restart, a shelf sends :class:`Recalled` to ``compare``.
+a restart, and where another version of the model embeds them again. After both, a shelf sends
+:class:`Recalled` to ``compare``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -48,19 +49,23 @@ class Placed:
 
     ``sampled``: ``(n,)``, which of them are sampled. ``caps``: the keys whose references shrink after the
     candidates are compared and entered, each with the highest priority of the events that stay; minus
-    infinity: none stays. ``recalled``: the shelves whose events come before they can be compared; ``None``
-    but for the first message after a start.
+    infinity: none stays. ``recalled``: the shelves whose events come before they can be compared, in place
+    of those that ``compare`` has; ``None`` but for the first message after a start, or after a change of the
+    model. ``away``: the sampled events are still being embedded again, and nothing can be compared.
     """
 
     candidates: Candidates
     sampled: Bools
     caps: Mapping[str, float] = field(default_factory=dict)
     recalled: tuple[int, ...] | None = None
+    away: bool = False
 
 
 @dataclass(frozen=True)
 class Append:
-    """Put the events of ``rows`` (with their keys, see :meth:`Features.batch`) on a shelf."""
+    """Put the events of ``rows`` on a shelf: :meth:`Features.batch`, with the columns ``key`` and ``model``
+    (see :class:`Candidates`).
+    """
 
     shelf: int
     rows: pa.RecordBatch
@@ -85,18 +90,28 @@ class Drop:
 
 
 @dataclass(frozen=True)
-class Recall:
-    """Send all events of a shelf to the step ``compare``."""
+class Renew:
+    """Embed the events of a shelf again that ``model`` did not embed."""
 
     shelf: int
+    model: str
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Send all events of a shelf to the step ``compare``, for the emission ``emission``."""
+
+    shelf: int
+    emission: int
 
 
 @dataclass(frozen=True)
 class Recalled:
-    """All events of a shelf."""
+    """All events of a shelf, for the emission ``emission``."""
 
     shelf: int
+    emission: int
     rows: list[pa.RecordBatch]
 
 
-Order = Append | Trim | Drop | Recall
+Order = Append | Trim | Drop | Renew | Recall

@@ -7,11 +7,13 @@ import numpy as np
 
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.fixed import LENGTH, Squares, distances, squared
+from dataflow.score.evidence.again import UNKNOWN
 from dataflow.score.evidence.beside import Beside, Nearest, Values, compare
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import Doubles, sampled
 from dataflow.score.evidence.near import BLOCK, FAR, smallest
 from dataflow.score.evidence.surge import COUNTS, surge
+from dataflow.settings import Score
 
 
 class Reference:
@@ -196,13 +198,16 @@ class Reference:
 
     def _values(self, events: Features, beside: Beside) -> Values:
         unknown = np.full(len(events), np.nan)
-        most = (self._neighbours + 1) // 2
-        near = [events.near.squares[:, :most]] if self._with_window else []
+        near = [events.near.squares[:, : _of_window(self._neighbours)]] if self._with_window else []
         best = np.concatenate([beside.best, *near], axis=1)
         novelty = _novelty(best, self._neighbours) if "novelty" in self._columns else unknown
         is_surge, is_rarity = "surge" in self._columns, "rarity" in self._columns
         of_surge = surge(events.near, beside.within, beside.rows) if is_surge else unknown
         share = (beside.alike + events.alike) / (beside.rows + events.sizes)
+        is_unknown = events.near.others == UNKNOWN
+        of_surge[is_unknown] = np.nan
+        if self._with_window:
+            novelty[is_unknown] = np.nan
         return Values(novelty, of_surge, -np.log10(share) if is_rarity else unknown, events.scores)
 
 
@@ -214,6 +219,22 @@ def _novelty(squares: Squares, neighbours: int) -> Doubles:
     return novelty
 
 
+def _of_window(neighbours: int) -> int:
+    """To how many events of its window novelty compares an event, at most."""
+    return (neighbours + 1) // 2
+
+
 def near_width(neighbours: int) -> int:
     """How many near events of its window evidence needs of an event."""
     return max(COUNTS[-1], neighbours)
+
+
+def near_columns(neighbours: int) -> Int64s:
+    """The columns of ``Near.squares`` that surge, or novelty with the window, reads."""
+    return np.union1d(np.array(COUNTS) - 1, np.arange(_of_window(neighbours)))
+
+
+def reads_near(options: Score) -> bool:
+    """Whether evidence reads what is near an event in its window."""
+    # The recovery store does not fix whether novelty is a column, so novelty may be switched on later.
+    return "surge" in options.columns or options.novelty_window

@@ -103,6 +103,13 @@ class References:
         """Remove all events."""
         self.large, self.small = {}, SmallKeys(self._options.reference_least)
 
+    def highest(self, key: str) -> float:
+        """A priority that no sampled event of a key exceeds; minus infinity: the key has no events."""
+        if key in self.large:
+            self.large[key].take_in()
+            return float(self.large[key].events.priority.max(initial=-np.inf))
+        return np.inf if key in self.small else -np.inf
+
     def waiting(self) -> list[tuple[str, Doubles, Int64s]]:
         """The keys with events that are not released: see :meth:`SmallKeys.waiting`."""
         of_large = [(key, *reference.waiting()) for key, reference in self.large.items()]

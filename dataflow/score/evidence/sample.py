@@ -1,15 +1,25 @@
 """Which events of a key group are sampled, and on which shelf each of them is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Bools
+from dataflow.score.evidence.again import on_shelf
 from dataflow.score.evidence.bound import KEY_BYTES, NOTHING, KeySample, event_bytes, shrunk
 from dataflow.score.evidence.members import sampled
-from dataflow.score.evidence.messages import Append, Candidates, Drop, Order, Placed, Recall, Trim
+from dataflow.score.evidence.messages import (
+    Append,
+    Candidates,
+    Drop,
+    Order,
+    Placed,
+    Recall,
+    Renew,
+    Trim,
+)
 from dataflow.score.order import EmissionOrder
 from dataflow.settings import Score
 
@@ -17,6 +27,8 @@ from dataflow.settings import Score
 FULL_EVENTS = 4096
 #: At a snapshot, a shelf with this many events takes no more, so that it is not written again.
 SEAL_EVENTS = 256
+#: At each emission after a change of the model, shelves are embedded again until they have this many events.
+RENEW_EVENTS = 4096
 #: Shelves are trimmed when the events that are not sampled any more are more than this share of the others.
 SLACK = 0.5
 
@@ -29,14 +41,16 @@ class Samples:
     """
 
     def __init__(self, options: Score, most_bytes: int, state: Mapping[str, Any] | None = None) -> None:
-        state = state or {"next": 0, "shelf": 0, "model": None, "held": (), "keys": ()}
+        state = state or {"next": 0, "shelf": 0, "model": None, "held": (), "outdated": (), "keys": ()}
         self._rows, self._least = options.reference_rows, options.reference_least
-        self._most_bytes = most_bytes
+        self._most_bytes, self._restarts = most_bytes, options.model_change == "restart"
         self._order = EmissionOrder[Candidates](state["next"])
         #: The shelf that takes the next events. Its number is never used again.
         self._shelf: int = state["shelf"]
         self._model: str | None = state["model"]
         self._held: dict[int, int] = dict(state["held"])
+        #: The shelves that the model has to embed again.
+        self._outdated: list[int] = list(state["outdated"])
         self._keys = {
             key: KeySample(
                 np.frombuffer(priority),
@@ -53,7 +67,8 @@ class Samples:
         self._sampled = dict.fromkeys(self._held, 0)
         for sample in self._keys.values():
             self._count(sample, 1)
-        self._recalled: tuple[int, ...] | None = tuple(self._held)
+        #: Whether ``compare`` needs the events of all shelves.
+        self._is_recall_due = True
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data. Raises ``LostRowsError`` if an emission did not come."""
@@ -64,8 +79,9 @@ class Samples:
             (key, *(numbers.tobytes() for numbers in sample[:3]), sample.cap, sample.used)
             for key, sample in self._keys.items()
         ]
-        held = list(self._held.items())
-        return {"next": following, "shelf": self._shelf, "model": self._model, "held": held, "keys": keys}
+        held, outdated = list(self._held.items()), self._outdated
+        state = {"next": following, "shelf": self._shelf, "model": self._model, "held": held}
+        return state | {"outdated": outdated, "keys": keys}
 
     def __len__(self) -> int:
         """The number of sampled events."""
@@ -82,21 +98,48 @@ class Samples:
         placed: list[Placed] = []
         orders: list[Order] = []
         for following in self._order.take(candidates.emission, candidates):
-            if self._recalled is not None:
-                orders.extend(map(Recall, self._recalled))
+            orders += self._follow(following.model)
+            recalled, recalls = self._recall(following)
             which, made = self._place(following)
             caps = self._shrink()
-            placed.append(Placed(following, which, caps, self._recalled))
-            orders += [*made, *self._reclaim(at_once=bool(caps))]
-            self._recalled = None
+            placed.append(Placed(following, which, caps, recalled, away=bool(self._outdated)))
+            orders += [*recalls, *made, *self._reclaim(at_once=bool(caps))]
         return placed, orders
 
-    def _place(self, candidates: Candidates) -> tuple[Bools, list[Order]]:
-        if candidates.model not in (None, self._model):
-            # Embeddings of two models cannot be compared.
-            self._model, self._keys, self._sampled = candidates.model, {}, dict.fromkeys(self._held, 0)
+    def _follow(self, model: str | None) -> list[Order]:
+        """Go over to another model, if ``model`` is another one: embeddings of two models cannot be
+        compared.
+        """
+        if model in (None, self._model):
+            return []
+        self._model = model
+        if self._restarts:
+            self._keys, self._sampled = {}, dict.fromkeys(self._held, 0)
             self.bytes = 0
-            self._shelf += 1
+        orders = self._reclaim(at_once=True)
+        self._outdated, self._is_recall_due = list(self._held), True
+        return orders
+
+    def _recall(self, candidates: Candidates) -> tuple[tuple[int, ...] | None, list[Order]]:
+        """Have some shelves embedded again. Recall all if that is done, and if ``compare`` needs them."""
+        orders: list[Order] = []
+        if candidates.model is not None:
+            orders += self._renew(candidates.model)
+        if self._outdated or not self._is_recall_due:
+            return None, orders
+        self._is_recall_due = False
+        orders += [Recall(shelf, candidates.emission) for shelf in self._held]
+        return tuple(self._held), orders
+
+    def _renew(self, model: str) -> Iterator[Order]:
+        events = 0
+        while self._outdated and events < RENEW_EVENTS:
+            shelf = self._outdated.pop(0)
+            if shelf in self._held:
+                events += self._held[shelf]
+                yield Renew(shelf, model)
+
+    def _place(self, candidates: Candidates) -> tuple[Bools, list[Order]]:
         leaves = np.flatnonzero(candidates.leaves)
         offered = KeySample(
             candidates.events.priority[leaves],
@@ -186,4 +229,4 @@ def _with_keys(candidates: Candidates, which: Bools) -> pa.RecordBatch:
     sizes = np.diff(candidates.offsets)
     keys = np.repeat(np.arange(len(sizes)), sizes)[which]
     column = pa.array(candidates.keys, pa.string()).take(pa.array(keys))
-    return candidates.events.take(which).batch().append_column("key", column)
+    return on_shelf(candidates.events.take(which), column, pa.repeat(candidates.model, len(keys)))

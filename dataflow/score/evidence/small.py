@@ -50,6 +50,9 @@ class SmallKeys:
         """The number of keys with events."""
         return len(self._sizes)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._sizes
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._sizes)
 

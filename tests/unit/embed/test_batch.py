@@ -175,3 +175,12 @@ def test_a_change_of_version_while_a_window_is_embedded_again_starts_again() -> 
     embedder.becomes = "3"
     uniform, _ = one_version(embedder, rows)
     assert uniform.column("model_version").to_pylist() == ["3", "3"]
+
+
+def test_a_window_of_an_old_version_alone_is_embedded_again_if_the_newest_is_wanted() -> None:
+    old, new = Version("1"), Version("2")
+    rows = window((old, ["a", "b"]))
+    uniform, _ = one_version(new, rows, newest=True)
+    assert uniform.column("model_version").to_pylist() == ["2", "2"]
+    assert embeddings(uniform).tolist() == new.embed(["a", "b"]).vectors.tolist()
+    assert one_version(new, uniform, newest=True)[0] is uniform

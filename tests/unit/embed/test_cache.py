@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from dataflow.embed.base import Embedded
 from dataflow.embed.batch import embed_batches
 from dataflow.embed.cache import Cache, CachedEmbedder
+from dataflow.embed.follow import FollowingEmbedder
 from dataflow.embed.null import NullEmbedder
 from tests.support.batches import events
+from tests.support.versions import Version
 
 KEYS = st.lists(st.integers(0, 12).map(lambda n: bytes([n])), max_size=8, unique=True)
 
@@ -49,7 +52,8 @@ class Changing(NullEmbedder):
         self.change_on: str | None = None
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        self.asked.append(list(texts))
+        if texts:
+            self.asked.append(list(texts))
         if self.change_on in texts:
             self.version = "2"
         vectors = super().embed([f"{self.version} {text}" for text in texts]).vectors
@@ -104,6 +108,27 @@ def test_an_answer_is_of_one_version_even_if_it_changes_in_between() -> None:
     inner.change_on = "new"
     answer = embedder.embed(["a", "new", "b"])
     assert (answer.version, answer.vectors.tolist()) == ("2", vectors("2", ["a", "new", "b"]))
+
+
+def test_a_newer_version_is_found_although_all_texts_are_cached() -> None:
+    class Versions:
+        def newer(self, current: str) -> Version | None:
+            return None if current == "2" else Version("2")
+
+        def wait(self, cause: str, attempt: int) -> None:
+            raise AssertionError
+
+        def over(self) -> None:
+            raise AssertionError
+
+    now = [0.0]
+    following = FollowingEmbedder(Version("1"), Versions(), timedelta(seconds=10), lambda: now[0], print)
+    embedder = CachedEmbedder(following, 100)
+    assert embedder.embed(["a"]).version == embedder.embed(["a"]).version == "1"
+    now[0] = 10.0
+    answer = embedder.embed(["a"])
+    assert answer.version == embedder.version == "2"
+    assert answer.vectors.tolist() == Version("2").embed(["a"]).vectors.tolist()
 
 
 @pytest.mark.parametrize("rows", [1, 3, 1000])

@@ -57,8 +57,8 @@ def test_a_limit_or_a_lateness_may_have_another_value_if_there_was_one(
 
 def test_state_that_was_kept_by_key_and_not_by_key_group_is_refused() -> None:
     now = made_with(Settings(), dim=8, model="m")
-    assert now["format"] == "5"
-    assert differences({**now, "format": "2"}, now, FIXED) == ["format=2, and now it is 5"]
+    assert now["format"] == "6"
+    assert differences({**now, "format": "2"}, now, FIXED) == ["format=2, and now it is 6"]
     assert differences({**now, "window.key_groups": "32"}, now, FIXED) == [
         "window.key_groups=32, and now it is 8"
     ]
@@ -106,8 +106,8 @@ def test_whether_surge_is_computed_is_fixed() -> None:
     assert made(columns="novelty rarity") == none
     assert differences(every, none, FIXED) == [
         "score.columns=unset, and now it is without surge",
-        "score.novelty_window=unset, and now it is False",
+        "score.novelty_window=unset, and now it is false",
     ]
     assert differences(none, made(columns="", novelty_window=True), FIXED) == [
-        "score.novelty_window=False, and now it is True"
+        "score.novelty_window=false, and now it is true"
     ]

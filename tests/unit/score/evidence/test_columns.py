@@ -78,6 +78,22 @@ def test_only_the_columns_that_are_named_have_values(columns: tuple[str, ...]) -
         assert row["explanation"]["nearest"]
 
 
+def test_novelty_can_be_switched_on_later() -> None:
+    few, every = (
+        with_columns(columns, "rarity", novelty_window=True, novelty_neighbours=3)
+        for columns in (("rarity",), ("novelty", "rarity"))
+    )
+    later, always = Group(few), Group(every)
+    for minute, texts in enumerate(stream(1, MINUTES)):
+        if minute == MINUTES - 1:
+            later.crash(every)
+        later.take(candidates(minute, texts, few if minute < MINUTES - 1 else every))
+        always.take(candidates(minute, texts, every))
+    usual = [group.comparison._references.large["a"].usual(10) for group in (later, always)]
+    assert len(usual[0])
+    assert usual[0].novelty.tolist() == usual[1].novelty.tolist()
+
+
 def test_rarity_makes_no_event_suspect_so_it_changes_no_other_column() -> None:
     every, few = rows(options()), rows(with_columns(("novelty", "surge"), "sum"))
     assert any(row["rarity"] for row in every)

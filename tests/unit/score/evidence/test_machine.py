@@ -107,7 +107,7 @@ def test_shelves_hold_the_sample_and_little_more(monkeypatch: pytest.MonkeyPatch
 
 
 def test_another_model_starts_the_references_again() -> None:
-    score = options(reference_least=10)
+    score = options(reference_least=10, model_change="restart")
     group = Group(score)
     made = [candidates(number, texts, score) for number, texts in enumerate(stream(2, 12))]
     for number, each in enumerate(made):
