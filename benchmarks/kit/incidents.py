@@ -63,18 +63,10 @@ def detection(events: Sequence[Event], rows: Rows, gap_us: int, length_us: int) 
         for id, row in last.items()
         if row["state"] not in ("merged", "withdrawn")
     }
-    grown = list(_grown(rows))
+    grown = [(row, id) for row in _grown(rows) if true.get(id := _root(row["incident"], into), False)]
     found, delays = [], []
     for burst in bursts(events, gap_us):
-        about = [
-            (row["decided"], _root(row["incident"], into))
-            for row in grown
-            if burst.first < row["decided"]
-            and row["last_ts"] >= burst.first
-            and row["window_start"] <= burst.last
-            and row["decided"] <= burst.last + length_us
-        ]
-        about = [(at, id) for at, id in about if true.get(id, False)]
+        about = [(row["decided"], id) for row, id in grown if _is_about(row, burst, length_us)]
         found.append(len({id for _, id in about}))
         if about:
             delays.append((min(about)[0] - burst.first) / 1e6)
@@ -88,6 +80,11 @@ def _grown(rows: Rows) -> Iterator[Mapping[str, Any]]:
         if row["count"] > counts[row["incident"]] and row["state"] != "merged":
             yield row
         counts[row["incident"]] = row["count"]
+
+
+def _is_about(row: Mapping[str, Any], burst: Burst, length_us: int) -> bool:
+    """Whether a row was decided during a burst, or until a window later, and not for an earlier event."""
+    return bool(burst.first <= row["last_ts"] and burst.first < row["decided"] <= burst.last + length_us)
 
 
 def _root(incident: str, into: Mapping[str, str | None]) -> str:
