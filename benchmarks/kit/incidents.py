@@ -77,7 +77,7 @@ def _grown(rows: Rows) -> Iterator[Mapping[str, Any]]:
     """The rows after which an incident has more events than before."""
     counts: dict[str, int] = defaultdict(int)
     for row in rows:
-        if row["count"] > counts[row["incident"]] and row["state"] != "merged":
+        if row["count"] > counts[row["incident"]]:
             yield row
         counts[row["incident"]] = row["count"]
 

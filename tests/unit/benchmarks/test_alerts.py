@@ -115,15 +115,17 @@ def test_events_within_the_gap_are_one_burst() -> None:
 
 def test_a_burst_is_found_by_incidents_that_grow_in_it() -> None:
     rows = [
-        row("a", "open", 15, 1, "bad12"),
+        row("a", "open", 5, 1, "bad12"),
         row("b", "open", 15, 1, "bad12"),
         row("false", "open", 15, 1, "n"),
         row("a", "updated", 20, 2, "bad12 bad14"),
         row("b", "merged", 20, 1, "bad12", "a"),
-        row("a", "updated", 40, 2, "bad12 bad14"),
+        # Not about the burst at 30 min: the last event is older, or there is no new one.
+        row("a", "updated", 31, 3, "bad12 bad14"),
+        row("a", "updated", 40, 3, "bad12 bad14"),
         row("false", "closed", 45, 1, "n"),
         row("c", "open", 58, 1, "bad55"),
-        row("a", "reopened", 58, 3, "bad12 bad14 bad55"),
+        row("a", "reopened", 58, 4, "bad12 bad14 bad55"),
     ]
     found = detection(events(12, 14, 30, 55), rows, 5 * MINUTE, 10 * MINUTE)
     assert found.found == [1, 0, 2]
