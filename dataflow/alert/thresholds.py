@@ -20,9 +20,14 @@ _FORGET_US = 28 * 86_400_000_000
 class Level(Protocol):
     """What decides the threshold of a stream, or of a key. See :class:`Budget`."""
 
-    def advance(self, end: int, rows: int) -> float: ...
-    def spend(self) -> bool: ...
-    def snapshot(self) -> dict[str, Any]: ...
+    def advance(self, end: int, rows: int) -> float:
+        """Take the windows that end at ``end``. Returns the least anomaly that alerts."""
+
+    def spend(self) -> bool:
+        """Whether there may be a new incident, which is counted then."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
 
 
 class FixedLevel:

@@ -1,0 +1,70 @@
+"""What the stages before the alert stage say of a stream, and the alerts that follow from that.
+
+Scores do not depend on the settings of alerts. So a stream is scored once, and its alerts are decided with
+several settings.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.testing import TestingSink, run_main
+
+from benchmarks.kit.labelled import FLOW, Case
+from dataflow.alert.alerts import Alerts, is_per_key
+from dataflow.clock import utc_now
+from dataflow.decode.batch import check_format
+from dataflow.decode.step import decode
+from dataflow.embed.base import Embedder
+from dataflow.embed.batch import one_version
+from dataflow.embed.step import embed
+from dataflow.items.judged import Judged, Passed
+from dataflow.score.emission import OneModel
+from dataflow.score.scorers import open_scorer
+from dataflow.score.step import score
+from dataflow.settings import Settings, load
+from dataflow.source import open_source, partitions_with_data
+from dataflow.telemetry.watch import UNWATCHED
+from dataflow.window.step import gather_windows
+
+
+class Scored(NamedTuple):
+    """The settings of a stream, and the messages to the alert stage, each with its key group."""
+
+    settings: Settings
+    messages: list[tuple[str, Judged | Passed]]
+
+
+def scored(case: Case, embedder: Embedder) -> Scored:
+    """What the stages from the source to the score say of a stream."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "stream.jsonl")
+        path.write_text("".join(json.dumps(event.line) + "\n" for event in case.events))
+        settings = load({**FLOW, **case.environ, "DRIFTLINE_SOURCE__URI": f"file:{path}"})
+        source = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
+        messages: list[tuple[str, Judged | Passed]] = []
+        flow = Dataflow("scored")
+        decoded = decode("decode", op.input("source", flow, source), settings, utc_now, UNWATCHED)
+        embedded = embed("embed", decoded.events, embedder, UNWATCHED)
+        partitions = partitions_with_data(source)
+        windows = gather_windows("window", embedded.events, settings.window, utc_now, partitions, UNWATCHED)
+        one_model = OneModel(embedder.dim, partial(one_version, embedder), None)
+        scorer = open_scorer(settings.score)
+        found = score("score", windows.whole, scorer, settings, one_model, utc_now, UNWATCHED)
+        op.output("out", op.merge("messages", found.judged, windows.passed), TestingSink(messages))
+        run_main(flow)
+    return Scored(settings, messages)
+
+
+def alerts(scored: Scored, **options: Any) -> list[dict[str, Any]]:
+    """The rows of ``ALERT`` of a stream; ``options`` are settings of alerts."""
+    settings = scored.settings
+    alert = settings.alert.model_copy(update=options)
+    groups = 1 if is_per_key(alert, settings.window) else settings.window.key_groups
+    decide = Alerts(alert, settings.window, groups)
+    rows = [row for group, message in scored.messages for row in decide.take(group, message)]
+    return rows + decide.finish()
