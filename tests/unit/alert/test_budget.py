@@ -37,6 +37,18 @@ def test_a_week_has_the_budget_of_a_week(per_day: float, off: float) -> None:
     assert np.mean(found) == pytest.approx(7 * per_day, rel=0.2)
 
 
+def test_the_threshold_rises_until_few_events_are_refused() -> None:
+    """Else the first events of a day would alert, and not the most unusual ones."""
+    level, rng, refused, opened = budget(20), np.random.default_rng(4), 0, 0
+    for number in range(7 * DAY):
+        threshold = level.advance((number + 1) * STEP, ROWS)
+        anomaly = rng.exponential(1 / math.log(10), ROWS) + 0.5
+        spent = [level.spend() for _ in range(int((anomaly >= threshold).sum()))]
+        if number >= DAY:
+            opened, refused = opened + sum(spent), refused + spent.count(False)
+    assert refused < 0.2 * opened
+
+
 def test_a_flood_gets_what_is_left_and_then_the_budget() -> None:
     level, rng = budget(24), np.random.default_rng(1)
     run(level, rng, 2 * DAY)
