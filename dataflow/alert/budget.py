@@ -10,7 +10,8 @@ does, incidents differ from the budget by at most the change of the correction d
 
 The correction is slow. When a stream changes, the allowance bounds the incidents: it grows with the budget,
 each new incident takes 1, and without a whole one there is no new incident. It holds the budget of a day at
-most.
+most. While incidents are refused, time does not lower the threshold. Otherwise the allowance alone would keep
+the budget, and the first events that come would alert, not the most unusual ones.
 
 All times are microseconds of event time since the Unix epoch, UTC.
 """
@@ -30,7 +31,14 @@ _HOUR_US = 3_600_000_000
 _DAY_US = 86_400_000_000
 #: The allowance at the start, as a part of the budget of a day; one incident at least.
 _FIRST = 0.25
-_NOTHING: dict[str, Any] = {"began": None, "last": 0, "rows": 0.0, "time": 0.0, "correction": 0.0}
+_NOTHING: dict[str, Any] = {
+    "began": None,
+    "last": 0,
+    "rows": 0.0,
+    "time": 0.0,
+    "correction": 0.0,
+    "refused": False,
+}
 
 
 class Budget:
@@ -59,6 +67,8 @@ class Budget:
         self._time: float = state["time"]
         self.correction: float = state["correction"]
         self._left: float = state["left"]
+        #: Whether an incident found no allowance since the last windows.
+        self._refused: bool = state["refused"]
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
@@ -69,6 +79,7 @@ class Budget:
             "time": self._time,
             "correction": self.correction,
             "left": self._left,
+            "refused": self._refused,
         }
 
     def advance(self, end: int, rows: int) -> float:
@@ -86,13 +97,16 @@ class Budget:
             return math.inf
         earned = self._per_us * passed
         self._left = min(self._left + earned, self._most_left)
-        self.correction = max(self.correction - STEP * earned, LEAST)
+        if not self._refused:
+            self.correction = max(self.correction - STEP * earned, LEAST)
+        self._refused = False
         expected = self._rows / (self._time * self._per_us) if self._time else 1.0
         return math.log10(max(expected, 1.0)) + self.correction
 
     def spend(self) -> bool:
         """Whether there may be a new incident, which is counted then."""
         if self._left < 1:
+            self._refused = True
             return False
         self._left -= 1
         self.correction = min(self.correction + STEP, MOST)
