@@ -8,7 +8,7 @@ import numpy.typing as npt
 Doubles = npt.NDArray[np.float64]
 
 #: Draws that are computed together, which bounds the memory.
-TOGETHER = 1000
+TOGETHER = 250
 #: The first draws, and how many times as many there are at the next stage.
 _FIRST, _TIMES = 999, 10
 #: A p-value with so many draws at least as large is exact enough.
