@@ -12,7 +12,7 @@ import numpy as np
 from dataflow.drift.blocks import LEAST, Blocks, joined
 
 #: The most correlation of neighbouring blocks. ``Dependence.inflation`` makes up for what is left.
-MOST_CORRELATION = 0.3
+MOST_CORRELATION = 0.25
 #: Each window takes this part from the weight of the windows before.
 _FORGET = 0.02
 
@@ -48,16 +48,18 @@ def learn(learnt: Learnt, window: Blocks) -> Learnt:
 def _sums(blocks: Blocks) -> tuple[float, float]:
     """Of one window: the products of neighbouring blocks, and the squares of blocks.
 
-    Both are centred by the mean of the window. That lowers the products of independent blocks by the mean
-    square, which is added again.
+    Both are centred by the mean of the window. That lowers the mean product and the mean square by the
+    variance of the mean, ``1 + 2 r`` mean squares for each block if ``r`` is the correlation of neighbours.
+    What is returned has the ratio ``r`` that solves this.
     """
     rows, count = int(blocks.counts.sum()), len(blocks.counts)
     total = blocks.sums.sum(axis=0)
     # In integers, so that equal rows give zeros.
     centred = (rows * blocks.sums - blocks.counts[:, None] * total).astype(np.float64) / rows
     squares = float((centred * centred).sum())
-    products = float((centred[1:] * centred[:-1]).sum())
-    return products + squares / count, squares
+    products = float((centred[1:] * centred[:-1]).sum()) * count / (count - 1)
+    lost = (squares - products) / count
+    return products + lost, squares - 2 * lost
 
 
 def dependence(learnt: Learnt, least: int) -> Dependence | None:

@@ -38,6 +38,7 @@ CONTENTS = {
                 "explanation/architecture",
                 "explanation/time",
                 "explanation/scores",
+                "explanation/drift",
                 "explanation/benchmarks",
                 "decisions/README",
             ],
