@@ -35,6 +35,7 @@ def test_joined_blocks_hold_the_same_rows(rows: int) -> None:
         found = joined(blocks, times * blocks.length)
         assert found.length == times * blocks.length
         assert found.counts.min() >= min(found.length, rows)
+        assert np.ptp(found.counts) <= 2 * blocks.counts.max()
         for whole, parts in zip(blocks[1:3] + blocks[4:], found[1:3] + found[4:], strict=True):
             assert parts.sum(axis=0).tolist() == whole.sum(axis=0).tolist()
 

@@ -39,6 +39,17 @@ def test_blocks_are_about_as_long_as_repetitions(times: int) -> None:
     assert single * found.inflation / rows == pytest.approx(times, rel=0.25)
 
 
+@pytest.mark.parametrize("rows", [120, 300, 1000])
+def test_short_windows_learn_the_same_correlation(rows: int) -> None:
+    """Blocks of 8 rows, of rows that come four times: the correlation is ``(4 / 6) / (8 - 4 / 3)``."""
+    rng = np.random.default_rng(rows)
+    learnt: Learnt = {}
+    for _ in range(200):
+        learnt = learn(learnt, cut(*repeated(rng, rows, 4), 8, rows))
+    products, squares = learnt[8]
+    assert products / squares == pytest.approx(0.1, abs=0.03)
+
+
 def test_there_is_no_length_if_repetitions_are_too_long() -> None:
     rng = np.random.default_rng(0)
     assert dependence(learnt_from([repeated(rng, 500, 100) for _ in range(9)]), least=1) is None
