@@ -39,6 +39,7 @@ CONTENTS = {
                 "explanation/time",
                 "explanation/scores",
                 "explanation/alerts",
+                "explanation/drift",
                 "explanation/benchmarks",
                 "decisions/README",
             ],

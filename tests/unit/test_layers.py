@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 PACKAGE = ROOT / "dataflow"
 #: What stands below the stages, and what a stage may use of it.
 BELOW = {"clock", "errors", "items", "settings", "telemetry", "endpoints"}
-STAGES = ("source", "decode", "embed", "window", "score", "alert", "sink")
+STAGES = ("source", "decode", "embed", "window", "score", "drift", "alert", "sink")
 #: Package or module -> the packages and modules that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),

@@ -1,0 +1,163 @@
+"""A window beside an earlier window, or beside a reference.
+
+For each window of a key::
+
+    window = cut(vectors, clusters)
+    learnt = learn(learnt, window)
+    blocks = dependence(learnt, window.length)
+    beside_window(before, window, blocks, seed=seed_of(key, end_us), most=draws_for(level))
+    beside_reference(Sample(vectors, clusters), window, blocks, seed=..., most=...)
+
+A key keeps ``learnt``, and the blocks of the windows that later windows are compared with: no rows.
+"""
+
+import hashlib
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.drift.blocks import LEAST, Blocks, cut, joined, with_clusters
+from dataflow.drift.dependence import Dependence
+from dataflow.drift.permutation import Found, permuted
+from dataflow.drift.shares import share_p_values
+from dataflow.drift.simulation import Doubles
+from dataflow.items.fixed import LENGTH, Fixed
+
+#: The blocks of a reference. Rows beyond are left out, because the cost grows with the square of the blocks.
+_LEAST_OF_REFERENCE, _MOST_OF_REFERENCE = 20, 256
+
+
+class Sample(NamedTuple):
+    """``vectors``: ``(m, dim)``, in time order. ``clusters``: ``(m,)``, the cluster number of each."""
+
+    vectors: Fixed
+    clusters: npt.ArrayLike
+
+
+class Change(NamedTuple):
+    """The share of a cluster in both samples, in [0, 1]. ``p_value``: corrected for the number of
+    clusters.
+    """
+
+    cluster: int
+    before: float
+    now: float
+    p_value: float
+
+    @property
+    def kind(self) -> str:
+        """``new``, ``gone``, ``grew`` or ``faded``."""
+        if not self.before or not self.now:
+            return "gone" if self.before else "new"
+        return "grew" if self.now >= self.before else "faded"
+
+
+class Comparison(NamedTuple):
+    """``distance``: of the centroids of unit vectors, in [0, 2]. ``p_centroid``: that chance takes the
+    centroids so far apart. ``p_clusters``: the lowest p-value of ``changes``, which are ordered by their
+    p-value. ``block_rows``: the rows of the blocks that were exchanged. ``draws``: how many permutations of
+    blocks there were.
+    """
+
+    distance: float
+    p_centroid: float
+    p_clusters: float
+    changes: tuple[Change, ...]
+    block_rows: int
+    draws: int
+
+
+def seed_of(key: str, end_us: int) -> int:
+    """The seed of the window of ``key`` that ends at ``end_us``, microseconds since the Unix epoch."""
+    return int.from_bytes(hashlib.blake2b(f"{end_us} {key}".encode(), digest_size=8).digest(), "big")
+
+
+def draws_for(level: float) -> int:
+    """The most draws of a test at ``level``, above 0: a p-value of ``level`` is then the tenth lowest.
+
+    >>> draws_for(0.05), draws_for(0.0001)
+    (999, 99999)
+    """
+    return max(math.ceil(10 / level) - 1, 999)
+
+
+def beside_window(
+    before: Blocks, now: Blocks, blocks: Dependence | None, *, seed: int, most: int
+) -> Comparison | None:
+    """Compare two windows that share no rows. ``None``: a window has fewer than ``LEAST`` blocks that hardly
+    depend on each other, so there is no p-value.
+
+    ``blocks``: from :func:`~dataflow.drift.dependence.dependence`, or what a setting says. ``seed``,
+    ``most``: see :func:`~dataflow.drift.simulation.simulated`.
+    """
+    if blocks is None:
+        return None
+    length = max(blocks.length, before.length, now.length)
+    pair = _aligned(joined(before, length), joined(now, length))
+    if min(len(sample.counts) for sample in pair) < LEAST:
+        return None
+    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most)
+    return _comparison(*pair, found, found.clusters)
+
+
+def beside_reference(
+    reference: Sample, now: Blocks, blocks: Dependence | None, *, seed: int, most: int
+) -> Comparison | None:
+    """Compare a window with a random sample of a long past. The rest is as in :func:`beside_window`.
+
+    At most 256 blocks of the sample are exchanged. The shares of clusters are those of the whole sample.
+    """
+    if blocks is None or not len(reference.vectors):
+        return None
+    whole = cut(*reference, length=len(reference.vectors))
+    length = max(blocks.length, now.length)
+    pair = _aligned(_as_blocks(reference, length), joined(now, length))
+    if min(len(sample.counts) for sample in pair) < LEAST:
+        return None
+    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most)
+    whole, now = _aligned(whole, now)
+    p, _ = share_p_values(
+        whole.members.sum(axis=0),
+        now.members.sum(axis=0),
+        worth=max(int(len(pair[1].counts) / blocks.inflation), 1),
+        seed=seed,
+        most=most,
+    )
+    return _comparison(whole, now, found, p)
+
+
+def _as_blocks(reference: Sample, length: int) -> Blocks:
+    """Blocks of ``length`` rows. If there are too few, blocks of fewer rows count as if they had so many."""
+    times = -(-length * _LEAST_OF_REFERENCE // len(reference.vectors))
+    blocks = cut(*reference, max(length // times, 1), _MOST_OF_REFERENCE)
+    return blocks._replace(
+        length=length,
+        sums=blocks.sums * times,
+        counts=blocks.counts * times,
+        members=blocks.members * times,
+    )
+
+
+def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles) -> Comparison:
+    first, second = (sample.members.sum(axis=0) / sample.counts.sum() for sample in (before, now))
+    changes = [
+        Change(int(cluster), float(share), float(then), float(p))
+        for cluster, share, then, p in zip(now.clusters, first, second, p_values, strict=True)
+    ]
+    changes.sort(key=lambda change: (change.p_value, -abs(change.now - change.before), change.cluster))
+    means = [sample.sums.sum(axis=0) / sample.counts.sum() / LENGTH for sample in (before, now)]
+    return Comparison(
+        distance=float(np.sqrt(((means[1] - means[0]) ** 2).sum())),
+        p_centroid=found.centroid,
+        p_clusters=min(change.p_value for change in changes),
+        changes=tuple(changes),
+        block_rows=found.length,
+        draws=found.draws,
+    )
+
+
+def _aligned(before: Blocks, now: Blocks) -> tuple[Blocks, Blocks]:
+    clusters = np.union1d(before.clusters, now.clusters)
+    return with_clusters(before, clusters), with_clusters(now, clusters)

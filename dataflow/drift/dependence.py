@@ -1,0 +1,89 @@
+"""How long blocks have to be, learnt from the windows of a key.
+
+Blocks are long enough if neighbouring blocks are hardly correlated. One window has too few blocks to know the
+correlation well, so windows are counted together, and an old window counts less than a new one.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from dataflow.drift.blocks import LEAST, Blocks, joined
+
+#: The most correlation of neighbouring blocks. ``Dependence.inflation`` makes up for what is left.
+MOST_CORRELATION = 0.25
+#: Each window takes this part from the weight of the windows before.
+_FORGET = 0.02
+
+#: Rows of a block -> products of neighbouring blocks, and squares of blocks, added up over windows. Plain
+#: data.
+Learnt = Mapping[int, tuple[float, float]]
+
+
+class Dependence(NamedTuple):
+    """``length``: the rows of a block. ``inflation``, 1 or more: the variance of the sum of many blocks, as a
+    multiple of what independent blocks have.
+    """
+
+    length: int
+    inflation: float
+
+
+def learn(learnt: Learnt, window: Blocks) -> Learnt:
+    """``learnt`` with one more window.
+
+    >>> from dataflow.drift.blocks import cut
+    >>> sorted(learn({}, cut(np.zeros((25, 2), np.int16), np.zeros(25))))
+    [1, 2]
+    """
+    found, length = dict(learnt), window.length
+    while len((blocks := joined(window, length)).counts) >= LEAST:
+        old, new = found.get(length, (0.0, 0.0)), _sums(blocks)
+        found[length] = (1 - _FORGET) * old[0] + new[0], (1 - _FORGET) * old[1] + new[1]
+        length *= 2
+    return found
+
+
+def _sums(blocks: Blocks) -> tuple[float, float]:
+    """Of one window: the products of neighbouring blocks, and the squares of blocks.
+
+    Both are centred by the mean of the window. That lowers the mean product and the mean square by the
+    variance of the mean, ``1 + 2 r`` mean squares for each block if ``r`` is the correlation of neighbours.
+    What is returned has the ratio ``r`` that solves this.
+    """
+    rows, count = int(blocks.counts.sum()), len(blocks.counts)
+    total = blocks.sums.sum(axis=0)
+    # In integers, so that equal rows give zeros.
+    centred = (rows * blocks.sums - blocks.counts[:, None] * total).astype(np.float64) / rows
+    squares = float((centred * centred).sum())
+    products = float((centred[1:] * centred[:-1]).sum()) * count / (count - 1)
+    lost = (squares - products) / count
+    return products + lost, squares - 2 * lost
+
+
+def dependence(learnt: Learnt, least: int) -> Dependence | None:
+    """The shortest blocks that hardly depend on their neighbours, of ``least`` rows or more. ``None``: no
+    length that was learnt is long enough.
+
+    Longer blocks must not depend on their neighbours either: in a log whose lines alternate, short blocks are
+    not correlated, and long ones may be. Two neighbours with the correlation ``r`` vary together by
+    ``1 + r`` as much as two independent blocks do. So the product of ``1 + r`` over this and all longer
+    lengths, each twice the one before, is the inflation. The last factor counts twice, for the lengths that
+    were not learnt.
+
+    >>> found = dependence({1: (9.0, 10.0), 2: (10.0, 20.0), 4: (3.0, 30.0)}, least=1)
+    >>> found.length, round(found.inflation, 2)
+    (4, 1.21)
+    """
+    found, product = None, 1.0
+    for length in sorted(learnt, reverse=True):
+        products, squares = learnt[length]
+        correlation = products / squares if squares else 0.0
+        if length < least or correlation > MOST_CORRELATION:
+            break
+        if found is None:
+            product = 1 + max(correlation, 0.0)
+        product *= 1 + correlation
+        found = Dependence(length, max(product, 1.0))
+    return found

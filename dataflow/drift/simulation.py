@@ -1,0 +1,59 @@
+"""P-values from draws of what happens by chance."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Doubles = npt.NDArray[np.float64]
+
+#: Draws that are computed together, which bounds the memory.
+TOGETHER = 250
+#: The first draws, and how many times as many there are at the next stage.
+_FIRST, _TIMES = 999, 10
+#: A p-value with so many draws at least as large is exact enough.
+_ENOUGH = 10
+#: Values that differ by less are equal, because sums of floating-point numbers differ in their last bits.
+_SAME = 1e-9
+
+#: Gives ``(TOGETHER, s)`` values of ``s`` statistics, 0 or more, as they are by chance.
+Draw = Callable[[np.random.Generator], Doubles]
+
+
+def simulated(observed: Doubles, draw: Draw, *, seed: int, most: int) -> tuple[Doubles, int]:
+    """``(s,)`` p-values of the values ``observed``, ``(s,)``, and the number of draws.
+
+    ``draw`` gives ``(TOGETHER, s)`` values, as they are by chance.
+
+    A p-value is ``(1 + k) / (1 + P)`` with ``k`` of ``P`` draws as large as the value or larger. There are
+    999 draws first, and ten times as many at each next stage, for the p-values with ``k < 10``. Such a
+    p-value is still valid: the chance of ``u`` or less is at most ``u``. For let ``s`` be the first stage
+    that has ``u >= 11 / (1 + P_s)``, or the last stage. A stage before ``s`` decides only values above
+    ``u``. If a stage after ``s`` decides, ``k < 10`` at ``s``, and the p-value of ``s`` was below ``u``, too.
+    So ``u`` or less needs a p-value of ``u`` or less at the one stage ``s``, which has a fixed ``P``.
+    """
+    rng, least = np.random.default_rng(seed), observed * (1 - _SAME) - _SAME
+    decided, p = np.zeros(len(observed), bool), np.ones(len(observed))
+    above, count, stage = np.zeros(len(observed), np.int64), 0, min(_FIRST, most)
+    while True:
+        while count < stage:
+            values = draw(rng)[: stage - count]
+            above += (values >= least).sum(axis=0)
+            count += len(values)
+        p = np.where(decided, p, (1 + above) / (1 + count))
+        decided |= above >= _ENOUGH
+        if count == most or decided.all():
+            return p, count
+        stage = min((stage + 1) * _TIMES - 1, most)
+
+
+def largest(values: Doubles, first: int) -> Doubles:
+    """``values``, ``(n, s)``, with the largest of the columns from ``first`` on in each of these columns.
+
+    P-values of such draws are corrected for the number of these columns (Westfall and Young, 1993).
+
+    >>> largest(np.array([[5.0, 1.0, 2.0]]), first=1).tolist()
+    [[5.0, 2.0, 2.0]]
+    """
+    values[:, first:] = values[:, first:].max(axis=1, keepdims=True, initial=0.0)
+    return values

@@ -1,0 +1,22 @@
+"""Samples of rows for the tests of drift."""
+
+import numpy as np
+
+from dataflow.drift.comparison import Sample
+from dataflow.items.fixed import to_fixed
+
+DIM = 6
+
+
+def sample(rng: np.random.Generator, rows: int, shift: float = 0.0) -> Sample:
+    """Independent rows, ``shift`` towards the first axis; the cluster says on which side of it a row is."""
+    vectors = rng.normal(size=(rows, DIM)).astype(np.float32)
+    vectors[:, 0] += shift
+    return Sample(to_fixed(vectors), (vectors[:, 0] > 0).astype(np.int64))
+
+
+def repeated(rng: np.random.Generator, rows: int, times: int) -> Sample:
+    """As :func:`sample`, but each row comes ``times`` times in a row; the first one maybe less often."""
+    once = sample(rng, rows // times + 2)
+    at = (np.arange(rows) + rng.integers(times)) // times
+    return Sample(once.vectors[at], np.asarray(once.clusters)[at])

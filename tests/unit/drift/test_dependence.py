@@ -1,0 +1,73 @@
+"""How long blocks have to be."""
+
+import numpy as np
+import pytest
+
+from dataflow.drift.blocks import cut
+from dataflow.drift.comparison import Sample
+from dataflow.drift.dependence import Learnt, dependence, learn
+from dataflow.items.fixed import to_fixed
+from tests.support.drift import DIM, repeated, sample
+
+
+def learnt_from(samples: list[Sample]) -> Learnt:
+    learnt: Learnt = {}
+    for each in samples:
+        learnt = learn(learnt, cut(*each))
+    return learnt
+
+
+def test_independent_rows_need_no_longer_blocks() -> None:
+    rng = np.random.default_rng(0)
+    found = dependence(learnt_from([sample(rng, 500) for _ in range(20)]), least=8)
+    assert found
+    assert found.length == 8
+    assert found.inflation == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("times", [10, 30])
+def test_blocks_are_about_as_long_as_repetitions(times: int) -> None:
+    """The variance of the mean is that of independent rows, ``times`` times."""
+    rng = np.random.default_rng(times)
+    samples = [repeated(rng, 2000, times) for _ in range(20)]
+    found = dependence(learnt_from(samples), least=1)
+    assert found
+    assert times / 2 <= found.length <= 4 * times
+    blocks = [cut(*each, found.length) for each in samples]
+    single = np.mean([b.sums.var(axis=0).sum() / found.length for b in blocks])
+    rows = np.mean([each.vectors.astype(float).var(axis=0).sum() for each in samples])
+    assert single * found.inflation / rows == pytest.approx(times, rel=0.25)
+
+
+@pytest.mark.parametrize("rows", [120, 300, 1000])
+def test_short_windows_learn_the_same_correlation(rows: int) -> None:
+    """Blocks of 8 rows, of rows that come four times: the correlation is ``(4 / 6) / (8 - 4 / 3)``."""
+    rng = np.random.default_rng(rows)
+    learnt: Learnt = {}
+    for _ in range(200):
+        learnt = learn(learnt, cut(*repeated(rng, rows, 4), 8, rows))
+    products, squares = learnt[8]
+    assert products / squares == pytest.approx(0.1, abs=0.03)
+
+
+def test_there_is_no_length_if_repetitions_are_too_long() -> None:
+    rng = np.random.default_rng(0)
+    assert dependence(learnt_from([repeated(rng, 500, 100) for _ in range(9)]), least=1) is None
+
+
+def test_lines_that_alternate_within_long_runs_need_long_blocks() -> None:
+    """Neighbouring rows are not correlated, and every second row is."""
+    rng = np.random.default_rng(0)
+    samples = []
+    for _ in range(20):
+        runs = np.repeat(rng.normal(size=(60, DIM)), 16, axis=0)
+        samples.append(
+            Sample(to_fixed((runs + 3 * np.eye(DIM)[np.arange(960) % 2]).astype(np.float32)), np.zeros(960))
+        )
+    found = dependence(learnt_from(samples), least=1)
+    assert found
+    assert found.length >= 16
+
+
+def test_a_window_with_few_rows_teaches_nothing() -> None:
+    assert dependence(learnt_from([sample(np.random.default_rng(0), n) for n in (0, 1, 9)]), least=1) is None
