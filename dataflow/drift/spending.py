@@ -1,11 +1,12 @@
 """How much of a day's chance of a false alarm each test may spend.
 
-The chance of any false alarm over a day is at most ``alpha``: each test gets a part of ``alpha``, and the
-parts of a day add up to ``alpha`` at most (alpha spending, by Bonferroni's inequality). A test martingale is
-the other way to watch a stream without an end. A test martingale needs p-values that are valid given all
-earlier ones. Here, tests share samples: each window is compared with the window before, and the next window
-with this one. Bonferroni's inequality holds whatever the tests share. The price is small: a level of 0.0001
-in place of 0.05 needs a change that is about twice as large.
+Each test gets a part of ``alpha``, and the parts of a day add up to ``alpha`` at most (alpha spending, by
+Bonferroni's inequality). So the chance of any false alarm over a day is at most ``alpha``, as far as p-values
+hold at these low levels; on logs they were measured at 0.05 only. A test martingale is the other way to watch
+a stream without an end. A test martingale needs p-values that are valid given all earlier ones. Here, tests
+share samples: each window is compared with the window before, and the next window with this one. Bonferroni's
+inequality holds whatever the tests share. The price is small: a level of 0.0001 in place of 0.05 needs a
+change that is about twice as large.
 """
 
 from collections.abc import Sequence
