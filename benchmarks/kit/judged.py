@@ -15,7 +15,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, run_main
 
 from benchmarks.kit.labelled import FLOW, Case
-from dataflow.alert.alerts import Alerts, is_per_key
+from dataflow.alert.alerts import Alerts
 from dataflow.clock import utc_now
 from dataflow.decode.batch import check_format
 from dataflow.decode.step import decode
@@ -26,7 +26,7 @@ from dataflow.items.judged import Judged, Passed
 from dataflow.score.emission import OneModel
 from dataflow.score.scorers import open_scorer
 from dataflow.score.step import score
-from dataflow.settings import Settings, load
+from dataflow.settings import Settings, has_budget, load
 from dataflow.source import open_source, partitions_with_data
 from dataflow.telemetry.watch import UNWATCHED
 from dataflow.window.step import gather_windows
@@ -64,7 +64,7 @@ def alerts(scored: Scored, **options: Any) -> list[dict[str, Any]]:
     """The rows of ``ALERT`` of a stream; ``options`` are settings of alerts."""
     settings = scored.settings
     alert = settings.alert.model_copy(update=options)
-    groups = 1 if is_per_key(alert, settings.window) else settings.window.key_groups
+    groups = 1 if has_budget(alert, settings.window) == "key" else settings.window.key_groups
     decide = Alerts(alert, settings.window, groups)
     rows = [row for group, message in scored.messages for row in decide.take(group, message)]
     return rows + decide.finish()

@@ -22,8 +22,8 @@ from dataflow.settings import Alert
 class Alerts:
     """The incidents of some key groups that share a budget, or whose keys have a budget each.
 
-    ``groups``: how many key groups they are; ``None``: each key has a watermark
-    of its own. ``state`` is what :meth:`snapshot` returned.
+    ``groups``: how many key groups they are; ``None``: each key has a watermark of its own. ``state`` is what
+    :meth:`snapshot` returned.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Alerts:
         self._order = DecisionOrder(groups, state["order"])
         self._thresholds = Thresholds(
             options,
-            per_key=is_per_key(options, window),
+            per_key=settings.has_budget(options, window) == "key",
             step_us=step_us(window),
             remember_us=rules.remember,
             state=state["thresholds"],
@@ -151,11 +151,6 @@ def _always() -> bool:
 
 def _by_opening(incident: Incident) -> tuple[int, str]:
     return incident.opened, incident.id
-
-
-def is_per_key(options: Alert, window: settings.Window) -> bool:
-    """Whether each key has a budget of its own."""
-    return options.per == "key" or window.watermark == "key"
 
 
 def step_us(window: settings.Window) -> int:

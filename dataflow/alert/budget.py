@@ -55,7 +55,8 @@ class Budget:
     def __init__(
         self, per_day: float, *, step_us: int, history_us: int, state: Mapping[str, Any] | None = None
     ) -> None:
-        state = state or _NOTHING | {"left": max(per_day * _FIRST, 1.0)}
+        # The state may be that of a fixed threshold, which knows less.
+        state = {**_NOTHING, "left": max(per_day * _FIRST, 1.0), **(state or {})}
         self._most_left, self._per_us = max(per_day, 1.0), per_day / _DAY_US
         self._step_us, self._history_us = step_us, history_us
         self._memory_us = max(_STEPS * step_us, _HOUR_US)

@@ -65,7 +65,8 @@ class DecisionOrder:
     def add(self, group: str, message: Judged | Passed) -> None:
         """Add an emission of a group, or how far the group has come."""
         if isinstance(message, Passed):
-            self._passed.setdefault(group, []).append(message)
+            if self._groups is not None:
+                self._passed.setdefault(group, []).append(message)
             return
         self._following[group] = message.emission + 1
         for late in (False, True):

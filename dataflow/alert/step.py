@@ -8,11 +8,11 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from dataflow.alert import gauges
-from dataflow.alert.alerts import Alerts, is_per_key
+from dataflow.alert.alerts import Alerts
 from dataflow.alert.logics import AlertLogic, FromGroup
 from dataflow.items.judged import Judged, Passed
 from dataflow.items.marks import Marked
-from dataflow.settings import Settings
+from dataflow.settings import Settings, has_budget
 from dataflow.telemetry.watch import Watch
 
 
@@ -36,7 +36,7 @@ def alert(
     of_judged: KeyedStream[FromGroup] = op.map("of_judged", judged, lambda item: (item[0], item))
     of_passed: KeyedStream[FromGroup] = op.map("of_passed", passed, lambda item: (item[0], item))
     messages = op.merge("messages", of_judged, of_passed)
-    per_key = is_per_key(options, window)
+    per_key = has_budget(options, window) == "key"
     if not per_key:
         messages = op.map("together", messages, lambda item: ("all", item[1]))
     groups = 1 if per_key else window.key_groups

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from dataflow.recovery.partitions import reading, writing
-from dataflow.settings import Score, Settings, Window
+from dataflow.settings import Score, Settings, Window, has_budget
 
 #: The number of the format of the state that the steps write. A change of the format increases it.
 FORMAT = 6
@@ -34,6 +34,7 @@ FIXED = (
     "score.novelty_neighbours",
     "score.columns",
     "score.novelty_window",
+    "alert.per",
     "embedding.dim",
 )
 
@@ -60,6 +61,7 @@ def made_with(settings: Settings, *, dim: int | None, model: str) -> dict[str, s
         "window.max_window_bytes": "set" if window.max_window_bytes else "unset",
         "score.start": settings.score.start,
         **_reference(settings.score),
+        "alert.per": has_budget(settings.alert, window) if settings.score.reference else None,
         "embedding.dim": dim,
         "model": model,
     }

@@ -9,7 +9,7 @@ Only this package reads the environment.
 from dataflow.settings.alert import Alert
 from dataflow.settings.bytewax import BytewaxRun, bytewax_run
 from dataflow.settings.embed import Embed
-from dataflow.settings.groups import STAGES, Settings
+from dataflow.settings.groups import STAGES, Settings, has_budget
 from dataflow.settings.kafka import Kafka
 from dataflow.settings.load import CONFIG_VARIABLE, PREFIX, changed, load, load_log
 from dataflow.settings.log import Log
@@ -39,6 +39,7 @@ __all__ = [
     "bytewax_run",
     "changed",
     "duration",
+    "has_budget",
     "load",
     "load_log",
 ]

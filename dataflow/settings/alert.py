@@ -45,7 +45,7 @@ class Alert(Group):
 
     per: Literal["stream", "key"] | None = None
     """What has the budget: the whole ``stream``, so that keys share the budget by their traffic, or each
-    ``key``. Unset: the stream; with ``window.watermark = key``, each key.
+    ``key``. Unset: the stream; with ``window.watermark = key``, each key. Fixed in the recovery store.
     """
 
     history: NotNegative | None = None

@@ -1,6 +1,6 @@
 """All settings, in one group for each stage."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import model_validator
 
@@ -65,6 +65,11 @@ class Settings(Group):
                 "order, so keys cannot share a budget: set alert.per = key"
             )
         return self
+
+
+def has_budget(alert: Alert, window: Window) -> Literal["stream", "key"]:
+    """What has the budget of alerts: ``alert.per``, or what it is if it is unset."""
+    return alert.per or ("key" if window.watermark == "key" else "stream")
 
 
 #: Stage -> the class of its group.

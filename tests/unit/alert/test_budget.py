@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dataflow.alert.budget import Budget
+from dataflow.alert.thresholds import FixedLevel
 
 STEP = 300_000_000
 DAY = 288
@@ -76,6 +77,15 @@ def test_a_night_without_events_gives_no_alerts_to_the_morning() -> None:
     before = level.correction
     level.advance((3 * DAY) * STEP, ROWS)
     assert level.correction > before - 0.2
+
+
+def test_a_fixed_threshold_can_become_a_budget_and_back() -> None:
+    fixed = FixedLevel(0.01, step_us=STEP, history_us=0)
+    assert fixed.advance(STEP, ROWS) == 2.0
+    level = Budget(20, step_us=STEP, history_us=3 * STEP, state=fixed.snapshot())
+    assert [math.isinf(level.advance(n * STEP, ROWS)) for n in (2, 3)] == [True, False]
+    again = FixedLevel(0.01, step_us=STEP, history_us=3 * STEP, state=level.snapshot())
+    assert again.advance(4 * STEP, ROWS) == 2.0
 
 
 def test_a_restart_changes_nothing() -> None:

@@ -95,3 +95,6 @@ def test_without_a_common_order_each_emission_is_decided_at_once() -> None:
     order = DecisionOrder(None)
     order.add("a", judged(0, {"k": Seen(0, 50), "j": Seen(0, 10)}))
     assert [due.at for due in order.ready()] == [10, 50]
+    before = order.snapshot()
+    order.add("a", Passed(1, 60))
+    assert order.snapshot() == before

@@ -26,7 +26,7 @@ def changed(**window: object) -> set[str]:
             {"kind": "session"},
             {"window.kind", "window.length", "window.slide", "window.align_to", "window.gap"},
         ),
-        ({"watermark": "key"}, {"window.watermark"}),
+        ({"watermark": "key"}, {"window.watermark", "alert.per"}),
         ({"key_groups": 17}, {"window.key_groups"}),
         ({"allowed_lateness": "1h"}, {"window.allowed_lateness"}),
         ({"max_window_rows": 100}, {"window.max_window_rows"}),
@@ -53,6 +53,14 @@ def test_a_limit_or_a_lateness_may_have_another_value_if_there_was_one(
         made_with(Settings.model_validate({"window": {name: value}}), dim=8, model="m") for value in values
     )
     assert one == other
+
+
+def test_what_has_the_budget_of_alerts_is_fixed_where_there_are_alerts() -> None:
+    def per(**stages: dict[str, object]) -> str | None:
+        return made_with(Settings.model_validate(stages), dim=8, model="m").get("alert.per")
+
+    assert [per(), per(alert={"per": "key"}), per(window={"watermark": "key"})] == ["stream", "key", "key"]
+    assert per(score={"reference": False}) is None
 
 
 def test_state_that_was_kept_by_key_and_not_by_key_group_is_refused() -> None:
