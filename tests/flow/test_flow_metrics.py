@@ -1,9 +1,11 @@
 """The metrics of a run count what the run wrote."""
 
 import random
+from collections import Counter
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import orjson
 import pytest
@@ -17,6 +19,8 @@ from dataflow.embed.null import NullEmbedder
 from dataflow.flow import build
 from dataflow.source import open_source
 from tests.support.flows import START, rows
+
+STREAMS = get_args(sink.Stream)
 
 
 def write(path: Path, events: int) -> None:
@@ -50,10 +54,8 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
         "DRIFTLINE_WINDOW__DELAY": "10s",
         "DRIFTLINE_WINDOW__ALLOWED_LATENESS": "5m",
         "DRIFTLINE_SCORE__KIND": "mean",
-        **{
-            f"DRIFTLINE_SINK__{stream.upper()}": f"file:{tmp_path}/{stream}.jsonl"
-            for stream in ("scores", "late", "dead_letters", "windows")
-        },
+        "DRIFTLINE_ALERT__HISTORY": "0s",
+        **{f"DRIFTLINE_SINK__{stream.upper()}": f"file:{tmp_path}/{stream}.jsonl" for stream in STREAMS},
     }
     read = settings.load(env)
     flow = build(
@@ -65,15 +67,17 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
     before = counted()
     cluster_main(flow, [], 0, worker_count_per_proc=workers)
     new = {key: value - before.get(key, 0) for key, value in counted().items() if value != before.get(key, 0)}
-    out = {
-        stream: rows(tmp_path / f"{stream}.jsonl") for stream in ("scores", "late", "dead_letters", "windows")
-    }
+    out = {stream: rows(tmp_path / f"{stream}.jsonl") for stream in STREAMS}
     first = sum(window["revision"] == 0 for window in out["windows"])
     assert first < len(out["windows"])
     assert len(out["late"]) > 100
     # Windows that the end of the input closed have no arrival. The size of a snapshot depends on its moment.
     assert 0 < new.pop(("driftline_arrival_latency_seconds_count",)) < len(out["windows"])
     assert new.pop(("driftline_snapshot_bytes_total",)) > 0
+    # No row tells of an event that the budget had no room for.
+    assert new.pop(("driftline_alerts_suppressed_total",), 1) > 0
+    alerts = Counter(alert["state"] for alert in out["alerts"])
+    assert alerts["open"] > 0
     assert new == {
         ("driftline_records_total",): 3000,
         ("driftline_batch_records_count",): 30,
@@ -85,4 +89,5 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
         ("driftline_late_by_seconds_count",): len(out["late"]),
         ("driftline_windows_closed_total",): first,
         ("driftline_window_revisions_total",): len(out["windows"]) - first,
+        **{("driftline_alerts_total", state): n for state, n in alerts.items()},
     }
