@@ -76,7 +76,7 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
     assert new.pop(("driftline_snapshot_bytes_total",)) > 0
     # No row tells of an event that the budget had no room for.
     assert new.pop(("driftline_alerts_suppressed_total",), 1) > 0
-    alerts = Counter(alert["state"] for alert in out["alerts"])
+    alerts = Counter(str(alert["state"]) for alert in out["alerts"])
     assert alerts["open"] > 0
     expected: dict[tuple[str, ...], float] = {
         ("driftline_records_total",): 3000,
