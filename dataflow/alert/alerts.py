@@ -40,7 +40,7 @@ class Alerts:
         self._thresholds = Thresholds(
             options,
             per_key=settings.has_budget(options, window) == "key",
-            step_us=step_us(window),
+            step_us=micros(window.step),
             remember_us=rules.remember,
             state=state["thresholds"],
         )
@@ -153,15 +153,9 @@ def _by_opening(incident: Incident) -> tuple[int, str]:
     return incident.opened, incident.id
 
 
-def step_us(window: settings.Window) -> int:
-    """The time from one window to the next, in microseconds; with sessions, the gap that ends one."""
-    steps = {"sliding": window.slide, "tumbling": window.length, "session": window.gap}
-    return micros(steps[window.kind])
-
-
 def rules_of(options: Alert, window: settings.Window) -> Rules:
     """The rules that the settings ask for."""
-    step = step_us(window)
+    step = micros(window.step)
     overlap = micros(window.length) if window.kind == "sliding" else 0
     return Rules(
         radius=options.radius,

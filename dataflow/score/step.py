@@ -17,7 +17,7 @@ from dataflow.items.windows import WholeWindows
 from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker
 from dataflow.score.emission import Emissions, OneModel, Scored
-from dataflow.score.evidence.candidates import QUARANTINE_STEPS, step
+from dataflow.score.evidence.candidates import QUARANTINE_STEPS
 from dataflow.score.evidence.compare import Compared
 from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
 from dataflow.score.logics import ClustersLogic, CompareLogic, SampleLogic, ShelfLogic
@@ -131,7 +131,7 @@ def _compare(
     """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
     gauges.show()
     options = settings.score
-    quarantine = options.quarantine or QUARANTINE_STEPS * step(settings.window)
+    quarantine = options.quarantine or QUARANTINE_STEPS * settings.window.step
     most_bytes = options.reference_bytes // settings.window.key_groups
     placed = op.stateful_batch("sample", candidates, partial(SampleLogic, options, most_bytes, watch))
     orders = op.flat_map("by_shelf", placed, lambda item: _by_shelf(*item))

@@ -30,8 +30,8 @@ def _rate(value: str) -> str:
 
 
 class Alert(Group):
-    """Which events alert, and how alerts become incidents. Alerts need ``sink.alerts`` and
-    ``score.reference``.
+    """Which events alert, and how alerts become incidents. Alerts need
+    ``score.reference``; ``sink.alerts`` writes them.
     """
 
     budget: Annotated[str, AfterValidator(_rate)] = "20/d"

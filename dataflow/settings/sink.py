@@ -13,7 +13,9 @@ class Sink(Group):
     """Sinks of the scored events: one row for each event and window."""
 
     alerts: Uris = ()
-    """Sinks of the alerts: one row for each change of an incident. Empty: no event alerts."""
+    """Sinks of the alerts: one row for each change of an incident. Empty: alerts are only
+    counted.
+    """
 
     late: Uris = ("stderr:",)
     """Sinks of the events that came too late for all their windows."""

@@ -94,6 +94,11 @@ class Window(Group):
     windows are closed; longer than zero. After that time, a very late event can open a closed window again.
     """
 
+    @property
+    def step(self) -> timedelta:
+        """The time from one window to the next; with sessions, the gap that ends one."""
+        return {"sliding": self.slide, "tumbling": self.length, "session": self.gap}[self.kind]
+
     @model_validator(mode="after")
     def _slide_fits(self) -> "Window":
         if self.kind == "sliding" and self.slide > self.length:

@@ -1,7 +1,5 @@
 """Makes candidates of the scored windows of one emission."""
 
-from datetime import timedelta
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,7 +53,7 @@ def make_candidates(
         scores=scored.rows.column("score").to_numpy(),
         texts=rows.column("text").to_numpy(zero_copy_only=False),
     )
-    last = ends if window.kind == "session" else starts + micros(step(window))
+    last = ends if window.kind == "session" else starts + micros(window.step)
     keys: list[str] = found.keys.to_pylist()
     return Candidates(
         emission=windows.emission,
@@ -75,11 +73,6 @@ def no_candidates(emission: int, dim: int, options: Score) -> Candidates:
     events = Features.none(dim, near_width(options.novelty_neighbours))
     offsets, none = np.zeros(1, np.int64), np.zeros(0, np.bool_)
     return Candidates(emission, Marked(pa.record_batch({})), events, [], offsets, none, none, None)
-
-
-def step(window: Window) -> timedelta:
-    """The time from one window to the next; with sessions, the gap that ends one."""
-    return {"sliding": window.slide, "tumbling": window.length, "session": window.gap}[window.kind]
 
 
 def _near(vectors: Fixed, ids: Hashes, offsets: Int64s, options: Score) -> Near:
