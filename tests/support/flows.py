@@ -4,7 +4,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from bytewax.recovery import init_db_dir
 
+from tests.support.forked import Flow
 from tests.support.ports import free_port
 from tests.support.processes import Process, errors_of, killed, size
 
@@ -104,14 +104,11 @@ def run(env: dict[str, str], *flags: str, processes: int = 1, flow: str = FLOW, 
         return "".join([errors_of(process, code) for process in cluster])
 
 
-def start(
-    env: dict[str, str], *flags: str, processes: int = 1, flow: str = FLOW
-) -> list[subprocess.Popen[bytes]]:
+def start(env: dict[str, str], *flags: str, processes: int = 1, flow: str = FLOW) -> list[Flow]:
     """Start the flow, as a cluster if ``processes`` > 1."""
-    command = [sys.executable, "-m", "bytewax.run", flow, *flags]
     addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
     cluster = [["-i", str(i), "-a", addresses] for i in range(processes)] if processes > 1 else [[]]
-    return [subprocess.Popen([*command, *more], env=env, stderr=subprocess.PIPE) for more in cluster]
+    return [Flow(flow, *flags, *more, env=env, stderr=subprocess.PIPE) for more in cluster]
 
 
 def wait_until_it_writes(cluster: Sequence[Process], out: Path) -> None:
