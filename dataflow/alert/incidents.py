@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import gammainc
 
 from dataflow.alert.incident import Incident
 from dataflow.alert.window_events import WindowEvents
@@ -165,7 +164,7 @@ class Incidents:
             near = near[[found[row] is None for row in near.tolist()]]
             if not len(near):
                 continue
-            chance = gammainc(len(near), events.size * 10.0**-self._rules.least)
+            chance = _chance(len(near), events.size * 10.0**-self._rules.least)
             if (found == incident.id).any() or chance <= 10.0**-events.threshold:
                 found[near] = incident.id
 
@@ -236,3 +235,10 @@ class Incidents:
             if not incident.count:
                 incident.state = "withdrawn"
                 del self._incidents[incident.id]
+
+
+def _chance(least: int, expected: float) -> float:
+    """The chance that ``least`` events or more come where ``expected`` come on average: Poisson."""
+    from scipy.special import gammainc  # noqa: PLC0415  takes a second to import
+
+    return float(gammainc(least, expected))
