@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from dataflow.items.fixed import distances, of_unit, squared, to_fixed
 from dataflow.items.schemas import embeddings
 from dataflow.recovery.store import read_states
 from tests.support.flows import environment, recovery, rows, run, write_stream
+from tests.support.forked import Forked
 from tests.support.recovery import other_flow
 
 SETTINGS = {
@@ -29,8 +29,10 @@ LETTERS = str.maketrans("0123456789", "abcdefghij")
 
 
 def command(env: dict[str, str], *words: object) -> "subprocess.CompletedProcess[str]":
-    arguments = [sys.executable, "-m", "dataflow.reference", *map(str, words)]
-    return subprocess.run(arguments, env=env, capture_output=True, text=True, check=False)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Forked("dataflow.reference", *map(str, words), env=env, **pipes) as process:
+        out, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, out.decode(), errors.decode())
 
 
 def texts(folder: Path) -> None:

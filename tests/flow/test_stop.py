@@ -18,7 +18,7 @@ from tests.support.flows import (
     start,
     write_stream,
 )
-from tests.support.forked import Flow
+from tests.support.forked import Forked
 from tests.support.processes import errors_of, killed, size, wait_until
 
 #: The flow with no limit on the time of a stop: a slow machine must not end it with another exit code.
@@ -85,7 +85,7 @@ def test_without_a_store_a_stop_writes_all_sinks(tmp_path: Path, number: signal.
 @pytest.mark.parametrize("uri", ["stdin:", "demo:?rate=0.001"])
 def test_a_source_that_waits_hears_a_stop(tmp_path: Path, uri: str) -> None:
     pipe = subprocess.PIPE
-    with Flow(PATIENT, env=demo(tmp_path, uri), stdin=pipe, stderr=pipe) as process:
+    with Forked("bytewax.run", PATIENT, env=demo(tmp_path, uri), stdin=pipe, stderr=pipe) as process:
         assert process.stderr is not None
         while b"opened at" not in process.stderr.readline():
             assert process.poll() is None

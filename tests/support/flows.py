@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bytewax.recovery import init_db_dir
 
-from tests.support.forked import Flow
+from tests.support.forked import Forked
 from tests.support.ports import free_port
 from tests.support.processes import Process, errors_of, killed, size
 
@@ -104,11 +104,11 @@ def run(env: dict[str, str], *flags: str, processes: int = 1, flow: str = FLOW, 
         return "".join([errors_of(process, code) for process in cluster])
 
 
-def start(env: dict[str, str], *flags: str, processes: int = 1, flow: str = FLOW) -> list[Flow]:
+def start(env: dict[str, str], *flags: str, processes: int = 1, flow: str = FLOW) -> list[Forked]:
     """Start the flow, as a cluster if ``processes`` > 1."""
     addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
     cluster = [["-i", str(i), "-a", addresses] for i in range(processes)] if processes > 1 else [[]]
-    return [Flow(flow, *flags, *more, env=env, stderr=subprocess.PIPE) for more in cluster]
+    return [Forked("bytewax.run", flow, *flags, *more, env=env, stderr=subprocess.PIPE) for more in cluster]
 
 
 def wait_until_it_writes(cluster: Sequence[Process], out: Path) -> None:

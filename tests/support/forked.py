@@ -1,10 +1,10 @@
-"""Flows that are forked from a process that has imported everything.
+"""Processes that are forked from one that has imported what a flow needs.
 
-A flow needs several seconds of processor time to import what it uses, and tests start hundreds of flows. So
-:class:`Flow` asks a server for a fork of itself, which goes on as ``python -m bytewax.run``. The server
-starts no threads and runs no flow.
+A flow takes several seconds of processor time to import that, and tests start hundreds of flows. So
+:class:`Forked` asks a server for a fork of itself, which goes on as ``python -m MODULE``. The server has no
+threads and does nothing else.
 
-There are two servers with different hash seeds, and flows take turns: an order that depends on hashes differs
+There are two servers with different hash seeds, and they take turns: an order that depends on hashes differs
 between two runs, as it does between two processes that are started.
 """
 
@@ -18,7 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -28,20 +28,19 @@ _LONGEST = 1 << 20
 _IMPORTED = ("dataflow.flow", "pandas", "scipy.special", "sklearn.cluster", "sklearn.neighbors")
 
 
-class Flow(subprocess.Popen[bytes]):
-    """``python -m bytewax.run ARGUMENTS``, forked. The arguments are those of :class:`subprocess.Popen`; the
-    flow has no other file descriptors than its standard streams.
+class Forked(subprocess.Popen[bytes]):
+    """``python -m MODULE ARGUMENTS``, forked. ``streams``: the standard streams, as for
+    :class:`subprocess.Popen`; the process has no other file descriptors.
     """
 
-    def __init__(self, *arguments: str, env: dict[str, str], **streams: Any) -> None:
-        super().__init__([sys.executable, "-m", "bytewax.run", *arguments], env=env, **streams)
+    def __init__(self, module: str, *arguments: str, env: Mapping[str, str], **streams: Any) -> None:
+        super().__init__([module, *arguments], env=env, **streams)
 
     def _execute_child(self, args: list[str], *rest: Any) -> None:
-        # The parameters of CPython 3.10 to 3.12; the last ones differ.
+        # The parameters are those of CPython 3.10 to 3.12, of which the last ones differ.
         env, (stdin, stdin_w, stdout_r, stdout, stderr_r, stderr) = rest[5], rest[9:15]
-        assert env is not None
         streams = [other if own == -1 else own for other, own in enumerate((stdin, stdout, stderr))]
-        request = json.dumps({"arguments": args[3:], "env": env, "cwd": os.getcwd()}).encode()
+        request = json.dumps({"args": args, "env": dict(env), "cwd": os.getcwd()}).encode()
         server = next(_servers())
         socket.send_fds(server, [request], streams)
         self.pid = int(server.recv(_LONGEST))
@@ -51,7 +50,7 @@ class Flow(subprocess.Popen[bytes]):
 
 @cache
 def _servers() -> Iterator[socket.socket]:
-    # The parent of an orphan is the nearest subreaper: so flows are children of this process.
+    # The parent of an orphan is the nearest subreaper: so forks are children of this process.
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     return itertools.cycle([_started(seed) for seed in (1, 2)])
 
@@ -70,15 +69,15 @@ def _started(seed: int) -> socket.socket:
 
 
 def _serve(connection: socket.socket) -> dict[str, Any]:
-    """Fork a flow for each request. Returns the request in the flow, and never in the server."""
+    """Fork for each request. Returns the request in the fork, and never in the server."""
     while True:
         data, streams, _, _ = socket.recv_fds(connection, _LONGEST, 3)
         if not data:
             raise SystemExit
         read, write = os.pipe()
         if (between := os.fork()) == 0:
-            if (flow := os.fork()) != 0:
-                os.write(write, str(flow).encode())
+            if (fork := os.fork()) != 0:
+                os.write(write, str(fork).encode())
                 # Any other end would write a file of coverage.
                 os.kill(os.getpid(), signal.SIGKILL)
             for descriptor in (read, write):
@@ -91,7 +90,7 @@ def _serve(connection: socket.socket) -> dict[str, Any]:
             return request
         for descriptor in (write, *streams):
             os.close(descriptor)
-        # When the process between has ended, the flow is the child of the process of the test.
+        # When the process between has ended, the fork is a child of the process of the test.
         os.waitpid(between, 0)
         connection.send(os.read(read, _LONGEST))
         os.close(read)
@@ -104,8 +103,8 @@ def _main() -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
-    sys.argv[1:] = request["arguments"]
-    runpy.run_module("bytewax.run", run_name="__main__", alter_sys=True)
+    module, *sys.argv[1:] = request["args"]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
