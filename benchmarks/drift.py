@@ -20,9 +20,9 @@ from benchmarks.kit.labelled import LOGS, embedded_texts, log
 from benchmarks.kit.measure import median, race, table
 from dataflow.drift.blocks import Blocks, cut, with_clusters
 from dataflow.drift.comparison import Comparison, Sample, beside_reference, beside_window
+from dataflow.drift.correction import corrected
 from dataflow.drift.dependence import Dependence, Learnt, dependence, learn
 from dataflow.drift.permutation import permuted
-from dataflow.drift.spending import corrected
 from dataflow.embed import open_embedder
 from dataflow.embed.base import Embedder
 from dataflow.items.fixed import Fixed, to_fixed

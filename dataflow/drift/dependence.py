@@ -1,8 +1,8 @@
 """How long blocks have to be, learnt from the windows of a key.
 
 Blocks are long enough if neighbouring blocks are hardly correlated. One window has too few blocks to know the
-correlation well, so windows are counted together, and an old window counts less than a new one. A key with few
-windows may see less correlation than there is, so the highest correlation that is likely has to be low.
+correlation well, so windows are counted together, and an old window counts less than a new one. The
+windows of a new key may show less correlation than there is, so the highest likely correlation has to be low.
 """
 
 import math
@@ -18,8 +18,8 @@ MOST_CORRELATION = 0.25
 #: Each window takes this part from the weight of the windows before.
 _FORGET = 0.02
 
-#: Rows of a block -> products of neighbouring blocks, squares of blocks, and how many pairs of neighbours there
-#: were, added up over windows. Plain data.
+#: Rows of a block -> products of neighbouring blocks, squares of blocks, and pairs of neighbours, added up over
+#: windows. Plain data.
 Learnt = Mapping[int, tuple[float, float, float]]
 
 
