@@ -137,11 +137,9 @@ def build(
     dead = op.merge("dead_letters", decoded.dead_letters, embedded.dead_letters, scored.dead_letters)
     streams: dict[sinks.Stream, Any] = {}
     if settings.score.reference:
-        judged = scored.judged
-        if settings.drift.enabled:
-            drifted = drift("drift", judged, settings, watch)
-            streams["drift"], judged = drifted.rows, drifted.judged
-        streams["alerts"] = alert("alert", judged, windows.passed, settings, watch, stopping)
+        drifted = drift("drift", scored.judged, settings, watch)
+        streams["drift"] = drifted.rows
+        streams["alerts"] = alert("alert", drifted.judged, windows.passed, settings, watch, stopping)
     streams |= {
         "scores": scored.scores,
         "late": windows.late,

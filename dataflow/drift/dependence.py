@@ -18,8 +18,8 @@ MOST_CORRELATION = 0.25
 #: Each window takes this part from the weight of the windows before.
 _FORGET = 0.02
 
-#: Rows of a block -> products of neighbouring blocks, squares of blocks, and pairs of neighbours, added up over
-#: windows. Plain data.
+#: Rows of a block -> products of neighbouring blocks, squares of blocks, and pairs of neighbours, added up
+#: over windows. Plain data.
 Learnt = Mapping[int, tuple[float, float, float]]
 
 

@@ -27,12 +27,12 @@ class DriftOut:
 
 
 @operator
-def drift(step_id: str, judged: KeyedStream[Judged], settings: Settings, watch: Watch) -> DriftOut:
-    """Test the windows of emissions. ``judged``: keyed by key group, the emissions of a group in order."""
+def drift(step_id: str, up: KeyedStream[Judged], settings: Settings, watch: Watch) -> DriftOut:
+    """Test the windows of emissions. ``up``: keyed by key group, the emissions of a group in order."""
     gauges.show()
     most = max(settings.drift.keys // settings.window.key_groups, 1)
     make = partial(Tracker, settings.drift, settings.window, most)
-    tested = op.stateful_batch("test", judged, partial(DriftLogic, make, bool(settings.sink.drift), watch))
+    tested = op.stateful_batch("test", up, partial(DriftLogic, make, bool(settings.sink.drift), watch))
     return DriftOut(
         op.map_value("judged", tested, lambda each: each.judged),
         op.flat_map_value("rows", tested, lambda each: map(Marked, each.rows)),
