@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dataflow.drift.clustering import Assigned, assign, fit
 from dataflow.drift.comparison import Change, Comparison, seed_of
-from dataflow.drift.rows import Tested
+from dataflow.drift.rows import Finding
 from dataflow.drift.shares import share_p_values
 from dataflow.drift.words import sentence
 from dataflow.items.drift import Past
@@ -21,7 +21,7 @@ _EXAMPLES = 3
 _DRAWS = 999
 
 
-def explained(of: Tested, clusters: int) -> tuple[str, list[dict[str, Any]]]:
+def explained(of: Finding, clusters: int) -> tuple[str, list[dict[str, Any]]]:
     """What changed, in words, and ``examples`` of an alert.
 
     The tests compare clusters that were fitted before the window came, so a new topic is a part of one of
@@ -42,7 +42,7 @@ def explained(of: Tested, clusters: int) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _beside_reference(
-    of: Tested, reference: Comparison, past: Past, clusters: int
+    of: Finding, reference: Comparison, past: Past, clusters: int
 ) -> tuple[str, list[dict[str, Any]]] | None:
     both = np.concatenate([past.vectors, of.sample.vectors])
     centroids = fit(both, clusters, seed_of(of.key, of.end))
@@ -64,7 +64,7 @@ def _beside_reference(
 
 
 def _said(
-    of: Tested,
+    of: Finding,
     changes: Sequence[Change],
     against: str,
     now: Assigned,
@@ -94,7 +94,7 @@ def _typical(of: Assigned, cluster: int, texts: Any) -> list[str]:
     return [texts[row] for row in _nearest(of, cluster, texts)]
 
 
-def _examples(of: Tested, rows: list[int]) -> list[dict[str, Any]]:
+def _examples(of: Finding, rows: list[int]) -> list[dict[str, Any]]:
     some = of.sample.rows.take(pa.array(rows, pa.int64()))
     columns = {
         "id": some.column("id"),

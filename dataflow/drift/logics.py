@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 from bytewax.operators import StatefulBatchLogic
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from dataflow.drift import gauges
 from dataflow.drift.rows import batch
@@ -34,14 +35,18 @@ class DriftLogic(StatefulBatchLogic[Judged, Drifted, dict[str, Any]]):
         state: dict[str, Any] | None,
     ) -> None:
         self._guard, self._writes = watch.guard, writes
-        self._tracker = gauges.TRACKERS.add(make(state))
+        self._tracker, self._threads = gauges.TRACKERS.add(make(state)), ThreadpoolController()
 
     def on_batch(self, values: list[Judged]) -> tuple[Iterable[Drifted], bool]:
         # The score stage gives the emissions of a key group in their order.
         return [self._guard(self._take)(value) for value in values], False
 
     def _take(self, value: Judged) -> Drifted:
-        judged, tested = self._tracker.take(value)
+        if not value.samples:
+            return Drifted(value, [])
+        # Workers run in parallel already, and the matrices are small: threads would wait for each other.
+        with self._threads.limit(limits=1):
+            judged, tested = self._tracker.take(value)
         metrics.DRIFT_TESTS.inc(sum(each.tests for each in tested))
         for each in tested:
             metrics.DRIFT_WINDOWS.labels(each.state).inc()

@@ -16,7 +16,7 @@ _QUANTILES = (50, 90, 99)
 
 
 @dataclass(frozen=True)
-class Tested:
+class Finding:
     """The window ``[start, end)`` of ``key``. ``state``: one of ``DRIFT_STATES``.
 
     ``fitted``: which clusters these are; 0: none. ``now``, ``of_past``: the clusters of the events of the
@@ -56,12 +56,12 @@ class Tested:
         return min((each.lowest for each in (self.beside, self.reference) if each), default=1.0)
 
 
-def batch(tested: Sequence[Tested]) -> pa.RecordBatch:
+def batch(tested: Sequence[Finding]) -> pa.RecordBatch:
     """A row for each window."""
     return pa.RecordBatch.from_pylist([_row(each) for each in tested], schema=DRIFT)
 
 
-def _row(of: Tested) -> dict[str, Any]:
+def _row(of: Finding) -> dict[str, Any]:
     rows, lengths = of.sample.rows, [each.block_rows for each in (of.beside, of.reference) if each]
     return {
         "format": DRIFT_FORMAT,
@@ -104,7 +104,7 @@ def _comparison(name: str, of: Comparison | None, has_clusters: bool) -> dict[st
     }
 
 
-def _clusters(of: Tested) -> list[dict[str, Any]]:
+def _clusters(of: Finding) -> list[dict[str, Any]]:
     if of.now is None:
         return []
     sides = {

@@ -14,7 +14,7 @@ from dataflow.drift.comparison import Sample, beside_reference, beside_window, s
 from dataflow.drift.dependence import Dependence, dependence, learn
 from dataflow.drift.explained import explained
 from dataflow.drift.key_state import Kept, KeyState
-from dataflow.drift.rows import Tested
+from dataflow.drift.rows import Finding
 from dataflow.items.drift import Drift, Past, WindowSample
 from dataflow.items.judged import Judged
 from dataflow.settings import Window
@@ -48,7 +48,7 @@ class Tracker:
         """The state as plain data."""
         return {"keys": [(key, each.snapshot()) for key, each in self._keys.items()]}
 
-    def take(self, judged: Judged) -> tuple[Judged, list[Tested]]:
+    def take(self, judged: Judged) -> tuple[Judged, list[Finding]]:
         """Test the windows of an emission; emissions must come in order. Returns ``judged`` with what was
         found in place of the samples, and what rows say of each window.
         """
@@ -62,10 +62,10 @@ class Tracker:
         ]
         return replace(judged, samples=(), drifts=drifts), tested
 
-    def _take(self, judged: Judged, sample: WindowSample) -> Tested:
+    def _take(self, judged: Judged, sample: WindowSample) -> Finding:
         key, at = judged.keys[sample.window], sample.window
         start, end = int(judged.starts[at]), int(judged.ends[at])
-        found = Tested(key, start, end, sample, "late")
+        found = Finding(key, start, end, sample, "late")
         state = self._keys.get(key)
         if judged.late[at]:
             if state is not None and state.centroids is not None and state.model == judged.model:
@@ -118,8 +118,8 @@ class Tracker:
         state.fitted, state.since = state.fitted + 1, 0
 
     def _test(
-        self, found: Tested, state: KeyState, now: Blocks, before: Kept | None, past: Past | None
-    ) -> Tested:
+        self, found: Finding, state: KeyState, now: Blocks, before: Kept | None, past: Past | None
+    ) -> Finding:
         rows = self._options.block_rows
         blocks = Dependence(rows, 1.0) if rows else dependence(state.learnt, now.length)
         seed = seed_of(found.key, found.end)
