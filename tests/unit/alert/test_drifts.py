@@ -89,13 +89,10 @@ def test_alpha_is_a_setting() -> None:
 
 
 def test_a_drift_takes_nothing_from_the_budget_of_events() -> None:
-    of = alerts()
-    before = of.snapshot()["thresholds"]["levels"]
-    of.take("0", said(1, a=1e-9))
-    after = of.snapshot()["thresholds"]["levels"]
-    assert before == []
-    (_, level), *_ = after
-    assert level["left"] == Alerts(OPTIONS, WINDOW, None)._thresholds._new(None).snapshot()["left"]
+    with_drift, without = alerts(), alerts()
+    assert states(with_drift.take("0", said(1, a=1e-9))) == ["open"]
+    assert states(without.take("0", said(1, a=1.0))) == []
+    assert with_drift.snapshot()["thresholds"] == without.snapshot()["thresholds"]
 
 
 def test_late_windows_are_not_decided() -> None:
