@@ -27,6 +27,10 @@ from dataflow.items.schemas import EVIDENCE, EXPLANATION, SCORED
 from dataflow.settings import Embed, Settings, Window
 
 REFERENCE, DAY, STEP = 2000, 288, 300_000_000
+#: Surges begin after so many steps.
+SURGE = 96
+#: Stream -> rows of a step.
+STREAMS = {"sms": 100, "openssh": 250, "bgl": 250}
 #: Alarms are also counted for higher chances than the default, because alerts at the default are few.
 ALPHAS = (0.05, 0.2, 0.5)
 NOTHING = pa.RecordBatch.from_pylist([], schema=pa.schema([*SCORED, *EVIDENCE, EXPLANATION]))
@@ -117,10 +121,10 @@ def stationary(of: Corpus, name: str, steps: int, rows: int, rng: np.random.Gene
 
 
 def surged(of: Corpus, rows: int, share: float, rng: np.random.Generator) -> list[Rows]:
-    """A day of SMS, with spam from its last hour on."""
-    steps = stationary(of, "sms", DAY, rows, rng)
+    """Nine hours of SMS, with spam from the last hour on."""
+    steps = stationary(of, "sms", SURGE + 12, rows, rng)
     spam = np.flatnonzero(of.labels)
-    for step in steps[-12:]:
+    for step in steps[SURGE:]:
         which = rng.permutation(rows)[: round(share * rows)]
         step[which] = rng.choice(spam, len(which))
     return steps
@@ -129,15 +133,16 @@ def surged(of: Corpus, rows: int, share: float, rng: np.random.Generator) -> lis
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift_days")
     parser.add_argument("--days", type=int, default=100, help="days of each stream; default: %(default)s")
-    parser.add_argument("--surges", type=int, default=20, help="days with a surge; default: %(default)s")
+    parser.add_argument("--streams", nargs="*", default=list(STREAMS), choices=list(STREAMS))
+    parser.add_argument("--surges", type=int, default=20, help="surges of each size; default: %(default)s")
     arguments = parser.parse_args()
     if not SHARED.exists():
         print(f"{SHARED} does not exist; there is nothing to measure")
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     lines: list[Any] = []
-    for name, rows in (("sms", 100), ("openssh", 250), ("bgl", 250)):
-        of, rng = corpus(name, embedder), np.random.default_rng(11)
+    for name in arguments.streams:
+        rows, of, rng = STREAMS[name], corpus(name, embedder), np.random.default_rng(11)
         found = run(Stream(of, stationary(of, name, arguments.days * DAY, rows, rng), 11))
         opened = sum(row["state"] == "open" for row in found.alerts)
         days = [alarm_days(found, alpha) for alpha in ALPHAS]
@@ -159,7 +164,7 @@ def surge_delay(of: Corpus, share: float, seed: int) -> int | None:
     """The first window with spam is number 1, and half of its events come before the surge."""
     rng = np.random.default_rng([seed, 2])
     found = run(Stream(of, surged(of, 100, share, rng), seed))
-    first = (DAY - 12) * STEP
+    first = SURGE * STEP
     ends = [row["window_end"] for row in found.alerts if row["state"] == "open" and row["window_end"] > first]
     return (min(ends) - first) // STEP if ends else None
 
