@@ -20,9 +20,9 @@ from benchmarks.kit.labelled import LOGS, embedded_texts, log
 from benchmarks.kit.measure import median, race, table
 from dataflow.drift.blocks import Blocks, cut, with_clusters
 from dataflow.drift.comparison import Comparison, Sample, beside_reference, beside_window
+from dataflow.drift.correction import corrected
 from dataflow.drift.dependence import Dependence, Learnt, dependence, learn
 from dataflow.drift.permutation import permuted
-from dataflow.drift.spending import corrected
 from dataflow.embed import open_embedder
 from dataflow.embed.base import Embedder
 from dataflow.items.fixed import Fixed, to_fixed
@@ -113,15 +113,15 @@ def plain(of: Corpus, stream: Stream, seed: int) -> list[float]:
     return [permuted(other, now, inflation=1.0, seed=seed, most=199).centroid for other in others]
 
 
-def cases(of: dict[str, Corpus], seeds: int) -> Iterator[tuple[str, int, Corpus, list[Stream]]]:
+def cases(of: dict[str, Corpus], seeds: range) -> Iterator[tuple[str, int, Corpus, list[Stream]]]:
     """Name, rows of a window, corpus and streams."""
     for surge in (0.0, 0.1, 0.25):
         name = f"sms, {surge:.0%} spam" if surge else "sms, ham"
-        yield name, 200, of["sms"], [sms(of["sms"], 200, surge, seed) for seed in range(seeds)]
+        yield name, 200, of["sms"], [sms(of["sms"], 200, surge, seed) for seed in seeds]
     for name in ("openssh", "bgl"):
         for block in (25, 100):
             for n in (200, 500, 2000):
-                streams = [blocks_of(of[name], n, block, seed) for seed in range(seeds)]
+                streams = [blocks_of(of[name], n, block, seed) for seed in seeds]
                 yield f"{name}, blocks of {block}", n, of[name], streams
 
 
@@ -165,16 +165,19 @@ def costs(of: Corpus) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift")
     parser.add_argument("--seeds", type=int, default=400, help="streams of each case; default: %(default)s")
+    parser.add_argument("--first", type=int, default=0, help="the first seed; default: %(default)s")
+    parser.add_argument("--no-costs", action="store_true", help="leave out the time of each part")
     arguments = parser.parse_args()
     if not SHARED.exists():
         print(f"{SHARED} does not exist; there is nothing to measure")
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     of = {name: corpus(name, embedder) for name in ("sms", "openssh", "bgl")}
-    costs(of["sms"])
+    if not arguments.no_costs:
+        costs(of["sms"])
     heads = ("stream", "rows", *PLAIN, "no p-value", *TESTS, "any of four (Holm)", "most, if tested")
     lines = []
-    for name, n, texts, streams in cases(of, arguments.seeds):
+    for name, n, texts, streams in cases(of, range(arguments.first, arguments.first + arguments.seeds)):
         lines.append((name, n, *alarms(texts, n, streams)))
         print(*lines[-1], sep=" | ", flush=True)
     table(f"Shares of windows that alarm at {ALPHA}", heads, lines)

@@ -2,7 +2,7 @@
 
 ::
 
-    source -> decode -> embed -> window -> score -> alert -> sink        side streams: late, dead_letters
+    source -> decode -> embed -> window -> score -> drift -> alert -> sink    side streams: late, dead_letters
 
 The step ids in :func:`build` are part of the recovery format: a renamed step starts without state, and a
 renamed flow reads the source from its start.
@@ -28,6 +28,7 @@ from dataflow.alert.step import alert
 from dataflow.clock import Clock, utc_now
 from dataflow.decode.batch import check_format
 from dataflow.decode.step import decode
+from dataflow.drift.step import drift
 from dataflow.embed import open_embedder
 from dataflow.embed.base import Embedder
 from dataflow.embed.batch import one_version
@@ -115,9 +116,9 @@ def build(
     watch: Watch | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Dataflow:
-    """The graph over given parts. ``sink(stream, uri)`` opens the sink of a stream: ``scores``, ``late``,
-    ``dead_letters`` or ``windows``. While ``stopping`` returns true, the end of the input closes no windows.
-    Raises ``SettingsError``.
+    """The graph over given parts. ``sink(stream, uri)`` opens the sink of a stream: ``scores``, ``alerts``,
+    ``drift``, ``late``, ``dead_letters`` or ``windows``. While ``stopping`` returns true, the end of the
+    input closes no windows. Raises ``SettingsError``.
     """
     refuse_conflicts(settings)
     watch = watch or Watch(Digest(settings.log, time.monotonic))
@@ -136,7 +137,9 @@ def build(
     dead = op.merge("dead_letters", decoded.dead_letters, embedded.dead_letters, scored.dead_letters)
     streams: dict[sinks.Stream, Any] = {}
     if settings.score.reference:
-        streams["alerts"] = alert("alert", scored.judged, windows.passed, settings, watch, stopping)
+        drifted = drift("drift", scored.judged, settings, watch)
+        streams["drift"] = drifted.rows
+        streams["alerts"] = alert("alert", drifted.judged, windows.passed, settings, watch, stopping)
     streams |= {
         "scores": scored.scores,
         "late": windows.late,

@@ -35,7 +35,8 @@ def show(console: Console, path: Path, events: Mapping[str, Event]) -> None:
         kinds = [_kind(events[each["id"]]) for each in row["examples"]]
         console.print(f"{row['opened'][11:19]}  {row['count']:>6}  {row['peak']:>5.1f}  {', '.join(kinds)}")
         top = row["examples"][0]
-        for text, style in ((top["text"], ""), (top["explanation"], "dim")):
+        said = (row["message"], "") if row["kind"] == "drift" else (top["text"], "")
+        for text, style in (said, (top["explanation"], "dim")):
             if text:
                 console.print(Text(f"  {text}", style=style), no_wrap=True, overflow="ellipsis")
 

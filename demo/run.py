@@ -25,7 +25,7 @@ from demo.scored import Events, planted
 from export.serve.sidecar import Sidecar
 
 COMMAND = ("-m", "bytewax.run", "dataflow.flow:flow")
-OUTPUTS = ("scores", "alerts", "late", "dead_letters", "windows")
+OUTPUTS = ("scores", "alerts", "drift", "late", "dead_letters", "windows")
 #: The address of the sidecar that a user starts.
 SIDECAR_URL = "127.0.0.1:8001"
 _POLL_S = 0.2

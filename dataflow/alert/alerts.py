@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow import settings
+from dataflow.alert.drifts import Drifts
 from dataflow.alert.incident import Incident
 from dataflow.alert.incidents import Incidents, Rules
 from dataflow.alert.order import DecisionOrder, Due
@@ -23,7 +24,7 @@ class Alerts:
     """The incidents of some key groups that share a budget, or whose keys have a budget each.
 
     ``groups``: how many key groups they are; ``None``: each key has a watermark of its own. ``state`` is what
-    :meth:`snapshot` returned.
+    :meth:`snapshot` returned. ``drift_alpha``: see :class:`Drifts`.
     """
 
     def __init__(
@@ -32,15 +33,18 @@ class Alerts:
         window: settings.Window,
         groups: int | None,
         state: Mapping[str, Any] | None = None,
+        drift_alpha: float = 0.05,
     ) -> None:
-        state = state or {"order": None, "thresholds": None, "keys": ()}
+        state = state or {"order": None, "thresholds": None, "keys": (), "drifts": None}
         self._rules = rules = rules_of(options, window)
         self._own_time = groups is None
         self._order = DecisionOrder(groups, state["order"])
+        per_key, step = settings.has_budget(options, window) == "key", micros(window.step)
+        self._drifts = Drifts(drift_alpha, rules, step_us=step, per_key=per_key, state=state["drifts"])
         self._thresholds = Thresholds(
             options,
-            per_key=settings.has_budget(options, window) == "key",
-            step_us=micros(window.step),
+            per_key=per_key,
+            step_us=step,
             remember_us=rules.remember,
             state=state["thresholds"],
         )
@@ -54,13 +58,14 @@ class Alerts:
             "order": self._order.snapshot(),
             "thresholds": self._thresholds.snapshot(),
             "keys": [(key, incidents.snapshot()) for key, incidents in self._keys.items()],
+            "drifts": self._drifts.snapshot(),
         }
 
     @property
     def open(self) -> int:
         """How many incidents are open."""
         # Copied first, because the gauges ask in another thread.
-        return sum(map(len, list(self._keys.values())))
+        return sum(map(len, list(self._keys.values()))) + len(self._drifts)
 
     def take(self, group: str, message: Judged | Passed) -> list[dict[str, Any]]:
         """Process a message of a key group. Returns the rows of ``ALERT`` that can be decided now."""
@@ -72,6 +77,10 @@ class Alerts:
         found, self._suppressed = self._suppressed, 0
         return found
 
+    def take_alarms(self) -> int:
+        """How many windows drifted, as the level of a test says, since the last call."""
+        return self._drifts.take_alarms()
+
     def finish(self) -> list[dict[str, Any]]:
         """Decide all that is left: the input has ended."""
         return list(self._decide(self._order.rest()))
@@ -79,12 +88,15 @@ class Alerts:
     def _decide(self, dues: Sequence[Due]) -> Iterator[dict[str, Any]]:
         for at, together in itertools.groupby(dues, key=lambda due: due.at):
             parts = list(together)
-            yield from self._pass_time(at, self._keys_of(parts) if self._own_time else list(self._keys))
+            keys = self._keys_of(parts) if self._own_time else None
+            yield from self._pass_time(at, list(self._keys) if keys is None else keys)
+            yield from self._drifts.pass_time(at, keys)
             on_time = [due for due in parts if not due.late]
             if on_time:
                 rows = np.concatenate([due.judged.rows[due.which] for due in on_time])
                 self._thresholds.advance(at, self._keys_of(on_time), rows)
                 yield from self._alert(at, on_time)
+                yield from self._drifts.decide(at, on_time)
             for due in parts:
                 if due.late:
                     yield from self._alert(at, [due])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ class Incident:
     ``peak``, ``cluster``, ``examples``: columns of ``ALERT``. ``exemplars``: ``(e, dim)``, the embeddings of
     some events that are far from each other. An event is near the incident if it is near one of them.
     """
+
+    kind: ClassVar[str] = "events"
 
     id: str
     key: str

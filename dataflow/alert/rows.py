@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dataflow.alert.drift_incident import DriftIncident
 from dataflow.alert.incident import Incident
 from dataflow.clock import rfc3339
 from dataflow.items.alerts import ALERT, ALERT_FORMAT
@@ -13,10 +14,11 @@ from dataflow.items.alerts import ALERT, ALERT_FORMAT
 _MOST_CHARACTERS = 200
 
 
-def change(incident: Incident, at: int, threshold: float) -> dict[str, Any]:
+def change(incident: Incident | DriftIncident, at: int, threshold: float) -> dict[str, Any]:
     """The next row about an incident, decided at ``at`` with ``threshold``. The incident counts the row."""
     row = {
         "format": ALERT_FORMAT,
+        "kind": incident.kind,
         "incident": incident.id,
         "sequence": incident.sequence,
         "state": incident.state,
@@ -33,7 +35,7 @@ def change(incident: Incident, at: int, threshold: float) -> dict[str, Any]:
         "cluster": incident.cluster,
         "merged_into": incident.merged_into,
         "examples": [dict(each) for each in incident.examples],
-        "message": message(incident),
+        "message": incident.message if isinstance(incident, DriftIncident) else message(incident),
     }
     incident.sequence += 1
     if incident.is_open:

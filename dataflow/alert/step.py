@@ -44,6 +44,7 @@ def alert(
     def stays_open() -> bool:
         return window.on_eof == "keep" or stopping()
 
-    make = partial(Alerts, options, window, groups if window.watermark == "stream" else None)
+    own_time = window.watermark == "key"
+    make = partial(Alerts, options, window, None if own_time else groups, drift_alpha=settings.drift.alpha)
     alerts = op.stateful_batch("decide", messages, partial(AlertLogic, make, watch, stays_open))
     return op.map_value("alerts", alerts, Marked)

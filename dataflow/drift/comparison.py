@@ -5,8 +5,8 @@ For each window of a key::
     window = cut(vectors, clusters)
     learnt = learn(learnt, window)
     blocks = dependence(learnt, window.length)
-    beside_window(before, window, blocks, seed=seed_of(key, end_us), most=draws_for(level))
-    beside_reference(Sample(vectors, clusters), window, blocks, seed=..., most=...)
+    beside_window(before, window, blocks, seed=seed_of(key, end_us))
+    beside_reference(Sample(vectors, clusters), window, blocks, seed=...)
 
 A key keeps ``learnt``, and the blocks of the windows that later windows are compared with: no rows.
 """
@@ -27,6 +27,8 @@ from dataflow.items.fixed import LENGTH, Fixed
 
 #: The blocks of a reference. Rows beyond are left out, because the cost grows with the square of the blocks.
 _LEAST_OF_REFERENCE, _MOST_OF_REFERENCE = 20, 256
+#: The most draws of a test.
+_DRAWS = 9_999
 
 
 class Sample(NamedTuple):
@@ -57,13 +59,15 @@ class Change(NamedTuple):
 class Comparison(NamedTuple):
     """``distance``: of the centroids of unit vectors, in [0, 2]. ``p_centroid``: that chance takes the
     centroids so far apart. ``p_clusters``: the lowest p-value of ``changes``, which are ordered by their
-    p-value. ``block_rows``: the rows of the blocks that were exchanged. ``draws``: how many permutations of
-    blocks there were.
+    p-value. ``lowest``: the lower of both, and still lower if a statistic is above all draws.
+    ``block_rows``: the rows of the blocks that were exchanged. ``draws``: how many permutations of blocks
+    there were.
     """
 
     distance: float
     p_centroid: float
     p_clusters: float
+    lowest: float
     changes: tuple[Change, ...]
     block_rows: int
     draws: int
@@ -74,17 +78,8 @@ def seed_of(key: str, end_us: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{end_us} {key}".encode(), digest_size=8).digest(), "big")
 
 
-def draws_for(level: float) -> int:
-    """The most draws of a test at ``level``, above 0: a p-value of ``level`` is then the tenth lowest.
-
-    >>> draws_for(0.05), draws_for(0.0001)
-    (999, 99999)
-    """
-    return max(math.ceil(10 / level) - 1, 999)
-
-
 def beside_window(
-    before: Blocks, now: Blocks, blocks: Dependence | None, *, seed: int, most: int
+    before: Blocks, now: Blocks, blocks: Dependence | None, *, seed: int, most: int = _DRAWS
 ) -> Comparison | None:
     """Compare two windows that share no rows. ``None``: a window has fewer than ``LEAST`` blocks that hardly
     depend on each other, so there is no p-value.
@@ -99,17 +94,28 @@ def beside_window(
     if min(len(sample.counts) for sample in pair) < LEAST:
         return None
     found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most)
-    return _comparison(*pair, found, found.clusters)
+    return _comparison(*pair, found, found.clusters, found.lowest)
 
 
 def beside_reference(
-    reference: Sample, now: Blocks, blocks: Dependence | None, *, seed: int, most: int
+    reference: Sample,
+    now: Blocks,
+    blocks: Dependence | None,
+    *,
+    seed: int,
+    most: int = _DRAWS,
+    events: float = math.inf,
 ) -> Comparison | None:
     """Compare a window with a random sample of a long past. The rest is as in :func:`beside_window`.
 
     At most 256 blocks of the sample are exchanged. The shares of clusters are those of the whole sample.
+    ``events``: how many events the past has. ``None`` also if these are so few that rows of the sample may
+    depend on each other as the rows of a window do.
     """
     if blocks is None or not len(reference.vectors):
+        return None
+    times = _times(reference, max(blocks.length, now.length))
+    if times > 1 and events < times * len(reference.vectors):
         return None
     whole = cut(*reference, length=len(reference.vectors))
     length = max(blocks.length, now.length)
@@ -118,19 +124,25 @@ def beside_reference(
         return None
     found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most)
     whole, now = _aligned(whole, now)
-    p, _ = share_p_values(
+    shares = share_p_values(
         whole.members.sum(axis=0),
         now.members.sum(axis=0),
         worth=max(int(len(pair[1].counts) / blocks.inflation), 1),
         seed=seed,
         most=most,
     )
-    return _comparison(whole, now, found, p)
+    lowest = min(found.lowest, float(shares.tails.min()))
+    return _comparison(whole, now, found, shares.p_values, lowest)
+
+
+def _times(reference: Sample, length: int) -> int:
+    """How many rows a row of a reference stands for, so that there are enough blocks of ``length`` rows."""
+    return -(-length * _LEAST_OF_REFERENCE // len(reference.vectors))
 
 
 def _as_blocks(reference: Sample, length: int) -> Blocks:
     """Blocks of ``length`` rows. If there are too few, blocks of fewer rows count as if they had so many."""
-    times = -(-length * _LEAST_OF_REFERENCE // len(reference.vectors))
+    times = _times(reference, length)
     blocks = cut(*reference, max(length // times, 1), _MOST_OF_REFERENCE)
     return blocks._replace(
         length=length,
@@ -140,7 +152,7 @@ def _as_blocks(reference: Sample, length: int) -> Blocks:
     )
 
 
-def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles) -> Comparison:
+def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles, lowest: float) -> Comparison:
     first, second = (sample.members.sum(axis=0) / sample.counts.sum() for sample in (before, now))
     changes = [
         Change(int(cluster), float(share), float(then), float(p))
@@ -152,6 +164,7 @@ def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles) ->
         distance=float(np.sqrt(((means[1] - means[0]) ** 2).sum())),
         p_centroid=found.centroid,
         p_clusters=min(change.p_value for change in changes),
+        lowest=lowest,
         changes=tuple(changes),
         block_rows=found.length,
         draws=found.draws,

@@ -1,9 +1,11 @@
 """How long blocks have to be, learnt from the windows of a key.
 
 Blocks are long enough if neighbouring blocks are hardly correlated. One window has too few blocks to know the
-correlation well, so windows are counted together, and an old window counts less than a new one.
+correlation well, so windows are counted together, and an old window counts less than a new one. The
+windows of a new key may show less correlation than there is, so the highest likely correlation has to be low.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,9 +18,9 @@ MOST_CORRELATION = 0.25
 #: Each window takes this part from the weight of the windows before.
 _FORGET = 0.02
 
-#: Rows of a block -> products of neighbouring blocks, and squares of blocks, added up over windows. Plain
-#: data.
-Learnt = Mapping[int, tuple[float, float]]
+#: Rows of a block -> products of neighbouring blocks, squares of blocks, and pairs of neighbours, added up
+#: over windows. Plain data.
+Learnt = Mapping[int, tuple[float, float, float]]
 
 
 class Dependence(NamedTuple):
@@ -39,8 +41,9 @@ def learn(learnt: Learnt, window: Blocks) -> Learnt:
     """
     found, length = dict(learnt), window.length
     while len((blocks := joined(window, length)).counts) >= LEAST:
-        old, new = found.get(length, (0.0, 0.0)), _sums(blocks)
-        found[length] = (1 - _FORGET) * old[0] + new[0], (1 - _FORGET) * old[1] + new[1]
+        old, (products, squares) = found.get(length, (0.0, 0.0, 0.0)), _sums(blocks)
+        kept = [(1 - _FORGET) * each for each in old]
+        found[length] = kept[0] + products, kept[1] + squares, kept[2] + len(blocks.counts) - 1
         length *= 2
     return found
 
@@ -72,15 +75,18 @@ def dependence(learnt: Learnt, least: int) -> Dependence | None:
     lengths, each twice the one before, is the inflation. The last factor counts twice, for the lengths that
     were not learnt.
 
-    >>> found = dependence({1: (9.0, 10.0), 2: (10.0, 20.0), 4: (3.0, 30.0)}, least=1)
+    The correlation of ``n`` pairs of neighbours is known to about ``0.5 / sqrt(n)``: so far apart are streams
+    of one log. A length is long enough if twice this much more is still low.
+
+    >>> found = dependence({1: (9.0, 10.0, 900), 2: (10.0, 20.0, 450), 4: (3.0, 30.0, 225)}, least=1)
     >>> found.length, round(found.inflation, 2)
     (4, 1.21)
     """
     found, product = None, 1.0
     for length in sorted(learnt, reverse=True):
-        products, squares = learnt[length]
+        products, squares, pairs = learnt[length]
         correlation = products / squares if squares else 0.0
-        if length < least or correlation > MOST_CORRELATION:
+        if length < least or correlation + 1 / math.sqrt(pairs) > MOST_CORRELATION:
             break
         if found is None:
             product = 1 + max(correlation, 0.0)

@@ -22,11 +22,13 @@ from dataflow.drift.simulation import TOGETHER, Doubles, largest, simulated
 
 class Found(NamedTuple):
     """P-values in (0, 1]: ``centroid``, and ``clusters``, ``(c,)``, corrected for their number.
+    ``lowest``: the lowest of all, where values above all permutations have the p-value of a tail.
     ``length``: the rows of the blocks that were exchanged. ``draws``: how many permutations there were.
     """
 
     centroid: float
     clusters: Doubles
+    lowest: float
     length: int
     draws: int
 
@@ -42,8 +44,8 @@ def permuted(before: Blocks, now: Blocks, *, inflation: float, seed: int, most: 
     def draw(rng: np.random.Generator) -> Doubles:
         return largest(pair.statistics(pair.permutation(rng)) * inflation, first=1)
 
-    p, draws = simulated(pair.statistics(pair.observed)[0], draw, seed=seed, most=most)
-    return Found(float(p[0]), p[1:], now.length, draws)
+    p, tails, draws = simulated(pair.statistics(pair.observed)[0], draw, seed=seed, most=most)
+    return Found(float(p[0]), p[1:], float(tails.min()), now.length, draws)
 
 
 class _Pair:

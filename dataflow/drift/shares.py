@@ -10,13 +10,11 @@ rows of a block may be of one cluster.
 import numpy as np
 
 from dataflow.drift.blocks import Integers
-from dataflow.drift.simulation import TOGETHER, Doubles, largest, simulated
+from dataflow.drift.simulation import TOGETHER, Doubles, Simulated, largest, simulated
 
 
-def share_p_values(
-    before: Integers, now: Integers, *, worth: int, seed: int, most: int
-) -> tuple[Doubles, int]:
-    """``(c,)`` p-values, corrected for the number of clusters, and the number of draws.
+def share_p_values(before: Integers, now: Integers, *, worth: int, seed: int, most: int) -> Simulated:
+    """The p-values of ``c`` clusters, corrected for their number.
 
     ``before``: ``(c,)``, the rows of the sample in each cluster, which are independent. ``now``: those of the
     window. Both have a row or more. ``worth``: the independent rows of the window, 1 or more. ``seed``,

@@ -5,7 +5,10 @@ import pyarrow as pa
 from dataflow.items.schemas import TIMESTAMP
 
 #: The version of ``ALERT``. A change of a column increases it.
-ALERT_FORMAT = 1
+ALERT_FORMAT = 2
+
+#: What an incident is about: unusual events, or a window that differs from what came before.
+ALERT_KINDS = ("events", "drift")
 
 #: What may have happened to an incident. The set is closed, because the state is a label of a metric.
 ALERT_STATES = ("open", "updated", "closed", "reopened", "merged", "withdrawn")
@@ -14,7 +17,7 @@ _EXAMPLE = [
     pa.field("id", pa.string(), nullable=False),
     pa.field("ts", TIMESTAMP, nullable=False),
     pa.field("text", pa.string(), nullable=False),
-    pa.field("anomaly", pa.float64(), nullable=False),
+    pa.field("anomaly", pa.float64()),
     pa.field("nearest", pa.string()),
     pa.field("nearest_ts", TIMESTAMP),
     pa.field("explanation", pa.string()),
@@ -29,9 +32,15 @@ _EXAMPLE = [
 #: incident. ``merged_into``: the incident that goes on, if the state is ``merged``. ``examples``: the events
 #: with the highest ``anomaly``; ``nearest``: the most similar earlier event, see ``EXPLANATION``.
 #: ``message``: the incident in words.
+#:
+#: ``kind``: one of :data:`ALERT_KINDS`. If it is ``drift``, an incident has windows in place of events:
+#: ``first_ts``, ``last_ts``: the start of the first window, and the end of the last one; ``count``: the
+#: windows; ``peak``: ``-log10`` of the lowest p-value, which is corrected for the tests of the window;
+#: ``threshold``: the least ``peak`` that alerted; ``cluster``: -1; ``examples``: typical events.
 ALERT = pa.schema(
     [
         pa.field("format", pa.int32(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
         pa.field("incident", pa.string(), nullable=False),
         pa.field("sequence", pa.int32(), nullable=False),
         pa.field("state", pa.string(), nullable=False),

@@ -1,6 +1,6 @@
 """What the score stage says to the stages that decide: which events of a window stand out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.drift import Drift, WindowSample
 from dataflow.items.fixed import Fixed
 from dataflow.items.ipc import pack, unpack
 
@@ -22,7 +23,8 @@ class Judged:
     window has. ``events``: the ``m`` events that stand out, sorted by (``key``, ``ts``, ``id``): columns of
     ``SCORED``, ``EVIDENCE`` and ``EXPLANATION``. ``windows``: ``(m,)``, which of the windows each is in.
     ``vectors``: ``(m, dim)``, their embeddings. ``model``: the model and the version that embedded them;
-    ``None`` if there are no rows.
+    ``None`` if there are no rows. ``samples``: windows for the drift stage, which takes them out.
+    ``drifts``: what the drift stage found.
     """
 
     emission: int
@@ -35,13 +37,16 @@ class Judged:
     windows: Int64s
     vectors: Fixed
     model: str | None
+    samples: Sequence[WindowSample] = ()
+    drifts: Sequence[Drift] = ()
 
     def state(self) -> dict[str, Any]:
-        """All fields as plain data, for a snapshot. :meth:`of_state` reads them."""
+        """All fields but ``samples`` as plain data, for a snapshot. :meth:`of_state` reads them."""
         numbers = {name: getattr(self, name).tobytes() for name in _NUMBERS}
         plain = {"emission": self.emission, "keys": self.keys, "model": self.model}
         vectors = {"vectors": self.vectors.tobytes(), "dim": self.vectors.shape[1]}
-        return plain | numbers | vectors | {"events": pack([self.events])}
+        drifts = {"drifts": [tuple(drift) for drift in self.drifts]}
+        return plain | numbers | vectors | drifts | {"events": pack([self.events])}
 
     @staticmethod
     def of_state(state: Mapping[str, Any]) -> "Judged":
@@ -50,7 +55,8 @@ class Judged:
         fields |= {name: np.frombuffer(state[name], kind) for name, kind in _NUMBERS.items()}
         (events,) = unpack(state["events"])
         vectors = np.frombuffer(state["vectors"], np.int16).reshape(-1, state["dim"])
-        return Judged(**fields, events=events, vectors=vectors)
+        drifts = [Drift(*drift) for drift in state["drifts"]]
+        return Judged(**fields, events=events, vectors=vectors, drifts=drifts)
 
 
 _NUMBERS: dict[str, Any] = {

@@ -106,12 +106,13 @@ class CompareLogic(StatefulBatchLogic["Placed | Recalled", Compared, dict[str, A
         quarantine_us: int,
         pooled: bool,
         pinned: Pinned | None,
+        drift_rows: int | None,
         watch: Watch,
         state: dict[str, Any] | None,
     ) -> None:
         self._guard = watch.guard
         self._comparison = Comparison(
-            options, alert, quarantine_us, pooled=pooled, pinned=pinned, state=state
+            options, alert, quarantine_us, pooled=pooled, pinned=pinned, drift_rows=drift_rows, state=state
         )
 
     def on_batch(self, values: list[Placed | Recalled]) -> tuple[Iterable[Compared], bool]:

@@ -8,6 +8,7 @@ Only this package reads the environment.
 
 from dataflow.settings.alert import Alert
 from dataflow.settings.bytewax import BytewaxRun, bytewax_run
+from dataflow.settings.drift import Drift
 from dataflow.settings.embed import Embed
 from dataflow.settings.groups import STAGES, Settings, has_budget
 from dataflow.settings.kafka import Kafka
@@ -28,6 +29,7 @@ __all__ = [
     "STAGES",
     "Alert",
     "BytewaxRun",
+    "Drift",
     "Embed",
     "Kafka",
     "Log",

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from dataflow.settings.alert import Alert
+from dataflow.settings.drift import Drift
 from dataflow.settings.embed import Embed
 from dataflow.settings.group import Group
 from dataflow.settings.kafka import Kafka
@@ -41,6 +42,9 @@ class Settings(Group):
     score: Score = Score()
     """The scorer and its parameters."""
 
+    drift: Drift = Drift()
+    """Whether windows differ from what came before."""
+
     alert: Alert = Alert()
     """Which events alert, and how alerts become incidents."""
 
@@ -59,6 +63,10 @@ class Settings(Group):
     def _alerts_can_be_decided(self) -> "Settings":
         if self.sink.alerts and not self.score.reference:
             raise ValueError("sink.alerts needs a reference: set score.reference = true")
+        if self.sink.drift and not (self.score.reference and self.drift.enabled):
+            raise ValueError(
+                "sink.drift needs tests of drift: set score.reference = true and drift.enabled = true"
+            )
         if self.window.watermark == "key" and self.alert.per == "stream":
             raise ValueError(
                 "alert.per = stream: with window.watermark = key, the windows of two keys have no common "

@@ -17,6 +17,9 @@ class Sink(Group):
     counted.
     """
 
+    drift: Uris = ()
+    """Sinks of drift: one row for each window with ``drift.least_rows`` events or more."""
+
     late: Uris = ("stderr:",)
     """Sinks of the events that came too late for all their windows."""
 

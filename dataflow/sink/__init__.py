@@ -13,8 +13,8 @@ Opening
 
 Items
     An item is ``(key, batch)``. Each stream has one schema: ``scores`` has ``SCORED``, ``alerts`` has
-    ``ALERT``, ``late`` has ``LATE``, ``dead_letters`` has ``DEAD_LETTER``, ``windows`` has
-    ``WINDOW_SUMMARY``. Batches may be empty.
+    ``ALERT``, ``drift`` has ``DRIFT``, ``late`` has ``LATE``, ``dead_letters`` has ``DEAD_LETTER``,
+    ``windows`` has ``WINDOW_SUMMARY``. Batches may be empty.
     The sink writes the batches of one key in the order in which it receives them. Bytewax gives the batches
     without their keys to a ``FixedPartitionedSink``, and the items to a ``DynamicSink``.
     :mod:`dataflow.sink.encoding` turns a batch into JSON, and each row into an identity that stays the same
@@ -46,7 +46,7 @@ from dataflow.errors import SettingsError
 from dataflow.settings import Settings
 
 #: The streams of results. Each has a setting of its own name in the group ``sink``.
-Stream: TypeAlias = Literal["scores", "alerts", "late", "dead_letters", "windows"]
+Stream: TypeAlias = Literal["scores", "alerts", "drift", "late", "dead_letters", "windows"]
 
 #: Scheme of a URI -> the module with ``open_sink``. The module is imported when the scheme is used.
 SINKS = {

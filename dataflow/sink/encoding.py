@@ -43,6 +43,7 @@ _MESSAGE_CHARACTERS = 1000
 IDENTITY = {
     "scores": ("key", "window_start", "id", "revision"),
     "alerts": ("incident", "sequence"),
+    "drift": ("key", "window_start", "window_end", "revision"),
     "late": ("key", "id"),
     "dead_letters": ("partition", "offset"),
     "windows": ("key", "window_start", "revision"),

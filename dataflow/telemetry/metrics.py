@@ -15,6 +15,7 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from dataflow.items.alerts import ALERT_STATES
+from dataflow.items.drift import DRIFT_STATES
 from dataflow.items.schemas import REASONS
 
 # The metrics "*_created", which hold the start time of each series, would double the number of series.
@@ -134,6 +135,14 @@ ALERTS_SUPPRESSED = Counter(
 )
 INCIDENTS_OPEN = Gauge("driftline_incidents_open", "Incidents that are open.")
 
+# Drift.
+DRIFT_TESTS = Counter("driftline_drift_tests_total", "Tests of drift.")
+DRIFT_WINDOWS = Counter(
+    "driftline_drift_windows_total", "Windows that are large enough for tests of drift.", ["state"]
+)
+DRIFT_ALARMS = Counter("driftline_drift_alarms_total", "Windows that drift as the level of a test says.")
+DRIFT_KEYS = Gauge("driftline_drift_keys", "Keys that are tested for drift.")
+
 RECOVERY_BYTES = Gauge("driftline_recovery_store_bytes", "Bytes of the recovery store on disk.")
 RECOVERY_FREE = Gauge("driftline_recovery_free_bytes", "Free bytes on the disk of the recovery store.")
 
@@ -165,6 +174,8 @@ for _reason in REASONS:
     DEAD_LETTERS.labels(_reason)
 for _state in ALERT_STATES:
     ALERTS.labels(_state)
+for _state in DRIFT_STATES:
+    DRIFT_WINDOWS.labels(_state)
 LATE_CLOSED, LATE_SESSION = (LATE_EVENTS.labels(reason) for reason in ("closed", "session"))
 CACHE_HITS, CACHE_MISSES = (CACHE_LOOKUPS.labels(result) for result in ("hit", "miss"))
 REFERENCES_CUT, REFERENCES_FORGOTTEN = (REFERENCES_SHRUNK.labels(result) for result in ("cut", "forgotten"))

@@ -17,7 +17,10 @@ from tests.support.flows import START, environment, rows
 
 SETTINGS = {
     "DRIFTLINE_SCORE__REFERENCE_LEAST": "20",
-    "DRIFTLINE_SCORE__REFERENCE_ROWS": "100",
+    "DRIFTLINE_SCORE__REFERENCE_ROWS": "200",
+    "DRIFTLINE_DRIFT__LEAST_ROWS": "10",
+    "DRIFTLINE_DRIFT__BLOCK_ROWS": "1",
+    "DRIFTLINE_DRIFT__ALPHA": "0.9",
     "DRIFTLINE_ALERT__BUDGET": "400/d",
     "DRIFTLINE_ALERT__HISTORY": "0s",
     "DRIFTLINE_ALERT__LEAST_ANOMALY": "1",
@@ -50,35 +53,50 @@ def write_events(folder: Path) -> None:
     (folder / "0.jsonl").write_text("".join(json.dumps(lines[i]) + "\n" for i in order))
 
 
-def alerts(folder: Path, **more: str) -> list[dict[str, Any]]:
-    """The alerts of a run."""
-    path = folder / "out/alerts.jsonl"
-    path.unlink(missing_ok=True)
-    sinks = dict.fromkeys(("SCORES", "LATE", "DEAD_LETTERS"), "") | {"ALERTS": f"file:{path}"}
+def alerts(folder: Path, **more: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The alerts of a run, and its rows of drift."""
+    path, of_drift = folder / "out/alerts.jsonl", folder / "out/drift.jsonl"
+    for each in (path, of_drift):
+        each.unlink(missing_ok=True)
+    sinks = dict.fromkeys(("SCORES", "LATE", "DEAD_LETTERS"), "")
+    sinks |= {"ALERTS": f"file:{path}", "DRIFT": f"file:{of_drift}"}
     sinks = {f"DRIFTLINE_SINK__{name}": uri for name, uri in sinks.items()}
     options = load(environment(folder, **SETTINGS, **sinks, **more))
     run(options, open_embedder(options.embed))
-    return sorted(rows(path), key=lambda row: (row["decided"], row["incident"], row["sequence"]))
+    return (
+        sorted(rows(path), key=lambda row: (row["decided"], row["incident"], row["sequence"])),
+        sorted(rows(of_drift), key=lambda row: (row["key"], row["window_end"], row["revision"])),
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_change_no_alert(kind: str, tmp_path: Path) -> None:
     write_events(tmp_path)
-    found = [alerts(tmp_path, DRIFTLINE_SOURCE__BATCH_ROWS=str(size), **KINDS[kind]) for size in (1200, 7)]
-    assert found[0] == found[1]
-    assert len({row["key"] for row in found[0]}) > 1
-    each = Counter(row["incident"] for row in found[0])
+    runs = [alerts(tmp_path, DRIFTLINE_SOURCE__BATCH_ROWS=str(size), **KINDS[kind]) for size in (1200, 7)]
+    assert runs[0] == runs[1]
+    found, drift = runs[0]
+    assert len({row["key"] for row in found}) > 1
+    assert {row["kind"] for row in found} >= {"events"}
+    assert sum(row["state"] == "tested" for row in drift) > 50
+    assert all(row["p_value"] is None for row in drift if row["state"] != "tested")
+    each = Counter(row["incident"] for row in found)
     for incident, n in each.items():
-        mine = [row for row in found[0] if row["incident"] == incident]
+        mine = [row for row in found if row["incident"] == incident]
         assert [row["sequence"] for row in mine] == list(range(n))
         assert mine[0]["state"] == "open"
         assert all(row["count"] >= 1 for row in mine if row["state"] not in ("withdrawn", "merged"))
-        assert all(mine[0]["examples"][0].values())
+        assert mine[0]["kind"] == "drift" or all(mine[0]["examples"][0].values())
 
 
 def test_without_a_reference_alerts_are_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^sink.alerts needs a reference: set score.reference = true$"):
         load(environment(tmp_path, DRIFTLINE_SCORE__REFERENCE="false", DRIFTLINE_SINK__ALERTS="stdout:"))
+
+
+@pytest.mark.parametrize("name", ["SCORE__REFERENCE", "DRIFT__ENABLED"])
+def test_rows_of_drift_without_tests_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^sink.drift needs tests of drift: set score.reference = true"):
+        load(environment(tmp_path, DRIFTLINE_SINK__DRIFT="stdout:", **{f"DRIFTLINE_{name}": "false"}))
 
 
 def test_keys_with_watermarks_of_their_own_share_no_budget(tmp_path: Path) -> None:

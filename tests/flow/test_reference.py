@@ -34,6 +34,14 @@ ALERTS = {
     "DRIFTLINE_ALERT__HISTORY": "0s",
     "DRIFTLINE_ALERT__LEAST_ANOMALY": "1",
 }
+STREAMS = ("scores", "alerts", "drift")
+#: Tests of small windows.
+DRIFT = {
+    "DRIFTLINE_DRIFT__LEAST_ROWS": "10",
+    "DRIFTLINE_DRIFT__BLOCK_ROWS": "1",
+    "DRIFTLINE_DRIFT__ALPHA": "0.9",
+    "DRIFTLINE_SCORE__REFERENCE_ROWS": "200",
+}
 
 
 def scored(folder: Path, stream: str = "scores") -> list[dict[str, Any]]:
@@ -42,17 +50,19 @@ def scored(folder: Path, stream: str = "scores") -> list[dict[str, Any]]:
 
 def test_neither_processes_nor_restarts_change_the_evidence_and_the_alerts(tmp_path: Path) -> None:
     write_stream(tmp_path, 1500)
-    sink = {"DRIFTLINE_SINK__ALERTS": f"file:{tmp_path}/out/alerts.jsonl"}
-    once = environment(tmp_path, **SETTINGS, **ALERTS, **sink)
+    sink = {f"DRIFTLINE_SINK__{name.upper()}": f"file:{tmp_path}/out/{name}.jsonl" for name in STREAMS[1:]}
+    once = environment(tmp_path, **(SETTINGS | ALERTS | DRIFT | sink))
     run(once)
-    undisturbed, alerts = scored(tmp_path), scored(tmp_path, "alerts")
+    undisturbed, alerts, drift = (scored(tmp_path, stream) for stream in STREAMS)
+    assert sum(row["state"] == "tested" for row in drift) > 20
+    assert any(row["p_centroid_reference"] for row in drift)
     assert {row["state"] for row in alerts} >= {"open", "updated"}
     assert len({row["key"] for row in alerts}) > 1
     columns = {*SCORED.names, *(field.name for field in EVIDENCE), "explanation"}
     assert all(set(row) == columns for row in undisturbed)
     known = [row["anomaly"] for row in undisturbed if row["anomaly"] is not None]
     assert len(known) > len(undisturbed) / 4
-    for stream in ("scores", "alerts"):
+    for stream in STREAMS:
         (tmp_path / f"out/{stream}.jsonl").unlink()
     lines = {path: path.read_text().splitlines(keepends=True) for path in tmp_path.glob("*.jsonl")}
     flags = recovery(tmp_path / "store")
@@ -63,6 +73,7 @@ def test_neither_processes_nor_restarts_change_the_evidence_and_the_alerts(tmp_p
         run(once | {"DRIFTLINE_WINDOW__ON_EOF": on_eof}, *flags, processes=processes)
     assert scored(tmp_path) == undisturbed
     assert scored(tmp_path, "alerts") == alerts
+    assert scored(tmp_path, "drift") == drift
 
 
 def test_a_store_without_a_reference_is_refused_in_one_line(tmp_path: Path) -> None:

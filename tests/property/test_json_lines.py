@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dataflow.clock import rfc3339
 from dataflow.items.alerts import ALERT
+from dataflow.items.drift import DRIFT
 from dataflow.items.schemas import (
     CLUSTERS,
     DEAD_LETTER,
@@ -31,6 +32,7 @@ STREAMS = [
     ("scores", pa.schema([*SCORED, SAMPLE_SHARE])),
     ("scores", pa.schema([*SCORED, embedding_field(2)])),
     ("alerts", ALERT),
+    ("drift", DRIFT),
     ("late", LATE),
     ("dead_letters", DEAD_LETTER),
     ("windows", WINDOW_SUMMARY),
@@ -45,13 +47,26 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
     pa.float64(): st.floats(),
     pa.binary(): st.binary(max_size=5) | st.text(CHARACTERS, max_size=5).map(str.encode),
+    DRIFT.field("clusters").type: st.lists(
+        st.fixed_dictionaries(
+            {
+                "cluster": st.integers(0, 99),
+                "share": st.floats(0, 1),
+                **{
+                    name: st.none() | st.floats(0, 1)
+                    for name in ("before", "p_before", "reference", "p_reference")
+                },
+            }
+        ),
+        max_size=3,
+    ),
     ALERT.field("examples").type: st.lists(
         st.fixed_dictionaries(
             {
                 "id": st.text(CHARACTERS, max_size=5),
                 "ts": st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999),
                 "text": st.text(CHARACTERS, max_size=5),
-                "anomaly": st.floats(0, 400),
+                "anomaly": st.none() | st.floats(0, 400),
                 "nearest": st.none() | st.text(CHARACTERS, max_size=5),
                 "nearest_ts": st.none() | st.integers(0, 253_402_300_799_999_999),
                 "explanation": st.none() | st.text(CHARACTERS, max_size=5),

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 #: A library -> the packages and modules that may import it.
 LIBRARIES = {
-    "bytewax": {"flow", "source", "sink", "window/logics", "score/logics", "alert/logics"}
+    "bytewax": {"flow", "source", "sink", "window/logics", "score/logics", "alert/logics", "drift/logics"}
     | {f"{stage}/step" for stage in STAGES},
     "confluent_kafka": {"endpoints/kafka"},
     "grpc": {"embed/triton"},

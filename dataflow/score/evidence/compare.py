@@ -1,6 +1,7 @@
 """Compares the events of a key group with the references of their keys."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from dataflow.items.marks import Marked
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.score.evidence.explain import column, explain
 from dataflow.score.evidence.features import Features
+from dataflow.score.evidence.for_drift import pasts, window_samples
 from dataflow.score.evidence.judge import Evidence, judge
 from dataflow.score.evidence.messages import Candidates, Placed, Recalled
 from dataflow.score.evidence.pinned import Pinned
@@ -39,7 +41,8 @@ class Comparison:
     """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits. ``pooled``:
     whether a key without enough events is compared with the events of all keys; all keys must have the same
     windows. ``pinned``: the events that are members in place of sampled events, and then there is no pool;
-    ``None``: none are. ``alert``: the settings of alerts.
+    ``None``: none are. ``alert``: the settings of alerts. ``drift_rows``: windows with so many events are
+    for the drift stage; ``None``: there is no drift stage.
 
     ``state`` is what :meth:`snapshot` returned. It says which events wait. The events themselves come from
     the shelves, and what was computed from them is computed again.
@@ -53,11 +56,12 @@ class Comparison:
         *,
         pooled: bool,
         pinned: Pinned | None = None,
+        drift_rows: int | None = None,
         state: Mapping[str, Any] | None = None,
     ) -> None:
         state = state or {"model": None, "end": NEVER, "recalls": None}
         self._options, self._alert, self._quarantine_us = options, alert, quarantine_us
-        self._pooled = pooled and pinned is None
+        self._pooled, self._drift_rows = pooled and pinned is None, drift_rows
         self._references = References(options, pinned)
         self._pool = Pool(options.reference_rows, self._references)
         #: The latest end of a window, to which events of the pool are released.
@@ -122,7 +126,9 @@ class Comparison:
     def _compare(self, placed: Placed) -> Compared:
         candidates = placed.candidates
         self._end = max(self._end, int(candidates.events.ends.max()))
-        found = _Found.nothing(candidates)
+        found, for_drift = _Found.nothing(candidates), {}
+        if self._drift_rows is not None:
+            for_drift = pasts(candidates, {} if placed.away else self._references.large, self._drift_rows)
         if placed.away:
             # The shelves have all sampled events, those of this emission too.
             self._forget(candidates.model)
@@ -132,12 +138,11 @@ class Comparison:
         marked = _with_evidence(candidates, found.evidence)
         if self._options.explain is not None:
             wanted = found.evidence.anomaly >= self._options.explain
-            said = [each if is_so else None for each, is_so in zip(found.explanations, wanted, strict=True)]
+            texts = [each if is_so else None for each, is_so in zip(found.explanations, wanted, strict=True)]
             at = marked.rows.schema.get_field_index(EXPLANATION.name)
-            marked = marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(said)))
-        return Compared(
-            marked, judged(candidates, marked.rows, found.explanations, self._alert.least_anomaly)
-        )
+            marked = marked.with_rows(marked.rows.set_column(at, EXPLANATION, column(texts)))
+        said = judged(candidates, marked.rows, found.explanations, self._alert.least_anomaly)
+        return Compared(marked, replace(said, samples=window_samples(candidates, marked.rows, for_drift)))
 
     def _find(self, candidates: Candidates, found: "_Found") -> None:
         """Compare the events with the references of their keys, or with the pool."""

@@ -15,7 +15,7 @@ from dataflow.score.evidence.messages import Candidates
 
 #: Of the events of a window that may alert, so many have an explanation. An explanation takes 0.4 ms.
 MOST_EXPLAINED = 20
-_COLUMNS = [field.name for field in (*SCORED, *EVIDENCE)]
+COLUMNS = [field.name for field in (*SCORED, *EVIDENCE)]
 _SCHEMA = pa.schema([*SCORED, *EVIDENCE, EXPLANATION])
 
 
@@ -54,7 +54,7 @@ def judged(
         rows = pa.RecordBatch.from_pylist([], schema=_SCHEMA)
     anomaly = rows.column("anomaly").to_numpy(zero_copy_only=False)
     found = np.flatnonzero(anomaly >= least)
-    some = rows.select(_COLUMNS).take(pa.array(found))
+    some = rows.select(COLUMNS).take(pa.array(found))
     explained = column([explanations[row] for row in found.tolist()])
     return Judged(
         emission=candidates.emission,

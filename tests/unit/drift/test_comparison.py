@@ -12,7 +12,6 @@ from dataflow.drift.comparison import (
     Sample,
     beside_reference,
     beside_window,
-    draws_for,
     seed_of,
 )
 from dataflow.drift.dependence import Dependence
@@ -70,8 +69,8 @@ def slow(before: Blocks, now: Blocks, most: int) -> tuple[float, list[float]]:
 def test_a_permutation_equals_its_definition(rows: tuple[int, int], shift: float) -> None:
     rng = np.random.default_rng(rows[0])
     before, now = cut(*sample(rng, rows[0]), 3), cut(*sample(rng, rows[1], shift), 3)
-    found = permuted(before, now, inflation=1.0, seed=3, most=150)
-    assert (found.centroid, found.clusters.tolist()) == slow(before, now, 150)
+    found = permuted(before, now, inflation=1.0, seed=3, most=99)
+    assert (found.centroid, found.clusters.tolist()) == slow(before, now, 99)
 
 
 @BOTH
@@ -165,9 +164,9 @@ def test_a_large_window_is_compared_with_a_small_reference() -> None:
 
 
 def test_a_cluster_in_bursts_is_not_gone_if_a_window_has_none() -> None:
-    p, _ = share_p_values(np.array([950, 50]), np.array([500, 0]), worth=20, seed=0, most=999)
+    p, _, _ = share_p_values(np.array([950, 50]), np.array([500, 0]), worth=20, seed=0, most=999)
     assert p.min() > 0.2
-    p, _ = share_p_values(np.array([500, 500]), np.array([500, 0]), worth=20, seed=0, most=999)
+    p, _, _ = share_p_values(np.array([500, 500]), np.array([500, 0]), worth=20, seed=0, most=999)
     assert p.max() < 0.01
 
 
@@ -175,8 +174,3 @@ def test_a_seed_depends_on_the_key_and_on_the_end() -> None:
     seeds = {seed_of(key, end) for key in ("a", "b", "1 a") for end in (1, 11, 111)}
     assert len(seeds) == 9
     assert seed_of("a", 1) == seed_of("a", 1)
-
-
-@pytest.mark.parametrize("level", [0.9, 0.05, 0.003, 4e-5])
-def test_a_level_has_enough_draws(level: float) -> None:
-    assert level * (1 + draws_for(level)) >= 10

@@ -46,7 +46,7 @@ def test_short_windows_learn_the_same_correlation(rows: int) -> None:
     learnt: Learnt = {}
     for _ in range(200):
         learnt = learn(learnt, cut(*repeated(rng, rows, 4), 8, rows))
-    products, squares = learnt[8]
+    products, squares, _ = learnt[8]
     assert products / squares == pytest.approx(0.1, abs=0.03)
 
 

@@ -13,7 +13,7 @@ from dataflow.sink.conflicts import refuse_conflicts
 
 
 def settings(source: str = "stdin:", **streams: tuple[str, ...]) -> Settings:
-    sink = {"scores": (), "alerts": (), "late": (), "dead_letters": (), "windows": ()} | streams
+    sink = dict.fromkeys(("scores", "alerts", "drift", "late", "dead_letters", "windows"), ()) | streams
     return Settings(source=SourceOptions(uri=source), sink=SinkOptions.model_validate(sink))
 
 

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from dataflow.errors import SettingsError
 from dataflow.items.alerts import ALERT
+from dataflow.items.drift import DRIFT
 from dataflow.items.schemas import CLUSTERS, DEAD_LETTER, LATE, SCORED, TIMESTAMP, WINDOW_SUMMARY
 from dataflow.settings import Settings
 from dataflow.sink import SINKS, Stream, open_sink
@@ -25,6 +26,7 @@ from dataflow.sink.encoding import json_rows
 SCHEMAS: dict[Stream, pa.Schema] = {
     "scores": SCORED,
     "alerts": ALERT,
+    "drift": DRIFT,
     "late": LATE,
     "dead_letters": DEAD_LETTER,
     "windows": pa.schema([*WINDOW_SUMMARY, CLUSTERS]),
@@ -33,6 +35,7 @@ SCHEMAS: dict[Stream, pa.Schema] = {
 NUMBERED: dict[Stream, str] = {
     "scores": "cluster",
     "alerts": "count",
+    "drift": "rows",
     "late": "offset",
     "dead_letters": "message",
     "windows": "rows",
@@ -53,6 +56,16 @@ VALUES: dict[pa.DataType, Any] = {
             "nearest": None,
             "nearest_ts": None,
             "explanation": None,
+        }
+    ],
+    DRIFT.field("clusters").type: [
+        {
+            "cluster": 1,
+            "share": 1.0,
+            "before": 0.5,
+            "p_before": 0.25,
+            "reference": None,
+            "p_reference": None,
         }
     ],
     CLUSTERS.type: [{"cluster": 1, "state": "new", "share": 1.0, "before": 0.0, "examples": ["a", "é"]}],

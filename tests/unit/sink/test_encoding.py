@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dataflow.clock import rfc3339
 from dataflow.items import schemas
 from dataflow.items.alerts import ALERT
+from dataflow.items.drift import DRIFT
 from dataflow.items.schemas import LATE, SCORED, WINDOW_SUMMARY, dead_letters
 from dataflow.sink.encoding import IDENTITY, cut_dead_letter, json_lines, json_rows, row_ids
 from tests.support.batches import TIME
@@ -115,6 +116,7 @@ def test_raw_is_a_string_if_it_can_be() -> None:
     [
         ("scores", SCORED, b'["x","2026-11-23T12:00:00.000005Z","x",1]'),
         ("alerts", ALERT, b'["x",1]'),
+        ("drift", DRIFT, b'["x","2026-11-23T12:00:00.000005Z","2026-11-23T12:00:00.000005Z",1]'),
         ("late", LATE, b'["x","x"]'),
         ("dead_letters", schemas.DEAD_LETTER, b'["x",2]'),
         ("windows", WINDOW_SUMMARY, b'["x","2026-11-23T12:00:00.000005Z",1]'),
@@ -122,7 +124,7 @@ def test_raw_is_a_string_if_it_can_be() -> None:
 )
 def test_the_identity_of_a_row(stream: str, schema: pa.Schema, expected: bytes) -> None:
     assert row_ids(batch(schema, 2), stream) == [expected, expected]
-    assert set(IDENTITY) == {"scores", "alerts", "late", "dead_letters", "windows"}
+    assert set(IDENTITY) == {"scores", "alerts", "drift", "late", "dead_letters", "windows"}
 
 
 @given(st.lists(st.tuples(*[st.text('|a"', max_size=3)] * 2), min_size=20, unique=True))

@@ -9,8 +9,6 @@ inequality holds whatever the tests share. The price is small: a level of 0.0001
 change that is about twice as large.
 """
 
-from collections.abc import Sequence
-
 _DAY_US = 86_400_000_000
 
 
@@ -27,18 +25,3 @@ def level(alpha: float, last_us: int, now_us: int, tests: int) -> float:
     """
     midnight = (now_us - 1) // _DAY_US * _DAY_US
     return alpha * max(now_us - max(last_us, midnight), 0) / _DAY_US / tests
-
-
-def corrected(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number (Holm, 1979): the chance that any true hypothesis gets a value of
-    ``u`` or less is at most ``u``, whatever the tests share.
-
-    >>> corrected([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    found, least = [0.0] * len(p_values), 0.0
-    for rank, at in enumerate(order):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[at]))
-        found[at] = least
-    return found

@@ -1,9 +1,9 @@
-"""The level of each test, and the correction for several tests."""
+"""The level of each test."""
 
 import numpy as np
 import pytest
 
-from dataflow.drift.spending import corrected, level
+from dataflow.alert.spending import level
 
 DAY = 86_400_000_000
 
@@ -25,18 +25,3 @@ def test_irregular_ends_spend_alpha_at_most() -> None:
     levels = [level(0.05, last, now, tests=1) for last, now in zip([-DAY, *ends], ends, strict=False)]
     assert sum(levels) <= 0.05 + 1e-12
     assert level(0.05, ends[0], ends[0], tests=1) == 0
-
-
-def test_corrected_p_values_are_those_of_holm() -> None:
-    """The plain rule: reject in the order of the p-values while each is at most ``alpha / (tests left)``."""
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        values = rng.random(5) ** 3
-        alpha = rng.random()
-        rejected = set()
-        for rank, at in enumerate(np.argsort(values)):
-            if values[at] > alpha / (5 - rank):
-                break
-            rejected.add(int(at))
-        assert {i for i, p in enumerate(corrected(values.tolist())) if p <= alpha} == rejected
-    assert corrected([]) == []

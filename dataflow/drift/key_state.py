@@ -1,0 +1,94 @@
+"""What is known of a key: how its events depend on each other, its clusters, and its last windows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dataflow.drift.blocks import Blocks
+from dataflow.drift.dependence import Learnt
+from dataflow.items.fixed import Fixed
+
+
+class Kept(NamedTuple):
+    """The blocks of the window ``[start, end)``, for later windows.
+
+    ``fitted``: the clusters that ``members`` are of (:attr:`KeyState.fitted`). ``means``: ``(k, dim)``, of
+    the vectors of each block, in units of a vector: a quarter of the memory of the sums. ``counts``,
+    ``members``: as in :class:`Blocks`, int32. Times are microseconds since the Unix epoch.
+    """
+
+    start: int
+    end: int
+    fitted: int
+    length: int
+    means: Fixed
+    counts: Any
+    clusters: Any
+    members: Any
+
+    @staticmethod
+    def of(start: int, end: int, fitted: int, blocks: Blocks) -> "Kept":
+        """The blocks of a window."""
+        means = np.rint(blocks.sums / np.maximum(blocks.counts, 1)[:, None]).astype(np.int16)
+        small = (each.astype(np.int32) for each in (blocks.counts, blocks.clusters, blocks.members))
+        return Kept(start, end, fitted, blocks.length, means, *small)
+
+    @property
+    def blocks(self) -> Blocks:
+        """The blocks. Sums are off by up to half a unit for each row."""
+        counts, clusters, members = (
+            each.astype(np.int64) for each in (self.counts, self.clusters, self.members)
+        )
+        return Blocks(self.length, self.means * counts[:, None], counts, clusters, members)
+
+    def state(self) -> tuple[Any, ...]:
+        """Plain data."""
+        numbers = (each.tobytes() for each in (self.means, self.counts, self.clusters, self.members))
+        return (*self[:4], len(self.counts), *numbers)
+
+    @staticmethod
+    def of_state(state: tuple[Any, ...]) -> "Kept":
+        """What :meth:`state` wrote down."""
+        start, end, fitted, length, count, means, *numbers = state
+        counts, clusters, members = (np.frombuffer(each, np.int32) for each in numbers)
+        shape = (count, len(clusters))
+        means = np.frombuffer(means, np.int16).reshape(count, -1)
+        return Kept(start, end, fitted, length, means, counts, clusters, members.reshape(shape))
+
+
+@dataclass
+class KeyState:
+    """``model``: what embedded the windows. ``end``: the end of the last window. ``tested``: of the last
+    window that was tested. ``learnt_to``: of the last window that ``learnt`` knows. ``events``: about how
+    many events the windows had. ``fitted``: how often clusters were fitted; 0: there are none. ``since``: how
+    many windows came since then. ``centroids``: ``(c, dim)``. ``windows``: those that later windows may be
+    compared with, the first to end first.
+    """
+
+    model: str | None
+    end: int
+    tested: int
+    learnt_to: int
+    events: float = 0.0
+    learnt: Learnt = field(default_factory=dict)
+    fitted: int = 0
+    since: int = 0
+    centroids: Fixed | None = None
+    windows: list[Kept] = field(default_factory=list)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
+        centroids = None if self.centroids is None else self.centroids.tobytes()
+        windows = [kept.state() for kept in self.windows]
+        return vars(self) | {"learnt": dict(self.learnt), "centroids": centroids, "windows": windows}
+
+    @staticmethod
+    def of_state(state: Mapping[str, Any]) -> "KeyState":
+        """What :meth:`snapshot` wrote down."""
+        windows = [Kept.of_state(each) for each in state["windows"]]
+        centroids = state["centroids"]
+        if centroids is not None:
+            centroids = np.frombuffer(centroids, np.int16).reshape(-1, windows[-1].means.shape[1])
+        return KeyState(**{**state, "centroids": centroids, "windows": windows})
