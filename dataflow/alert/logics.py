@@ -43,6 +43,7 @@ class AlertLogic(StatefulBatchLogic[FromGroup, pa.RecordBatch, dict[str, Any]]):
         for row in rows:
             metrics.ALERTS.labels(row["state"]).inc()
         metrics.ALERTS_SUPPRESSED.inc(self._alerts.take_suppressed())
+        metrics.ALERTS_EXPECTED.inc(self._alerts.take_expected())
         return [batch(rows)] if rows else []
 
     def snapshot(self) -> dict[str, Any]:

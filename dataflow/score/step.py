@@ -142,9 +142,7 @@ def _compare(
     # Else the windows of two keys have no common order, and the pool would depend on the order of arrival.
     is_ordered = settings.window.kind != "session" and settings.window.watermark == "stream"
     pooled = options.pooled and is_ordered
-    compare = partial(
-        CompareLogic, options, settings.alert, micros(quarantine), pooled, one_model.pinned, watch
-    )
+    compare = partial(CompareLogic, options, settings.alert, micros(quarantine), pooled, one_model, watch)
     return op.stateful_batch("compare", to_compare, compare)
 
 

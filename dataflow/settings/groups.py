@@ -59,6 +59,8 @@ class Settings(Group):
     def _alerts_can_be_decided(self) -> "Settings":
         if self.sink.alerts and not self.score.reference:
             raise ValueError("sink.alerts needs a reference: set score.reference = true")
+        if self.alert.marks is not None and not self.score.reference:
+            raise ValueError("alert.marks needs a reference: set score.reference = true")
         if self.window.watermark == "key" and self.alert.per == "stream":
             raise ValueError(
                 "alert.per = stream: with window.watermark = key, the windows of two keys have no common "

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow.alert.incidents import Incidents, Rules
+from dataflow.alert.incidents import Incidents
+from dataflow.alert.rules import Rules
 from dataflow.alert.window_events import WindowEvents
 from tests.support.judged import MINUTE, Seen, Unusual, judged
 from tests.support.plain import stored
@@ -39,7 +40,9 @@ class Key:
         left = iter([True] * room)
         found = self.of(end, events, at or end)
         closed = self.incidents.pass_time(found.at)
-        changed, suppressed = self.incidents.take(found, model, lambda: next(left, False))
+        changed, suppressed, _ = self.incidents.take(
+            found, model, lambda: next(left, False), [None] * len(found)
+        )
         self.suppressed += suppressed
         self.rows = [(each.id, each.merged_into) for each in changed]
         for incident in changed:
