@@ -1,7 +1,7 @@
 """``python -m benchmarks.marks``: do a few marks halve the false incidents, and keep the real ones?
 
-A person marks the first 20 false incidents as ``expected``, each a second after it is new. Marks are lines of a
-file, which grows while alerts are decided.
+A person marks the first 20 false incidents as ``expected``, each a second after the person sees it. Marks are
+lines of a file, which grows while alerts are decided.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from benchmarks.kit.weeks import DAY_US, PACE_S, START_US
 from dataflow.clock import rfc3339
 from dataflow.embed import open_embedder
 from dataflow.embed.base import Embedder
+from dataflow.items.judged import Judged
 from dataflow.marks.file import MarksFile
 from dataflow.marks.likeness import Marks
 from dataflow.marks.vectors import TextVectors
@@ -113,15 +114,15 @@ def told(rows: Sequence[Row], labelled: set[str]) -> Told:
     return Told(opened, real, false)
 
 
-def line(row: Row, kind: str = "expected") -> str:
-    """The mark of a person who sees ``row``."""
+def line(row: Row, now: int) -> str:
+    """The mark of a person who sees ``row`` at ``now``, in microseconds."""
     top = row["examples"][0]
-    mark = {"mark": kind, "text": top["text"], "nearest": top["nearest"]}
-    return json.dumps(mark | {"ts": rfc3339(row["decided"] + SECOND_US), "incident": row["incident"]}) + "\n"
+    mark = {"mark": "expected", "text": top["text"], "nearest": top["nearest"], "incident": row["incident"]}
+    return json.dumps(mark | {"ts": rfc3339(now + SECOND_US)}) + "\n"
 
 
 def with_marks(stream: Scored, labelled: set[str], embedder: Embedder, **options: Any) -> list[list[Row]]:
-    """The rows of a stream whose first false incidents are marked, live and replayed, and those with marks."""
+    """The rows of a stream whose first false incidents are marked: live, replayed, and the marked ones."""
     settings = stream.settings
     with TemporaryDirectory() as folder:
         path = Path(folder, "marks.jsonl")
@@ -129,15 +130,20 @@ def with_marks(stream: Scored, labelled: set[str], embedder: Embedder, **options
         def likeness() -> Marks:
             return Marks(MarksFile(path), TextVectors(embedder, settings.source.mask), settings.alert.radius)
 
-        rows, marked = [], []
+        rows, marked, now = [], [], 0
         with path.open("a") as file:
-            for new in alerts_live(stream, likeness(), **options):
+            messages = [message for _, message in stream.messages]
+            for message, new in zip(
+                [*messages, None], alerts_live(stream, likeness(), **options), strict=True
+            ):
+                # No window that was decided ends later.
+                now = max([now, *message.ends.tolist()]) if isinstance(message, Judged) else now
                 rows += new
                 for row in new:
                     is_false = row["state"] == "open" and row["examples"][0]["id"] not in labelled
                     if is_false and len(marked) < MARKS:
                         marked.append(row)
-                        file.write(line(row))
+                        file.write(line(row, now))
                 file.flush()
         return [rows, alerts(stream, likeness=likeness(), **options), marked]
 

@@ -5,6 +5,7 @@ from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.fixed import LENGTH, Fixed, Squares, squared
@@ -137,7 +138,10 @@ class Marks:
             return _NONE
         limits = [self._limit(mark, vectors) for mark in mine]
         stacked = np.stack([vectors[str(mark.text)] for mark in mine])
-        return _Marked([mark.name for mark in mine], stacked, np.array(limits, np.int64))
+        _, group = connected_components(squared(stacked, stacked) <= self._most, directed=False)
+        # Marks are sorted by name.
+        first = np.unique(group, return_index=True)[1]
+        return _Marked([mine[first[each]].name for each in group], stacked, np.array(limits, np.int64))
 
     def _limit(self, mark: Mark, vectors: Mapping[str, Fixed]) -> int:
         """The square of the radius of a mark."""

@@ -32,7 +32,7 @@ class Key:
         self.rows: list[tuple[str, str | None]] = []
 
     def window(
-        self, end: int, *events: Unusual, room: int = 1000, model: str = "m:1", at: int = 0
+        self, end: int, *events: Unusual, room: int = 1000, model: str = "m 1", at: int = 0
     ) -> list[tuple[str, int]]:
         """Decide the window of ten minutes that ends at ``end``. Returns the state and the count of what has
         changed.
