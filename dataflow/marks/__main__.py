@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from dataflow.clock import rfc3339, utc_now
+from dataflow.clock import micros, rfc3339, utc_now
 from dataflow.errors import DriftlineError, SettingsError, SourceError
 from dataflow.marks.file import MarksFile
 from dataflow.marks.line import parse
@@ -31,7 +31,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _lines(arguments: argparse.Namespace) -> Iterator[bytes]:
-    said = {"mark": arguments.mark, "ts": arguments.at or rfc3339(utc_now()), "incident": arguments.incident}
+    said = {
+        "mark": arguments.mark,
+        "ts": arguments.at or rfc3339(micros(utc_now())),
+        "incident": arguments.incident,
+    }
     more = {"until": arguments.until, "by": arguments.by, "note": arguments.note}
     said |= {name: value for name, value in more.items() if value is not None}
     about = _marked(arguments) if arguments.mark == "none" else _examples(arguments)
@@ -72,7 +76,8 @@ def _newest(path: Path, incident: str) -> Mapping[str, Any]:
 def _marked(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """What identifies the marks of the incident."""
     file = MarksFile(arguments.marks)
-    file.look()
+    if arguments.marks.is_file():
+        file.look()
     marks = {mark.name: mark for mark in file.marks if mark.incident == arguments.incident}
     if not marks:
         raise SourceError(f"{arguments.marks}: no marks of incident {arguments.incident}; nothing is written")
@@ -102,9 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("incident", metavar="INCIDENT", help="the field incident of an alert")
     parser.add_argument("--marks", type=Path, required=True, metavar="FILE", help="the file of alert.marks")
     parser.add_argument("--alerts", type=Path, metavar="FILE", help="the .jsonl file of sink.alerts")
-    parser.add_argument(
-        "--everywhere", action="store_true", help="mark for all keys, not for that of the incident"
-    )
+    parser.add_argument("--everywhere", action="store_true", help="mark for all keys, not for one alone")
     parser.add_argument("--at", metavar="TIME", help="from when on the marks count; now if not given")
     parser.add_argument("--until", metavar="TIME", help="when the marks end")
     parser.add_argument("--by", metavar="NAME", help="who says so")
