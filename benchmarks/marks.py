@@ -130,7 +130,9 @@ def with_marks(stream: Scored, labelled: set[str], embedder: Embedder, **options
         def likeness() -> Marks:
             return Marks(MarksFile(path), TextVectors(embedder, settings.source.mask), settings.alert.radius)
 
-        rows, marked, now = [], [], 0
+        rows: list[Row] = []
+        marked: list[Row] = []
+        now = 0
         with path.open("a") as file:
             messages = [message for _, message in stream.messages]
             for message, new in zip(
@@ -157,17 +159,17 @@ def effect(case: Case, stream: Scored, embedder: Embedder, budget: str) -> Effec
     assert live == replayed, "a replay decides otherwise"
     after, since = told(live, labelled), marked[-1]["decided"]
     false = [sum(each.opened[incident] > since for incident in each.false) for each in (before, after)]
-    events = [set().union(*each.real.values()) for each in (before, after)]
+    events = set[str]().union(*before.real.values())
     kept = labelled.intersection(example["id"] for row in live for example in row["examples"])
-    lost = sum(not mine & kept for mine in before.real.values())
     return Effect(
-        len(marked),
-        *false,
-        len(before.real),
-        lost,
-        len(after.real),
-        len(events[0]),
-        len(events[0] - kept),
+        marks=len(marked),
+        false_before=false[0],
+        false_after=false[1],
+        real_before=len(before.real),
+        real_lost=sum(not mine & kept for mine in before.real.values()),
+        real_after=len(after.real),
+        events_before=len(events),
+        events_lost=len(events - kept),
     )
 
 

@@ -32,7 +32,7 @@ class Plane:
         pass
 
 
-def line(mark: str, text: str | None, ts: str = "1970-01-01T00:00:00Z", **fields: Any) -> str:
+def line(mark: str, text: str | None, ts: object = "1970-01-01T00:00:00Z", **fields: Any) -> str:
     """A line of a file of marks."""
     values = {"mark": mark, "text": text, "ts": ts, **fields}
     return json.dumps({name: value for name, value in values.items() if value is not None}) + "\n"

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflow.alert.alerts import Alerts
+from dataflow.settings import duration
 from tests.support.marks import line, marks
 from tests.support.plain import stored
 from tests.unit.alert.test_alerts import WINDOW, Run, one
@@ -38,11 +39,9 @@ def test_what_resembles_a_mark_does_not_alert_and_is_counted(tmp_path: Path) -> 
 
 
 def test_a_mark_counts_from_its_time_to_its_end(tmp_path: Path) -> None:
-    run = marked(tmp_path, line("expected", "40", SECOND_MINUTE, until="1970-01-01T00:04:00Z"), alpha=0.001)
-    found = {}
-    for minute in range(1, 6):
-        rows = run.minute(minute, **{f"k{minute}": [one(f"e{minute}", minute, 9.0, 40.0)]})
-        found[minute] = bool(opened(rows))
+    counts = line("expected", "40", SECOND_MINUTE, until="1970-01-01T00:04:00Z")
+    run = marked(tmp_path, counts, alpha=0.001, close_after=duration("30s"), cool_down=duration("0s"))
+    found = {end: bool(opened(run.minute(end, a=[one(f"e{end}", end, 9.0, 40.0)]))) for end in range(1, 6)}
     assert found == {1: True, 2: False, 3: False, 4: True, 5: True}
 
 

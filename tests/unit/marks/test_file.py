@@ -17,7 +17,7 @@ def texts(file: MarksFile) -> list[str | None]:
 
 
 def errors() -> float:
-    value: float = metrics.MARK_ERRORS._value.get()  # type: ignore[attr-defined]
+    value: float = metrics.MARK_ERRORS._value.get()
     return value
 
 

@@ -164,4 +164,5 @@ def test_events_that_are_marked_real_are_no_part_of_the_reference_while_the_mark
 
 
 def _is_marked(marked: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    return (vectors == marked).all(axis=1)
+    found: np.ndarray = (vectors == marked).all(axis=1)
+    return found
