@@ -68,7 +68,7 @@ class Incidents:
         model: str | None,
         may_open: Callable[[], bool],
         expected: Sequence[str | None],
-    ) -> "Taken":
+    ) -> Taken:
         """Take all events of a window that stand out. Events that alerted in it before, and do not any more,
         are withdrawn. ``may_open`` is asked before each new incident. ``expected``: for each event the mark
         that it resembles, or ``None``. Expected events that are in no incident stay in none.

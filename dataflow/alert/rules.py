@@ -12,8 +12,8 @@ class Rules:
     """When events belong together. Durations are microseconds of event time.
 
     ``radius``, ``close_after``, ``cool_down``, ``examples``: settings of ``alert``. ``least``: the
-    ``anomaly`` of events that stand out. ``remember``: how long
-    after its end a window may be emitted again, or another window with the same events may be emitted.
+    ``anomaly`` of events that stand out. ``remember``: how long after its end a window may be emitted again,
+    or another window with the same events may be emitted.
     """
 
     radius: float

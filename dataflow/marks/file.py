@@ -9,6 +9,7 @@ from dataflow.telemetry import metrics
 from dataflow.telemetry.logs import Line
 
 _log = logging.getLogger(__name__)
+_BOM = b"\xef\xbb\xbf"
 
 
 class MarksFile:
@@ -44,7 +45,7 @@ class MarksFile:
         return True
 
     def _read(self, content: bytes) -> None:
-        whole = content[: content.rfind(b"\n") + 1]
+        whole = content[: content.rfind(b"\n") + 1].removeprefix(_BOM)
         lines: dict[tuple[int, bytes], Mark | None] = {}
         for number, raw in enumerate(whole.split(b"\n"), 1):
             if raw and not raw.isspace():

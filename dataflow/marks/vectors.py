@@ -24,16 +24,22 @@ class TextVectors:
         self._embedder, self._patterns = embedder, patterns_of(mask)
         #: Model and version -> text -> the embedding, ``(dim,)``; ``None``: the model refuses the text.
         self._known: dict[str, dict[str, Fixed | None]] = {}
+        self._warned: set[str] = set()
 
     def of(self, texts: Iterable[str], model: str) -> dict[str, Fixed]:
         """The embeddings of ``texts`` by ``model``, without those that the model refuses. Texts that are not
         known yet are left out if this process has another version. Raises what the embedder raises.
         """
         wanted = set(texts)
+        missing = sorted(wanted - self._known.get(model, {}).keys())
+        if missing and model != self._model():
+            # A call without texts looks for a newer version.
+            self._embedder.embed([])
+        if missing and model == self._model():
+            self._embed(missing)
+        elif missing:
+            self._warn(model)
         known = self._known.get(model, {})
-        if wanted - known.keys() and model == self._model():
-            self._embed(sorted(wanted - known.keys()))
-            known = self._known.get(model, {})
         return {text: vector for text in wanted if (vector := known.get(text)) is not None}
 
     def _embed(self, texts: list[str]) -> None:
@@ -50,6 +56,12 @@ class TextVectors:
                 _log.warning(Line("mark_not_embedded", sentence, reason=why))
         for old in list(self._known)[:-_VERSIONS]:
             del self._known[old]
+
+    def _warn(self, model: str) -> None:
+        if model not in self._warned:
+            self._warned.add(model)
+            sentence = f"marks do not count in some windows: {model} embeds them, and this process has "
+            _log.warning(Line("marks_left_out", sentence + self._model(), model=model))
 
     def _model(self) -> str:
         return f"{self._embedder.model} {self._embedder.version}"

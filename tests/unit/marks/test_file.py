@@ -49,7 +49,7 @@ def test_a_file_is_read_when_it_has_changed_and_not_else(tmp_path: Path) -> None
 
 def test_wrong_lines_are_logged_and_counted_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path, before = tmp_path / "marks.jsonl", errors()
-    path.write_bytes(line("real", "a").encode() + b"\n\xff{\n" + line("real", "b").encode())
+    path.write_bytes(b"\xef\xbb\xbf" + line("real", "a").encode() + b"\n\xff{\n" + line("real", "b").encode())
     file = MarksFile(path)
     assert texts(file) == ["a", "b"]
     with path.open("a") as appended:

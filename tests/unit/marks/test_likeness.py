@@ -96,13 +96,19 @@ def test_a_mark_is_about_its_key_or_all_keys(tmp_path: Path) -> None:
     assert found.real(None, 0, MODEL, vectors).tolist() == [True, True, True]
 
 
-def test_marks_are_embedded_once_by_each_version_and_never_compared_across_versions(tmp_path: Path) -> None:
+def test_marks_are_embedded_once_by_each_version_and_never_compared_across_versions(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path, embedder = tmp_path / "marks.jsonl", Plane()
     path.write_text(line("real", "0"))
     found = marks(path, embedder=embedder)
     for end in range(20):
         assert found.real("k", end, MODEL, at(0)).all()
-    assert not found.real("k", 0, "m 2", at(0)).any()
+    for end in range(2):
+        assert not found.real("k", end, "m 2", at(0)).any()
+    assert [record.message for record in caplog.records] == [
+        "marks do not count in some windows: m 2 embeds them, and this process has m 1"
+    ]
     assert not found.real("k", 0, None, at(0)).any()
     embedder.version = "2"
     assert found.real("k", 20, "m 2", at(0)).all()
