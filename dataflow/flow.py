@@ -34,6 +34,7 @@ from dataflow.embed.base import Embedder
 from dataflow.embed.batch import one_version
 from dataflow.embed.step import embed
 from dataflow.errors import DriftlineError
+from dataflow.marks.open import open_marks
 from dataflow.recovery.resume_log import ResumeLog
 from dataflow.reference.again import EmbedsSamples, follows
 from dataflow.reference.pinned import open_pinned
@@ -126,7 +127,8 @@ def build(
     partitions = partitions_with_data(source)
     pinned = open_pinned(settings, embedder)
     unify = partial(one_version, embedder, newest=follows(settings.score))
-    one_model = OneModel(embedder.dim, unify, pinned, EmbedsSamples(settings, embedder))
+    marks = open_marks(settings, embedder)
+    one_model = OneModel(embedder.dim, unify, pinned, EmbedsSamples(settings, embedder), marks)
 
     flow = Dataflow("driftline")
     raw = op.input("source", flow, source)
@@ -139,7 +141,7 @@ def build(
     if settings.score.reference:
         drifted = drift("drift", scored.judged, settings, watch)
         streams["drift"] = drifted.rows
-        streams["alerts"] = alert("alert", drifted.judged, windows.passed, settings, watch, stopping)
+        streams["alerts"] = alert("alert", drifted.judged, windows.passed, settings, watch, marks, stopping)
     streams |= {
         "scores": scored.scores,
         "late": windows.late,

@@ -5,6 +5,7 @@ several settings.
 """
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from dataflow.embed.base import Embedder
 from dataflow.embed.batch import one_version
 from dataflow.embed.step import embed
 from dataflow.items.judged import Judged, Passed
+from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.score.emission import OneModel
 from dataflow.score.scorers import open_scorer
 from dataflow.score.step import score
@@ -60,11 +62,17 @@ def scored(case: Case, embedder: Embedder) -> Scored:
     return Scored(settings, messages)
 
 
-def alerts(scored: Scored, **options: Any) -> list[dict[str, Any]]:
+def alerts(scored: Scored, *, likeness: Likeness = UNMARKED, **options: Any) -> list[dict[str, Any]]:
     """The rows of ``ALERT`` of a stream; ``options`` are settings of alerts."""
+    return [row for rows in alerts_live(scored, likeness, **options) for row in rows]
+
+
+def alerts_live(scored: Scored, likeness: Likeness, **options: Any) -> Iterator[list[dict[str, Any]]]:
+    """The rows of ``ALERT`` of a stream, as they come: those after each message."""
     settings = scored.settings
     alert = settings.alert.model_copy(update=options)
     groups = 1 if has_budget(alert, settings.window) == "key" else settings.window.key_groups
-    decide = Alerts(alert, settings.window, groups)
-    rows = [row for group, message in scored.messages for row in decide.take(group, message)]
-    return rows + decide.finish()
+    decide = Alerts(alert, settings.window, groups, likeness=likeness)
+    for group, message in scored.messages:
+        yield decide.take(group, message)
+    yield decide.finish()

@@ -9,22 +9,25 @@ import pyarrow as pa
 
 from dataflow import settings
 from dataflow.alert.drifts import Drifts
+from dataflow.alert.expected import Expected
 from dataflow.alert.incident import Incident
-from dataflow.alert.incidents import Incidents, Rules
+from dataflow.alert.incidents import Incidents
 from dataflow.alert.order import DecisionOrder, Due
 from dataflow.alert.rows import change
+from dataflow.alert.rules import rules_of
 from dataflow.alert.thresholds import Thresholds
 from dataflow.alert.window_events import WindowEvents
 from dataflow.clock import micros
 from dataflow.items.judged import Judged, Passed
+from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.settings import Alert
 
 
 class Alerts:
     """The incidents of some key groups that share a budget, or whose keys have a budget each.
 
-    ``groups``: how many key groups they are; ``None``: each key has a watermark of its own. ``state`` is what
-    :meth:`snapshot` returned. ``drift_alpha``: see :class:`Drifts`.
+    ``groups``: how many key groups they are; ``None``: each key has a watermark of its own. ``likeness``:
+    what people marked. ``drift_alpha``: see :class:`Drifts`. ``state`` is what :meth:`snapshot` returned.
     """
 
     def __init__(
@@ -33,9 +36,11 @@ class Alerts:
         window: settings.Window,
         groups: int | None,
         state: Mapping[str, Any] | None = None,
+        *,
+        likeness: Likeness = UNMARKED,
         drift_alpha: float = 0.05,
     ) -> None:
-        state = state or {"order": None, "thresholds": None, "keys": (), "drifts": None}
+        state = state or {"order": None, "thresholds": None, "keys": (), "drifts": None, "expected": ()}
         self._rules = rules = rules_of(options, window)
         self._own_time = groups is None
         self._order = DecisionOrder(groups, state["order"])
@@ -49,8 +54,10 @@ class Alerts:
             state=state["thresholds"],
         )
         self._keys = {key: Incidents(key, rules, each) for key, each in state["keys"]}
-        #: How many events did not alert because there was no room for a new incident.
-        self._suppressed = 0
+        self._expected = Expected(likeness, rules.close_after + rules.cool_down, state["expected"])
+        #: How many events did not alert because there was no room for a new incident, and because they are
+        #: expected.
+        self._suppressed, self._quiet = 0, 0
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
@@ -59,6 +66,7 @@ class Alerts:
             "thresholds": self._thresholds.snapshot(),
             "keys": [(key, incidents.snapshot()) for key, incidents in self._keys.items()],
             "drifts": self._drifts.snapshot(),
+            "expected": self._expected.snapshot(),
         }
 
     @property
@@ -81,6 +89,11 @@ class Alerts:
         """How many windows drifted, as the level of a test says, since the last call."""
         return self._drifts.take_alarms()
 
+    def take_expected(self) -> int:
+        """How many events did not alert since the last call, because they are expected."""
+        found, self._quiet = self._quiet, 0
+        return found
+
     def finish(self) -> list[dict[str, Any]]:
         """Decide all that is left: the input has ended."""
         return list(self._decide(self._order.rest()))
@@ -89,6 +102,7 @@ class Alerts:
         for at, together in itertools.groupby(dues, key=lambda due: due.at):
             parts = list(together)
             keys = self._keys_of(parts) if self._own_time else None
+            self._expected.pass_time(at, keys)
             yield from self._pass_time(at, list(self._keys) if keys is None else keys)
             yield from self._drifts.pass_time(at, keys)
             on_time = [due for due in parts if not due.late]
@@ -125,9 +139,12 @@ class Alerts:
         for key, events, model in found:
             incidents = self._keys.setdefault(key, Incidents(key, self._rules))
             may_open = _always if dues[0].late else self._thresholds.may_open(key)
-            changed, suppressed = incidents.take(events, model, may_open)
-            self._suppressed += suppressed
-            for incident in sorted(changed, key=_by_opening):
+            taken = incidents.take(events, model, may_open, self._expected.of(key, events, model))
+            self._suppressed += taken.suppressed
+            self._quiet += len(taken.expected)
+            if taken.expected and not dues[0].late:
+                self._thresholds.raise_threshold(key, self._expected.begun(key, taken.expected, at))
+            for incident in sorted(taken.changed, key=_by_opening):
                 yield change(incident, at, events.threshold)
 
     def _alerting(self, due: Due) -> Iterator[tuple[str, WindowEvents, str | None]]:
@@ -163,17 +180,3 @@ def _always() -> bool:
 
 def _by_opening(incident: Incident) -> tuple[int, str]:
     return incident.opened, incident.id
-
-
-def rules_of(options: Alert, window: settings.Window) -> Rules:
-    """The rules that the settings ask for."""
-    step = micros(window.step)
-    overlap = micros(window.length) if window.kind == "sliding" else 0
-    return Rules(
-        radius=options.radius,
-        close_after=6 * step if options.close_after is None else micros(options.close_after),
-        cool_down=24 * step if options.cool_down is None else micros(options.cool_down),
-        examples=options.examples,
-        least=options.least_anomaly,
-        remember=overlap + micros(window.allowed_lateness),
-    )

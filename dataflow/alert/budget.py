@@ -104,6 +104,10 @@ class Budget:
         expected = self._rows / (self._time * self._per_us) if self._time else 1.0
         return math.log10(max(expected, 1.0)) + self.correction
 
+    def raise_threshold(self, incidents: int) -> None:
+        """Count incidents that nobody is told of: they move the threshold, and take no allowance."""
+        self.correction = min(self.correction + STEP * incidents, MOST)
+
     def spend(self) -> bool:
         """Whether there may be a new incident, which is counted then."""
         if self._left < 1:

@@ -1,12 +1,12 @@
 """The incidents of one key."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dataflow.alert.incident import Incident
+from dataflow.alert.rules import Rules
 from dataflow.alert.window_events import WindowEvents
 from dataflow.items.arrays import Int64s
 
@@ -14,21 +14,17 @@ from dataflow.items.arrays import Int64s
 Window = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Rules:
-    """When events belong together. Durations are microseconds of event time.
+class Taken(NamedTuple):
+    """What became of the events of a window.
 
-    ``radius``, ``close_after``, ``cool_down``, ``examples``: settings of ``alert``. ``least``: the
-    ``anomaly`` of events that stand out. ``remember``: how long
-    after its end a window may be emitted again, or another window with the same events may be emitted.
+    ``changed``: the incidents that have changed. ``suppressed``: how many events did not alert because there
+    was no room for a new incident. ``expected``: for each event that did not alert because it is expected,
+    the mark that it resembles.
     """
 
-    radius: float
-    close_after: int
-    cool_down: int
-    examples: int
-    least: float
-    remember: int
+    changed: list[Incident]
+    suppressed: int
+    expected: list[str]
 
 
 class Incidents:
@@ -66,13 +62,15 @@ class Incidents:
         return not self._incidents and not self._verdicts
 
     def take(
-        self, events: WindowEvents, model: str | None, may_open: Callable[[], bool]
-    ) -> tuple[list[Incident], int]:
+        self,
+        events: WindowEvents,
+        model: str | None,
+        may_open: Callable[[], bool],
+        expected: Sequence[str | None],
+    ) -> Taken:
         """Take all events of a window that stand out. Events that alerted in it before, and do not any more,
-        are withdrawn. ``may_open`` is asked before each new incident.
-
-        Returns the incidents that have changed, and how many events did not alert because there was no room
-        for a new incident.
+        are withdrawn. ``may_open`` is asked before each new incident. ``expected``: for each event the mark
+        that it resembles, or ``None``. Expected events that are in no incident stay in none.
         """
         self._forget_other_model(model)
         before = {id: (each.count, each.peak, each.state) for id, each in self._incidents.items()}
@@ -84,9 +82,11 @@ class Incidents:
         is_new = np.array([owner is None for owner in mine], np.bool_)
         found = np.full(len(events), None, dtype=object)
         found[:] = mine
-        opening = np.flatnonzero(is_new[: events.opening])
+        is_expected = np.array([mark is not None for mark in expected], np.bool_)
+        is_free = is_new & ~is_expected
+        opening = np.flatnonzero(is_free[: events.opening])
         self._join(events, opening, found, may_open)
-        self._follow(events, events.opening + np.flatnonzero(is_new[events.opening :]), found)
+        self._follow(events, events.opening + np.flatnonzero(is_free[events.opening :]), found)
         alive |= self._incidents
         verdict = {event: id for event, id in zip(events.hashes, found, strict=True) if id is not None}
         if verdict:
@@ -100,7 +100,10 @@ class Incidents:
             # Nothing was said yet of an incident that opened and merged in this window.
             and (incident.state != "merged" or incident.sequence)
         ]
-        return changed, sum(id is None for id in found[opening])
+        quiet = np.flatnonzero((is_new & is_expected)[: events.opening])
+        return Taken(
+            changed, sum(id is None for id in found[opening]), [str(expected[row]) for row in quiet.tolist()]
+        )
 
     def pass_time(self, at: int) -> list[Incident]:
         """Close incidents without events, and forget those that are over. Returns those that closed."""

@@ -44,6 +44,7 @@ class AlertLogic(StatefulBatchLogic[FromGroup, pa.RecordBatch, dict[str, Any]]):
             metrics.ALERTS.labels(row["state"]).inc()
         metrics.ALERTS_SUPPRESSED.inc(self._alerts.take_suppressed())
         metrics.DRIFT_ALARMS.inc(self._alerts.take_alarms())
+        metrics.ALERTS_EXPECTED.inc(self._alerts.take_expected())
         return [batch(rows)] if rows else []
 
     def snapshot(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataflow.alert import gauges
 from dataflow.alert.alerts import Alerts
 from dataflow.alert.logics import AlertLogic, FromGroup
 from dataflow.items.judged import Judged, Passed
+from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.items.marks import Marked
 from dataflow.settings import Settings, has_budget
 from dataflow.telemetry.watch import Watch
@@ -23,13 +24,15 @@ def alert(
     passed: KeyedStream[Passed],
     settings: Settings,
     watch: Watch,
+    likeness: Likeness = UNMARKED,
     stopping: Callable[[], bool] = lambda: False,
 ) -> KeyedStream[Marked]:
     """Decide which events alert, and gather them into incidents.
 
     ``judged``, ``passed``: keyed by key group. Returns batches of ``ALERT``. If the budget is that of the
-    stream, one worker decides for all key groups; only events that stand out pass there. ``stopping``:
-    returns whether the input ends because the process stops; then the end of the input decides nothing.
+    stream, one worker decides for all key groups; only events that stand out pass there. ``likeness``:
+    what people marked. ``stopping``: returns whether the input ends because the process stops; then the end
+    of the input decides nothing.
     """
     gauges.show()
     options, window = settings.alert, settings.window
@@ -44,7 +47,8 @@ def alert(
     def stays_open() -> bool:
         return window.on_eof == "keep" or stopping()
 
-    own_time = window.watermark == "key"
-    make = partial(Alerts, options, window, None if own_time else groups, drift_alpha=settings.drift.alpha)
+    ordered = groups if window.watermark == "stream" else None
+    alpha = settings.drift.alpha
+    make = partial(Alerts, options, window, ordered, likeness=likeness, drift_alpha=alpha)
     alerts = op.stateful_batch("decide", messages, partial(AlertLogic, make, watch, stays_open))
     return op.map_value("alerts", alerts, Marked)

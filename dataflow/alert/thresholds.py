@@ -26,6 +26,9 @@ class Level(Protocol):
     def spend(self) -> bool:
         """Whether there may be a new incident, which is counted then."""
 
+    def raise_threshold(self, incidents: int) -> None:
+        """Count incidents that nobody is told of."""
+
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
 
@@ -56,6 +59,9 @@ class FixedLevel:
     def spend(self) -> bool:
         """There is always room for a new incident."""
         return True
+
+    def raise_threshold(self, incidents: int) -> None:
+        """The threshold stays the same."""
 
 
 class Thresholds:
@@ -111,6 +117,10 @@ class Thresholds:
     def may_open(self, key: str) -> Callable[[], bool]:
         """Asks whether ``key`` may have a new incident, which is counted then."""
         return self._levels[key if self._per_key else ""].spend
+
+    def raise_threshold(self, key: str, incidents: int) -> None:
+        """Count incidents of ``key`` that nobody is told of."""
+        self._levels[key if self._per_key else ""].raise_threshold(incidents)
 
     def _advance(self, scope: str, end: int, rows: int) -> None:
         if scope not in self._levels:

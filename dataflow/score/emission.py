@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.clock import Clock, micros
+from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times
 from dataflow.items.windows import ScoredWindows, WholeWindows
@@ -33,6 +34,8 @@ class OneModel:
     pinned: Pinned | None = None
     #: Embeds sampled events again after a change of the model.
     embed_again: EmbedAgain = never
+    #: What people marked.
+    likeness: Likeness = UNMARKED
 
 
 @dataclass(frozen=True)

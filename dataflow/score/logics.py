@@ -10,11 +10,10 @@ from bytewax.operators import StatefulBatchLogic
 
 from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker, GroupClusters
-from dataflow.score.emission import Emissions, Scored, Unified
+from dataflow.score.emission import Emissions, OneModel, Scored, Unified
 from dataflow.score.evidence.again import EmbedAgain
 from dataflow.score.evidence.compare import Compared, Comparison
 from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
-from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
 from dataflow.score.order import EmissionOrder
@@ -105,14 +104,21 @@ class CompareLogic(StatefulBatchLogic["Placed | Recalled", Compared, dict[str, A
         alert: Alert,
         quarantine_us: int,
         pooled: bool,
-        pinned: Pinned | None,
+        one_model: OneModel,
         drift_rows: int | None,
         watch: Watch,
         state: dict[str, Any] | None,
     ) -> None:
         self._guard = watch.guard
         self._comparison = Comparison(
-            options, alert, quarantine_us, pooled=pooled, pinned=pinned, drift_rows=drift_rows, state=state
+            options,
+            alert,
+            quarantine_us,
+            pooled=pooled,
+            pinned=one_model.pinned,
+            likeness=one_model.likeness,
+            drift_rows=drift_rows,
+            state=state,
         )
 
     def on_batch(self, values: list[Placed | Recalled]) -> tuple[Iterable[Compared], bool]:

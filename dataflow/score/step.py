@@ -149,7 +149,7 @@ def _compare(
         settings.alert,
         micros(quarantine),
         pooled,
-        one_model.pinned,
+        one_model,
         drift_rows,
         watch,
     )

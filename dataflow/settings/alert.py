@@ -78,6 +78,11 @@ class Alert(Group):
     text.
     """
 
+    marks: str | None = None
+    """What people say about alerts: ``file:PATH.jsonl``, to which people and programs append marks. The file
+    may come later. Unset: there are no marks.
+    """
+
     @property
     def per_day(self) -> float:
         """The budget as a number of incidents per day."""

@@ -67,6 +67,8 @@ class Settings(Group):
             raise ValueError(
                 "sink.drift needs tests of drift: set score.reference = true and drift.enabled = true"
             )
+        if self.alert.marks is not None and not self.score.reference:
+            raise ValueError("alert.marks needs a reference: set score.reference = true")
         if self.window.watermark == "key" and self.alert.per == "stream":
             raise ValueError(
                 "alert.per = stream: with window.watermark = key, the windows of two keys have no common "

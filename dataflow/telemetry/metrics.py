@@ -133,6 +133,12 @@ ALERTS_SUPPRESSED = Counter(
     "driftline_alerts_suppressed_total",
     "Events that did not alert, because the budget had no room for a new incident.",
 )
+ALERTS_EXPECTED = Counter(
+    "driftline_alerts_expected_total",
+    "Events that did not alert, because they resemble a text that is marked as expected.",
+)
+MARKS = Gauge("driftline_marks", "Marks that counted for the last window.", ["mark"])
+MARK_ERRORS = Counter("driftline_mark_errors_total", "Lines of the file of marks that are no marks.")
 INCIDENTS_OPEN = Gauge("driftline_incidents_open", "Incidents that are open.")
 
 # Drift.
@@ -177,6 +183,7 @@ for _state in ALERT_STATES:
 for _state in DRIFT_STATES:
     DRIFT_WINDOWS.labels(_state)
 LATE_CLOSED, LATE_SESSION = (LATE_EVENTS.labels(reason) for reason in ("closed", "session"))
+MARKS_COUNTING = {mark: MARKS.labels(mark) for mark in ("expected", "real")}
 CACHE_HITS, CACHE_MISSES = (CACHE_LOOKUPS.labels(result) for result in ("hit", "miss"))
 REFERENCES_CUT, REFERENCES_FORGOTTEN = (REFERENCES_SHRUNK.labels(result) for result in ("cut", "forgotten"))
 TOKENS_REAL, TOKENS_COMPUTED = (TOKENS.labels(kind) for kind in ("real", "computed"))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from dataflow.doctor import __main__ as doctor
+from dataflow.marks import __main__ as marks
 from dataflow.reference import __main__ as reference
 from docs.extensions.markdown import duration, markdown, row, sentence, table
 from export import __main__ as export
@@ -64,6 +65,7 @@ arguments, too:
 def commands_page() -> str:
     """The text of docs/reference/commands.md."""
     parts = [COMMANDS, _command(doctor._parser(), "The doctor")]
+    parts.append(_command(marks._parser(), "Marks"))
     parts.append(REFERENCES)
     for name, about, each in _commands(reference._parser()):
         parts.append(_command(each, f"reference {name}", about, level=3))

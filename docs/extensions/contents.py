@@ -13,6 +13,7 @@ CONTENTS = {
                 "guides/models",
                 "guides/model-server",
                 "guides/operations",
+                "guides/marks",
                 "guides/monitoring",
                 "guides/deployment",
                 "guides/security",

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dataflow.alert.alerts import Alerts
 from dataflow.items.judged import Judged, Passed
+from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.settings import Alert, Window, duration
 from tests.support.judged import MINUTE, Seen, Unusual, judged
 from tests.support.plain import stored
@@ -62,12 +63,21 @@ def interleaved(parts: list[list[Message]], rng: random.Random) -> list[Message]
     return found
 
 
-def run(options: Alert, said: Sequence[Message], cuts: Sequence[int] = ()) -> list[Row]:
-    """The rows, if the process restarts before the messages ``cuts``."""
-    alerts, rows = Alerts(options, WINDOW, GROUPS), []
+def run(
+    options: Alert,
+    said: Sequence[Message],
+    cuts: Sequence[int] = (),
+    likeness: Callable[[], Likeness] = lambda: UNMARKED,
+    before: Callable[[Message], None] = lambda _: None,
+) -> list[Row]:
+    """The rows, if the process restarts before the messages ``cuts``. ``before`` is called before each
+    message.
+    """
+    alerts, rows = Alerts(options, WINDOW, GROUPS, likeness=likeness()), []
     for number, (group, message) in enumerate(said):
         if number in cuts:
-            alerts = Alerts(options, WINDOW, GROUPS, stored(alerts.snapshot()))
+            alerts = Alerts(options, WINDOW, GROUPS, stored(alerts.snapshot()), likeness())
+        before((group, message))
         rows += alerts.take(group, message)
     return rows + alerts.finish()
 

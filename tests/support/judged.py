@@ -35,7 +35,7 @@ class Seen(NamedTuple):
     revision: int = 0
 
 
-def judged(emission: int, windows: Mapping[str, Seen], model: str = "m:1") -> Judged:
+def judged(emission: int, windows: Mapping[str, Seen], model: str = "m 1") -> Judged:
     """The windows of an emission."""
     keys = sorted(windows)
     rows, vectors, codes = [], [], []

@@ -29,8 +29,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recovery": {"errors", "settings", "telemetry"},
     "stop": {"telemetry"},
     "startup": {"__init__", "embed", "recovery", "settings", "telemetry"},
+    "marks": {*BELOW, "decode", "embed"},
     "reference": {*BELOW, "source", "decode", "embed", "score", "recovery"},
-    "flow": {*BELOW, *STAGES, "recovery", "reference", "stop", "startup"},
+    "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup"},
     "doctor": {*BELOW, *STAGES, "recovery", "reference", "flow"},
 }
 #: A library -> the packages and modules that may import it.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from dataflow.clock import NEVER
 from dataflow.errors import LostRowsError
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.judged import Judged
+from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.items.marks import Marked
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
 from dataflow.score.evidence.explain import column, explain
@@ -41,8 +43,8 @@ class Comparison:
     """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits. ``pooled``:
     whether a key without enough events is compared with the events of all keys; all keys must have the same
     windows. ``pinned``: the events that are members in place of sampled events, and then there is no pool;
-    ``None``: none are. ``alert``: the settings of alerts. ``drift_rows``: windows with so many events are
-    for the drift stage; ``None``: there is no drift stage.
+    ``None``: none are. ``alert``: the settings of alerts. ``likeness``: what people marked. ``drift_rows``:
+    windows with so many events are for the drift stage; ``None``: there is no drift stage.
 
     ``state`` is what :meth:`snapshot` returned. It says which events wait. The events themselves come from
     the shelves, and what was computed from them is computed again.
@@ -56,12 +58,14 @@ class Comparison:
         *,
         pooled: bool,
         pinned: Pinned | None = None,
+        likeness: Likeness = UNMARKED,
         drift_rows: int | None = None,
         state: Mapping[str, Any] | None = None,
     ) -> None:
         state = state or {"model": None, "end": NEVER, "recalls": None}
         self._options, self._alert, self._quarantine_us = options, alert, quarantine_us
-        self._pooled, self._drift_rows = pooled and pinned is None, drift_rows
+        self._likeness, self._drift_rows = likeness, drift_rows
+        self._pooled = pooled and pinned is None
         self._references = References(options, pinned)
         self._pool = Pool(options.reference_rows, self._references)
         #: The latest end of a window, to which events of the pool are released.
@@ -151,15 +155,25 @@ class Comparison:
             reference = self._references.of(key, self._model, events)
             if reference is not None:
                 end = int(events.ends[first])
-                is_unknown[place] = not self._judge(reference, events, slice(first, last), end, found)
+                is_unknown[place] = not self._judge(reference, key, events, slice(first, last), end, found)
         if self._pooled and is_unknown.any():
             self._borrow(candidates, is_unknown, found)
 
     def _judge(
-        self, reference: Reference, events: Features, which: slice | Int64s, end: int, found: "_Found"
+        self,
+        reference: Reference,
+        key: str | None,
+        events: Features,
+        which: slice | Int64s,
+        end: int,
+        found: "_Found",
     ) -> bool:
-        """Compare the events at ``which`` with a reference. Returns whether the reference knows enough."""
+        """Compare the events at ``which`` with a reference. Returns whether the reference knows enough.
+
+        ``key``: that of all events of the reference; ``None``: they are of several keys.
+        """
         mine = events.take(which)
+        reference.is_real = partial(self._likeness.real, key, end, self._model)
         evidence = judge(reference, mine, int(mine.starts[0]), end, self._options)
         if evidence is None:
             return False
@@ -183,7 +197,7 @@ class Comparison:
         rows = np.flatnonzero(np.repeat(is_unknown, np.diff(candidates.offsets)))
         pool = self._pool.reference(candidates.events)
         # All keys have the same window. But other keys had later ones, so events may have been released.
-        self._judge(pool, candidates.events, rows, self._end, found)
+        self._judge(pool, None, candidates.events, rows, self._end, found)
 
     def _enter(self, placed: Placed, evidence: Evidence) -> None:
         """Add the sampled events to the events of their keys."""

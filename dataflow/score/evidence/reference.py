@@ -1,12 +1,12 @@
 """The reference of a key: earlier events, beside which an event is or is not unusual."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
 import numpy as np
 
 from dataflow.items.arrays import Bools, Int64s
-from dataflow.items.fixed import LENGTH, Squares, distances, squared
+from dataflow.items.fixed import LENGTH, Fixed, Squares, distances, squared
 from dataflow.score.evidence.again import UNKNOWN
 from dataflow.score.evidence.beside import Beside, Nearest, Values, compare
 from dataflow.score.evidence.features import Features
@@ -60,6 +60,10 @@ class Reference:
         self._start = 0
         self._offered: list[tuple[Features, Int64s]] = []
         self._may_wait = False
+        #: Tells which embeddings are those of events that are not usual, as people say: such events are no
+        #: members, and do not tell what is usual.
+        self.is_real: Callable[[Fixed], Bools] = _none
+        self._out: Bools = np.empty(0, np.bool_)
         self._beside = Beside.nothing(0, neighbours)
 
     def __len__(self) -> int:
@@ -100,8 +104,9 @@ class Reference:
         """
         self.take_in()
         stays = sampled(self.events.priority, self._rows)
+        self._out = self.is_real(self.events.vectors)
         self.released[self.released <= end] = 0
-        member = stays & (self.events.ts < start) & (self.released == 0)
+        member = stays & (self.events.ts < start) & (self.released == 0) & ~self._out
         if self.pinned is not None:
             member[:] = False
         added, removed = np.flatnonzero(member & ~self._member), np.flatnonzero(self._member & ~member)
@@ -138,7 +143,7 @@ class Reference:
     def _keep(self, which: Bools) -> None:
         self.events, self._beside = self.events.take(which), self._beside.take(which)
         self.released, self._member = self.released[which], self._member[which]
-        self._compared = self._compared[which]
+        self._compared, self._out = self._compared[which], self._out[which]
 
     def _members(self) -> Features:
         return self.events.take(self._member) if self.pinned is None else self.pinned
@@ -170,7 +175,8 @@ class Reference:
         """The values of the events of the sample that are older than the window, and can be compared with at
         least ``least`` members.
         """
-        rows = np.flatnonzero(self._compared & (self._beside.rows >= least) & (self.events.ts < self._start))
+        is_known = self._compared & ~self._out & (self._beside.rows >= least)
+        rows = np.flatnonzero(is_known & (self.events.ts < self._start))
         return self._values(self.events.take(rows), self._beside.take(rows))
 
     def values(self, events: Features) -> Values:
@@ -209,6 +215,10 @@ class Reference:
         if self._with_window:
             novelty[is_unknown] = np.nan
         return Values(novelty, of_surge, -np.log10(share) if is_rarity else unknown, events.scores)
+
+
+def _none(vectors: Fixed) -> Bools:
+    return np.zeros(len(vectors), np.bool_)
 
 
 def _novelty(squares: Squares, neighbours: int) -> Doubles:

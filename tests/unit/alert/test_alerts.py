@@ -6,6 +6,7 @@ import pytest
 
 from dataflow.alert.alerts import Alerts
 from dataflow.items.judged import Passed
+from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.settings import Alert, Window, duration
 from tests.support.judged import MINUTE, Seen, Unusual, judged
 
@@ -15,9 +16,9 @@ WINDOW = Window(kind="tumbling", length=duration("1m"), allowed_lateness=duratio
 class Run:
     """Windows of a minute of one key group, one after the other."""
 
-    def __init__(self, **fields: Any) -> None:
-        options = Alert(history=duration("0s"), radius=0.5).model_copy(update=fields)
-        self.alerts, self.emissions = Alerts(options, WINDOW, 1), 0
+    def __init__(self, likeness: Likeness = UNMARKED, **fields: Any) -> None:
+        self.options = Alert(history=duration("0s"), radius=0.5).model_copy(update=fields)
+        self.alerts, self.emissions = Alerts(self.options, WINDOW, 1, likeness=likeness), 0
 
     def minute(
         self, end: int, late: bool = False, rows: int = 100, **keys: list[Unusual]

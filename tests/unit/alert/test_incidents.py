@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow.alert.incidents import Incidents, Rules
+from dataflow.alert.incidents import Incidents
+from dataflow.alert.rules import Rules
 from dataflow.alert.window_events import WindowEvents
 from tests.support.judged import MINUTE, Seen, Unusual, judged
 from tests.support.plain import stored
@@ -31,7 +32,7 @@ class Key:
         self.rows: list[tuple[str, str | None]] = []
 
     def window(
-        self, end: int, *events: Unusual, room: int = 1000, model: str = "m:1", at: int = 0
+        self, end: int, *events: Unusual, room: int = 1000, model: str = "m 1", at: int = 0
     ) -> list[tuple[str, int]]:
         """Decide the window of ten minutes that ends at ``end``. Returns the state and the count of what has
         changed.
@@ -39,7 +40,9 @@ class Key:
         left = iter([True] * room)
         found = self.of(end, events, at or end)
         closed = self.incidents.pass_time(found.at)
-        changed, suppressed = self.incidents.take(found, model, lambda: next(left, False))
+        changed, suppressed, _ = self.incidents.take(
+            found, model, lambda: next(left, False), [None] * len(found)
+        )
         self.suppressed += suppressed
         self.rows = [(each.id, each.merged_into) for each in changed]
         for incident in changed:

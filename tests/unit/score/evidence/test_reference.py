@@ -1,6 +1,7 @@
 """A reference that is carried on from window to window, beside one that is computed from its definition."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -131,3 +132,37 @@ def test_what_is_not_released_is_known_by_its_priority() -> None:
     assert set(until.tolist()) == {5 * MINUTE}
     assert reference.prepare(4 * MINUTE, 5 * MINUTE) == 20
     assert not len(reference.waiting()[0])
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000), since=st.integers(0, 7), until=st.integers(0, 9))
+def test_events_that_are_marked_real_are_no_part_of_the_reference_while_the_mark_counts(
+    seed: int, since: int, until: int
+) -> None:
+    score = options()
+    reference = Reference(8, rows=ROWS, neighbours=1, with_window=False)
+    texts = stream(seed, 8, keys="a")
+    marked = candidates(0, texts[0], score).events.vectors[0]
+    offered: list[Features] = []
+    for minute, some in enumerate(texts):
+        events = candidates(minute, some, score).events
+        counts = since <= minute < until
+        reference.is_real = partial(_is_marked, marked if counts else np.zeros(8))
+        count = reference.prepare(minute * MINUTE, (minute + 1) * MINUTE)
+        if offered:
+            known = Features.concat(offered)
+            sample = known.take(np.argsort(known.priority)[:ROWS])
+            rest = sample.take(~_is_marked(marked, sample.vectors)) if counts else sample
+            assert count == len(rest)
+            if count:
+                assert equal(reference.values(events), by_definition(rest, events, 1, with_window=False))
+            found, usual = reference.usual(0), by_definition(rest, rest, 1, with_window=False)
+            for name in ("novelty", "surge", "rarity"):
+                assert np.allclose(np.sort(getattr(found, name)), np.sort(getattr(usual, name)))
+        offered.append(events)
+        reference.enter(events, np.zeros(len(events), np.int64))
+
+
+def _is_marked(marked: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    found: np.ndarray = (vectors == marked).all(axis=1)
+    return found
