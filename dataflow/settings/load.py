@@ -67,10 +67,12 @@ def load(environ: Mapping[str, str] | None = None, *, config: Path | None = None
     dataflow.errors.SettingsError: DRIFTLINE_SCORE__CLUSTERS='0': Input should be greater than or equal to 1
     """
     environ = os.environ if environ is None else environ
-    path = config or environ.get(CONFIG_VARIABLE)
-    given = (_in_file(Path(path), "" if config else f"{CONFIG_VARIABLE}=") if path else {}) | _in_variables(
-        environ
-    )
+    if config:
+        given = _in_file(config, "")
+    else:
+        path = environ.get(CONFIG_VARIABLE)
+        given = _in_file(Path(path), f"{CONFIG_VARIABLE}=") if path else {}
+    given |= _in_variables(environ)
     values: dict[str, Any] = {}
     for (*stage, name), (value, _) in given.items():
         (values.setdefault(stage[0], {}) if stage else values)[name] = value
