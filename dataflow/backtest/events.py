@@ -25,9 +25,10 @@ _EVENT = ("key", "id", "ts", "text", "attributes", "model", "model_version", "em
 
 @dataclass(frozen=True)
 class Events:
-    """``rows``: all events, by event time. ``others``: the same events as other versions of the model embedded
-    them, one row for each event and version. Both have the schema ``embedded_schema``. ``last_end``: the end of
-    the last recorded window, in microseconds since the Unix epoch, UTC. ``models``: each model and version.
+    """``rows``: all events, by event time. ``others``: events as other versions of the model embedded them
+    later, one row for each event and version. Both have the schema ``embedded_schema``. ``last_end``: the end
+    of the last recorded window, in microseconds since the Unix epoch. ``models``: each model and version,
+    the newest one last.
     """
 
     rows: pa.Table

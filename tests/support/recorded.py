@@ -58,7 +58,7 @@ def write_events(folder: Path, events: int = 800) -> None:
             "ts": at.isoformat(),
             "text": text,
             "odd": is_odd,
-            "host": "abcd"[number % 4],
+            "host": "abcd"[rng.integers(4)],
         }
         lines.append(line)
     order = np.argsort(np.arange(events) + rng.uniform(0, 15, size=events))
