@@ -14,7 +14,7 @@ from dataflow.items.schemas import SCORED
 from dataflow.settings import Provenance, of_metadata
 
 #: So many rows are read at a time: 50 MB of embeddings of 384 dimensions.
-_BATCH_ROWS = 32_768
+_BATCH_ROWS = 8_192
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,14 @@ from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.fixed import to_fixed
 from dataflow.items.hashes import hashes
 from dataflow.items.judged import Judged, Passed
-from dataflow.items.schemas import EVIDENCE, EXPLANATION, SCORED, embeddings
+from dataflow.items.schemas import EXPLANATION, embeddings
 from dataflow.score.evidence.standing_out import to_explain
 from dataflow.settings import Settings, has_budget
 from dataflow.window.split import groups_of
 
 _WINDOW = ("key", "window_start", "window_end", "revision")
+#: The columns of events that alerts read, beside the explanation.
+_SHOWN = ["id", "ts", "text", "cluster", "anomaly"]
 
 
 def decide(recorded: Recorded, settings: Settings) -> tuple[int, list[dict[str, Any]]]:
@@ -42,7 +44,9 @@ def decide(recorded: Recorded, settings: Settings) -> tuple[int, list[dict[str, 
     bounds = _bounds(windows.ends, windows.groups)
     for first, last in itertools.pairwise(bounds):
         group, end = int(windows.groups[first]) if per_key else 0, int(windows.ends[first])
-        mine = alerts.setdefault(group, Alerts(settings.alert, settings.window, 1 if has_order else None))
+        if group not in alerts:
+            alerts[group] = Alerts(settings.alert, settings.window, 1 if has_order else None)
+        mine = alerts[group]
         rows += mine.take("all", _judged(windows, slice(first, last), standing, emissions[group]))
         emissions[group] += 1
         if per_key or last == len(windows) or windows.ends[last] != end:
@@ -73,7 +77,7 @@ class _Windows:
 @dataclass(frozen=True)
 class _Standing:
     """Events that stand out, by window, time and id. ``windows``: ``(m,)``, the number of the window of each.
-    ``events``, ``vectors``: as in ``Judged``.
+    ``events``, ``vectors``: as in ``Judged``, with the columns that alerts read.
     """
 
     windows: Int64s
@@ -82,12 +86,12 @@ class _Standing:
 
 
 def _read(recorded: Recorded, settings: Settings) -> tuple[_Windows, _Standing]:
-    if missing := [field.name for field in EVIDENCE if field.name not in recorded.schema.names]:
+    if "anomaly" not in recorded.schema.names:
         raise SourceError(
-            f"{recorded.files[0]}: has no column {missing[0]!r}; run the flow with score.reference = true"
+            f"{recorded.files[0]}: has no column 'anomaly'; run the flow with score.reference = true"
         )
     explained = [EXPLANATION.name] if EXPLANATION.name in recorded.schema.names else []
-    columns = [*SCORED.names, *(field.name for field in EVIDENCE), *explained, "embedding"]
+    columns = [*_WINDOW, *_SHOWN, "model", "model_version", "embedding", *explained]
     runs, found = [], []
     for batch in recorded.batches(columns):
         runs.append(_runs(batch))
@@ -127,9 +131,16 @@ def _windows(runs: pa.Table, key_groups: int) -> _Windows:
     codes = keys.dictionary_encode().indices.to_numpy()
     is_last[_bounds(starts, ends, codes)[1:] - 1] = True
     kept = table.filter(pa.array(is_last))
-    group = _one(table["group"]).to_numpy()[is_last]
-    of_each = (column[is_last] for column in (starts, ends, sizes, revisions))
-    return _Windows(_one(kept["key"]), _one(kept["model_min"]), group, *of_each, total=int(sizes.sum()))
+    return _Windows(
+        keys=_one(kept["key"]),
+        models=_one(kept["model_min"]),
+        groups=_one(kept["group"]).to_numpy(),
+        starts=starts[is_last],
+        ends=ends[is_last],
+        sizes=sizes[is_last],
+        revisions=revisions[is_last],
+        total=int(sizes.sum()),
+    )
 
 
 def _bounds(*columns: Int64s) -> Int64s:
@@ -154,8 +165,9 @@ def _standing(rows: pa.Table, windows: _Windows, settings: Settings) -> _Standin
     anomaly = events.column("anomaly").to_numpy()
     wanted = to_explain(anomaly, of_window, forms, settings.alert.least_anomaly)
     vectors = to_fixed(embeddings(events))
-    names = [*SCORED.names, *(field.name for field in EVIDENCE)]
-    with_explanation = events.select(names).append_column(EXPLANATION.name, _explanation(events, wanted))
+    with_explanation = events.select(["key", *_SHOWN]).append_column(
+        EXPLANATION.name, _explanation(events, wanted)
+    )
     return _Standing(of_window, with_explanation, vectors)
 
 
