@@ -13,7 +13,7 @@ from dataflow.errors import SettingsError, SourceError
 from dataflow.items.schemas import SCORED
 from dataflow.settings import Provenance, of_metadata
 
-#: So many rows are read at a time: 50 MB of embeddings of 384 dimensions.
+#: So many rows are read at a time: 13 MB of embeddings of 384 dimensions.
 _BATCH_ROWS = 8_192
 
 

@@ -18,11 +18,11 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """What was done. ``recorded``: where the rows are. ``scores``: whether alerts were decided from ``stored``
-    scores, or the events were scored ``again``; ``why``: the reason. ``size``: how many rows there are with
-    stored scores, else how many events. ``settings``: those that differ from the recorded ones, with both
-    values; ``None``: the recorded ones are not known. ``compared_with``: where the alerts of the other run
-    are. ``notes``: what the reader must know.
+    """What was done. ``recorded``: where the rows are. ``scores``: whether alerts were decided from
+    ``stored`` scores, or the events were scored ``again``; ``why``: the reason. ``size``: how many rows there
+    are with stored scores, else how many events. ``settings``: those that differ from the recorded ones, with
+    both values; ``None``: the recorded ones are not known. ``compared_with``: where the alerts of the other
+    run are. ``notes``: what the reader must know.
     """
 
     recorded: str
@@ -57,7 +57,7 @@ def report(run: Run, found: Comparison, precisions: Mapping[str, Precision] | No
             "gone": len(found.gone),
         },
         "days": _counts(found, _day, "day"),
-        "keys": _counts(found, lambda incident: incident.key, "key"),
+        "keys": sorted(_counts(found, _key, "key"), key=lambda row: -max(row["incidents"].values())),
         "precision": {name: _precision(each) for name, each in precisions.items()} if precisions else None,
         "new": [_incident(each) for each in found.new],
         "gone": [_incident(each) for each in found.gone],
@@ -68,6 +68,10 @@ def report(run: Run, found: Comparison, precisions: Mapping[str, Precision] | No
 
 def _day(incident: Incident) -> str:
     return rfc3339(incident.opened, "s")[:10]
+
+
+def _key(incident: Incident) -> str:
+    return incident.key
 
 
 def _counts(found: Comparison, group: Callable[[Incident], str], name: str) -> list[dict[str, Any]]:

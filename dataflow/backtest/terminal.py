@@ -48,8 +48,6 @@ def _precision(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]], has_before: bool) -> Iterator[str]:
-    if name == "key":
-        rows = sorted(rows, key=lambda row: -max(row["incidents"].values()))
     shown = rows[:_MOST]
     wide = max([len(name), *(len(row[name]) for row in shown)])
     columns = [(what, when) for what in ("incidents", "events") for when in ("before", "after")]
@@ -90,7 +88,9 @@ def _changed(found: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return value[:19] + "Z" if isinstance(value, str) and value.endswith("Z") else str(value)
 
 
 def _cut(line: str, width: int) -> str:
