@@ -12,6 +12,7 @@ from dataflow.backtest.stored import decide
 from dataflow.settings import Settings
 from dataflow.sink.encoding import json_lines
 from tests.support.recorded import alerts, parquet, record, write_events
+from tests.support.versioned import Changing
 
 KINDS = {
     "sliding": {},
@@ -53,3 +54,69 @@ def test_equal_settings_give_equal_rows(kind: str, tmp_path: Path) -> None:
     assert alerts(found["alerts"]) == recorded
 
     assert decided(tmp_path, settings) == recorded
+
+
+def test_rows_of_two_versions_of_a_model_are_compared_as_they_were(tmp_path: Path) -> None:
+    write_events(tmp_path)
+    settings = record(tmp_path, Changing(16, "1 2", 300), DRIFTLINE_SCORE__MODEL_CHANGE="restart")
+    recorded = parquet(tmp_path / "out/scores.parquet", *SCORE)
+    versions = {row["id"]: set() for row in recorded}
+    for row in recorded:
+        versions[row["id"]].add(row["model_version"])
+    assert {frozenset(each) for each in versions.values()} == {
+        frozenset("1"),
+        frozenset("12"),
+        frozenset("2"),
+    }
+
+    replay(open_recorded(f"file:{tmp_path}/out"), settings, tmp_path / "again")
+    found = outputs(tmp_path / "again")
+    assert parquet(found["scores"], *SCORE) == recorded
+    assert alerts(found["alerts"]) == alerts(tmp_path / "out/alerts.jsonl")
+    assert decided(tmp_path, settings) == alerts(tmp_path / "out/alerts.jsonl")
+
+
+def test_stored_scores_lack_only_the_explanations_that_rows_lack(tmp_path: Path) -> None:
+    write_events(tmp_path)
+    settings = record(tmp_path, DRIFTLINE_SCORE__EXPLAIN="8")
+    recorded, found = alerts(tmp_path / "out/alerts.jsonl"), decided(tmp_path, settings)
+    assert recorded != found
+    assert [_without_explanations(row) for row in recorded] == [_without_explanations(row) for row in found]
+    for row, other in zip(recorded, found, strict=True):
+        for example, shown in zip(row["examples"], other["examples"], strict=True):
+            assert shown == example or (shown["explanation"] is None and shown["anomaly"] < 8)
+
+
+def _without_explanations(row: dict[str, Any]) -> dict[str, Any]:
+    examples = [{name: each[name] for name in ("id", "ts", "text", "anomaly")} for each in row["examples"]]
+    return row | {"examples": examples, "message": row["message"].partition('"; ')[0].rstrip('"')}
+
+
+def test_late_events_count_as_if_they_had_come_in_time(tmp_path: Path) -> None:
+    """Recorded with revisions, the backtest gives what a flow gives that waits for all events."""
+    write_events(tmp_path)
+    waits = record(tmp_path)
+    patient = alerts(tmp_path / "out/alerts.jsonl")
+    scores = parquet(tmp_path / "out/scores.parquet", *SCORE)
+    late = {"DRIFTLINE_WINDOW__DELAY": "10s", "DRIFTLINE_WINDOW__ALLOWED_LATENESS": "20m"}
+    record(tmp_path, DRIFTLINE_SCORE__KIND="mean", **late)
+    recorded = open_recorded(f"file:{tmp_path}/out")
+    assert max(row["revision"] for row in parquet(tmp_path / "out/scores.parquet", *SCORE)) > 0
+    assert replay(recorded, waits, tmp_path / "again") == 800
+    assert parquet(outputs(tmp_path / "again")["scores"], *SCORE) == scores
+    assert alerts(outputs(tmp_path / "again")["alerts"]) == patient
+    # The stored scores are those of the last revisions, which the events that were not late made, too.
+    size, _ = decide(recorded, waits)
+    assert size > len(scores)
+
+
+def test_windows_that_were_not_recorded_to_their_end_are_left_out(tmp_path: Path) -> None:
+    """The flow still runs: its last windows are open, and some of their events are not recorded."""
+    write_events(tmp_path)
+    settings = record(tmp_path, DRIFTLINE_WINDOW__ON_EOF="keep")
+    recorded = parquet(tmp_path / "out/scores.parquet", *SCORE)
+    assert len({row["id"] for row in recorded}) < 800
+    replay(open_recorded(f"file:{tmp_path}/out"), settings, tmp_path / "again")
+    found = outputs(tmp_path / "again")
+    assert parquet(found["scores"], *SCORE) == recorded
+    assert alerts(found["alerts"]) == alerts(tmp_path / "out/alerts.jsonl")

@@ -32,13 +32,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reference": {*BELOW, "source", "decode", "embed", "score", "recovery"},
     "flow": {*BELOW, *STAGES, "recovery", "reference", "stop", "startup"},
     "doctor": {*BELOW, *STAGES, "recovery", "reference", "flow"},
+    "backtest": {*BELOW, *STAGES, "reference", "flow"},
 }
 #: A library -> the packages and modules that may import it.
 LIBRARIES = {
-    "bytewax": {"flow", "source", "sink", "window/logics", "score/logics", "alert/logics"}
+    "bytewax": {"flow", "source", "sink", "window/logics", "score/logics", "alert/logics", "backtest/again"}
     | {f"{stage}/step" for stage in STAGES},
     "confluent_kafka": {"endpoints/kafka"},
     "grpc": {"embed/triton"},
+    "jinja2": {"backtest/page"},
+    "matplotlib": {"backtest/plots"},
     "opentelemetry": {"telemetry/otlp"},
     "tritonclient": {"embed/triton"},
     "prometheus_client": {"telemetry/metrics"},
