@@ -58,7 +58,7 @@ def test_equal_settings_give_equal_rows(kind: str, tmp_path: Path) -> None:
 
 def test_rows_of_two_versions_of_a_model_are_compared_as_they_were(tmp_path: Path) -> None:
     write_events(tmp_path)
-    settings = record(tmp_path, Changing(16, "1 2", 300), DRIFTLINE_SCORE__MODEL_CHANGE="restart")
+    settings = record(tmp_path, Changing(16, "1 2", 60), DRIFTLINE_SCORE__MODEL_CHANGE="restart")
     recorded = parquet(tmp_path / "out/scores.parquet", *SCORE)
     versions = {row["id"]: set() for row in recorded}
     for row in recorded:
