@@ -1,17 +1,16 @@
 """The plots of a report, as SVG. They need matplotlib, which the extra ``backtest`` brings."""
 
+# ruff: noqa: PLC0415  an optional dependency is imported when it is used
+
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
-
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from typing import TYPE_CHECKING, Any
 
 from dataflow.backtest.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: What an incident became, and its colour. The colours can be told apart without red and green.
 COLOURS = {"same": "#9aa0a6", "changed": "#e69f00", "new": "#0072b2", "gone": "#d55e00"}
@@ -36,6 +35,8 @@ _STYLE: Any = {
 
 def timeline(report: Report) -> str:
     """Each incident: when it opened, and the highest ``anomaly`` of its events."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
     groups: Mapping[str, Iterable[Mapping[str, Any]]] = {
         "same": report["same"],
         "changed": [each["after"] for each in report["changed"]],
@@ -43,7 +44,7 @@ def timeline(report: Report) -> str:
         "gone": report["gone"],
     }
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         for name, incidents in groups.items():
             found = list(incidents)
             if found:
@@ -64,9 +65,11 @@ def timeline(report: Report) -> str:
 
 def days(report: Report) -> str:
     """How many incidents opened on each day."""
+    from matplotlib.ticker import MaxNLocator
+
     rows = report["days"]
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         _bars(axes.bar, range(len(rows)), rows, report)
         step = max(1, len(rows) // 12)
         axes.set_xticks(range(0, len(rows), step), [row["day"] for row in rows[::step]])
@@ -80,9 +83,11 @@ def days(report: Report) -> str:
 
 def keys(report: Report) -> str:
     """How many incidents the keys with the most incidents have."""
+    from matplotlib.ticker import MaxNLocator
+
     rows = report["keys"][:_MOST_KEYS]
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         _bars(axes.barh, range(len(rows)), rows, report)
         axes.set_yticks(range(len(rows)), [_cut(row["key"]) for row in rows])
         axes.invert_yaxis()
@@ -111,7 +116,10 @@ def _cut(key: str) -> str:
     return key if len(key) <= _MOST_CHARACTERS else key[: _MOST_CHARACTERS - 1] + "…"
 
 
-def _svg(draw: Callable[[Axes], None], height: float) -> str:
+def _svg(draw: Callable[["Axes"], None], height: float) -> str:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9.2, height), layout="constrained")
         draw(figure.add_subplot())

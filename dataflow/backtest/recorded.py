@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,24 +62,16 @@ def open_recorded(uri: str) -> Recorded:
     return Recorded(files, path if (path / "scores.parquet").exists() else path.parent, schemas[0], same)
 
 
-def read_errors(path: Path) -> "_ReadErrors":
-    """Turns an error of reading the Parquet file ``path`` into a ``SourceError``, one line."""
-    return _ReadErrors(path)
-
-
-class _ReadErrors:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        """Nothing is to be done."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, pa.ArrowException):
-            raise SourceError(f"{self._path}: not a whole Parquet file") from None
-        if isinstance(error, OSError):
-            why = os.strerror(error.errno) if error.errno else "not a whole Parquet file"
-            raise SourceError(f"{self._path}: cannot be read: {why}") from None
+@contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """Turn an error of reading the Parquet file ``path`` into a ``SourceError``, one line."""
+    try:
+        yield
+    except pa.ArrowException:
+        raise SourceError(f"{path}: not a whole Parquet file") from None
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else "not a whole Parquet file"
+        raise SourceError(f"{path}: cannot be read: {why}") from None
 
 
 def _files(uri: str) -> tuple[Path, list[Path]]:

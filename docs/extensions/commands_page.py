@@ -45,8 +45,8 @@ an error later, 143 or 130 after a second signal.
 """
 
 BACKTEST = """
-[The guide](../guides/backtest.md) explains the backtest. The exit code is 0 when it is done, 2 for a mistake, and 1 for an
-error while events are scored.
+[The guide](../guides/backtest.md) explains the backtest. The exit code is 0 when it is done, 2 for a mistake,
+and 1 for an error while events are scored.
 """
 
 REFERENCES = """

@@ -41,7 +41,7 @@ LIBRARIES = {
     "confluent_kafka": {"endpoints/kafka"},
     "grpc": {"embed/triton"},
     "jinja2": {"backtest/page"},
-    "matplotlib": {"backtest/plots"},
+    "matplotlib": {"backtest/page", "backtest/plots"},
     "opentelemetry": {"telemetry/otlp"},
     "tritonclient": {"embed/triton"},
     "prometheus_client": {"telemetry/metrics"},
