@@ -43,9 +43,9 @@ SETTINGS = {
 
 
 def write_events(folder: Path, events: int = 800) -> None:
-    """Events of four keys, disordered by three minutes. Some texts come once, and some in bursts.
+    """Events of three or four keys, disordered by three minutes. Some texts come once, and some in bursts.
 
-    The key ``g``, which has a key group of its own, is silent for half an hour again and again.
+    The key ``g``, which has a key group of its own, is silent for every second hour.
     """
     rng, lines = np.random.default_rng(7), []
     for number in range(events):
@@ -61,7 +61,7 @@ def write_events(folder: Path, events: int = 800) -> None:
             "ts": at.isoformat(),
             "text": text,
             "odd": is_odd,
-            "host": "abca"[rng.integers(4)] if number // 150 % 2 else "abcg"[rng.integers(4)],
+            "host": "abca"[rng.integers(4)] if number // 300 % 2 else "abcg"[rng.integers(4)],
         }
         lines.append(line)
     order = np.argsort(np.arange(events) + rng.uniform(0, 15, size=events))
