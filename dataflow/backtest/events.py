@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from dataflow.backtest.recorded import Recorded
 from dataflow.decode.masking import masked, patterns_of
-from dataflow.errors import SourceError
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.hashes import hashes
 from dataflow.items.schemas import embedded_schema
@@ -116,8 +115,6 @@ def _identities(recorded: Recorded) -> tuple[_Identities, int, list[str]]:
         revision = columns["revision"].cast(pa.int64()).to_numpy()
         model = _numbers(columns["model"], columns["model_version"], models)
         parts.append((hashes(columns["key"]), hashes(columns["id"]), ts, start, revision, model))
-    if not parts:
-        raise SourceError(f"{recorded.files[0]}: has no rows; record a flow that has scored events")
     joined = _Identities(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     return joined, max(ends), list(models)
 

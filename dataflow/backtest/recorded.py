@@ -47,16 +47,19 @@ def open_recorded(uri: str) -> Recorded:
     folder that has ``scores.parquet``. Raises ``SettingsError`` or ``SourceError``.
     """
     path, files = _files(uri)
-    schemas = []
+    schemas, rows = [], 0
     for each in files:
-        with read_errors(each):
-            schemas.append(pq.read_schema(each))
+        with read_errors(each), pq.ParquetFile(each) as file:
+            schemas.append(file.schema_arrow)
+            rows += file.metadata.num_rows
     needed = [*SCORED.names, "embedding"]
     for each, schema in zip(files, schemas, strict=True):
         if missing := [name for name in needed if name not in schema.names]:
             raise SourceError(f"{each}: has no column {missing[0]!r}; {_advice(missing[0])}")
         if not schema.remove_metadata().equals(schemas[0].remove_metadata()):
             raise SourceError(f"{each}: has other columns than {files[0]}; name files of one run")
+    if not rows:
+        raise SourceError(f"{path}: has no rows; record a flow until it has scored events")
     said = [of_metadata(schema.metadata) for schema in schemas]
     same = said[0] if all(each == said[0] for each in said) else None
     return Recorded(files, path if (path / "scores.parquet").exists() else path.parent, schemas[0], same)

@@ -121,14 +121,13 @@ def _windows(runs: pa.Table, key_groups: int) -> _Windows:
     merged = merged.append_column("group", pa.array(groups_of(_one(merged["key"]), key_groups)))
     order = ("window_end", "group", "key", "window_start", "revision")
     table = merged.sort_by([(name, "ascending") for name in order])
-    is_last = np.ones(len(table), np.bool_)
-    is_last[:-1] = False
     starts, ends, revisions, sizes = (
         _one(table[name]).cast(pa.int64()).to_numpy()
         for name in ("window_start", "window_end", "revision", "rows_sum")
     )
     keys = _one(table["key"])
     codes = keys.dictionary_encode().indices.to_numpy()
+    is_last = np.zeros(len(table), np.bool_)
     is_last[_bounds(starts, ends, codes)[1:] - 1] = True
     kept = table.filter(pa.array(is_last))
     return _Windows(

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from dataflow.backtest.events import read_events
 from dataflow.backtest.recorded import open_recorded
-from dataflow.errors import SourceError
 from dataflow.items.schemas import SCORED, embedding_field
 
 Row = dict[str, Any]
@@ -62,9 +61,3 @@ def test_an_event_is_that_of_the_last_revision_of_its_first_window(
     assert len(with_models) == len(others)
     assert {tuple(each[name] for name in (*identity, "model_version")) for each in with_models} == others
     assert events.last_end == max(each["window_end"] for each in rows)
-
-
-def test_without_rows_there_is_one_line(tmp_path: Path) -> None:
-    write(tmp_path, [])
-    with pytest.raises(SourceError, match=r"part-00000000.parquet: has no rows; record a flow"):
-        read_events(open_recorded(str(tmp_path)), ())

@@ -162,3 +162,13 @@ def test_without_a_reference_there_are_no_alerts(
     monkeypatch.delenv("DRIFTLINE_SCORE__EXPLAIN")
     assert backtest.main(["--from", str(recorded)]) == 2
     assert "set score.reference = true" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scores", ["stored", "again"])
+def test_if_nothing_stands_out_all_incidents_are_gone(
+    tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch, scores: str
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_ALERT__LEAST_ANOMALY", "500")
+    counts = run(tmp_path / "b", "--from", recorded, "--scores", scores)["counts"]
+    assert counts["after"] == 0
+    assert counts["gone"] == counts["before"] > 0

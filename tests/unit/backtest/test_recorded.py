@@ -8,15 +8,17 @@ import pytest
 
 from dataflow.backtest.recorded import open_recorded
 from dataflow.errors import DriftlineError
-from dataflow.items.schemas import SCORED, embedding_field
+from dataflow.items.schemas import SCORED, TIMESTAMP, embedding_field
 from dataflow.settings import Settings, provenance, to_metadata
 
 SCHEMA = pa.schema([*SCORED, embedding_field(3)])
 
 
-def write(path: Path, schema: pa.Schema = SCHEMA) -> None:
+def write(path: Path, schema: pa.Schema = SCHEMA, rows: int = 1) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist([], schema=schema), path)
+    value = {pa.string(): "", TIMESTAMP: 0, pa.int32(): 0, pa.float64(): 0.0}
+    row = {field.name: value.get(field.type, [0.0] * getattr(field.type, "list_size", 0)) for field in schema}
+    pq.write_table(pa.Table.from_pylist([row] * rows, schema=schema), path)
 
 
 @pytest.mark.parametrize("named", ["out", "out/scores.parquet", "out/scores.parquet/part-00000000.parquet"])
@@ -51,6 +53,7 @@ def test_the_settings_are_known_if_all_files_say_the_same(tmp_path: Path) -> Non
         ("{folder}/no", "{folder}/no: no such file or folder"),
         ("{folder}", "{folder}: has no Parquet files; name the folder of sink.scores=file:....parquet"),
         ("{folder}/text", "{folder}/text: not a whole Parquet file"),
+        ("{folder}/empty", "{folder}/empty: has no rows; record a flow until it has scored events"),
         ("{folder}/late", "has no column 'window_start'; name the files of sink.scores"),
         ("{folder}/bare", "has no column 'embedding'; run the flow with sink.embeddings = true"),
         ("{folder}/mixed", "{folder}/mixed/b.parquet: has other columns than {folder}/mixed/a.parquet"),
@@ -60,6 +63,7 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, uri: str, said:
     (tmp_path / "text").write_text("no Parquet")
     write(tmp_path / "late/a.parquet", pa.schema([SCORED.field("key")]))
     write(tmp_path / "bare/a.parquet", SCORED)
+    write(tmp_path / "empty/a.parquet", rows=0)
     write(tmp_path / "mixed/a.parquet")
     write(tmp_path / "mixed/b.parquet", pa.schema([*SCORED, embedding_field(4)]))
     with pytest.raises(DriftlineError) as raised:
