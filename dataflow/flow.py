@@ -12,7 +12,8 @@ import atexit
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ import bytewax.operators as op
 import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
+from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from dataflow import sink as sinks
@@ -34,6 +36,8 @@ from dataflow.embed.base import Embedder
 from dataflow.embed.batch import one_version
 from dataflow.embed.step import embed
 from dataflow.errors import DriftlineError
+from dataflow.items.marks import Marked
+from dataflow.items.windows import KeyWindow, WholeWindows
 from dataflow.marks.open import open_marks
 from dataflow.recovery.resume_log import ResumeLog
 from dataflow.reference.again import EmbedsSamples, follows
@@ -55,7 +59,7 @@ from dataflow.telemetry.logs import Line
 from dataflow.telemetry.traces import open_tracer
 from dataflow.telemetry.watch import Watch
 from dataflow.window import gauges
-from dataflow.window.step import gather_windows
+from dataflow.window.step import WindowsOut, gather_windows
 
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
 
@@ -123,32 +127,88 @@ def build(
     """
     refuse_conflicts(settings)
     watch = watch or Watch(Digest(settings.log, time.monotonic))
-    scorer = open_scorer(settings.score)
-    partitions = partitions_with_data(source)
-    pinned = open_pinned(settings, embedder)
     unify = partial(one_version, embedder, newest=follows(settings.score))
-    marks = open_marks(settings, embedder)
+    pinned, marks = open_pinned(settings, embedder), open_marks(settings, embedder)
     one_model = OneModel(embedder.dim, unify, pinned, EmbedsSamples(settings, embedder), marks)
 
     flow = Dataflow("driftline")
     raw = op.input("source", flow, source)
     decoded = decode("decode", raw, settings, clock, watch)
     embedded = embed("embed", decoded.events, embedder, watch)
+    partitions = partitions_with_data(source)
     windows = gather_windows("window", embedded.events, settings.window, clock, partitions, watch, stopping)
-    scored = score("score", windows.whole, scorer, settings, one_model, clock, watch)
-    dead = op.merge("dead_letters", decoded.dead_letters, embedded.dead_letters, scored.dead_letters)
+    letters = (decoded.dead_letters, embedded.dead_letters)
+    _detect(
+        settings,
+        windows,
+        letters,
+        one_model=one_model,
+        sink=sink,
+        clock=clock,
+        watch=watch,
+        stopping=stopping,
+    )
+    return flow
+
+
+def build_replay(
+    settings: Settings,
+    *,
+    source: Source[Marked],
+    one_model: OneModel,
+    sink: OpenSink,
+    last_end: int,
+    watch: Watch,
+    clock: Clock = utc_now,
+) -> Dataflow:
+    """The graph from the windows on, over events that were embedded before.
+
+    ``source``: batches of ``embedded_schema``. ``last_end``: windows that end later are left out, because not
+    all their events may be there; microseconds since the Unix epoch, UTC. Without effect with sessions, and
+    with ``window.watermark = key``. Raises ``SettingsError``.
+    """
+    flow = Dataflow("driftline_replay")
+    events = op.input("source", flow, source)
+    windows = gather_windows("window", events, settings.window, clock, (), watch)
+    if settings.window.kind != "session" and settings.window.watermark == "stream":
+        whole = op.filter_value("whole", windows.whole, partial(_ends_by, last_end))
+        windows = replace(windows, whole=whole)
+    _detect(settings, windows, (), one_model=one_model, sink=sink, clock=clock, watch=watch)
+    return flow
+
+
+def _ends_by(last: int, windows: WholeWindows) -> bool:
+    """Whether windows that end together end at ``last`` or earlier."""
+    of_all = windows.windows
+    return (of_all if isinstance(of_all, KeyWindow) else next(iter(of_all.values()))).ref.end <= last
+
+
+def _detect(
+    settings: Settings,
+    windows: WindowsOut,
+    letters: Sequence[KeyedStream[Marked]],
+    *,
+    one_model: OneModel,
+    sink: OpenSink,
+    clock: Clock,
+    watch: Watch,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """The part of the graph from whole windows to the sinks. ``letters``: dead letters of earlier stages."""
+    scored = score("score", windows.whole, open_scorer(settings.score), settings, one_model, clock, watch)
     streams: dict[sinks.Stream, Any] = {}
     if settings.score.reference:
         drifted = drift("drift", scored.judged, settings, watch)
         streams["drift"] = drifted.rows
-        streams["alerts"] = alert("alert", drifted.judged, windows.passed, settings, watch, marks, stopping)
+        streams["alerts"] = alert(
+            "alert", drifted.judged, windows.passed, settings, watch, one_model.likeness, stopping
+        )
     streams |= {
         "scores": scored.scores,
         "late": windows.late,
-        "dead_letters": dead,
+        "dead_letters": op.merge("dead_letters", *letters, scored.dead_letters),
         "windows": scored.windows,
     }
     for stream, items in streams.items():
         for uri in getattr(settings.sink, stream):
             op.output(step_id(stream, uri), items, watched(sink(stream, uri), watch))
-    return flow

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dataflow.alert.drift_incident import DriftIncident
-from dataflow.alert.incidents import Rules
 from dataflow.alert.order import Due
 from dataflow.alert.rows import change
+from dataflow.alert.rules import Rules
 from dataflow.alert.spending import level
 from dataflow.items.drift import Drift
 from dataflow.items.judged import Judged

@@ -15,6 +15,7 @@ from dataflow.settings.kafka import Kafka
 from dataflow.settings.load import CONFIG_VARIABLE, PREFIX, changed, load, load_log
 from dataflow.settings.log import Log
 from dataflow.settings.profiles import PROFILES
+from dataflow.settings.provenance import Provenance, differences, of_metadata, provenance, to_metadata
 from dataflow.settings.score import Score
 from dataflow.settings.sink import Sink
 from dataflow.settings.source import Source
@@ -33,6 +34,7 @@ __all__ = [
     "Embed",
     "Kafka",
     "Log",
+    "Provenance",
     "Score",
     "Settings",
     "Sink",
@@ -40,8 +42,12 @@ __all__ = [
     "Window",
     "bytewax_run",
     "changed",
+    "differences",
     "duration",
     "has_budget",
     "load",
     "load_log",
+    "of_metadata",
+    "provenance",
+    "to_metadata",
 ]

@@ -45,7 +45,7 @@ def load_log(environ: Mapping[str, str] | None = None) -> Log:
     try:
         if path := environ.get(CONFIG_VARIABLE):
             with contextlib.suppress(SettingsError):
-                values = dict(_toml(Path(path)).get("log", {}))
+                values = dict(_toml(Path(path), "").get("log", {}))
         values |= {
             name.removeprefix(group).lower(): environ[name] for name in environ if name.startswith(group)
         }
@@ -54,8 +54,9 @@ def load_log(environ: Mapping[str, str] | None = None) -> Log:
         return Log()
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
+def load(environ: Mapping[str, str] | None = None, *, config: Path | None = None) -> Settings:
     """Load the settings of this process. ``environ``: the environment variables; unset: those of the process.
+    ``config``: the TOML file, in place of the one that ``DRIFTLINE_CONFIG`` names.
 
     Raises ``SettingsError``, whose text is one line that names the setting.
 
@@ -66,8 +67,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     dataflow.errors.SettingsError: DRIFTLINE_SCORE__CLUSTERS='0': Input should be greater than or equal to 1
     """
     environ = os.environ if environ is None else environ
-    path = environ.get(CONFIG_VARIABLE)
-    given = (_in_file(Path(path)) if path else {}) | _in_variables(environ)
+    if config:
+        given = _in_file(config, "")
+    else:
+        path = environ.get(CONFIG_VARIABLE)
+        given = _in_file(Path(path), f"{CONFIG_VARIABLE}=") if path else {}
+    given |= _in_variables(environ)
     values: dict[str, Any] = {}
     for (*stage, name), (value, _) in given.items():
         (values.setdefault(stage[0], {}) if stage else values)[name] = value
@@ -78,9 +83,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(_explain(error, origin)) from None
 
 
-def _in_file(path: Path) -> dict[Place, Given]:
+def _in_file(path: Path, said: str) -> dict[Place, Given]:
     given: dict[Place, Given] = {}
-    for stage, fields in _toml(path).items():
+    for stage, fields in _toml(path, said).items():
         if stage not in Settings.model_fields:
             raise SettingsError(
                 f"{path}: {stage!r}: no such setting; there are profile, and the tables {_stages()}"
@@ -136,13 +141,14 @@ def _stages() -> str:
     return ", ".join(STAGES)
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _toml(path: Path, said: str) -> dict[str, Any]:
+    """The tables of a file. ``said``: what an error says before the path."""
     try:
         tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{CONFIG_VARIABLE}={path}: {error.strerror}") from None
+        raise SettingsError(f"{said}{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{CONFIG_VARIABLE}={path}: not TOML: {error}") from None
+        raise SettingsError(f"{said}{path}: not TOML: {error}") from None
     return tables
 
 

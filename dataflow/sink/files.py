@@ -12,7 +12,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SettingsError, SourceError
-from dataflow.settings import Settings
+from dataflow.settings import Settings, to_metadata
 from dataflow.sink import Stream
 from dataflow.sink.conflicts import refuse_conflicts
 from dataflow.sink.encoding import json_lines
@@ -26,7 +26,7 @@ def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "JsonLinesSink | 
     try:
         if path.endswith(".parquet"):
             Path(path).mkdir(parents=True, exist_ok=True)
-            return ParquetSink(path)
+            return ParquetSink(path, to_metadata(settings))
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab"):
             pass

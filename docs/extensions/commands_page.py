@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from dataflow.backtest import __main__ as backtest
 from dataflow.doctor import __main__ as doctor
 from dataflow.marks import __main__ as marks
 from dataflow.reference import __main__ as reference
@@ -44,6 +45,11 @@ The exit code is 0 after the end of the input or an orderly stop, 2 for a mistak
 an error later, 143 or 130 after a second signal.
 """
 
+BACKTEST = """
+[The guide](../guides/backtest.md) explains the backtest. The exit code is 0 when it is done, 2 for a mistake,
+and 1 for an error while events are scored.
+"""
+
 REFERENCES = """
 ## References
 
@@ -64,9 +70,8 @@ arguments, too:
 
 def commands_page() -> str:
     """The text of docs/reference/commands.md."""
-    parts = [COMMANDS, _command(doctor._parser(), "The doctor")]
-    parts.append(_command(marks._parser(), "Marks"))
-    parts.append(REFERENCES)
+    parts = [COMMANDS, _command(doctor._parser(), "The doctor"), _command(backtest._parser(), "The backtest")]
+    parts += [BACKTEST, _command(marks._parser(), "Marks"), REFERENCES]
     for name, about, each in _commands(reference._parser()):
         parts.append(_command(each, f"reference {name}", about, level=3))
     models = list(_commands(export._parser()))

@@ -33,13 +33,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reference": {*BELOW, "source", "decode", "embed", "score", "recovery"},
     "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup"},
     "doctor": {*BELOW, *STAGES, "recovery", "reference", "flow"},
+    "backtest": {*BELOW, *STAGES, "reference", "flow"},
 }
 #: A library -> the packages and modules that may import it.
 LIBRARIES = {
-    "bytewax": {"flow", "source", "sink", "window/logics", "score/logics", "alert/logics", "drift/logics"}
+    "bytewax": {"flow", "source", "sink", "backtest/again"}
+    | {f"{stage}/logics" for stage in ("window", "score", "drift", "alert")}
     | {f"{stage}/step" for stage in STAGES},
     "confluent_kafka": {"endpoints/kafka"},
     "grpc": {"embed/triton"},
+    "jinja2": {"backtest/page"},
+    "matplotlib": {"backtest/page", "backtest/plots"},
     "opentelemetry": {"telemetry/otlp"},
     "tritonclient": {"embed/triton"},
     "prometheus_client": {"telemetry/metrics"},

@@ -1,0 +1,192 @@
+"""The command line of the backtest."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from dataflow.alert.rows import batch
+from dataflow.backtest.again import outputs, replay
+from dataflow.backtest.comparison import Comparison, compare
+from dataflow.backtest.incidents import find_alerts, incidents_of, read_alerts
+from dataflow.backtest.page import page
+from dataflow.backtest.precision import Precision, by_label, precision
+from dataflow.backtest.recorded import Recorded, open_recorded
+from dataflow.backtest.report import Run, report
+from dataflow.backtest.stored import decide
+from dataflow.backtest.terminal import lines
+from dataflow.errors import DriftlineError, OutageError, SettingsError, SourceError
+from dataflow.settings import Settings, differences, load, load_log
+from dataflow.sink.encoding import json_lines
+from dataflow.telemetry import logs
+
+_Scores = Literal["stored", "again"]
+#: Settings that decide no score.
+_OF_ALERTS = "alert."
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Decide recorded events again, under other settings and without a model, and compare the incidents.
+
+    0: done; with one line on stderr 1 for an error while the events are scored, 2 for a mistake of the user.
+    """
+    arguments = _parser().parse_args(words)
+    logs.start(load_log().model_copy(update={"level": "warning"}))
+    try:
+        _run(arguments)
+    except DriftlineError as error:
+        print(logs.visible(f"driftline: {error}"), file=sys.stderr)
+        return 1 if isinstance(error, OutageError) else 2
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    settings, out = load(config=arguments.settings), arguments.out
+    if not settings.score.reference:
+        raise SettingsError("a backtest needs a reference, which alerts need: set score.reference = true")
+    recorded = open_recorded(arguments.recorded)
+    compared = _compared(arguments.compare, recorded)
+    before = incidents_of(read_alerts(compared)) if compared else []
+    differ = None if recorded.made_by is None else differences(recorded.made_by, settings)
+    scores, why = _choose(arguments.scores, differ)
+    _make(out, recorded)
+    notes = _notes(settings, differ, scores)
+    if scores == "stored":
+        size, rows = decide(recorded, settings)
+        outputs(out)["alerts"].write_bytes(json_lines(batch(rows)))
+    else:
+        size = replay(recorded, settings, out)
+        notes += _dead(outputs(out)["dead_letters"])
+    found = compare(before, incidents_of(read_alerts(outputs(out)["alerts"])))
+    precisions = _precisions(recorded, arguments.labels, found) if arguments.labels else None
+    run = Run(arguments.recorded, scores, why, size, differ, str(compared) if compared else None, notes)
+    _write(report(run, found, precisions), out)
+
+
+def _choose(asked: _Scores | None, differ: Mapping[str, Any] | None) -> tuple[_Scores, str]:
+    """Which scores are used, and why."""
+    if asked:
+        return asked, f"of --scores {asked}"
+    if differ is None:
+        return "again", "the rows do not say which settings made them"
+    other = [name for name in differ if not name.startswith(_OF_ALERTS)]
+    if other:
+        return "again", f"{other[0]} differs from the recorded settings"
+    return "stored", "the settings of windows and scores are the recorded ones"
+
+
+def _compared(asked: Path | None, recorded: Recorded) -> Path | None:
+    found = find_alerts(asked or recorded.folder)
+    if asked and found is None:
+        raise SourceError(f"{asked}: no alerts; name the file of sink.alerts, or its folder")
+    return found
+
+
+def _make(out: Path, recorded: Recorded) -> None:
+    """Make the folder of the output, and remove the output of an earlier backtest."""
+    if out.exists() and any(out.resolve() in file.resolve().parents for file in recorded.files):
+        raise SettingsError(f"--out {out}: has the recorded rows; name another folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path in outputs(out).values():
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SourceError(f"--out {out}: cannot be written: {os.strerror(error.errno or 0)}") from None
+
+
+def _notes(settings: Settings, differ: Mapping[str, Any] | None, scores: _Scores) -> list[str]:
+    notes = []
+    if scores == "stored":
+        asked = settings.score.explain
+        if asked is None or asked > settings.alert.least_anomaly:
+            what = "no event" if asked is None else f"only events with an anomaly of {asked} or more"
+            notes.append(f"the rows explain {what}; other alerts have no explanation here (score.explain)")
+        if other := [name for name in differ or () if not name.startswith(_OF_ALERTS)]:
+            notes.append(f"the stored scores were made with other settings: {', '.join(other)}")
+    elif differ and "source.mask" in differ:
+        notes.append("source.mask differs; the embeddings are those of the recorded mask")
+    if settings.window.max_window_rows or settings.window.max_window_bytes:
+        notes.append("windows with too many events were recorded as samples; the other events are not there")
+    return notes
+
+
+def _dead(path: Path) -> list[str]:
+    number = len(path.read_bytes().splitlines()) if path.exists() else 0
+    return [f"{number} events have no embedding of the version that their window needs"] if number else []
+
+
+def _precisions(recorded: Recorded, field: str, found: Comparison) -> dict[str, Precision]:
+    runs = {"before": found.before, "after": found.after}
+    judge = by_label(recorded, field, [each for incidents in runs.values() for each in incidents])
+    return {name: precision(incidents, judge) for name, incidents in runs.items()}
+
+
+def _write(found: dict[str, Any], out: Path) -> None:
+    (out / "report.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    for line in lines(found, shutil.get_terminal_size((120, 24)).columns):
+        print(logs.visible(line))
+    html, path = page(found), out / "report.html"
+    print()
+    if html is None:
+        path.unlink(missing_ok=True)
+        print(f"{out / 'report.json'} is written; report.html needs: pip install 'driftline[backtest]'")
+    else:
+        path.write_text(html, "utf-8")
+        print(f"{path} and {out / 'report.json'} are written")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dataflow.backtest",
+        description="decide recorded events again, under other settings and without a model, and compare the "
+        "incidents with those of another run",
+    )
+    parser.add_argument(
+        "--from",
+        dest="recorded",
+        required=True,
+        metavar="URI",
+        help="scored rows with embeddings (sink.embeddings): a folder of Parquet files, or a folder with "
+        "scores.parquet",
+    )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of settings, in place of the one that DRIFTLINE_CONFIG names; variables win, too",
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="OUTPUT",
+        help="alerts of another run, or the folder that has them; default: those beside the recorded rows",
+    )
+    parser.add_argument(
+        "--scores",
+        choices=get_args(_Scores),
+        help="stored: decide alerts from the stored scores; again: make windows and scores again; default: "
+        "stored if the settings of windows and scores are the recorded ones, else again",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="FIELD",
+        help="an attribute that only true anomalies have, for the precision of the incidents",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/backtest"),
+        metavar="FOLDER",
+        help="where to write report.html, report.json and the new rows",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
