@@ -118,9 +118,11 @@ class Drifts:
         incident.last, incident.last_ts = at, max(end, incident.last_ts)
         incident.window_start, incident.window_end = start, end
         incident.count += 1
-        incident.peak = max(incident.peak, _peak(drift.p_value, drift))
         incident.threshold = _peak(least, drift)
-        incident.message, incident.examples = drift.message, tuple(drift.examples)
+        peak = _peak(drift.p_value, drift)
+        if peak > incident.peak:
+            incident.peak, incident.message = peak, drift.message
+            incident.examples = tuple(drift.examples)
         return incident
 
 

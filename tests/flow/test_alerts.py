@@ -20,7 +20,7 @@ SETTINGS = {
     "DRIFTLINE_SCORE__REFERENCE_ROWS": "200",
     "DRIFTLINE_DRIFT__LEAST_ROWS": "10",
     "DRIFTLINE_DRIFT__BLOCK_ROWS": "1",
-    "DRIFTLINE_DRIFT__ALPHA": "0.9",
+    "DRIFTLINE_DRIFT__ALPHA": "0.2",
     "DRIFTLINE_ALERT__BUDGET": "400/d",
     "DRIFTLINE_ALERT__HISTORY": "0s",
     "DRIFTLINE_ALERT__LEAST_ANOMALY": "1",
@@ -77,7 +77,7 @@ def test_batches_change_no_alert(kind: str, tmp_path: Path) -> None:
     found, drift = runs[0]
     assert len({row["key"] for row in found}) > 1
     assert {row["kind"] for row in found} >= {"events"}
-    assert sum(row["state"] == "tested" for row in drift) > 50
+    assert sum(row["state"] == "tested" for row in drift) > 20
     assert all(row["p_value"] is None for row in drift if row["state"] != "tested")
     each = Counter(row["incident"] for row in found)
     for incident, n in each.items():

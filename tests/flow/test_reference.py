@@ -39,7 +39,7 @@ STREAMS = ("scores", "alerts", "drift")
 DRIFT = {
     "DRIFTLINE_DRIFT__LEAST_ROWS": "10",
     "DRIFTLINE_DRIFT__BLOCK_ROWS": "1",
-    "DRIFTLINE_DRIFT__ALPHA": "0.9",
+    "DRIFTLINE_DRIFT__ALPHA": "0.2",
     "DRIFTLINE_SCORE__REFERENCE_ROWS": "200",
 }
 
