@@ -29,8 +29,6 @@ class Likeness(Protocol):
 
 
 class _Unmarked:
-    """There are no marks."""
-
     def expected(self, key: str, at: int, model: str | None, vectors: Fixed) -> Sequence[str | None]:
         return [None] * len(vectors)
 
@@ -38,4 +36,5 @@ class _Unmarked:
         return np.zeros(len(vectors), np.bool_)
 
 
+#: Nothing resembles a mark: there are no marks.
 UNMARKED: Likeness = _Unmarked()

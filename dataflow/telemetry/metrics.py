@@ -183,6 +183,7 @@ for _state in ALERT_STATES:
 for _state in DRIFT_STATES:
     DRIFT_WINDOWS.labels(_state)
 LATE_CLOSED, LATE_SESSION = (LATE_EVENTS.labels(reason) for reason in ("closed", "session"))
+#: The gauge of each kind of mark.
 MARKS_COUNTING = {mark: MARKS.labels(mark) for mark in ("expected", "real")}
 CACHE_HITS, CACHE_MISSES = (CACHE_LOOKUPS.labels(result) for result in ("hit", "miss"))
 REFERENCES_CUT, REFERENCES_FORGOTTEN = (REFERENCES_SHRUNK.labels(result) for result in ("cut", "forgotten"))

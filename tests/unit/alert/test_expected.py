@@ -110,3 +110,11 @@ def test_what_goes_on_counts_once_also_after_a_restart(tmp_path: Path) -> None:
         run.minute(36, a=[])
         assert run.alerts.snapshot()["expected"] == []
     assert found[0] == found[1]
+
+
+def test_an_event_that_alerted_before_the_mark_stays_in_its_incident(tmp_path: Path) -> None:
+    run = marked(tmp_path, line("expected", "40", SECOND_MINUTE), alpha=0.001)
+    run.minute(1, a=[one("e1", 1, 9.0, 40.0)])
+    run.minute(2, a=[])
+    assert not run.minute(1, late=True, a=[one("e1", 1, 9.0, 40.0)])
+    assert run.alerts.take_expected() == 0
