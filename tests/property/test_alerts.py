@@ -76,7 +76,7 @@ def run(
     alerts, rows = Alerts(options, WINDOW, GROUPS, likeness=likeness()), []
     for number, (group, message) in enumerate(said):
         if number in cuts:
-            alerts = Alerts(options, WINDOW, GROUPS, stored(alerts.snapshot()), likeness())
+            alerts = Alerts(options, WINDOW, GROUPS, stored(alerts.snapshot()), likeness=likeness())
         before((group, message))
         rows += alerts.take(group, message)
     return rows + alerts.finish()

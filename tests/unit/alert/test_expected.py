@@ -103,7 +103,7 @@ def test_what_goes_on_counts_once_also_after_a_restart(tmp_path: Path) -> None:
             run.minute(end, a=[one(f"e{end}", end, 9.0, 40.0)])
             if restarts:
                 state, likeness = stored(run.alerts.snapshot()), marks(tmp_path / "marks.jsonl")
-                run.alerts = Alerts(run.options, WINDOW, 1, state, likeness)
+                run.alerts = Alerts(run.options, WINDOW, 1, state, likeness=likeness)
         found.append(correction(run))
         assert run.alerts.snapshot()["expected"]
         # An incident is over after close_after and cool_down, 30 steps in all.
