@@ -5,7 +5,7 @@ from sphinx.application import Sphinx
 #: Page -> (heading in the menu, its pages in this order).
 CONTENTS = {
     "index": [
-        ("Tutorial", ["tutorial/getting-started"]),
+        ("Tutorial", ["tutorial/getting-started", "tutorial/tune"]),
         (
             "Guides",
             [
@@ -15,6 +15,7 @@ CONTENTS = {
                 "guides/operations",
                 "guides/marks",
                 "guides/monitoring",
+                "guides/backtest",
                 "guides/deployment",
                 "guides/security",
                 "guides/add-a-scorer",

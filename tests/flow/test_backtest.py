@@ -16,7 +16,7 @@ from dataflow.sink.encoding import json_lines
 from tests.support.recorded import alerts, parquet, record, write_events
 from tests.support.versioned import Changing
 
-KINDS = {
+KINDS: dict[str, dict[str, str]] = {
     "sliding": {},
     "tumbling": {"DRIFTLINE_WINDOW__KIND": "tumbling"},
     "session": {"DRIFTLINE_WINDOW__KIND": "session", "DRIFTLINE_WINDOW__GAP": "1m"},
@@ -43,7 +43,7 @@ def decided(folder: Path, settings: Settings) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_equal_settings_give_equal_rows(kind: str, tmp_path: Path) -> None:
     write_events(tmp_path)
-    settings = record(tmp_path, **KINDS[kind])
+    settings = record(tmp_path, KINDS[kind])
     recorded = alerts(tmp_path / "out/alerts.jsonl")
     assert {row["state"] for row in recorded} >= {"open", "updated", "closed"}
     assert not (tmp_path / "out/late.jsonl").read_text()
@@ -60,9 +60,9 @@ def test_equal_settings_give_equal_rows(kind: str, tmp_path: Path) -> None:
 
 def test_rows_of_two_versions_of_a_model_are_compared_as_they_were(tmp_path: Path) -> None:
     write_events(tmp_path)
-    settings = record(tmp_path, Changing(16, "1 2", 60), DRIFTLINE_SCORE__MODEL_CHANGE="restart")
+    settings = record(tmp_path, {"DRIFTLINE_SCORE__MODEL_CHANGE": "restart"}, Changing(16, "1 2", 60))
     recorded = parquet(tmp_path / "out/scores.parquet", *SCORE)
-    versions = {row["id"]: set() for row in recorded}
+    versions: dict[str, set[str]] = {row["id"]: set() for row in recorded}
     for row in recorded:
         versions[row["id"]].add(row["model_version"])
     assert {frozenset(each) for each in versions.values()} == {
@@ -80,7 +80,7 @@ def test_rows_of_two_versions_of_a_model_are_compared_as_they_were(tmp_path: Pat
 
 def test_stored_scores_lack_only_the_explanations_that_rows_lack(tmp_path: Path) -> None:
     write_events(tmp_path)
-    settings = record(tmp_path, DRIFTLINE_SCORE__EXPLAIN="8")
+    settings = record(tmp_path, {"DRIFTLINE_SCORE__EXPLAIN": "8"})
     recorded, found = alerts(tmp_path / "out/alerts.jsonl"), decided(tmp_path, settings)
     assert recorded != found
     assert [_without_explanations(row) for row in recorded] == [_without_explanations(row) for row in found]
@@ -101,7 +101,7 @@ def test_late_events_count_as_if_they_had_come_in_time(tmp_path: Path) -> None:
     patient = alerts(tmp_path / "out/alerts.jsonl")
     scores = parquet(tmp_path / "out/scores.parquet", *SCORE)
     late = {"DRIFTLINE_WINDOW__DELAY": "10s", "DRIFTLINE_WINDOW__ALLOWED_LATENESS": "20m"}
-    record(tmp_path, DRIFTLINE_SCORE__KIND="mean", **late)
+    record(tmp_path, late)
     recorded = open_recorded(f"file:{tmp_path}/out")
     assert max(row["revision"] for row in parquet(tmp_path / "out/scores.parquet", *SCORE)) > 0
     assert replay(recorded, waits, tmp_path / "again") == 800
@@ -109,7 +109,8 @@ def test_late_events_count_as_if_they_had_come_in_time(tmp_path: Path) -> None:
     assert alerts(outputs(tmp_path / "again")["alerts"]) == patient
     # Of the stored scores, those of the last revisions count.
     table = pq.read_table(tmp_path / "out/scores.parquet")
-    rows, last = table.to_pylist(), {}
+    rows: list[dict[str, Any]] = table.to_pylist()
+    last: dict[tuple[Any, ...], int] = {}
     for row in rows:
         window = row["key"], row["window_start"]
         last[window] = max(last.get(window, 0), row["revision"])
@@ -123,7 +124,7 @@ def test_late_events_count_as_if_they_had_come_in_time(tmp_path: Path) -> None:
 def test_windows_that_were_not_recorded_to_their_end_are_left_out(tmp_path: Path) -> None:
     """The flow still runs: its last windows are open, and some of their events are not recorded."""
     write_events(tmp_path)
-    settings = record(tmp_path, DRIFTLINE_WINDOW__ON_EOF="keep")
+    settings = record(tmp_path, {"DRIFTLINE_WINDOW__ON_EOF": "keep"})
     recorded = parquet(tmp_path / "out/scores.parquet", *SCORE)
     assert len({row["id"] for row in recorded}) < 800
     replay(open_recorded(f"file:{tmp_path}/out"), settings, tmp_path / "again")

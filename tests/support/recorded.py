@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,10 @@ def write_events(folder: Path, events: int = 800) -> None:
     (folder / "0.jsonl").write_text("".join(json.dumps(lines[i]) + "\n" for i in order))
 
 
-def record(folder: Path, embedder: Embedder | None = None, **more: str) -> Settings:
-    """Run the flow over the events in ``folder``. Its output is in ``folder / "out"``."""
+def record(
+    folder: Path, more: Mapping[str, str] = MappingProxyType({}), embedder: Embedder | None = None
+) -> Settings:
+    """Run the flow over the events in ``folder``. Its output is in ``folder / "out"``. ``more``: settings."""
     settings = load({**SETTINGS, **more, **_files(folder)})
     source = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
     sink = partial(_open_sink, settings)

@@ -10,7 +10,7 @@ from dataflow.backtest.incidents import Incident
 
 
 def incident(id: str, key: str, first: int, length: int, examples: Any, **more: Any) -> Incident:
-    fields = {
+    fields: dict[str, Any] = {
         "state": "closed",
         "count": 1,
         "peak": 2.0,

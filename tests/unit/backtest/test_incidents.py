@@ -17,7 +17,9 @@ SECOND = 1_000_000
 
 def row(incident: str, sequence: int, **more: Any) -> dict[str, Any]:
     example = {"id": "e", "ts": SECOND, "text": "a text", "anomaly": 3.0}
-    found = dict.fromkeys(("decided", "window_start", "window_end", "first_ts", "last_ts"), sequence * SECOND)
+    found: dict[str, Any] = dict.fromkeys(
+        ("decided", "window_start", "window_end", "first_ts", "last_ts"), sequence * SECOND
+    )
     found |= {
         "format": 1,
         "incident": incident,
