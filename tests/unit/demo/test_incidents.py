@@ -22,6 +22,7 @@ def row(incident: str, sequence: int, state: str, count: int, *ids: str) -> dict
         "decided": decided,
         "count": count,
         "peak": 3.25,
+        "kind": "events",
         "examples": examples,
     }
 
