@@ -50,9 +50,12 @@ def _run(arguments: argparse.Namespace) -> None:
         raise SettingsError("a backtest needs a reference, which alerts need: set score.reference = true")
     recorded = open_recorded(arguments.recorded)
     compared = _compared(arguments.compare, recorded)
-    before = incidents_of(read_alerts(compared)) if compared else []
     differ = None if recorded.made_by is None else differences(recorded.made_by, settings)
     scores, why = _choose(arguments.scores, differ)
+    before = incidents_of(read_alerts(compared)) if compared else []
+    if scores == "stored":
+        # Rows do not have what the drift stage needs.
+        before = [each for each in before if each.kind != "drift"]
     _make(out, recorded)
     notes = _notes(settings, differ, scores)
     if scores == "stored":
@@ -109,8 +112,12 @@ def _notes(settings: Settings, differ: Mapping[str, Any] | None, scores: _Scores
             notes.append(f"the rows explain {what}; other alerts have no explanation here (score.explain)")
         if other := [name for name in differ or () if not name.startswith(_OF_ALERTS)]:
             notes.append(f"the stored scores were made with other settings: {', '.join(other)}")
+        if settings.drift.enabled:
+            notes.append("stored scores do not decide drift: its incidents are left out (--scores again)")
     elif differ and "source.mask" in differ:
         notes.append("source.mask differs; the embeddings are those of the recorded mask")
+    if settings.alert.marks is not None:
+        notes.append("alert.marks is left out: there is no model that could embed the texts of marks")
     if settings.window.max_window_rows or settings.window.max_window_bytes:
         notes.append("windows with too many events were recorded as samples; the other events are not there")
     return notes

@@ -47,9 +47,9 @@ class Comparison:
 def compare(before: Sequence[Incident], after: Sequence[Incident]) -> Comparison:
     """Match the incidents of two runs, one to one.
 
-    Incidents with equal ids match. Of the rest, those of one key match that share an example, those with the
-    most examples in common first. Of the rest, those of one key match that have a part of their time in
-    common, those with the longest part first.
+    Incidents with equal ids match. Of the rest, those of one key and kind match that share an example, those
+    with the most examples in common first. Of the rest, those of one key and kind match that have a part of
+    their time in common, those with the longest part first.
     """
     pairs: list[Pair] = []
     left, right = {each.id: each for each in before}, {each.id: each for each in after}
@@ -78,12 +78,12 @@ def _candidates(
 
 
 def _near(before: Sequence[Incident], after: Sequence[Incident]) -> Iterator[tuple[Incident, Incident]]:
-    """Pairs of one key that have a part of their time in common: a shared event is in the time of both."""
-    of_key: dict[str, list[Incident]] = {}
+    """Pairs of one key and kind that have a part of their time in common. A shared event is in that part."""
+    of_key: dict[tuple[str, str], list[Incident]] = {}
     for incident in sorted(after, key=lambda each: each.first_ts):
-        of_key.setdefault(incident.key, []).append(incident)
+        of_key.setdefault((incident.key, incident.kind), []).append(incident)
     for old in before:
-        for new in of_key.get(old.key, ()):
+        for new in of_key.get((old.key, old.kind), ()):
             if new.first_ts > old.last_ts:
                 break
             if old.overlap(new) >= 0:

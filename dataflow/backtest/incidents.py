@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from dataflow.backtest.recorded import read_errors
 from dataflow.errors import SourceError
+from dataflow.items.alerts import ALERT_FORMAT
 
 #: Columns of ``ALERT`` that are fields of an incident.
-_SAME = ("key", "state", "first_ts", "last_ts", "count", "peak", "message", "merged_into")
+_SAME = ("kind", "key", "state", "first_ts", "last_ts", "count", "peak", "message", "merged_into")
 _TIMES = ("decided", "window_start", "window_end", "first_ts", "last_ts")
 
 
@@ -26,6 +27,7 @@ class Incident:
     """
 
     id: str
+    kind: str
     key: str
     state: str
     opened: int
@@ -50,7 +52,7 @@ class Incident:
 def incidents_of(rows: Iterable[Mapping[str, Any]]) -> list[Incident]:
     """The incidents of rows of ``ALERT`` whose times are integers, by the time when they opened.
 
-    >>> first = {"incident": "i", "sequence": 0, "key": "k", "state": "open", "decided": 5, "first_ts": 1,
+    >>> first = {"incident": "i", "sequence": 0, "kind": "events", "key": "k", "state": "open", "decided": 5, "first_ts": 1,
     ...     "last_ts": 2, "count": 2, "peak": 3.0, "message": "m", "merged_into": None, "examples": []}
     >>> later = first | {"sequence": 1, "state": "updated", "decided": 9, "count": 4}
     >>> [(each.id, each.opened, each.count) for each in incidents_of([later, first])]
@@ -127,4 +129,8 @@ def _of_lines(path: Path) -> list[dict[str, Any]]:
 def _checked(path: Path, row: Any) -> dict[str, Any]:
     if not isinstance(row, dict) or "incident" not in row:
         raise SourceError(f"{path}: holds no alerts; name the file of sink.alerts")
+    if row["format"] != ALERT_FORMAT:
+        raise SourceError(
+            f"{path}: holds alerts of format {row['format']}; only {ALERT_FORMAT} can be compared"
+        )
     return row

@@ -9,7 +9,7 @@ from dataflow.settings.groups import Settings
 #: The key of the metadata of a Parquet file.
 METADATA = b"driftline.settings"
 #: The settings that decide what rows say, beside the embeddings, which the rows have. None is a secret.
-_GROUPS: Any = {"source": {"mask"}, "window": True, "score": True, "alert": True}
+_GROUPS: Any = {"source": {"mask"}, "window": True, "score": True, "drift": True, "alert": True}
 
 #: Stage -> field -> value, as JSON has it.
 Provenance: TypeAlias = dict[str, dict[str, Any]]

@@ -11,6 +11,7 @@ from dataflow.backtest.incidents import Incident
 
 def incident(id: str, key: str, first: int, length: int, examples: Any, **more: Any) -> Incident:
     fields: dict[str, Any] = {
+        "kind": "events",
         "state": "closed",
         "count": 1,
         "peak": 2.0,

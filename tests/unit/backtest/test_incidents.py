@@ -9,7 +9,7 @@ import pytest
 
 from dataflow.backtest.incidents import find_alerts, incidents_of, read_alerts
 from dataflow.errors import SourceError
-from dataflow.items.alerts import ALERT
+from dataflow.items.alerts import ALERT, ALERT_FORMAT
 from dataflow.sink.encoding import json_lines
 
 SECOND = 1_000_000
@@ -21,7 +21,8 @@ def row(incident: str, sequence: int, **more: Any) -> dict[str, Any]:
         ("decided", "window_start", "window_end", "first_ts", "last_ts"), sequence * SECOND
     )
     found |= {
-        "format": 1,
+        "format": ALERT_FORMAT,
+        "kind": "events",
         "incident": incident,
         "sequence": sequence,
         "state": "open",

@@ -19,7 +19,9 @@ HOUR = 3_600_000_000
 
 def incident(id: str, key: str, hour: int, count: int = 2) -> Incident:
     examples = tuple({"id": f"{id}{n}", "text": f"{BAD} {n}"} for n in range(2))
-    return Incident(id, key, "closed", hour * HOUR, hour * HOUR, hour * HOUR, count, 3.5, BAD, None, examples)
+    return Incident(
+        id, "events", key, "closed", hour * HOUR, hour * HOUR, hour * HOUR, count, 3.5, BAD, None, examples
+    )
 
 
 def a_report(before: Sequence[Incident], after: Sequence[Incident], compared: str | None = "out") -> Report:

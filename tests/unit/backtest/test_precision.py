@@ -28,7 +28,9 @@ def recorded(tmp_path: Path) -> Recorded:
 
 
 def incident(ids: str, key: str = "k", state: str = "closed") -> Incident:
-    return Incident(ids, key, state, 0, 0, 0, 1, 2.0, "m", None, tuple({"id": each} for each in ids))
+    return Incident(
+        ids, "events", key, state, 0, 0, 0, 1, 2.0, "m", None, tuple({"id": each} for each in ids)
+    )
 
 
 @pytest.mark.parametrize(
