@@ -53,11 +53,12 @@ def _run(arguments: argparse.Namespace) -> None:
     differ = None if recorded.made_by is None else differences(recorded.made_by, settings)
     scores, why = _choose(arguments.scores, differ)
     before = incidents_of(read_alerts(compared)) if compared else []
-    if scores == "stored":
-        # Rows do not have what the drift stage needs.
-        before = [each for each in before if each.kind != "drift"]
     _make(out, recorded)
     notes = _notes(settings, differ, scores)
+    if scores == "stored" and any(each.kind == "drift" for each in before):
+        # Rows do not have what the drift stage needs.
+        before = [each for each in before if each.kind != "drift"]
+        notes.append("stored scores do not decide drift: its incidents are left out (--scores again)")
     if scores == "stored":
         size, rows = decide(recorded, settings)
         outputs(out)["alerts"].write_bytes(json_lines(batch(rows)))
@@ -112,8 +113,6 @@ def _notes(settings: Settings, differ: Mapping[str, Any] | None, scores: _Scores
             notes.append(f"the rows explain {what}; other alerts have no explanation here (score.explain)")
         if other := [name for name in differ or () if not name.startswith(_OF_ALERTS)]:
             notes.append(f"the stored scores were made with other settings: {', '.join(other)}")
-        if settings.drift.enabled:
-            notes.append("stored scores do not decide drift: its incidents are left out (--scores again)")
     elif differ and "source.mask" in differ:
         notes.append("source.mask differs; the embeddings are those of the recorded mask")
     if settings.alert.marks is not None:

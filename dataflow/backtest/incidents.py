@@ -53,7 +53,8 @@ def incidents_of(rows: Iterable[Mapping[str, Any]]) -> list[Incident]:
     """The incidents of rows of ``ALERT`` whose times are integers, by the time when they opened.
 
     >>> first = {"incident": "i", "sequence": 0, "kind": "events", "key": "k", "state": "open", "decided": 5,
-    ...     "first_ts": 1, "last_ts": 2, "count": 2, "peak": 3.0, "message": "m", "merged_into": None, "examples": []}
+    ...     "first_ts": 1, "last_ts": 2, "count": 2, "peak": 3.0, "message": "m", "merged_into": None,
+    ...     "examples": []}
     >>> later = first | {"sequence": 1, "state": "updated", "decided": 9, "count": 4}
     >>> [(each.id, each.opened, each.count) for each in incidents_of([later, first])]
     [('i', 5, 4)]

@@ -101,7 +101,10 @@ def _purge(group: Group, key: Key, watermark: int) -> None:
     gone = group.gone(key, watermark)
     if state := group.keys.get(key):
         kept = {pane: group.assigner.kept(key, pane, gone) for pane in {*state.panes(), *state.seen}}
-        for chunk, rows in state.remove([cell for cell in state.cells if not kept[cell.pane]]):
+        # Without a window that is gone, the windows that are left may all have a higher sampling level.
+        lowest = {pane: group.lowest_level(key, state, pane, gone) for pane in state.panes()}
+        unneeded = [cell for cell in state.cells if not kept[cell.pane] or cell.level < lowest[cell.pane]]
+        for chunk, rows in state.remove(unneeded):
             group.counts.release(chunk, rows)
         _forget(
             state, {pane for pane in kept if kept[pane]}, {w for windows in kept.values() for w in windows}

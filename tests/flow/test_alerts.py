@@ -13,19 +13,8 @@ from benchmarks.quality import run
 from dataflow.embed import open_embedder
 from dataflow.errors import SettingsError
 from dataflow.settings import load
-from tests.support.flows import START, environment, rows
+from tests.support.flows import ALERTING, START, environment, rows
 
-SETTINGS = {
-    "DRIFTLINE_SCORE__REFERENCE_LEAST": "20",
-    "DRIFTLINE_SCORE__REFERENCE_ROWS": "200",
-    "DRIFTLINE_DRIFT__LEAST_ROWS": "10",
-    "DRIFTLINE_DRIFT__BLOCK_ROWS": "1",
-    "DRIFTLINE_DRIFT__ALPHA": "0.2",
-    "DRIFTLINE_ALERT__BUDGET": "400/d",
-    "DRIFTLINE_ALERT__HISTORY": "0s",
-    "DRIFTLINE_ALERT__LEAST_ANOMALY": "1",
-    "DRIFTLINE_WINDOW__KEY_GROUPS": "3",
-}
 KINDS = {
     "sliding": {"DRIFTLINE_WINDOW__DELAY": "10m"},
     "late": {"DRIFTLINE_WINDOW__DELAY": "1m", "DRIFTLINE_WINDOW__ALLOWED_LATENESS": "20m"},
@@ -61,7 +50,7 @@ def alerts(folder: Path, **more: str) -> tuple[list[dict[str, Any]], list[dict[s
     sinks = dict.fromkeys(("SCORES", "LATE", "DEAD_LETTERS"), "")
     sinks |= {"ALERTS": f"file:{path}", "DRIFT": f"file:{of_drift}"}
     sinks = {f"DRIFTLINE_SINK__{name}": uri for name, uri in sinks.items()}
-    options = load(environment(folder, **SETTINGS, **sinks, **more))
+    options = load(environment(folder, **ALERTING, **sinks, **more))
     run(options, open_embedder(options.embed))
     return (
         sorted(rows(path), key=lambda row: (row["decided"], row["incident"], row["sequence"])),

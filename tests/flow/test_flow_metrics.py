@@ -44,6 +44,22 @@ def counted() -> dict[tuple[str, ...], float]:
     }
 
 
+def counted_by(env: dict[str, str], workers: int) -> dict[tuple[str, ...], float]:
+    """What a run of the flow counts."""
+    read = settings.load(env)
+    flow = build(
+        read,
+        source=open_source(read, clock=utc_now, check_format=partial(check_format, read)),
+        embedder=NullEmbedder(8),
+        sink=lambda stream, uri: sink.open_sink(uri, read, stream=stream),
+    )
+    before = counted()
+    cluster_main(flow, [], 0, worker_count_per_proc=workers)
+    return {
+        key: value - before.get(key, 0) for key, value in counted().items() if value != before.get(key, 0)
+    }
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> None:
     write(tmp_path / "in.jsonl", 3000)
@@ -57,16 +73,7 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
         "DRIFTLINE_ALERT__HISTORY": "0s",
         **{f"DRIFTLINE_SINK__{stream.upper()}": f"file:{tmp_path}/{stream}.jsonl" for stream in STREAMS},
     }
-    read = settings.load(env)
-    flow = build(
-        read,
-        source=open_source(read, clock=utc_now, check_format=partial(check_format, read)),
-        embedder=NullEmbedder(8),
-        sink=lambda stream, uri: sink.open_sink(uri, read, stream=stream),
-    )
-    before = counted()
-    cluster_main(flow, [], 0, worker_count_per_proc=workers)
-    new = {key: value - before.get(key, 0) for key, value in counted().items() if value != before.get(key, 0)}
+    new = counted_by(env, workers)
     out = {stream: rows(tmp_path / f"{stream}.jsonl") for stream in STREAMS}
     first = sum(window["revision"] == 0 for window in out["windows"])
     assert first < len(out["windows"])
@@ -95,6 +102,5 @@ def test_what_is_counted_is_what_was_written(tmp_path: Path, workers: int) -> No
         new.pop((f"driftline_drift_{name}_total",), 0)
     drift = Counter(str(row["state"]) for row in out["drift"])
     expected |= {("driftline_drift_windows_total", state): n for state, n in drift.items()}
-    for state, n in alerts.items():
-        expected["driftline_alerts_total", state] = n
+    expected |= {("driftline_alerts_total", state): n for state, n in alerts.items()}
     assert new == expected

@@ -13,8 +13,7 @@ from benchmarks.quality import run
 from dataflow.embed.base import Embedded
 from dataflow.embed.null import NullEmbedder
 from dataflow.settings import load
-from tests.flow.test_alerts import SETTINGS
-from tests.support.flows import START, environment, rows
+from tests.support.flows import ALERTING, START, environment, rows
 from tests.support.marks import line
 
 EVENTS = 900
@@ -64,7 +63,7 @@ def decided(folder: Path, embedder: NullEmbedder, batch: int, **more: str) -> tu
     sinks |= {"DRIFTLINE_SINK__ALERTS": f"file:{folder}/out/alerts.jsonl"}
     marks = {"DRIFTLINE_ALERT__MARKS": f"{folder}/marks/marks.jsonl"}
     size = {"DRIFTLINE_SOURCE__BATCH_ROWS": str(batch)}
-    run(load(environment(folder, **SETTINGS, **SHORT, **sinks, **marks, **size, **more)), embedder)
+    run(load(environment(folder, **ALERTING, **SHORT, **sinks, **marks, **size, **more)), embedder)
     alerts = sorted(
         rows(folder / "out/alerts.jsonl"), key=lambda row: (row["decided"], row["incident"], row["sequence"])
     )

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dataflow.clock import rfc3339
 from dataflow.items.judged import Judged, Passed
 from dataflow.settings import Alert, duration
-from tests.property.test_alerts import Message, interleaved, messages, run, streams
+from tests.support.alert_messages import Message, interleaved, messages, run, streams
 from tests.support.judged import MINUTE
 from tests.support.marks import line, marks
 

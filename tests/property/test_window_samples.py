@@ -57,6 +57,13 @@ def test_a_limited_window_is_a_sample_by_id_alone(
     1,
     "max_window_rows",
 )
+@example(
+    spec(kind="sliding", length=2, slide=1, delay=0),
+    [Arrival(0, "p1"), Arrival(129, "p0"), Arrival(128, "p0"), Arrival(129, "p1")],
+    [],
+    1,
+    "max_window_rows",
+)
 def test_a_key_holds_no_more_than_its_windows_may_have(
     window: Window, arrivals: list[Arrival], at: list[int], limit: int, by: str
 ) -> None:

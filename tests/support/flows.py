@@ -26,6 +26,20 @@ PACED = "tests.support.paced:flow"
 Row = tuple[str, str, str]
 
 
+#: Settings with which a short stream has incidents, and drifts.
+ALERTING = {
+    "DRIFTLINE_SCORE__REFERENCE_LEAST": "20",
+    "DRIFTLINE_SCORE__REFERENCE_ROWS": "200",
+    "DRIFTLINE_DRIFT__LEAST_ROWS": "10",
+    "DRIFTLINE_DRIFT__BLOCK_ROWS": "1",
+    "DRIFTLINE_DRIFT__ALPHA": "0.2",
+    "DRIFTLINE_ALERT__BUDGET": "400/d",
+    "DRIFTLINE_ALERT__HISTORY": "0s",
+    "DRIFTLINE_ALERT__LEAST_ANOMALY": "1",
+    "DRIFTLINE_WINDOW__KEY_GROUPS": "3",
+}
+
+
 class Undisturbed(NamedTuple):
     """What a flow that nothing disturbs makes of the stream of :func:`write_stream`."""
 

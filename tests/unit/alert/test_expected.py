@@ -5,9 +5,9 @@ from typing import Any
 
 from dataflow.alert.alerts import Alerts
 from dataflow.settings import duration
+from tests.support.alert_minutes import WINDOW, Run, one
 from tests.support.marks import line, marks
 from tests.support.plain import stored
-from tests.unit.alert.test_alerts import WINDOW, Run, one
 
 #: The end of the second minute.
 SECOND_MINUTE = "1970-01-01T00:02:00Z"

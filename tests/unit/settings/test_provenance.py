@@ -11,7 +11,7 @@ def test_only_what_decides_rows_is_said_and_no_secret() -> None:
     )
     assert {stage: set(fields) for stage, fields in said.items()} == {
         "source": {"mask"},
-        **{stage: set(STAGES[stage].model_fields) for stage in ("window", "score", "alert")},
+        **{stage: set(STAGES[stage].model_fields) for stage in ("window", "score", "drift", "alert")},
     }
     assert "hidden" not in json.dumps(said)
 
