@@ -17,6 +17,8 @@ from dataflow.items.drift import Past
 _CERTAIN = 0.05
 #: Events that show the change.
 _EXAMPLES = 3
+#: Clusters that name a change are fitted on so many events of a window at most, evenly spaced in time.
+_MOST_FITTED = 2000
 #: The draws of a test of shares.
 _DRAWS = 999
 
@@ -42,9 +44,11 @@ def explained(of: Finding, clusters: int) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _beside_reference(of: Finding, past: Past, clusters: int) -> tuple[str, list[dict[str, Any]]] | None:
-    both = np.concatenate([past.vectors, of.sample.vectors])
+    vectors = of.sample.vectors
+    some = np.linspace(0, len(vectors) - 1, min(len(vectors), _MOST_FITTED)).astype(np.intp)
+    both = np.concatenate([past.vectors, vectors[some]])
     centroids = fit(both, clusters, seed_of(of.key, of.end))
-    then, now = assign(past.vectors, centroids), assign(of.sample.vectors, centroids)
+    then, now = assign(past.vectors, centroids), assign(vectors, centroids)
     counts = [np.bincount(each.clusters, minlength=len(centroids)) for each in (then, now)]
     # There is a drift. Here, p-values only tell which changes chance may have made, so events count
     # as independent. A test has to be stricter.

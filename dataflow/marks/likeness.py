@@ -5,7 +5,6 @@ from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.fixed import LENGTH, Fixed, Squares, squared
@@ -136,6 +135,8 @@ class Marks:
         mine = [mark for mark in marks if mark.mark == kind]
         if not mine:
             return _NONE
+        from scipy.sparse.csgraph import connected_components  # noqa: PLC0415  takes a second to import
+
         limits = [self._limit(mark, vectors) for mark in mine]
         stacked = np.stack([vectors[str(mark.text)] for mark in mine])
         _, group = connected_components(squared(stacked, stacked) <= self._most, directed=False)
