@@ -15,6 +15,7 @@ from dataflow.score.evidence.messages import Candidates
 
 #: Of the events of a window that may alert, so many have an explanation. An explanation takes 0.4 ms.
 MOST_EXPLAINED = 20
+#: The columns of scored rows that the stages after this one read.
 COLUMNS = [field.name for field in (*SCORED, *EVIDENCE)]
 _SCHEMA = pa.schema([*SCORED, *EVIDENCE, EXPLANATION])
 
