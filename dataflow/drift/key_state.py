@@ -14,9 +14,9 @@ from dataflow.items.fixed import Fixed
 class Kept(NamedTuple):
     """The blocks of the window ``[start, end)``, for later windows.
 
-    ``fitted``: the clusters that ``members`` are of (``fitted`` of :class:`KeyState`). ``means``: ``(k, dim)``, of
-    the vectors of each block, in units of a vector: a quarter of the memory of the sums. ``counts``,
-    ``members``: as in :class:`Blocks`, int32. Times are microseconds since the Unix epoch.
+    ``fitted``: the clusters that ``members`` are of (``fitted`` of :class:`KeyState`). ``means``:
+    ``(k, dim)``, of the vectors of each block, in units of a vector: a quarter of the memory of the sums.
+    ``counts``, ``members``: as in :class:`Blocks`, int32. Times are microseconds since the Unix epoch.
     """
 
     start: int

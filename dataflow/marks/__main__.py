@@ -70,6 +70,8 @@ def _newest(path: Path, incident: str) -> Mapping[str, Any]:
         raise SourceError(f"{path}: holds no alerts; name the file that sink.alerts writes") from None
     if found is None:
         raise SourceError(f"{path}: no incident {incident}; name one that the file holds")
+    if found["kind"] == "drift":
+        raise SettingsError(f"incident {incident} is a drift; only incidents of events can be marked")
     return found
 
 

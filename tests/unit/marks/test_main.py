@@ -14,13 +14,15 @@ from dataflow.marks.line import Mark
 @pytest.fixture
 def alerts(tmp_path: Path) -> Path:
     path = tmp_path / "alerts.jsonl"
-    path.write_text(_alert("i1", ["old"]) + _alert("i1", ["a", "b"]) + _alert("i2", ["c"]))
+    path.write_text(
+        _alert("i1", ["old"]) + _alert("i1", ["a", "b"]) + _alert("i2", ["c"]) + _alert("i4", ["d"], "drift")
+    )
     return path
 
 
-def _alert(incident: str, texts: list[str]) -> str:
+def _alert(incident: str, texts: list[str], kind: str = "events") -> str:
     examples = [{"text": text, "nearest": f"usual {text}"} for text in texts]
-    return json.dumps({"incident": incident, "key": "k", "examples": examples}) + "\n"
+    return json.dumps({"incident": incident, "kind": kind, "key": "k", "examples": examples}) + "\n"
 
 
 def written(path: Path) -> list[Mark]:
@@ -59,6 +61,10 @@ def test_a_mark_may_be_for_all_keys_and_counts_from_now_on(alerts: Path, tmp_pat
         (
             ["real", "i3", "--alerts", "alerts.jsonl"],
             "alerts.jsonl: no incident i3; name one",
+        ),
+        (
+            ["expected", "i4", "--alerts", "alerts.jsonl"],
+            "incident i4 is a drift; only incidents of events can be marked",
         ),
         (["real", "i1"], "--alerts is missing; name the file that sink.alerts writes"),
         (["real", "i1", "--alerts", "no.jsonl"], "no.jsonl: No such file or directory; name the file"),
