@@ -32,13 +32,14 @@ def show(console: Console, path: Path, events: Mapping[str, Event]) -> None:
     console.print(f"\n{len(found)} incidents, with a budget of 20 a day and an hour of history\n")
     console.print(_HEAD, style="bold")
     for row in found:
-        kinds = [_kind(events[each["id"]]) for each in row["examples"]]
-        console.print(f"{row['opened'][11:19]}  {row['count']:>6}  {row['peak']:>5.1f}  {', '.join(kinds)}")
-        top = row["examples"][0]
-        said = (row["message"], "") if row["kind"] == "drift" else (top["text"], "")
-        for text, style in (said, (top["explanation"], "dim")):
-            if text:
-                console.print(Text(f"  {text}", style=style), no_wrap=True, overflow="ellipsis")
+        top, kinds = row["examples"][0], [_kind(events[each["id"]]) for each in row["examples"]]
+        count, about, text = str(row["count"]), ", ".join(kinds), top["text"]
+        if row["kind"] == "drift":
+            count, about, text = "", f"drift in {row['count']} windows", row["message"]
+        console.print(f"{row['opened'][11:19]}  {count:>6}  {row['peak']:>5.1f}  {about}")
+        for line, style in ((text, ""), (top["explanation"], "dim")):
+            if line:
+                console.print(Text(f"  {line}", style=style), no_wrap=True, overflow="ellipsis")
 
 
 def _kind(event: Event) -> str:

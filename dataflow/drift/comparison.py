@@ -55,6 +55,21 @@ class Change(NamedTuple):
             return "gone" if self.before else "new"
         return "grew" if self.now >= self.before else "faded"
 
+    @property
+    def effect(self) -> float:
+        """The difference of the shares, in standard deviations of an event's membership; 0 or more.
+
+        >>> [round(Change(0, before, before + 0.21, 0.01).effect, 2) for before in (0.05, 0.37)]
+        [0.58, 0.42]
+        """
+        mean = (self.before + self.now) / 2
+        return abs(self.now - self.before) / math.sqrt(mean * (1 - mean)) if 0 < mean < 1 else 0.0
+
+
+def by_certainty(change: Change) -> tuple[float, float, int]:
+    """The order of changes: the lowest p-value first, and of equal ones the largest effect."""
+    return change.p_value, -change.effect, change.cluster
+
 
 class Comparison(NamedTuple):
     """``distance``: of the centroids of unit vectors, in [0, 2]. ``p_centroid``: that chance takes the
@@ -158,7 +173,7 @@ def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles, lo
         Change(int(cluster), float(share), float(then), float(p))
         for cluster, share, then, p in zip(now.clusters, first, second, p_values, strict=True)
     ]
-    changes.sort(key=lambda change: (change.p_value, -abs(change.now - change.before), change.cluster))
+    changes.sort(key=by_certainty)
     means = [sample.sums.sum(axis=0) / sample.counts.sum() / LENGTH for sample in (before, now)]
     return Comparison(
         distance=float(np.sqrt(((means[1] - means[0]) ** 2).sum())),

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.drift.clustering import Assigned, assign, fit
-from dataflow.drift.comparison import Change, seed_of
+from dataflow.drift.comparison import Change, by_certainty, seed_of
 from dataflow.drift.rows import Finding
 from dataflow.drift.shares import share_p_values
 from dataflow.drift.words import sentence
@@ -58,7 +58,7 @@ def _beside_reference(of: Finding, past: Past, clusters: int) -> tuple[str, list
         Change(cluster, float(shares[0][cluster]), float(shares[1][cluster]), float(p))
         for cluster, p in enumerate(tested.p_values)
     ]
-    changes.sort(key=lambda change: (change.p_value, -abs(change.now - change.before), change.cluster))
+    changes.sort(key=by_certainty)
     if changes[0].p_value > _CERTAIN:
         return None
     texts = of.sample.rows.column("text").to_numpy(zero_copy_only=False)
