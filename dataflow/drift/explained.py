@@ -12,12 +12,13 @@ from dataflow.drift.rows import Finding
 from dataflow.drift.shares import share_p_values
 from dataflow.drift.words import sentence
 from dataflow.items.drift import Past
+from dataflow.items.fixed import Fixed
 
 #: A change of a share with a higher p-value is not named.
 _CERTAIN = 0.05
 #: Events that show the change.
 _EXAMPLES = 3
-#: Clusters that name a change are fitted on so many events of a window at most, evenly spaced in time.
+#: Clusters that name a change are fitted on so many events of a window at most, and of the reference.
 _MOST_FITTED = 2000
 #: The draws of a test of shares.
 _DRAWS = 999
@@ -44,9 +45,9 @@ def explained(of: Finding, clusters: int) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _beside_reference(of: Finding, past: Past, clusters: int) -> tuple[str, list[dict[str, Any]]] | None:
-    vectors = of.sample.vectors
-    some = np.linspace(0, len(vectors) - 1, min(len(vectors), _MOST_FITTED)).astype(np.intp)
-    both = np.concatenate([past.vectors, vectors[some]])
+    vectors, most = of.sample.vectors, min(len(of.sample.vectors), _MOST_FITTED)
+    # As many of the reference, which would else decide the clusters alone.
+    both = np.concatenate([_spread(past.vectors, most), _spread(vectors, most)])
     centroids = fit(both, clusters, seed_of(of.key, of.end))
     then, now = assign(past.vectors, centroids), assign(vectors, centroids)
     counts = [np.bincount(each.clusters, minlength=len(centroids)) for each in (then, now)]
@@ -64,6 +65,13 @@ def _beside_reference(of: Finding, past: Past, clusters: int) -> tuple[str, list
     texts = of.sample.rows.column("text").to_numpy(zero_copy_only=False)
     old = {change.cluster: _typical(then, change.cluster, past.texts) for change in changes if not change.now}
     return _said(of, changes, "earlier events", now, old, texts)
+
+
+def _spread(vectors: Fixed, most: int) -> Fixed:
+    """At most ``most`` of the vectors, evenly spaced."""
+    which = np.linspace(0, len(vectors) - 1, min(len(vectors), most)).astype(np.intp)
+    spread: Fixed = vectors[which]
+    return spread
 
 
 def _said(
