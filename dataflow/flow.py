@@ -136,7 +136,9 @@ def build(
     decoded = decode("decode", raw, settings, clock, watch)
     embedded = embed("embed", decoded.events, embedder, watch)
     partitions = partitions_with_data(source)
-    windows = gather_windows("window", embedded.events, settings.window, clock, partitions, watch, stopping)
+    windows = gather_windows(
+        "window", embedded.events, settings.window, clock, partitions, watch, stopping, settings.alert.early
+    )
     letters = (decoded.dead_letters, embedded.dead_letters)
     _detect(
         settings,
@@ -195,14 +197,14 @@ def _detect(
     stopping: Callable[[], bool] = lambda: False,
 ) -> None:
     """The part of the graph from whole windows to the sinks. ``letters``: dead letters of earlier stages."""
-    scored = score("score", windows.whole, open_scorer(settings.score), settings, one_model, clock, watch)
+    scorer = open_scorer(settings.score)
+    scored = score("score", windows.whole, windows.arrived, scorer, settings, one_model, clock, watch)
     streams: dict[sinks.Stream, Any] = {}
     if settings.score.reference:
         drifted = drift("drift", scored.judged, settings, watch)
         streams["drift"] = drifted.rows
-        streams["alerts"] = alert(
-            "alert", drifted.judged, windows.passed, settings, watch, one_model.likeness, stopping
-        )
+        said = (drifted.judged, windows.passed, scored.early)
+        streams["alerts"] = alert("alert", *said, settings, watch, one_model.likeness, stopping)
     streams |= {
         "scores": scored.scores,
         "late": windows.late,

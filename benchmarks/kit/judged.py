@@ -23,6 +23,7 @@ from dataflow.decode.step import decode
 from dataflow.embed.base import Embedder
 from dataflow.embed.batch import one_version
 from dataflow.embed.step import embed
+from dataflow.items.early import Early
 from dataflow.items.judged import Judged, Passed
 from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.score.emission import OneModel
@@ -38,26 +39,32 @@ class Scored(NamedTuple):
     """The settings of a stream, and the messages to the alert stage, each with its key group."""
 
     settings: Settings
-    messages: list[tuple[str, Judged | Passed]]
+    messages: list[tuple[str, Judged | Passed | Early]]
 
 
-def scored(case: Case, embedder: Embedder) -> Scored:
-    """What the stages from the source to the score say of a stream."""
+def scored(case: Case, embedder: Embedder, *, early: bool = False) -> Scored:
+    """What the stages from the source to the score say of a stream. ``early``: also before windows end."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "stream.jsonl")
         path.write_text("".join(json.dumps(event.line) + "\n" for event in case.events))
         settings = load({**FLOW, **case.environ, "DRIFTLINE_SOURCE__URI": f"file:{path}"})
         source = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
-        messages: list[tuple[str, Judged | Passed]] = []
+        messages: list[tuple[str, Judged | Passed | Early]] = []
         flow = Dataflow("scored")
         decoded = decode("decode", op.input("source", flow, source), settings, utc_now, UNWATCHED)
         embedded = embed("embed", decoded.events, embedder, UNWATCHED)
         partitions = partitions_with_data(source)
-        windows = gather_windows("window", embedded.events, settings.window, utc_now, partitions, UNWATCHED)
+        windows = gather_windows(
+            "window", embedded.events, settings.window, utc_now, partitions, announces=early
+        )
         one_model = OneModel(embedder.dim, partial(one_version, embedder), None)
         scorer = open_scorer(settings.score)
-        found = score("score", windows.whole, scorer, settings, one_model, utc_now, UNWATCHED)
-        op.output("out", op.merge("messages", found.judged, windows.passed), TestingSink(messages))
+        found = score(
+            "score", windows.whole, windows.arrived, scorer, settings, one_model, utc_now, UNWATCHED
+        )
+        op.output(
+            "out", op.merge("messages", found.judged, windows.passed, found.early), TestingSink(messages)
+        )
         run_main(flow)
     return Scored(settings, messages)
 

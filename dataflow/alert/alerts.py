@@ -12,15 +12,26 @@ from dataflow.alert.drifts import Drifts
 from dataflow.alert.expected import Expected
 from dataflow.alert.incident import Incident
 from dataflow.alert.incidents import Incidents
-from dataflow.alert.order import DecisionOrder, Due
+from dataflow.alert.order import DecisionOrder, Due, DueEarly
+from dataflow.alert.provisional import ProvisionalIncidents
 from dataflow.alert.rows import change
 from dataflow.alert.rules import rules_of
 from dataflow.alert.thresholds import Thresholds
 from dataflow.alert.window_events import WindowEvents
 from dataflow.clock import micros
+from dataflow.items.early import Early
 from dataflow.items.judged import Judged, Passed
 from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.settings import Alert
+
+_NOTHING: dict[str, Any] = {
+    "order": None,
+    "thresholds": None,
+    "keys": (),
+    "drifts": None,
+    "expected": (),
+    "provisional": (),
+}
 
 
 class Alerts:
@@ -40,7 +51,7 @@ class Alerts:
         likeness: Likeness = UNMARKED,
         drift_alpha: float = 0.05,
     ) -> None:
-        state = state or {"order": None, "thresholds": None, "keys": (), "drifts": None, "expected": ()}
+        state = state or _NOTHING
         self._rules = rules = rules_of(options, window)
         self._own_time = groups is None
         self._order = DecisionOrder(groups, state["order"])
@@ -54,6 +65,13 @@ class Alerts:
             state=state["thresholds"],
         )
         self._keys = {key: Incidents(key, rules, each) for key, each in state["keys"]}
+        self._provisional = ProvisionalIncidents(
+            rules,
+            likeness,
+            length_us=micros(window.length),
+            step_us=step,
+            state=state["provisional"],
+        )
         self._expected = Expected(likeness, rules.close_after + rules.cool_down, state["expected"])
         #: How many events did not alert because there was no room for a new incident, and because they are
         #: expected.
@@ -67,15 +85,16 @@ class Alerts:
             "keys": [(key, incidents.snapshot()) for key, incidents in self._keys.items()],
             "drifts": self._drifts.snapshot(),
             "expected": self._expected.snapshot(),
+            "provisional": self._provisional.snapshot(),
         }
 
     @property
     def open(self) -> int:
-        """How many incidents are open."""
+        """How many incidents are open, without provisional ones."""
         # Copied first, because the gauges ask in another thread.
         return sum(map(len, list(self._keys.values()))) + len(self._drifts)
 
-    def take(self, group: str, message: Judged | Passed) -> list[dict[str, Any]]:
+    def take(self, group: str, message: Judged | Passed | Early) -> list[dict[str, Any]]:
         """Process a message of a key group. Returns the rows of ``ALERT`` that can be decided now."""
         self._order.add(group, message)
         return list(self._decide(self._order.ready()))
@@ -98,22 +117,33 @@ class Alerts:
         """Decide all that is left: the input has ended."""
         return list(self._decide(self._order.rest()))
 
-    def _decide(self, dues: Sequence[Due]) -> Iterator[dict[str, Any]]:
+    def _decide(self, dues: Sequence[Due | DueEarly]) -> Iterator[dict[str, Any]]:
         for at, together in itertools.groupby(dues, key=lambda due: due.at):
-            parts = list(together)
-            keys = self._keys_of(parts) if self._own_time else None
-            self._expected.pass_time(at, keys)
-            yield from self._pass_time(at, list(self._keys) if keys is None else keys)
-            yield from self._drifts.pass_time(at, keys)
-            on_time = [due for due in parts if not due.late]
-            if on_time:
-                rows = np.concatenate([due.judged.rows[due.which] for due in on_time])
-                self._thresholds.advance(at, self._keys_of(on_time), rows)
-                yield from self._alert(at, on_time)
-                yield from self._drifts.decide(at, on_time)
-            for due in parts:
-                if due.late:
-                    yield from self._alert(at, [due])
+            both = list(together)
+            parts = [due for due in both if isinstance(due, Due)]
+            if parts:
+                yield from self._decide_windows(at, parts)
+                for incident in self._provisional.resolve(at, self._keys):
+                    yield change(incident, at, self._thresholds.at(at, [incident.key])[0])
+            for due in both:
+                if isinstance(due, DueEarly):
+                    begun = self._provisional.take(due.early, self._thresholds, self._keys)
+                    yield from (change(incident, at, threshold) for incident, threshold in begun)
+
+    def _decide_windows(self, at: int, parts: Sequence[Due]) -> Iterator[dict[str, Any]]:
+        keys = self._keys_of(parts) if self._own_time else None
+        self._expected.pass_time(at, keys)
+        yield from self._pass_time(at, list(self._keys) if keys is None else keys)
+        yield from self._drifts.pass_time(at, keys)
+        on_time = [due for due in parts if not due.late]
+        if on_time:
+            rows = np.concatenate([due.judged.rows[due.which] for due in on_time])
+            self._thresholds.advance(at, self._keys_of(on_time), rows)
+            yield from self._alert(at, on_time)
+            yield from self._drifts.decide(at, on_time)
+        for due in parts:
+            if due.late:
+                yield from self._alert(at, [due])
 
     @staticmethod
     def _keys_of(dues: Sequence[Due]) -> list[str]:

@@ -108,6 +108,11 @@ class Budget:
         """Count incidents that nobody is told of: they move the threshold, and take no allowance."""
         self.correction = min(self.correction + STEP * incidents, MOST)
 
+    @property
+    def room(self) -> float:
+        """How many new incidents there may be now."""
+        return self._left
+
     def spend(self) -> bool:
         """Whether there may be a new incident, which is counted then."""
         if self._left < 1:

@@ -23,6 +23,7 @@ class Incident:
     ``window_start``, ``window_end``: the window of the last event. ``first_ts``, ``last_ts``, ``count``,
     ``peak``, ``cluster``, ``examples``: columns of ``ALERT``. ``exemplars``: ``(e, dim)``, the embeddings of
     some events that are far from each other. An event is near the incident if it is near one of them.
+    ``is_provisional``: whether the incident began before the window of its first event ended.
     """
 
     kind: ClassVar[str] = "events"
@@ -43,6 +44,7 @@ class Incident:
     peak: float = 0.0
     examples: tuple[Mapping[str, Any], ...] = ()
     merged_into: str | None = None
+    is_provisional: bool = False
 
     @staticmethod
     def of_state(state: Mapping[str, Any]) -> "Incident":

@@ -9,6 +9,7 @@ from dataflow.alert.incident import Incident
 from dataflow.alert.rules import Rules
 from dataflow.alert.window_events import WindowEvents
 from dataflow.items.arrays import Int64s
+from dataflow.items.fixed import Fixed
 
 #: The start and the end of a window.
 Window = tuple[int, int]
@@ -77,7 +78,7 @@ class Incidents:
         alive = dict(self._incidents)
         window = (events.start, events.end)
         old = self._verdicts.pop(window, {})
-        owners = self._owners(old)
+        owners = self.owners() | old
         mine = [owners.get(event) for event in events.hashes]
         is_new = np.array([owner is None for owner in mine], np.bool_)
         found = np.full(len(events), None, dtype=object)
@@ -126,12 +127,20 @@ class Incidents:
             for incident in self._incidents.values():
                 incident.exemplars = incident.exemplars[:0]
 
-    def _owners(self, old: Mapping[int, str]) -> dict[int, str]:
-        """The incident of each event that alerts in any window."""
-        owners = dict(old)
+    def owners(self) -> dict[int, str]:
+        """The incident of each event that alerts in any window, by the hash of its id."""
+        owners: dict[int, str] = {}
         for events in self._verdicts.values():
             owners |= events
         return owners
+
+    def is_near(self, vector: Fixed, model: str | None) -> bool:
+        """Whether an event that ``model`` embedded, ``(1, dim)``, is near an open incident."""
+        return model == self._model and any(
+            incident.is_near(vector, self._rules.radius)[0]
+            for incident in self._incidents.values()
+            if incident.is_open
+        )
 
     def _join(self, events: WindowEvents, new: Int64s, found: Any, may_open: Callable[[], bool]) -> None:
         """Find the incidents of the events at ``new``: put the ids into ``found``."""

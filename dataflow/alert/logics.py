@@ -9,12 +9,13 @@ from bytewax.operators import StatefulBatchLogic
 from dataflow.alert import gauges
 from dataflow.alert.alerts import Alerts
 from dataflow.alert.rows import batch
+from dataflow.items.early import Early
 from dataflow.items.judged import Judged, Passed
 from dataflow.telemetry import metrics
 from dataflow.telemetry.watch import Watch
 
 #: A message, and the key group that it comes from.
-FromGroup = tuple[str, Judged | Passed]
+FromGroup = tuple[str, Judged | Passed | Early]
 
 
 class AlertLogic(StatefulBatchLogic[FromGroup, pa.RecordBatch, dict[str, Any]]):

@@ -52,6 +52,10 @@ def message(incident: Incident) -> str:
     """An incident in words."""
     what = "1 unusual event" if incident.count == 1 else f"{incident.count} unusual events"
     when = f"from {rfc3339(incident.first_ts, 's')} to {rfc3339(incident.last_ts, 's')}"
+    if incident.state == "confirmed":
+        return f"confirmed: the window of its events has ended; see incident {incident.merged_into}"
+    if incident.state == "withdrawn" and incident.is_provisional:
+        return "withdrawn: the windows of its events have ended, and the events do not alert in them"
     if incident.state == "withdrawn":
         return "withdrawn: late events changed the window, and its events are usual now"
     if incident.state == "merged":
@@ -63,4 +67,5 @@ def message(incident: Incident) -> str:
     parts = [f'{what} {when}, the most unusual (p = {10.0**-incident.peak:.1g}): "{text}"']
     if top["explanation"]:
         parts.append(top["explanation"])
-    return "; ".join(parts)
+    said = "; ".join(parts)
+    return f"provisional, before the window ends: {said}" if incident.is_provisional else said

@@ -10,6 +10,7 @@ from bytewax.operators import KeyedStream
 from dataflow.alert import gauges
 from dataflow.alert.alerts import Alerts
 from dataflow.alert.logics import AlertLogic, FromGroup
+from dataflow.items.early import Early
 from dataflow.items.judged import Judged, Passed
 from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.items.marks import Marked
@@ -22,6 +23,7 @@ def alert(
     step_id: str,
     judged: KeyedStream[Judged],
     passed: KeyedStream[Passed],
+    early: KeyedStream[Early],
     settings: Settings,
     watch: Watch,
     likeness: Likeness = UNMARKED,
@@ -29,8 +31,8 @@ def alert(
 ) -> KeyedStream[Marked]:
     """Decide which events alert, and gather them into incidents.
 
-    ``judged``, ``passed``: keyed by key group. Returns batches of ``ALERT``. If the budget is that of the
-    stream, one worker decides for all key groups; only events that stand out pass there. ``likeness``:
+    ``judged``, ``passed``, ``early``: keyed by key group. Returns batches of ``ALERT``. If the budget is that
+    of the stream, one worker decides for all key groups; only events that stand out pass there. ``likeness``:
     what people marked. ``stopping``: returns whether the input ends because the process stops; then the end
     of the input decides nothing.
     """
@@ -38,7 +40,8 @@ def alert(
     options, window = settings.alert, settings.window
     of_judged: KeyedStream[FromGroup] = op.map("of_judged", judged, lambda item: (item[0], item))
     of_passed: KeyedStream[FromGroup] = op.map("of_passed", passed, lambda item: (item[0], item))
-    messages = op.merge("messages", of_judged, of_passed)
+    of_early: KeyedStream[FromGroup] = op.map("of_early", early, lambda item: (item[0], item))
+    messages = op.merge("messages", of_judged, of_passed, of_early)
     per_key = has_budget(options, window) == "key"
     if not per_key:
         messages = op.map("together", messages, lambda item: ("all", item[1]))

@@ -29,6 +29,10 @@ class Level(Protocol):
     def raise_threshold(self, incidents: int) -> None:
         """Count incidents that nobody is told of."""
 
+    @property
+    def room(self) -> float:
+        """How many new incidents there may be now; any number of them: infinity."""
+
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
 
@@ -62,6 +66,11 @@ class FixedLevel:
 
     def raise_threshold(self, incidents: int) -> None:
         """The threshold stays the same."""
+
+    @property
+    def room(self) -> float:
+        """There may be any number of new incidents."""
+        return math.inf
 
 
 class Thresholds:
@@ -117,6 +126,11 @@ class Thresholds:
     def may_open(self, key: str) -> Callable[[], bool]:
         """Asks whether ``key`` may have a new incident, which is counted then."""
         return self._levels[key if self._per_key else ""].spend
+
+    def room(self, key: str) -> float:
+        """How many new incidents ``key`` may have now."""
+        level = self._levels.get(key if self._per_key else "")
+        return level.room if level else 0.0
 
     def raise_threshold(self, key: str, incidents: int) -> None:
         """Count incidents of ``key`` that nobody is told of."""

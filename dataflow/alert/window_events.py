@@ -79,16 +79,20 @@ class WindowEvents:
         Events with an explanation come first: the score stage explains one event of each form.
         """
         is_explained = self.rows.column("explanation").is_valid().to_numpy(zero_copy_only=False)[which]
-        rows = self.rows.take(pa.array(which[np.argsort(~is_explained, kind="stable")][:most]))
-        explanation = rows.column("explanation")
-        columns = {
-            "id": rows.column("id"),
-            "ts": rows.column("ts").cast(pa.int64()),
-            "text": rows.column("text"),
-            "anomaly": rows.column("anomaly"),
-            "nearest": pc.struct_field(explanation, "nearest"),
-            "nearest_ts": pc.struct_field(explanation, "nearest_ts").cast(pa.int64()),
-            "explanation": pc.struct_field(explanation, "sentence"),
-        }
-        found: list[dict[str, Any]] = pa.table(columns).to_pylist()
-        return found
+        return examples(self.rows.take(pa.array(which[np.argsort(~is_explained, kind="stable")][:most])))
+
+
+def examples(rows: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Events as ``examples`` of an alert; times are integers."""
+    explanation = rows.column("explanation")
+    columns = {
+        "id": rows.column("id"),
+        "ts": rows.column("ts").cast(pa.int64()),
+        "text": rows.column("text"),
+        "anomaly": rows.column("anomaly"),
+        "nearest": pc.struct_field(explanation, "nearest"),
+        "nearest_ts": pc.struct_field(explanation, "nearest_ts").cast(pa.int64()),
+        "explanation": pc.struct_field(explanation, "sentence"),
+    }
+    found: list[dict[str, Any]] = pa.table(columns).to_pylist()
+    return found

@@ -5,13 +5,22 @@ import pyarrow as pa
 from dataflow.items.schemas import TIMESTAMP
 
 #: The version of ``ALERT``. A change of a column increases it.
-ALERT_FORMAT = 2
+ALERT_FORMAT = 3
 
 #: What an incident is about: unusual events, or a window that differs from what came before.
 ALERT_KINDS = ("events", "drift")
 
 #: What may have happened to an incident. The set is closed, because the state is a label of a metric.
-ALERT_STATES = ("open", "updated", "closed", "reopened", "merged", "withdrawn")
+ALERT_STATES = (
+    "open",
+    "updated",
+    "closed",
+    "reopened",
+    "merged",
+    "withdrawn",
+    "provisional",
+    "confirmed",
+)
 
 _EXAMPLE = [
     pa.field("id", pa.string(), nullable=False),
@@ -29,9 +38,12 @@ _EXAMPLE = [
 #: ``last_ts``: the times of the first and the last event. ``count``: the events. ``peak``: the highest
 #: ``anomaly`` of an event. ``p_value``: its p-value. ``threshold``: the lowest ``anomaly`` that alerted in
 #: this window. ``cluster``: the cluster of the event with the peak, in the window where it opened the
-#: incident. ``merged_into``: the incident that goes on, if the state is ``merged``. ``examples``: the events
-#: with the highest ``anomaly``; ``nearest``: the most similar earlier event, see ``EXPLANATION``.
-#: ``message``: the incident in words.
+#: incident. ``merged_into``: the incident that goes on, if the state is ``merged`` or ``confirmed``.
+#: ``examples``: the events with the highest ``anomaly``; ``nearest``: the most similar earlier event, see
+#: ``EXPLANATION``. ``message``: the incident in words.
+#:
+#: The first row of a provisional incident has the state ``provisional``, and the last one ``confirmed`` or
+#: ``withdrawn``; its ``cluster`` is -1, and ``decided`` is the end of the last window that had ended.
 #:
 #: ``kind``: one of :data:`ALERT_KINDS`. If it is ``drift``, an incident has windows in place of events:
 #: ``first_ts``, ``last_ts``: the start of the first window, and the end of the last one; ``count``: the

@@ -72,8 +72,9 @@ class Passed(NamedTuple):
     """A key group has come to a watermark.
 
     All windows that end at ``watermark`` or earlier are in its emissions before number ``emissions``, unless
-    events come late.
+    events come late. ``arrived``: how many :class:`~dataflow.items.early.Arrived` the group sent before.
     """
 
     emissions: int
     watermark: int
+    arrived: int = 0

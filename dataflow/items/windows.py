@@ -42,7 +42,8 @@ class WholeWindows:
     batches of the chunks. So the rows of windows that close together are never all in memory as copies: a row
     that is in sixty windows is copied when one of them is gathered. ``arrival_us``: when the records that
     closed the windows were read, in microseconds since the Unix epoch; ``None``: unknown. ``emission``: the
-    number of this emission of the key group: 0, 1, 2, and so on.
+    number of this emission of the key group: 0, 1, 2, and so on. ``arrived``: how many
+    :class:`~dataflow.items.early.Arrived` the key group sent before.
 
     >>> from dataflow.items.schemas import TIMESTAMP
     >>> columns = {"key": ["k", "k", "j"], "ts": pa.array([20, 10, 30], TIMESTAMP), "id": ["b", "a", "c"]}
@@ -56,6 +57,7 @@ class WholeWindows:
     parts: list[Rows]
     arrival_us: int | None = None
     emission: int = 0
+    arrived: int = 0
 
     def __len__(self) -> int:
         """The number of rows."""

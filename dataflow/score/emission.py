@@ -89,7 +89,7 @@ class Emissions:
         windows, rows, options = unified.windows, unified.rows.rows, self.settings.score
         if not len(rows):
             # The step `sample` counts the emissions.
-            none = no_candidates(windows.emission, self.one_model.dim, options)
+            none = no_candidates(windows.emission, self.one_model.dim, options, windows.arrived)
             return Scored([], [none], [], unified.dead_letters)
         tracer = self.watch.tracer
         with tracer.span("score", [unified.rows], scorer=options.kind):

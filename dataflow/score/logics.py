@@ -8,12 +8,21 @@ from typing import Any
 import pyarrow as pa
 from bytewax.operators import StatefulBatchLogic
 
+from dataflow.items.early import Arrived, Early
 from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker, GroupClusters
 from dataflow.score.emission import Emissions, OneModel, Scored, Unified
 from dataflow.score.evidence.again import EmbedAgain
 from dataflow.score.evidence.compare import Compared, Comparison
-from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
+from dataflow.score.evidence.messages import (
+    Candidates,
+    Drop,
+    Order,
+    Placed,
+    PlacedArrived,
+    Recall,
+    Recalled,
+)
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
 from dataflow.score.order import EmissionOrder
@@ -48,18 +57,24 @@ class ClustersLogic(StatefulBatchLogic[Unified, Scored, dict[str, Any]]):
         return {"next": self._guard(self._order.snapshot)(), "keys": self._clusters.snapshot()}
 
 
-class SampleLogic(StatefulBatchLogic[Candidates, "Placed | Order", dict[str, Any]]):
+class SampleLogic(
+    StatefulBatchLogic["Candidates | Arrived", "Placed | PlacedArrived | Order", dict[str, Any]]
+):
     """Decides which events of a key group are sampled."""
 
     def __init__(self, options: Score, most_bytes: int, watch: Watch, state: dict[str, Any] | None) -> None:
         self._guard, self._samples = watch.guard, gauges.SAMPLES.add(Samples(options, most_bytes, state))
 
-    def on_batch(self, values: list[Candidates]) -> tuple[Iterable[Placed | Order], bool]:
-        out: list[Placed | Order] = []
+    def on_batch(
+        self, values: list[Candidates | Arrived]
+    ) -> tuple[Iterable[Placed | PlacedArrived | Order], bool]:
+        out: list[Placed | PlacedArrived | Order] = []
         for value in values:
             placed, orders = self._guard(self._samples.take)(value)
             out += [*placed, *orders]
             for each in placed:
+                if isinstance(each, PlacedArrived):
+                    continue
                 forgotten = sum(cap == -math.inf for cap in each.caps.values())
                 metrics.REFERENCES_CUT.inc(len(each.caps) - forgotten)
                 metrics.REFERENCES_FORGOTTEN.inc(forgotten)
@@ -82,7 +97,7 @@ class ShelfLogic(StatefulBatchLogic[Order, Recalled, dict[str, Any]]):
         for order in values:
             match order:
                 case Recall():
-                    recalled.append(Recalled(order.shelf, order.emission, list(self._shelf.rows)))
+                    recalled.append(Recalled(order.shelf, order.number, list(self._shelf.rows)))
                 case Drop():
                     return recalled, True
                 case _:
@@ -95,7 +110,9 @@ class ShelfLogic(StatefulBatchLogic[Order, Recalled, dict[str, Any]]):
         return state
 
 
-class CompareLogic(StatefulBatchLogic["Placed | Recalled", Compared, dict[str, Any]]):
+class CompareLogic(
+    StatefulBatchLogic["Placed | PlacedArrived | Recalled", "Compared | Early", dict[str, Any]]
+):
     """Compares the events of a key group with the references of their keys."""
 
     def __init__(
@@ -121,8 +138,10 @@ class CompareLogic(StatefulBatchLogic["Placed | Recalled", Compared, dict[str, A
             state=state,
         )
 
-    def on_batch(self, values: list[Placed | Recalled]) -> tuple[Iterable[Compared], bool]:
-        def take(value: Placed | Recalled) -> list[Compared]:
+    def on_batch(
+        self, values: list[Placed | PlacedArrived | Recalled]
+    ) -> tuple[Iterable[Compared | Early], bool]:
+        def take(value: Placed | PlacedArrived | Recalled) -> list[Compared | Early]:
             return list(self._comparison.take(value))
 
         return [compared for value in values for compared in self._guard(take)(value)], False

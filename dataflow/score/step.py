@@ -9,6 +9,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
 from dataflow.clock import Clock, micros
+from dataflow.items.early import Arrived, Early
 from dataflow.items.judged import Judged
 from dataflow.items.marks import Marked
 from dataflow.items.rows import of_strings
@@ -19,7 +20,7 @@ from dataflow.score.clusters import ClusterTracker
 from dataflow.score.emission import Emissions, OneModel, Scored
 from dataflow.score.evidence.candidates import QUARANTINE_STEPS
 from dataflow.score.evidence.compare import Compared
-from dataflow.score.evidence.messages import Candidates, Order, Placed, Recalled
+from dataflow.score.evidence.messages import Candidates, Order, Placed, PlacedArrived, Recalled
 from dataflow.score.logics import ClustersLogic, CompareLogic, SampleLogic, ShelfLogic
 from dataflow.score.scorers import Scorer
 from dataflow.score.window import score_windows
@@ -37,6 +38,8 @@ class ScoreOut:
     windows: KeyedStream[Marked]
     #: What each emission of a key group is found to be, keyed by key group; nothing without a reference.
     judged: KeyedStream[Judged]
+    #: What events are found to be before their windows end, keyed by key group.
+    early: KeyedStream[Early]
     #: The events that could not be embedded again, schema ``DEAD_LETTER``.
     dead_letters: KeyedStream[Marked]
 
@@ -45,6 +48,7 @@ class ScoreOut:
 def score(
     step_id: str,
     up: KeyedStream[WholeWindows],
+    arrived: KeyedStream[Arrived],
     scorer: Scorer,
     settings: Settings,
     one_model: OneModel,
@@ -53,6 +57,7 @@ def score(
 ) -> ScoreOut:
     """Score windows. The windows of an item are scored together, and each key by itself.
 
+    ``arrived``: the events whose windows have not ended, if alerts may come before.
     ``clock`` is used to measure how old the events of a window are when they are scored.
 
     >>> from bytewax.dataflow import Dataflow
@@ -73,7 +78,8 @@ def score(
     >>> scorer = open_scorer(settings.score.model_copy(update={"kind": "mean"}))
     >>> flow, found = Dataflow("example"), []
     >>> up = op.input("windows", flow, TestingSource([("all", WholeWindows(minute, [Rows(rows)]))]))
-    >>> out = score("score", up, scorer, settings, one_model, utc_now, UNWATCHED)
+    >>> arrived = op.filter("none", up, lambda _: False)
+    >>> out = score("score", up, arrived, scorer, settings, one_model, utc_now, UNWATCHED)
     >>> op.output("out", out.scores, TestingSink(found))
     >>> run_main(flow)
     >>> [(key, batch.rows.column("score").to_numpy().round(3).tolist()) for key, batch in found]
@@ -98,17 +104,21 @@ def score(
     scores = op.flat_map_value("scores", scored, lambda item: item.scores)
     if options.reference:
         candidates = op.flat_map_value("candidates", scored, lambda item: item.candidates)
-        compared = _compare(candidates, settings, one_model, watch)
+        found = _compare(candidates, arrived, settings, one_model, watch)
+        compared = op.flat_map_value("compared", found, _if_compared)
+        early = op.flat_map_value("early", found, lambda each: [each] if isinstance(each, Early) else [])
         scores = op.flat_map_value(
             "with_evidence", compared, lambda each: [each.scores] if each.scores else []
         )
         judged = op.map_value("judged", compared, lambda each: each.judged)
     else:
         judged = op.flat_map_value("judged", scored, lambda _: [])
+        early = op.flat_map_value("early", scored, lambda _: [])
     return ScoreOut(
         op.flat_map_value("parts", scores, lambda scores: map(scores.with_rows, of_strings(scores.rows))),
         op.flat_map_value("summaries", scored, lambda item: item.windows),
         judged,
+        early,
         op.key_on("keyed", letters, lambda _: "dead_letters"),
     )
 
@@ -126,19 +136,24 @@ def _extra(settings: Settings, dim: int) -> list[pa.Field]:
 
 
 def _compare(
-    candidates: KeyedStream[Candidates], settings: Settings, one_model: OneModel, watch: Watch
-) -> KeyedStream[Compared]:
+    candidates: KeyedStream[Candidates],
+    arrived: KeyedStream[Arrived],
+    settings: Settings,
+    one_model: OneModel,
+    watch: Watch,
+) -> KeyedStream[Compared | Early]:
     """Compare events with a reference: see :mod:`dataflow.score.evidence.messages`."""
     gauges.show()
     options = settings.score
     quarantine = options.quarantine or QUARANTINE_STEPS * settings.window.step
     most_bytes = options.reference_bytes // settings.window.key_groups
-    placed = op.stateful_batch("sample", candidates, partial(SampleLogic, options, most_bytes, watch))
+    to_sample: KeyedStream[Candidates | Arrived] = op.merge("to_sample", candidates, arrived)
+    placed = op.stateful_batch("sample", to_sample, partial(SampleLogic, options, most_bytes, watch))
     orders = op.flat_map("by_shelf", placed, lambda item: _by_shelf(*item))
     recalled = op.stateful_batch("shelf", orders, partial(ShelfLogic, one_model.embed_again, watch))
     back = op.map("by_group", recalled, lambda item: (item[0].partition(":")[0], item[1]))
-    forward = op.filter("forward", placed, lambda item: isinstance(item[1], Placed))
-    to_compare: KeyedStream[Placed | Recalled] = op.merge("to_compare", forward, back)
+    forward = op.filter("forward", placed, lambda item: isinstance(item[1], Placed | PlacedArrived))
+    to_compare: KeyedStream[Placed | PlacedArrived | Recalled] = op.merge("to_compare", forward, back)
     # Else the windows of two keys have no common order, and the pool would depend on the order of arrival.
     is_ordered = settings.window.kind != "session" and settings.window.watermark == "stream"
     pooled = options.pooled and is_ordered
@@ -156,5 +171,9 @@ def _compare(
     return op.stateful_batch("compare", to_compare, compare)
 
 
-def _by_shelf(group: str, item: Placed | Order) -> list[tuple[str, Order]]:
-    return [] if isinstance(item, Placed) else [(f"{group}:{item.shelf}", item)]
+def _if_compared(found: Compared | Early) -> list[Compared]:
+    return [found] if isinstance(found, Compared) else []
+
+
+def _by_shelf(group: str, item: Placed | PlacedArrived | Order) -> list[tuple[str, Order]]:
+    return [] if isinstance(item, Placed | PlacedArrived) else [(f"{group}:{item.shelf}", item)]

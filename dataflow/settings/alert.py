@@ -78,6 +78,12 @@ class Alert(Group):
     text.
     """
 
+    early: bool = False
+    """Whether an alert may come as soon as an event arrives, before its window ends. Such an alert is
+    provisional: it is confirmed or withdrawn when the windows of its events end. Needs ``score.reference``;
+    not with sessions, and not with ``window.watermark = key``.
+    """
+
     marks: str | None = None
     """What people say about alerts: ``file:PATH.jsonl``, to which people and programs append marks. The file
     may come later. Unset: there are no marks.

@@ -69,12 +69,28 @@ class Settings(Group):
             )
         if self.alert.marks is not None and not self.score.reference:
             raise ValueError("alert.marks needs a reference: set score.reference = true")
+        if self.alert.early:
+            self._check_early()
         if self.window.watermark == "key" and self.alert.per == "stream":
             raise ValueError(
                 "alert.per = stream: with window.watermark = key, the windows of two keys have no common "
                 "order, so keys cannot share a budget: set alert.per = key"
             )
         return self
+
+    def _check_early(self) -> None:
+        if not self.score.reference:
+            raise ValueError("alert.early needs a reference: set score.reference = true")
+        if self.score.evidence == "score":
+            raise ValueError(
+                "alert.early: with score.evidence = score, an event has a p-value only when its window ends: "
+                "set score.evidence = sum, or alert.early = false"
+            )
+        if self.window.kind == "session" or self.window.watermark == "key":
+            raise ValueError(
+                "alert.early needs windows that all keys share: set window.kind = sliding or tumbling and "
+                "window.watermark = stream, or alert.early = false"
+            )
 
 
 def has_budget(alert: Alert, window: Window) -> Literal["stream", "key"]:

@@ -65,6 +65,10 @@ class Aligned:
     def snapshot(self) -> None:
         """``None``: there is no state."""
 
+    def first_open(self, watermark: Times) -> Times:
+        """The first window that has not ended."""
+        return self._last_ended(watermark) + 1
+
     def _first(self, ts: Times) -> Times:
         """The first window of an event."""
         return (ts - self._align - self._length) // self._slide + 1

@@ -27,7 +27,7 @@ class Assembly:
         if not isinstance(windows, KeyWindow):
             windows = {key: window for part in self._parts for key, window in _by_key(part).items()}
         rows = [rows for part in self._parts for rows in part.rows]
-        return WholeWindows(windows, rows, part.arrival_us, part.emission)
+        return WholeWindows(windows, rows, part.arrival_us, part.emission, part.arrived)
 
     def snapshot(self) -> None:
         """``None``: all parts of a window come in one epoch. Raises ``LostRowsError`` if they did not."""

@@ -194,7 +194,7 @@ class ChunkReader:
                 f"the state has lost rows: {held} of {order.rows} rows of a part of {described(windows)} "
                 f"are there; {REMEDY}"
             )
-        return Part(order.emission, windows, order.parts, rows, order.arrival_us)
+        return Part(order.emission, windows, order.parts, rows, order.arrival_us, order.arrived)
 
 
 def _from_levels(rows: Rows, least: Mapping[str, int]) -> Rows:

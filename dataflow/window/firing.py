@@ -78,6 +78,7 @@ def _emit(group: Group, windows: _Windows, output: Output) -> None:
                 rows,
                 levels,  # type: ignore[arg-type]
                 output.arrival_us,
+                group.arrivals,
             )
         )
     group.emissions += 1

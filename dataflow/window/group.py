@@ -39,6 +39,7 @@ class Group:
 
     __slots__ = (
         "_floor",
+        "arrivals",
         "assigner",
         "counts",
         "emissions",
@@ -65,6 +66,8 @@ class Group:
         self.fired: dict[Key, int] = dict(state.get("fired", ()))
         #: The number of the next emission.
         self.emissions: int = state.get("emissions", 0)
+        #: The number of the next ``Arrived``.
+        self.arrivals: int = state.get("arrivals", 0)
         #: By scope: windows that end here or earlier are gone, although a longer ``allowed_lateness`` would
         #: still keep them.
         self._floor: dict[Key, int] = dict(state.get("floor", ()))
@@ -83,6 +86,7 @@ class Group:
             "floor": list(self._floor.items()),
             "lateness": self.lateness,
             "emissions": self.emissions,
+            "arrivals": self.arrivals,
         }
 
     def events(self, rows: pa.RecordBatch) -> Events:

@@ -71,6 +71,7 @@ class Common:
     partitions: Collection[str]
     loading: Loading
     stopping: Callable[[], bool] = lambda: False
+    announces: bool = False
 
 
 class ProgressLogic(StatefulBatchLogic[Times, ForGroup, dict[str, Any]]):
@@ -117,7 +118,8 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
         self._common = common
         common.loading.note(state)
         self._arrivals, self._passing = Arrivals(), Passing(common.options)
-        self._windows = gauges.GROUPS.add(Windows(common.options, micros(common.clock()), state))
+        windows = Windows(common.options, micros(common.clock()), state, announces=common.announces)
+        self._windows = gauges.GROUPS.add(windows)
         # After a restart, the readers have no rows. The first orders of the group recall the rows from the
         # stored chunks. The stored chunks cannot send the rows by timers instead: see _LOADING.
         self._recalls = tuple(map(Recall, self._windows.chunks))
@@ -155,7 +157,7 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
             self._observe_late(late)
         if self._recalls and (first := next((output for output in outputs if output.orders), None)):
             first.orders[:0], self._recalls = self._recalls, ()
-        return [output for output in outputs if output.orders or output.late or output.passed]
+        return [each for each in outputs if each.orders or each.late or each.passed or each.arrived]
 
     def _observe_late(self, late: pa.RecordBatch) -> None:
         by_seconds = late.column("late_by_us").to_numpy() / 1e6

@@ -38,6 +38,7 @@ from dataflow.clock import FOREVER
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.judged import Passed
 from dataflow.window.additions import add
+from dataflow.window.announce import announce
 from dataflow.window.assigner import Events
 from dataflow.window.clocks import Clocks, KeyClocks, StreamClock
 from dataflow.window.firing import fire
@@ -47,12 +48,21 @@ from dataflow.window.messages import Output, Stamp
 
 
 class Windows:
-    """The windows of one key group. ``state`` is what :meth:`snapshot` returned."""
+    """The windows of one key group. ``announces``: whether events are told of when they come; not with
+    sessions, and not if keys have watermarks of their own. ``state`` is what :meth:`snapshot` returned.
+    """
 
-    __slots__ = ("__weakref__", "_clocks", "_group")
+    __slots__ = ("__weakref__", "_announces", "_clocks", "_group")
 
-    def __init__(self, options: settings.Window, now_us: int, state: Mapping[str, Any] | None = None) -> None:
-        self._group = Group(options, state)
+    def __init__(
+        self,
+        options: settings.Window,
+        now_us: int,
+        state: Mapping[str, Any] | None = None,
+        *,
+        announces: bool = False,
+    ) -> None:
+        self._group, self._announces = Group(options, state), announces
         self._clocks: Clocks = StreamClock()
         if self._group.of_keys:
             self._clocks = KeyClocks(options, now_us, state["clocks"] if state else None)
@@ -69,7 +79,8 @@ class Windows:
     @property
     def passed(self) -> Passed:
         """How far the group has come, with the watermark of the stream."""
-        return Passed(self._group.emissions, self._group.fired_of(None))
+        group = self._group
+        return Passed(group.emissions, group.fired_of(None), group.arrivals)
 
     @property
     def open(self) -> int:
@@ -99,7 +110,7 @@ class Windows:
         if rows is None:
             fire(group, {None: int(stamp.watermark[-1])}, output)
             return output
-        events = group.events(rows)
+        events, emissions = group.events(rows), group.emissions
         before, moved = self._clocks.observe(stamp, events, now_us)
         gone = group.gone_before(events, before)
         late = group.assigner.late(events.ts, gone)
@@ -112,6 +123,8 @@ class Windows:
             missed = [group.assigner.missed(t) for t in events.ts[late].tolist()]
             output.late.append(late_rows(rows.filter(pa.array(late)), before[late], missed))
         fire(group, moved, output)
+        if self._announces:
+            announce(group, rows.filter(pa.array(~late)), before[~late], emissions, output)
         return output
 
     def _add_in_turn(

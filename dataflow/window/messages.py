@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
+from dataflow.items.early import Arrived
 from dataflow.items.judged import Passed
 from dataflow.items.rows import Rows
 from dataflow.items.windows import KeyWindow
@@ -89,6 +90,7 @@ class Gather:
     the least sampling level of the rows of each key; 0 for a key that is not in it. There must be ``rows``
     such rows. They are one of the ``parts`` parts of emission number ``emission`` of the key group.
     ``arrival_us``: when the records that closed the windows were read; ``None`` if no records closed them.
+    ``arrived``: how many ``Arrived`` the key group sent before.
     """
 
     chunk: int
@@ -98,6 +100,7 @@ class Gather:
     rows: int
     levels: Mapping[str, int] = field(default_factory=dict)
     arrival_us: int | None = None
+    arrived: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,14 @@ class Output:
     ``orders``: the orders, in the order in which they must be carried out. ``late``: late events, as batches
     of schema ``LATE``. ``arrival_us``: when the records of the call were read; ``None`` if there were none.
     ``passed``: how far the group has come; ``None``: no window can have ended since that was said last.
+    ``arrived``: events that have come, if alerts may come before windows end.
     """
 
     orders: list[Order] = field(default_factory=list)
     late: list[pa.RecordBatch] = field(default_factory=list)
     arrival_us: int | None = None
     passed: Passed | None = None
+    arrived: list[Arrived] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -169,3 +174,4 @@ class Part:
     parts: int
     rows: list[Rows]
     arrival_us: int | None
+    arrived: int = 0

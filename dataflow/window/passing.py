@@ -20,7 +20,7 @@ class Passing:
 
     def note(self, passed: Passed) -> Passed | None:
         """``passed``, if a window may have ended since the last time that it was returned."""
-        emissions, watermark = self._said
+        emissions, watermark, _ = self._said
         if passed.emissions == emissions and all(
             (passed.watermark - at) // step == (watermark - at) // step for at, step in self._grids
         ):

@@ -26,6 +26,7 @@ from bytewax.operators import KeyedStream
 
 from dataflow.clock import Clock
 from dataflow.items import ipc
+from dataflow.items.early import Arrived
 from dataflow.items.judged import Passed
 from dataflow.items.marks import Marked
 from dataflow.items.windows import WholeWindows
@@ -50,7 +51,8 @@ class WindowsOut:
     """The streams that leave the window stage, keyed by key group.
 
     ``whole``: whole windows, those that are emitted together in one item. ``late``: late events, schema
-    ``LATE``. ``passed``: how far each key group has come.
+    ``LATE``. ``passed``: how far each key group has come. ``arrived``: the events that belong to windows, as
+    they come; nothing unless that is asked for.
     """
 
     # A dataclass, because Bytewax finds the streams of an operator in the fields of a dataclass, but not in
@@ -58,6 +60,7 @@ class WindowsOut:
     whole: KeyedStream[WholeWindows]
     late: KeyedStream[Marked]
     passed: KeyedStream[Passed]
+    arrived: KeyedStream[Arrived]
 
 
 @operator
@@ -69,6 +72,7 @@ def gather_windows(
     partitions: Collection[str] = (),
     watch: Watch = UNWATCHED,
     stopping: Callable[[], bool] = lambda: False,
+    announces: bool = False,
 ) -> WindowsOut:
     """Gather embedded events by their ``key`` into event-time windows.
 
@@ -76,6 +80,8 @@ def gather_windows(
     only ``idle_timeout`` and ``remember`` need it. ``partitions``: the partitions of the source that have
     records to give; watermarks wait for an event of each. ``watch``: what observes the stage. ``stopping``:
     returns whether the input ends because the process stops; then the end of the input closes no window.
+    ``announces``: whether the stream ``arrived`` is asked for; not with sessions, and not with
+    ``window.watermark = key``.
 
     The flow ends with ``LostRowsError`` if rows of a window are missing from the recovery store.
 
@@ -130,7 +136,7 @@ def gather_windows(
     """
     ipc.pickle_rows_only()
     gauges.show()
-    common = Common(options, clock, watch, partitions, Loading(clock), stopping)
+    common = Common(options, clock, watch, partitions, Loading(clock), stopping, announces)
     pieces = op.map("split", up, lambda marked: split(marked, options.key_groups))
     times = op.flat_map("times", pieces, lambda pieces: [("all", times) for times in pieces.times])
     stamps = op.stateful_batch("progress", times, partial(ProgressLogic, common))
@@ -140,6 +146,7 @@ def gather_windows(
     outputs = op.stateful_batch("window", to_window, partial(WindowLogic, common))
     late = op.flat_map_value("late", outputs, lambda output: map(Marked, output.late))
     passed = op.flat_map_value("passed", outputs, lambda output: [output.passed] if output.passed else [])
+    arrived = op.flat_map_value("arrived", outputs, lambda output: output.arrived)
     orders = op.flat_map("by_chunk", outputs, lambda item: _by_chunk(*item))
     # An order to hand over rows changes no chunk. It must not make the step `keep` active, because a snapshot
     # would then write the rows.
@@ -151,7 +158,8 @@ def gather_windows(
         "by_emission", parts, lambda item: (_join(_group(item[0]), item[1].emission), item[1])
     )
     whole = op.stateful_batch("assemble", by_emission, partial(AssembleLogic, common))
-    return WindowsOut(op.map("whole", whole, lambda item: (_group(item[0]), item[1])), late, passed)
+    by_group = op.map("whole", whole, lambda item: (_group(item[0]), item[1]))
+    return WindowsOut(by_group, late, passed, arrived)
 
 
 def _by_chunk(group: str, output: Output) -> list[tuple[str, Order]]:

@@ -65,14 +65,15 @@ def make_candidates(
         leaves=(ts < last) & (revision == 0),
         late=np.array([windows.window(key).late for key in keys], np.bool_),
         model=model_of(rows),
+        arrived=windows.arrived,
     )
 
 
-def no_candidates(emission: int, dim: int, options: Score) -> Candidates:
+def no_candidates(emission: int, dim: int, options: Score, arrived: int = 0) -> Candidates:
     """The candidates of an emission whose rows the model refuses."""
     events = Features.none(dim, near_width(options.novelty_neighbours))
     offsets, none = np.zeros(1, np.int64), np.zeros(0, np.bool_)
-    return Candidates(emission, Marked(pa.record_batch({})), events, [], offsets, none, none, None)
+    return Candidates(emission, Marked(pa.record_batch({})), events, [], offsets, none, none, None, arrived)
 
 
 def _near(vectors: Fixed, ids: Hashes, offsets: Int64s, options: Score) -> Near:

@@ -11,15 +11,17 @@ import pyarrow as pa
 from dataflow.clock import NEVER
 from dataflow.errors import LostRowsError
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.early import Early
 from dataflow.items.judged import Judged
 from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.items.marks import Marked
 from dataflow.items.schemas import EVIDENCE, EXPLANATION
+from dataflow.score.evidence.early import EarlyEvents
 from dataflow.score.evidence.explain import column, explain
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.for_drift import pasts, window_samples
 from dataflow.score.evidence.judge import Evidence, judge
-from dataflow.score.evidence.messages import Candidates, Placed, Recalled
+from dataflow.score.evidence.messages import Candidates, Placed, PlacedArrived, Recalled
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.pool import Pool
 from dataflow.score.evidence.recalls import Recalls
@@ -62,7 +64,7 @@ class Comparison:
         drift_rows: int | None = None,
         state: Mapping[str, Any] | None = None,
     ) -> None:
-        state = state or {"model": None, "end": NEVER, "recalls": None}
+        state = state or {"model": None, "end": NEVER, "recalls": None, "early": None}
         self._options, self._alert, self._quarantine_us = options, alert, quarantine_us
         self._likeness, self._drift_rows = likeness, drift_rows
         self._pooled = pooled and pinned is None
@@ -72,8 +74,9 @@ class Comparison:
         self._end: int = state["end"]
         self._model: str | None = state["model"]
         #: Messages that wait for shelves, and the shelves that came.
-        self._held: list[Placed] = []
+        self._held: list[Placed | PlacedArrived] = []
         self._recalls = Recalls(options, state["recalls"])
+        self._early = EarlyEvents(options, alert.least_anomaly, likeness, state["early"])
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data. Raises ``LostRowsError`` if a shelf did not come."""
@@ -86,16 +89,23 @@ class Comparison:
             "model": self._model,
             "end": self._end,
             "recalls": self._recalls.snapshot(self._references),
+            "early": self._early.snapshot(),
         }
 
-    def take(self, message: Placed | Recalled) -> Iterator[Compared]:
-        """Process a message. Gives what all emissions are found to be that can be compared now."""
+    def take(self, message: Placed | PlacedArrived | Recalled) -> Iterator[Compared | Early]:
+        """Process a message. Gives what all emissions, and events that have come, are found to be that can be
+        compared now.
+        """
         if isinstance(message, Recalled):
             self._recalls.add(message)
         else:
             self._held.append(message)
         while self._held and self._is_ready(self._held[0]):
             placed = self._held.pop(0)
+            if isinstance(placed, PlacedArrived):
+                references = None if placed.away else self._references
+                yield self._early.judge(placed.arrived, references, self._model)
+                continue
             if placed.candidates.keys:
                 yield self._compare(placed)
             else:
@@ -105,14 +115,14 @@ class Comparison:
                 self._references.shrink(placed.caps)
                 self._pool.forget()
 
-    def _is_ready(self, placed: Placed) -> bool:
-        model, emission = placed.candidates.model or self._model, placed.candidates.emission
+    def _is_ready(self, placed: Placed | PlacedArrived) -> bool:
+        model = placed.model or self._model
         if placed.recalled is None or model is None:
             return True
-        if not self._recalls.have(emission, placed.recalled):
+        if not self._recalls.have(placed.number, placed.recalled):
             return False
         self._forget(model)
-        shelved = self._recalls.take(emission, model)
+        shelved = self._recalls.take(placed.number, model)
         if shelved is not None:
             rows = np.arange(len(shelved.events))
             self._references.enter(

@@ -1,9 +1,9 @@
 """The messages between the steps that compare events with a reference.
 
 The step ``sample`` gets :class:`Candidates`, decides which events are sampled, and passes them on as
-:class:`Placed` to the step ``compare``. It sends orders to the shelves, where the sampled events are kept for
-a restart, and where another version of the model embeds them again. After both, a shelf sends
-:class:`Recalled` to ``compare``.
+:class:`Placed` to the step ``compare``. It passes on ``Arrived`` in its place among them. It sends orders to
+the shelves, where the sampled events are kept for a restart, and where another version of the model embeds
+them again. After both, a shelf sends :class:`Recalled` to ``compare``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.early import Arrived
 from dataflow.items.marks import Marked
 from dataflow.score.evidence.features import Features
 
@@ -25,7 +26,7 @@ class Candidates:
     to but without ``offsets[i + 1]``. ``leaves``: ``(n,)``, whether this is the last window of an event, so
     that the event may be sampled. ``late``: ``(k,)``, whether the window of each key is emitted because of
     late events. ``model``: the model and the version that embedded all of them; ``None`` if there are no
-    rows.
+    rows. ``arrived``: how many ``Arrived`` the key group sent before.
     """
 
     emission: int
@@ -36,6 +37,7 @@ class Candidates:
     leaves: Bools
     late: Bools
     model: str | None
+    arrived: int = 0
 
     def segments(self) -> Iterator[tuple[str, int, int]]:
         """Each key, with the first of its rows and the row after the last."""
@@ -59,6 +61,34 @@ class Placed:
     caps: Mapping[str, float] = field(default_factory=dict)
     recalled: tuple[int, ...] | None = None
     away: bool = False
+
+    @property
+    def number(self) -> int:
+        """The number under which shelves are recalled."""
+        return self.candidates.emission
+
+    @property
+    def model(self) -> str | None:
+        """The model that embedded the events, if it is known."""
+        return self.candidates.model
+
+
+@dataclass(frozen=True)
+class PlacedArrived:
+    """``arrived``, in its place among the emissions. The other fields are those of :class:`Placed`."""
+
+    arrived: Arrived
+    recalled: tuple[int, ...] | None = None
+    away: bool = False
+
+    @property
+    def number(self) -> int:
+        """The number under which shelves are recalled; no emission has it."""
+        return -1 - self.arrived.number
+
+    @property
+    def model(self) -> None:
+        """The events may be of several models."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +129,18 @@ class Renew:
 
 @dataclass(frozen=True)
 class Recall:
-    """Send all events of a shelf to the step ``compare``, for the emission ``emission``."""
+    """Send all events of a shelf to the step ``compare``, under the number ``number`` (:class:`Placed`)."""
 
     shelf: int
-    emission: int
+    number: int
 
 
 @dataclass(frozen=True)
 class Recalled:
-    """All events of a shelf, for the emission ``emission``."""
+    """All events of a shelf, under the number ``number`` (:class:`Placed`)."""
 
     shelf: int
-    emission: int
+    number: int
     rows: list[pa.RecordBatch]
 
 

@@ -110,20 +110,20 @@ class Recalls:
 
     def add(self, recalled: Recalled) -> None:
         """Add a shelf."""
-        self._shelves[recalled.emission, recalled.shelf] = recalled.rows
+        self._shelves[recalled.number, recalled.shelf] = recalled.rows
 
-    def have(self, emission: int, shelves: Sequence[int]) -> bool:
-        """Whether all of ``shelves`` came for an emission."""
-        return all((emission, shelf) in self._shelves for shelf in shelves)
+    def have(self, number: int, shelves: Sequence[int]) -> bool:
+        """Whether all of ``shelves`` came under a number."""
+        return all((number, shelf) in self._shelves for shelf in shelves)
 
-    def take(self, emission: int, model: str) -> Sampled | None:
-        """The events of the shelves that came for an emission; ``None``: there are none. Events that
+    def take(self, number: int, model: str) -> Sampled | None:
+        """The events of the shelves that came under a number; ``None``: there are none. Events that
         ``model`` did not embed are ``absent``.
         """
         if model != self._model:
             self._model, self._near = model, {}
         waiting, self._waiting = self._waiting, {}
-        shelves = [self._shelves.pop(place) for place in sorted(self._shelves) if place[0] == emission]
+        shelves = [self._shelves.pop(place) for place in sorted(self._shelves) if place[0] == number]
         batches = [batch for shelf in shelves for batch in shelf]
         if not batches:
             return None

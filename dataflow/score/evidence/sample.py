@@ -1,12 +1,14 @@
 """Which events of a key group are sampled, and on which shelf each of them is."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Bools
+from dataflow.items.early import Arrived
 from dataflow.score.evidence.again import on_shelf
 from dataflow.score.evidence.bound import KEY_BYTES, NOTHING, KeySample, event_bytes, shrunk
 from dataflow.score.evidence.members import sampled
@@ -16,11 +18,12 @@ from dataflow.score.evidence.messages import (
     Drop,
     Order,
     Placed,
+    PlacedArrived,
     Recall,
     Renew,
     Trim,
 )
-from dataflow.score.order import EmissionOrder
+from dataflow.score.order import ArrivalOrder
 from dataflow.settings import Score
 
 #: A shelf with this many events takes no more events.
@@ -41,10 +44,10 @@ class Samples:
     """
 
     def __init__(self, options: Score, most_bytes: int, state: Mapping[str, Any] | None = None) -> None:
-        state = state or {"next": 0, "shelf": 0, "model": None, "held": (), "outdated": (), "keys": ()}
+        state = state or {"next": (0, 0), "shelf": 0, "model": None, "held": (), "outdated": (), "keys": ()}
         self._rows, self._least = options.reference_rows, options.reference_least
         self._most_bytes, self._restarts = most_bytes, options.model_change == "restart"
-        self._order = EmissionOrder[Candidates](state["next"])
+        self._order = ArrivalOrder[Candidates | Arrived](state["next"])
         #: The shelf that takes the next events. Its number is never used again.
         self._shelf: int = state["shelf"]
         self._model: str | None = state["model"]
@@ -93,13 +96,27 @@ class Samples:
         """The number of keys with sampled events."""
         return len(self._keys)
 
-    def take(self, candidates: Candidates) -> tuple[list[Placed], list[Order]]:
-        """Process an emission. Returns what can be compared now, and the orders to the shelves."""
-        placed: list[Placed] = []
+    def take(self, item: Candidates | Arrived) -> tuple[list[Placed | PlacedArrived], list[Order]]:
+        """Process an emission, or events that have come. Returns what can be compared now, and the orders to
+        the shelves.
+        """
+        placed: list[Placed | PlacedArrived] = []
         orders: list[Order] = []
-        for following in self._order.take(candidates.emission, candidates):
+        if isinstance(item, Arrived):
+            ready = self._order.arrived(item.number, item.emissions, item)
+        else:
+            ready = self._order.emitted(item.emission, item.arrived, item)
+        for following in ready:
+            if isinstance(following, Arrived):
+                here = PlacedArrived(following, away=bool(self._outdated))
+                recalled, recalls = self._recall(here.number) if self._model else (None, [])
+                placed.append(replace(here, recalled=recalled))
+                orders += recalls
+                continue
             orders += self._follow(following.model)
-            recalled, recalls = self._recall(following)
+            if following.model is not None:
+                orders += self._renew(following.model)
+            recalled, recalls = self._recall(following.emission)
             which, made = self._place(following)
             caps = self._shrink()
             placed.append(Placed(following, which, caps, recalled, away=bool(self._outdated)))
@@ -120,18 +137,15 @@ class Samples:
         self._outdated, self._is_recall_due = list(self._held), True
         return orders
 
-    def _recall(self, candidates: Candidates) -> tuple[tuple[int, ...] | None, list[Order]]:
-        """Have some shelves embedded again. Recall all if that is done, and if ``compare`` needs them."""
-        orders: list[Order] = []
-        if candidates.model is not None:
-            orders += self._renew(candidates.model)
+    def _recall(self, number: int) -> tuple[tuple[int, ...] | None, list[Order]]:
+        """Recall all shelves under ``number``, if ``compare`` needs them, and the model embedded all."""
         if self._outdated or not self._is_recall_due:
-            return None, orders
+            return None, []
         self._is_recall_due = False
-        orders += [Recall(shelf, candidates.emission) for shelf in self._held]
-        return tuple(self._held), orders
+        return tuple(self._held), [Recall(shelf, number) for shelf in self._held]
 
     def _renew(self, model: str) -> Iterator[Order]:
+        """Have some shelves embedded again."""
         events = 0
         while self._outdated and events < RENEW_EVENTS:
             shelf = self._outdated.pop(0)
