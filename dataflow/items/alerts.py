@@ -43,7 +43,7 @@ _EXAMPLE = [
 #: ``EXPLANATION``. ``message``: the incident in words.
 #:
 #: The first row of a provisional incident has the state ``provisional``, and the last one ``confirmed`` or
-#: ``withdrawn``; its ``cluster`` is -1, and ``decided`` is the end of the last window that had ended.
+#: ``withdrawn``; its ``cluster`` is -1, and ``decided`` of the first row is the time of the event.
 #:
 #: ``kind``: one of :data:`ALERT_KINDS`. If it is ``drift``, an incident has windows in place of events:
 #: ``first_ts``, ``last_ts``: the start of the first window, and the end of the last one; ``count``: the

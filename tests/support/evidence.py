@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s
+from dataflow.items.early import Arrived, Early
 from dataflow.items.judged import Judged
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times
@@ -19,7 +21,15 @@ from dataflow.score.evidence.again import EmbedAgain, never
 from dataflow.score.evidence.candidates import make_candidates
 from dataflow.score.evidence.compare import Comparison
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.messages import Candidates, Drop, Order, Placed, Recall, Recalled
+from dataflow.score.evidence.messages import (
+    Candidates,
+    Drop,
+    Order,
+    Placed,
+    PlacedArrived,
+    Recall,
+    Recalled,
+)
 from dataflow.score.evidence.pinned import Pinned
 from dataflow.score.evidence.sample import Samples
 from dataflow.score.evidence.shelf import Shelf
@@ -65,13 +75,25 @@ def embedded(texts: Sequence[Text], dim: int = DIM) -> pa.RecordBatch:
 
 
 def candidates(
-    emission: int, texts: Sequence[Text], score: Score, window: Window = WINDOW, revision: int = 0
+    emission: int,
+    texts: Sequence[Text],
+    score: Score,
+    window: Window = WINDOW,
+    revision: int = 0,
+    arrived: int = 0,
 ) -> Candidates:
     """The candidates of the window of a minute that all ``texts`` are in."""
     rows = embedded(texts)
-    return make_candidates(
-        whole(rows, revision, emission), rows, scored(rows, score, revision), score, window
-    )
+    windows = replace(whole(rows, revision, emission), arrived=arrived)
+    return make_candidates(windows, rows, scored(rows, score, revision), score, window)
+
+
+def arrived(number: int, emissions: int, minute: int, texts: Sequence[Text]) -> Arrived:
+    """Events that come, in this order, while the window of the minute ``minute`` is the first open one."""
+    rows, places = embedded(texts), {text.id: place for place, text in enumerate(texts)}
+    order = np.argsort([places[id] for id in rows.column("id").to_pylist()])
+    start = minute * MINUTE
+    return Arrived(number, emissions, start, start + MINUTE, start, rows.take(pa.array(order)))
 
 
 def scored(rows: pa.RecordBatch, score: Score, revision: int = 0) -> Marked:
@@ -105,6 +127,7 @@ class Group:
         self.shelves: dict[int, Shelf] = {}
         self.rows: list[dict[str, Any]] = []
         self.judged: list[Judged] = []
+        self.early: list[Early] = []
 
     def _open(self, state: dict[str, Any] | None) -> Comparison:
         return Comparison(
@@ -116,11 +139,14 @@ class Group:
             state=state,
         )
 
-    def take(self, item: Candidates) -> None:
+    def take(self, item: Candidates | Arrived) -> None:
         placed, orders = self.samples.take(item)
-        messages: list[Placed | Recalled] = [*placed, *self._carry_out(orders)]
+        messages: list[Placed | PlacedArrived | Recalled] = [*placed, *self._carry_out(orders)]
         for message in messages:
             for compared in self.comparison.take(message):
+                if isinstance(compared, Early):
+                    self.early.append(compared)
+                    continue
                 self.judged.append(compared.judged)
                 self.rows += compared.scores.rows.to_pylist() if compared.scores else []
 
@@ -128,7 +154,7 @@ class Group:
         for order in orders:
             match order:
                 case Recall():
-                    yield Recalled(order.shelf, order.emission, list(self.shelves[order.shelf].rows))
+                    yield Recalled(order.shelf, order.number, list(self.shelves[order.shelf].rows))
                 case Drop():
                     del self.shelves[order.shelf]
                 case _:

@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dataflow.items.fixed import to_fixed
+from dataflow.clock import micros
+from dataflow.items.early import EARLY, Early
+from dataflow.items.fixed import Fixed, to_fixed
 from dataflow.items.judged import Judged
 from dataflow.items.schemas import EVIDENCE, EXPLANATION, SCORED
+from dataflow.settings import Window
 
 #: The columns of the events that stand out.
 SCHEMA = pa.schema([*SCORED, *EVIDENCE, EXPLANATION])
@@ -38,11 +41,11 @@ class Seen(NamedTuple):
 def judged(emission: int, windows: Mapping[str, Seen], model: str = "m 1") -> Judged:
     """The windows of an emission."""
     keys = sorted(windows)
-    rows, vectors, codes = [], [], []
+    rows, found, codes = [], [], []
     for code, key in enumerate(keys):
         for event in sorted(windows[key].unusual, key=lambda event: (event.ts, event.id)):
             rows.append(_row(key, windows[key], event))
-            vectors.append([np.cos(np.radians(event.angle)), np.sin(np.radians(event.angle))])
+            found.append(event)
             codes.append(code)
     each = [windows[key] for key in keys]
     return Judged(
@@ -54,9 +57,33 @@ def judged(emission: int, windows: Mapping[str, Seen], model: str = "m 1") -> Ju
         rows=np.array([seen.rows for seen in each], np.int64),
         events=pa.RecordBatch.from_pylist(rows, schema=SCHEMA),
         windows=np.array(codes, np.int64),
-        vectors=to_fixed(np.array(vectors, np.float32).reshape(-1, 2)),
+        vectors=_vectors(found),
         model=model if keys else None,
     )
+
+
+def early(
+    number: int, passed: int, window: Window, keys: Mapping[str, Sequence[Unusual]], model: str = "m 1"
+) -> Early:
+    """Events that stand out, in order of arrival, after the windows that end at ``passed``."""
+    end = passed + micros(window.step)
+    seen = Seen(end - micros(window.length), end)
+    pairs = [(key, event) for key, events in keys.items() for event in events]
+    rows = [{name: _row(key, seen, event)[name] for name in EARLY.names} for key, event in pairs]
+    return Early(
+        number=number,
+        start=seen.start,
+        end=end,
+        passed=passed,
+        events=pa.RecordBatch.from_pylist(rows, schema=EARLY),
+        vectors=_vectors([event for _, event in pairs]),
+        model=model,
+    )
+
+
+def _vectors(events: Sequence[Unusual]) -> Fixed:
+    angles = np.radians([event.angle for event in events])
+    return to_fixed(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
 
 
 def _row(key: str, seen: Seen, event: Unusual) -> dict[str, Any]:

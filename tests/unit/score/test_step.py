@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from bytewax.dataflow import Dataflow
+from bytewax.operators import KeyedStream
 from bytewax.testing import TestingSink, TestingSource, run_main
 from prometheus_client import REGISTRY
 
+from dataflow.items.early import Arrived
 from dataflow.items.marks import Marked
 from dataflow.items.rows import Rows
 from dataflow.items.schemas import EVIDENCE, SCORED, WINDOW_SUMMARY, dead_letters
@@ -41,7 +43,8 @@ def scored(windows: list[WholeWindows], settings: Settings = SETTINGS) -> tuple[
     up = op.input("in", flow, TestingSource([("g", window) for window in windows]))
     scorer, model = open_scorer(settings.score), OneModel(DIM, unify)
     now = datetime.fromtimestamp(100, timezone.utc)
-    step = score("score", up, scorer, settings, model, lambda: now, UNWATCHED)
+    none: KeyedStream[Arrived] = op.flat_map_value("none", up, lambda _: [])
+    step = score("score", up, none, scorer, settings, model, lambda: now, UNWATCHED)
     for name, stream, items in zip("abc", (step.scores, step.windows, step.dead_letters), out, strict=True):
         op.output(name, stream, TestingSink(items))
     run_main(flow)

@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from bytewax.dataflow import Dataflow
+from bytewax.operators import KeyedStream
 from bytewax.testing import TestingSink, TestingSource, run_main
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow.errors import LostRowsError
+from dataflow.items.early import Arrived
 from dataflow.items.marks import Marked
 from dataflow.items.schemas import CLUSTERS, EVIDENCE, WINDOW_SUMMARY
 from dataflow.items.windows import WholeWindows
@@ -116,7 +118,8 @@ def run(made: Sequence[WholeWindows], options: Settings) -> list[list[tuple[str,
     flow = Dataflow("score")
     up = op.input("in", flow, TestingSource([("g", windows) for windows in made]))
     scorer = open_scorer(options.score)
-    out = score("score", up, scorer, options, MODEL, EMISSIONS.clock, UNWATCHED)
+    none: KeyedStream[Arrived] = op.flat_map_value("none", up, lambda _: [])
+    out = score("score", up, none, scorer, options, MODEL, EMISSIONS.clock, UNWATCHED)
     for name, stream, items in zip("abc", (out.scores, out.windows, out.dead_letters), found, strict=True):
         op.output(name, stream, TestingSink(items))
     run_main(flow)
