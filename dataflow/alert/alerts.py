@@ -128,7 +128,9 @@ class Alerts:
             for due in both:
                 if isinstance(due, DueEarly):
                     begun = self._provisional.take(due.early, self._thresholds, self._keys)
-                    yield from (change(incident, incident.last_ts, threshold) for incident, threshold in begun)
+                    yield from (
+                        change(incident, incident.last_ts, threshold) for incident, threshold in begun
+                    )
 
     def _decide_windows(self, at: int, parts: Sequence[Due]) -> Iterator[dict[str, Any]]:
         keys = self._keys_of(parts) if self._own_time else None

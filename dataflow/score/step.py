@@ -163,6 +163,7 @@ def _compare(
         options,
         settings.alert,
         micros(quarantine),
+        micros(settings.window.step),
         pooled,
         one_model,
         drift_rows,

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from dataflow.alert.alerts import Alerts
+from dataflow.items.early import Early
 from dataflow.items.judged import Judged, Passed
 from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.settings import Alert, Window, duration
@@ -16,7 +17,7 @@ from tests.support.plain import stored
 GROUPS, KEYS = 3, 4
 #: Sliding windows of two minutes every minute.
 WINDOW = Window(length=duration("2m"), slide=duration("1m"), key_groups=GROUPS)
-Message = tuple[str, Judged | Passed]
+Message = tuple[str, Judged | Passed | Early]
 Row = dict[str, Any]
 
 anomalies = st.sampled_from([0.0, 1.4, 2.0, 3.0, 5.0])

@@ -134,6 +134,7 @@ class Group:
             self._score,
             Alert(),
             self._quarantine_us,
+            MINUTE,
             pooled=self._score.pooled,
             pinned=self.pinned,
             state=state,

@@ -87,6 +87,11 @@ class Beside:
         """These events, then those of ``other``."""
         return Beside(*map(np.concatenate, zip(self.columns(), other.columns(), strict=True)))
 
+    def together(self, other: "Beside") -> "Beside":
+        """What the same events are beside these members and those of ``other``."""
+        best = smallest(np.concatenate([self.best, other.best], axis=1), self.best.shape[1])
+        return Beside(self.rows + other.rows, best, self.within + other.within, self.alike + other.alike)
+
     def forget(self, rows: Int64s) -> None:
         """Make the events ``rows`` beside no members."""
         for column in self.columns():

@@ -42,7 +42,8 @@ class Compared(NamedTuple):
 
 
 class Comparison:
-    """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits. ``pooled``:
+    """The references of the keys of a group. ``quarantine_us``: how long a suspect event waits.
+    ``step_us``: the time from one window to the next. ``pooled``:
     whether a key without enough events is compared with the events of all keys; all keys must have the same
     windows. ``pinned``: the events that are members in place of sampled events, and then there is no pool;
     ``None``: none are. ``alert``: the settings of alerts. ``likeness``: what people marked. ``drift_rows``:
@@ -57,6 +58,7 @@ class Comparison:
         options: Score,
         alert: Alert,
         quarantine_us: int,
+        step_us: int,
         *,
         pooled: bool,
         pinned: Pinned | None = None,
@@ -76,7 +78,7 @@ class Comparison:
         #: Messages that wait for shelves, and the shelves that came.
         self._held: list[Placed | PlacedArrived] = []
         self._recalls = Recalls(options, state["recalls"])
-        self._early = EarlyEvents(options, alert.least_anomaly, likeness, state["early"])
+        self._early = EarlyEvents(options, alert.least_anomaly, step_us, likeness, state["early"])
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data. Raises ``LostRowsError`` if a shelf did not come."""

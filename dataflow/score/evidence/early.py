@@ -1,6 +1,5 @@
 """Judges events before their windows end."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -8,78 +7,51 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataflow.items.arrays import Int64s
+from dataflow.clock import FOREVER
 from dataflow.items.early import EARLY, Arrived, Early
-from dataflow.items.fixed import Fixed, squared, to_fixed
-from dataflow.items.hashes import Hashes, hashes
+from dataflow.items.fixed import Fixed, to_fixed
+from dataflow.items.hashes import hashes
 from dataflow.items.likeness import Likeness
 from dataflow.items.rows import event_times
 from dataflow.items.schemas import embeddings
+from dataflow.score.evidence.before import Before
 from dataflow.score.evidence.explain import column, explain
 from dataflow.score.evidence.features import Features
-from dataflow.score.evidence.judge import judge
-from dataflow.score.evidence.near import FAR, Near, smallest
+from dataflow.score.evidence.judge import Evidence, judge
+from dataflow.score.evidence.near import FAR, Near
 from dataflow.score.evidence.reference import Reference, near_width, reads_near
 from dataflow.score.evidence.references import References
 from dataflow.settings import Score
 
-#: An event is judged beside at most so many events that came before it.
-MOST_BEFORE = 1000
 _NOTHING = pa.RecordBatch.from_pylist([], EARLY)
-
-
-@dataclass(frozen=True)
-class _Events:
-    """``n`` events of a key in order of arrival. ``vectors``: ``(n, dim)``. ``forms``, ``ts``: ``(n,)``."""
-
-    vectors: Fixed
-    forms: Hashes
-    ts: Int64s
-
-    def __len__(self) -> int:
-        return len(self.ts)
-
-    def take(self, which: Any) -> "_Events":
-        return _Events(self.vectors[which], self.forms[which], self.ts[which])
-
-    def then(self, later: "_Events") -> "_Events":
-        return _Events(*map(np.concatenate, zip(vars(self).values(), vars(later).values(), strict=True)))
 
 
 class EarlyEvents:
     """Judges the events of a key group as they come.
 
-    An event is judged beside the reference of its key for the first window that has not ended, and beside the
-    events of this window that came before the event, the last ``MOST_BEFORE`` of them. So the result depends
-    on the order of arrival, but not on the batches. Only keys with a reference of their own are judged.
+    An event is judged for the first of its windows that has not ended, beside the events of its key in this
+    window that came before the event (:class:`Before`). The reference is that of the first window that has
+    not ended. With it count events that came before the last window ended, are older than the window of the
+    event, and are not suspect: most of them will be in the reference of this window. So the result depends on
+    the order of arrival, but not on the batches. Only keys with a reference of their own are judged.
 
-    ``least``: the lowest ``anomaly`` of an event that stands out. ``state`` is what :meth:`snapshot`
-    returned.
+    ``least``: the lowest ``anomaly`` of an event that stands out. ``step_us``: the time from one window to
+    the next. ``state`` is what :meth:`snapshot` returned.
     """
 
-    def __init__(self, options: Score, least: float, likeness: Likeness, state: Any = None) -> None:
-        self._options, self._least, self._likeness = options, least, likeness
+    def __init__(
+        self, options: Score, least: float, step_us: int, likeness: Likeness, state: Any = None
+    ) -> None:
+        self._options, self._least, self._step_us, self._likeness = options, least, step_us, likeness
         self._start: int | None
         self._model: str | None
         self._start, self._model, keys = state or (None, None, ())
         self._width = near_width(options.novelty_neighbours)
-        #: By key: the events of the window that have come.
-        self._before = {
-            key: _Events(
-                np.frombuffer(vectors, np.int16).reshape(-1, dim),
-                np.frombuffer(forms, np.uint64),
-                np.frombuffer(ts, np.int64),
-            )
-            for key, dim, vectors, forms, ts in keys
-        }
+        self._before = {key: Before.of_state(each) for key, each in keys}
 
     def snapshot(self) -> tuple[Any, ...]:
         """The state as plain data."""
-        keys = [
-            (key, events.vectors.shape[1], *(values.tobytes() for values in vars(events).values()))
-            for key, events in self._before.items()
-        ]
-        return self._start, self._model, keys
+        return self._start, self._model, [(key, each.snapshot()) for key, each in self._before.items()]
 
     def judge(self, arrived: Arrived, references: References | None, model: str | None) -> Early:
         """Judge events that have come. ``references``: ``None`` if their events are being embedded again.
@@ -111,27 +83,25 @@ class EarlyEvents:
         if model != self._model:
             self._before = {}
         elif start != self._start:
-            kept = {key: events.take(events.ts >= start) for key, events in self._before.items()}
-            self._before = {key: events for key, events in kept.items() if len(events)}
+            kept = {key: before.since(start) for key, before in self._before.items()}
+            self._before = {key: before for key, before in kept.items() if len(before)}
         self._start, self._model = start, model
 
     def _judge(
         self, key: str, rows: pa.RecordBatch, arrived: Arrived, references: References, model: str
     ) -> list[tuple[pa.RecordBatch, Fixed]]:
-        """The events of ``key`` that stand out, and their embeddings; nothing if none can be judged."""
-        texts, vectors = rows.column("text"), to_fixed(embeddings(rows))
-        some = Features.none(vectors.shape[1], self._width)
-        reference = references.of(key, model, some)
+        """The events of ``key`` that stand out, and their embeddings; nothing if none does."""
+        events = self._features(rows, arrived)
+        reference = references.of(key, model, events)
         if reference is None:
             return []
-        new = _Events(vectors, hashes(pc.coalesce(rows.column("masked"), texts)), event_times(rows))
-        every = self._before.get(key, new.take(slice(0))).then(new)
-        self._before[key] = every.take(slice(-MOST_BEFORE, None))
-        events = self._features(every, len(new), arrived, texts)
+        before = self._before.get(key) or Before.nothing(events)
+        events = before.beside(events, _usual_size(reference), reads_near=reads_near(self._options))
         reference.is_real = partial(self._likeness.real, key, arrived.passed, model)
-        evidence = judge(reference, events, arrived.start, arrived.end, self._options)
+        evidence = judge(reference, events, arrived.start, arrived.end, self._options, before.old)
         if evidence is None:
-            return []
+            evidence = Evidence.unknown(len(events))
+        self._before[key] = before.then(events, evidence.suspect)
         which = np.flatnonzero(evidence.anomaly >= self._least)
         if not len(which):
             return []
@@ -140,38 +110,33 @@ class EarlyEvents:
             pa.array(evidence.anomaly[which]),
             _explanations(reference, events.take(which)),
         ]
-        return [(pa.RecordBatch.from_arrays(columns, schema=EARLY), vectors[which])]
+        return [(pa.RecordBatch.from_arrays(columns, schema=EARLY), events.vectors[which])]
 
-    def _features(self, every: _Events, new: int, arrived: Arrived, texts: pa.Array) -> Features:
-        """The last ``new`` of the events ``every``, each beside the events before it."""
-        last = every.take(slice(len(every) - new, None))
-        place = np.arange(len(every) - new, len(every))
-        is_before = np.arange(len(every)) < place[:, None]
-        is_before &= np.arange(len(every)) >= place[:, None] - MOST_BEFORE
-        others = np.minimum(place, MOST_BEFORE)
-        squares = np.full((new, self._width), FAR, np.int32)
-        if reads_near(self._options):
-            between = np.where(is_before, squared(last.vectors, every.vectors), FAR)
-            nearest = smallest(between, self._width)
-            squares[:, : nearest.shape[1]] = nearest
-            near = Near(squares, others)
-        else:
-            near = Near(squares, np.zeros(new, np.int64))
-        alike = np.count_nonzero(is_before & (last.forms[:, None] == every.forms), axis=1)
+    def _features(self, rows: pa.RecordBatch, arrived: Arrived) -> Features:
+        """The events ``rows``, each in the first of its windows that has not ended."""
+        n, ts = len(rows), event_times(rows)
+        later = np.maximum((ts - arrived.end) // self._step_us + 1, 0)
         return Features(
-            vectors=last.vectors,
-            near=near,
-            forms=last.forms,
-            alike=alike + 1,
-            sizes=others + 1,
-            starts=np.full(new, arrived.start),
-            ends=np.full(new, arrived.end),
-            ts=last.ts,
+            vectors=to_fixed(embeddings(rows)),
+            near=Near(np.full((n, self._width), FAR, np.int32), np.zeros(n, np.int64)),
+            forms=hashes(pc.coalesce(rows.column("masked"), rows.column("text"))),
+            alike=np.ones(n, np.int64),
+            sizes=np.ones(n, np.int64),
+            starts=arrived.start + later * self._step_us,
+            # No event at the start of the window or later is a member.
+            ends=np.full(n, FOREVER),
+            ts=ts,
             # What is judged here enters no sample, and scores are those of whole windows.
-            priority=np.zeros(new),
-            scores=np.full(new, np.nan),
-            texts=texts.to_numpy(zero_copy_only=False),
+            priority=np.zeros(n),
+            scores=np.full(n, np.nan),
+            texts=rows.column("text").to_numpy(zero_copy_only=False),
         )
+
+
+def _usual_size(reference: Reference) -> int:
+    """How many events the window of an event of the sample has: the median; 0: there are no events."""
+    reference.take_in()
+    return int(np.median(reference.events.sizes)) if len(reference.events) else 0
 
 
 def _explanations(reference: Reference, events: Features) -> pa.Array:

@@ -50,12 +50,20 @@ class Evidence:
             getattr(self, field.name)[which] = getattr(found, field.name)
 
 
-def judge(reference: Reference, events: Features, start: int, end: int, options: Score) -> Evidence | None:
+def judge(
+    reference: Reference,
+    events: Features,
+    start: int,
+    end: int,
+    options: Score,
+    old: Features | None = None,
+) -> Evidence | None:
     """Compare the events of the window ``[start, end)`` with a reference.
 
     ``None``: the reference knows too little. It needs ``options.reference_least`` members, and as many events
     that can be compared with as many members. With pinned members, ``anomaly`` alone waits for these events.
     ``anomaly`` also waits while the evidence of too many of these events is unknown (``Values.known``).
+    ``old``: see :meth:`Reference.values`.
     """
     least, is_pinned = options.reference_least, reference.pinned is not None
     if (len(reference) < least and not is_pinned) or reference.prepare(start, end) < least:
@@ -63,7 +71,7 @@ def judge(reference: Reference, events: Features, start: int, end: int, options:
     usual = reference.usual(least)
     if len(usual) < least and not is_pinned:
         return None
-    found = reference.values(events)
+    found = reference.values(events, None if is_pinned else old)
     suspect = found.surge > SURGE
     novelties = usual.known("novelty").novelty
     if len(novelties) >= least:

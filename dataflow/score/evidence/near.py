@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dataflow.items.arrays import Int64s
-from dataflow.items.fixed import Fixed, Squares, squared
+from dataflow.items.fixed import Fixed, Squares, distances, squared
 from dataflow.items.hashes import Hashes
+from dataflow.score.evidence.members import Doubles
 
 #: The events of a window are compared with at most this many events of the window.
 SAMPLE = 1000
@@ -87,3 +88,16 @@ def smallest(squares: Squares, width: int) -> Squares:
     if width < squares.shape[1]:
         squares = np.partition(squares, width - 1, axis=1)[:, :width]
     return np.sort(squares, axis=1)
+
+
+def mean_distance(squares: Squares, neighbours: int) -> Doubles:
+    """``(n,)``: the mean of the ``neighbours`` smallest distances of each row; 0 if there are none.
+
+    >>> mean_distance(np.array([[16_000_000, 64_000_000, FAR], [FAR, FAR, FAR]], np.int32), 3).tolist()
+    [1.5, 0.0]
+    """
+    best = smallest(squares, neighbours)
+    is_there = best != FAR
+    total = np.where(is_there, distances(best), 0.0).sum(axis=1)
+    mean: Doubles = total / np.maximum(np.count_nonzero(is_there, axis=1), 1)
+    return mean

@@ -6,12 +6,12 @@ from functools import partial
 import numpy as np
 
 from dataflow.items.arrays import Bools, Int64s
-from dataflow.items.fixed import LENGTH, Fixed, Squares, distances, squared
+from dataflow.items.fixed import LENGTH, Fixed, squared
 from dataflow.score.evidence.again import UNKNOWN
 from dataflow.score.evidence.beside import Beside, Nearest, Values, compare
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import Doubles, sampled
-from dataflow.score.evidence.near import BLOCK, FAR, smallest
+from dataflow.score.evidence.near import BLOCK, mean_distance, smallest
 from dataflow.score.evidence.surge import COUNTS, surge
 from dataflow.settings import Score
 
@@ -179,9 +179,14 @@ class Reference:
         rows = np.flatnonzero(is_known & (self.events.ts < self._start))
         return self._values(self.events.take(rows), self._beside.take(rows))
 
-    def values(self, events: Features) -> Values:
-        """The values of the events of a window. There is at least one member."""
-        return self._values(events, self._compare(events, self._members(), is_apart=False))
+    def values(self, events: Features, old: Features | None = None) -> Values:
+        """The values of the events of a window. There is at least one member. ``old``: events that count as
+        members, too, for the events whose windows they are not in.
+        """
+        beside = self._compare(events, self._members(), is_apart=False)
+        if old is not None and len(old):
+            beside = beside.together(self._compare(events, old, is_apart=True))
+        return self._values(events, beside)
 
     def nearest(self, events: Features) -> list[Nearest]:
         """The nearest member of each event; of several, the newest. There is at least one member."""
@@ -196,17 +201,15 @@ class Reference:
                 alike = int(np.count_nonzero(members.forms == part.forms[row]))
                 # For unit vectors, the squared distance is 2 - 2 * cosine.
                 cosine = 1.0 - float(squares[row, place]) / (2 * LENGTH**2)
-                text, ts = members.texts[place], int(members.ts[place])
-                found.append(
-                    Nearest(text, ts, cosine, alike, len(members), is_pinned=self.pinned is not None)
-                )
+                text, ts, is_pinned = members.texts[place], int(members.ts[place]), self.pinned is not None
+                found.append(Nearest(text, ts, cosine, alike, len(members), is_pinned=is_pinned))
         return found
 
     def _values(self, events: Features, beside: Beside) -> Values:
         unknown = np.full(len(events), np.nan)
         near = [events.near.squares[:, : _of_window(self._neighbours)]] if self._with_window else []
         best = np.concatenate([beside.best, *near], axis=1)
-        novelty = _novelty(best, self._neighbours) if "novelty" in self._columns else unknown
+        novelty = mean_distance(best, self._neighbours) if "novelty" in self._columns else unknown
         is_surge, is_rarity = "surge" in self._columns, "rarity" in self._columns
         of_surge = surge(events.near, beside.within, beside.rows) if is_surge else unknown
         share = (beside.alike + events.alike) / (beside.rows + events.sizes)
@@ -219,14 +222,6 @@ class Reference:
 
 def _none(vectors: Fixed) -> Bools:
     return np.zeros(len(vectors), np.bool_)
-
-
-def _novelty(squares: Squares, neighbours: int) -> Doubles:
-    best = smallest(squares, neighbours)
-    is_there = best != FAR
-    total = np.where(is_there, distances(best), 0.0).sum(axis=1)
-    novelty: Doubles = total / np.maximum(np.count_nonzero(is_there, axis=1), 1)
-    return novelty
 
 
 def _of_window(neighbours: int) -> int:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow.items.early import EARLY, Arrived
-from dataflow.score.evidence import early as module
+from dataflow.score.evidence import before as module
+from dataflow.score.evidence.messages import Candidates
 from dataflow.settings import Score
 from tests.support.evidence import MINUTE, Group, Text, arrived, candidates, options, stream
 
@@ -49,6 +51,20 @@ def arrive(made: Group, texts: Sequence[Text], cuts: Sequence[int] = (), first: 
         made.take(arrived(number, LAST, LAST, texts[start:stop]))
 
 
+def as_large_as_usual(made: Group, small: Candidates) -> Candidates:
+    """The same events, as if their windows had at least as many events as windows usually have."""
+    others, sizes = small.events.near.others.copy(), small.events.sizes.copy()
+    for key, first, last in small.segments():
+        reference = made.comparison._references.large[key]
+        reference.take_in()
+        usual = int(np.median(reference.events.sizes))
+        sizes[first:last] = np.maximum(sizes[first:last], usual)
+        # Where it is 0, no evidence reads it.
+        others[first:last] = np.where(others[first:last] > 0, sizes[first:last] - 1, others[first:last])
+    near = small.events.near._replace(others=others)
+    return replace(small, events=replace(small.events, near=near, sizes=sizes))
+
+
 @pytest.mark.parametrize("name", SCORES)
 def test_an_event_is_judged_as_the_last_one_of_the_window_so_far(name: str) -> None:
     made = deepcopy(GROUPS[name])
@@ -56,7 +72,7 @@ def test_an_event_is_judged_as_the_last_one_of_the_window_so_far(name: str) -> N
     found = by_id(made)
     for last, event in enumerate(STREAM[LAST]):
         whole = deepcopy(GROUPS[name])
-        whole.take(candidates(LAST, STREAM[LAST][: last + 1], SCORES[name]))
+        whole.take(as_large_as_usual(whole, candidates(LAST, STREAM[LAST][: last + 1], SCORES[name])))
         [row] = [row for row in whole.rows if row["id"] == event.id]
         assert found[event.id]["anomaly"] == row["anomaly"]
         assert found[event.id]["key"] == event.key
