@@ -50,7 +50,8 @@ class Incident:
 
 
 def incidents_of(rows: Iterable[Mapping[str, Any]]) -> list[Incident]:
-    """The incidents of rows of ``ALERT`` whose times are integers, by the time when they opened.
+    """The incidents of rows of ``ALERT`` whose times are integers, by the time when they opened; without
+    provisional ones, which only say earlier what other incidents say.
 
     >>> first = {"incident": "i", "sequence": 0, "kind": "events", "key": "k", "state": "open", "decided": 5,
     ...     "first_ts": 1, "last_ts": 2, "count": 2, "peak": 3.0, "message": "m", "merged_into": None,
@@ -61,7 +62,10 @@ def incidents_of(rows: Iterable[Mapping[str, Any]]) -> list[Incident]:
     """
     last: dict[str, Mapping[str, Any]] = {}
     opened: dict[str, int] = {}
+    provisional: set[str] = set()
     for row in sorted(rows, key=lambda row: int(row["sequence"])):
+        if row["sequence"] == 0 and row["state"] == "provisional":
+            provisional.add(row["incident"])
         last[row["incident"]] = row
         opened.setdefault(row["incident"], row["decided"])
     found = [
@@ -72,6 +76,7 @@ def incidents_of(rows: Iterable[Mapping[str, Any]]) -> list[Incident]:
             **{name: row[name] for name in _SAME},
         )
         for id, row in last.items()
+        if id not in provisional
     ]
     return sorted(found, key=lambda each: (each.opened, each.id))
 

@@ -118,21 +118,20 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
         self._common = common
         common.loading.note(state)
         self._arrivals, self._passing = Arrivals(), Passing(common.options)
-        windows = Windows(common.options, micros(common.clock()), state, announces=common.announces)
-        self._windows = gauges.GROUPS.add(windows)
-        # After a restart, the readers have no rows. The first orders of the group recall the rows from the
-        # stored chunks. The stored chunks cannot send the rows by timers instead: see _LOADING.
+        now_us = micros(common.clock())
+        self._windows = gauges.GROUPS.add(Windows(common.options, now_us, state, announces=common.announces))
+        # After a restart, the readers have no rows. The first orders recall the rows from the stored chunks,
+        # which cannot send the rows by timers instead: see _LOADING.
         self._recalls = tuple(map(Recall, self._windows.chunks))
         self._every = _tick_every(common.options)
         self._wake = common.clock() + self._every
 
     def on_batch(self, values: list[GroupRows | Stamp]) -> tuple[Iterable[Output], bool]:
-        now = micros(self._common.clock())
-        outputs = []
+        now, outputs = micros(self._common.clock()), []
         for value in values:
             for stamp, item in self._common.watch.guard(self._arrivals.take)(value):
-                arrived = (item.rows, now, item.arrival_us) if item else (None, now)
-                output = self._windows.push(stamp, *arrived)
+                rows = (item.rows, now, item.arrival_us) if item else (None, now)
+                output = self._windows.push(stamp, *rows)
                 output.passed = self._passing.note(self._windows.passed)
                 outputs.append(output)
         return self._send(outputs), False
@@ -141,8 +140,7 @@ class WindowLogic(StatefulBatchLogic["GroupRows | Stamp", Output, dict[str, Any]
         now = self._common.clock()
         if now < self._common.loading.over or self._common.stopping():
             return [], False
-        overdue = now - self._wake
-        self._wake = now + self._every
+        overdue, self._wake = now - self._wake, now + self._every
         stalled = micros(overdue) if overdue > _STALL else 0
         return self._send([self._windows.tick(micros(now), stalled)]), False
 

@@ -13,7 +13,8 @@ from benchmarks.quality import run
 from dataflow.embed import open_embedder
 from dataflow.errors import SettingsError
 from dataflow.settings import load
-from tests.support.flows import ALERTING, START, environment, rows
+from tests.support.flows import ALERTING, START, environment, recovery, rows
+from tests.support.flows import run as flow
 
 KINDS = {
     "sliding": {"DRIFTLINE_WINDOW__DELAY": "10m"},
@@ -75,6 +76,55 @@ def test_batches_change_no_alert(kind: str, tmp_path: Path) -> None:
         assert mine[0]["state"] == "open"
         assert all(row["count"] >= 1 for row in mine if row["state"] not in ("withdrawn", "merged"))
         assert mine[0]["kind"] == "drift" or all(mine[0]["examples"][0].values())
+
+
+def test_provisional_alerts_come_besides_and_batches_change_none(tmp_path: Path) -> None:
+    write_events(tmp_path)
+    early = KINDS["sliding"] | {"DRIFTLINE_ALERT__EARLY": "true"}
+    runs = [alerts(tmp_path, DRIFTLINE_SOURCE__BATCH_ROWS=str(size), **early)[0] for size in (1200, 7)]
+    assert runs[0] == runs[1]
+    first = {row["incident"]: row for row in runs[0] if row["sequence"] == 0}
+    provisional = {id for id, row in first.items() if row["state"] == "provisional"}
+    rest = [row for row in runs[0] if row["incident"] not in provisional]
+    assert rest == alerts(tmp_path, **KINDS["sliding"])[0]
+    confirmed = [row for row in runs[0] if row["state"] == "confirmed"]
+    assert len(confirmed) > 2
+    for row in confirmed:
+        assert first[row["incident"]]["decided"] < first[row["merged_into"]]["decided"]
+        assert all(first[row["incident"]]["examples"][0].values())
+
+
+def test_a_restart_changes_no_provisional_alert(tmp_path: Path) -> None:
+    """The second part of the file comes after a restart, in the middle of windows."""
+    found = []
+    for parts in (1, 2):
+        folder = tmp_path / str(parts)
+        folder.mkdir()
+        write_events(folder)
+        path, out, flags = folder / "0.jsonl", folder / "out/alerts.jsonl", recovery(folder / "store")
+        lines = path.read_text().splitlines(keepends=True)
+        more = ALERTING | KINDS["sliding"] | {"DRIFTLINE_ALERT__EARLY": "true"}
+        more |= {"DRIFTLINE_WINDOW__ON_EOF": "keep", "DRIFTLINE_SINK__ALERTS": f"file:{out}"}
+        for part in range(parts):
+            path.write_text("".join(lines[: len(lines) * (part + 1) // parts]))
+            flow(environment(folder, **more), *flags)
+        found.append(rows(out))
+    assert found[0] == found[1]
+    assert Counter(row["state"] for row in found[0])["confirmed"] > 2
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"SCORE__REFERENCE": "false"}, "alert.early needs a reference"),
+        ({"SCORE__EVIDENCE": "score"}, "alert.early: with score.evidence = score"),
+        ({"WINDOW__KIND": "session"}, "alert.early needs windows that all keys share"),
+        ({"WINDOW__WATERMARK": "key"}, "alert.early needs windows that all keys share"),
+    ],
+)
+def test_provisional_alerts_that_cannot_be_are_refused(more: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{says}"):
+        load({f"DRIFTLINE_{name}": value for name, value in {"ALERT__EARLY": "true", **more}.items()})
 
 
 def test_without_a_reference_alerts_are_refused_in_one_line(tmp_path: Path) -> None:
