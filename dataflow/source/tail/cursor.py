@@ -16,7 +16,7 @@ from dataflow.telemetry.logs import Line
 
 #: A follower lists files at most every so many seconds, and for at most a tenth of the time.
 LIST_EVERY_S = 0.5
-_SHARE_OF_LISTINGS = 0.1
+SHARE_OF_LISTINGS = 0.1
 #: A file of a folder that has not grown for so many seconds is complete: its last line needs no line end.
 COMPLETE_AFTER_S = 5.0
 _log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ class Cursor:
             self._key = now.key if now else None
             current.path = now.path if now else current.path
         took = time.monotonic() - began
-        self._next_listing = began + max(LIST_EVERY_S, took / _SHARE_OF_LISTINGS)
+        self._next_listing = began + max(LIST_EVERY_S, took / SHARE_OF_LISTINGS)
 
     def _open_next(self) -> bool:
         if self._follow or not self._queue:

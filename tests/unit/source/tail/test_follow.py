@@ -9,20 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow.source import waiting
-from dataflow.source.tail import cursor
 from tests.support.plain import stored
 from tests.support.rotated_logs import RotatedLog
 from tests.support.sources import build, close_built, rows
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _list_at_once() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cursor, "LIST_EVERY_S", 0.0)
-        patch.setattr(cursor, "_SHARE_OF_LISTINGS", float("inf"))
-        patch.setattr(waiting, "WAIT_S", 0.0)
-        yield
 
 
 def line(number: int) -> bytes:
@@ -43,6 +32,7 @@ STEPS = st.one_of(
 
 @given(steps=st.lists(STEPS, max_size=40), names=st.sampled_from(["app.log", "app.log*"]))
 @settings(max_examples=60, deadline=None)
+@pytest.mark.usefixtures("listed_at_once")
 def test_each_record_comes_once_under_one_identity(steps: list[tuple[str, Any]], names: str) -> None:
     with TemporaryDirectory() as folder:
         log, uri = RotatedLog(Path(folder, "app.log")), f"tail:{folder}/{names}"
