@@ -17,6 +17,7 @@ finds a file that was renamed, copied or compressed.
 
 import glob
 import os
+from collections.abc import Callable
 
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource
@@ -45,12 +46,16 @@ def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckF
     entries = place.entries()
     if not follow and not entries:
         raise SourceError(f"{uri}: no file is there")
+
+    def format_of(path: str) -> str:
+        return file_format(stem(place.path if kind == "file" else path), uri)
+
     limit = settings.source.max_record_bytes
 
     def open_reader(path: str, at: int) -> LineReader:
-        return LineReader(path, at, file_format(stem(path), uri), limit)
+        return LineReader(path, at, format_of(path), limit)
 
-    _check_formats(entries, place, uri, open_reader, check_format)
+    _check_formats(entries, place, format_of, open_reader, check_format)
     return TailSource(settings, clock, check_format, Sequence(place, open_reader, follow))
 
 
@@ -76,11 +81,15 @@ def _found(uri: Uri) -> tuple[str, Kind]:
 
 
 def _check_formats(
-    entries: list[Entry], place: Place, uri: Uri, open_reader: OpenReader, check_format: CheckFormat
+    entries: list[Entry],
+    place: Place,
+    format_of: Callable[[str], str],
+    open_reader: OpenReader,
+    check_format: CheckFormat,
 ) -> None:
     """Check the format of the files that are there, and the newest header of CSV."""
     paths = [entry.path for entry in entries if entry.size] or ([place.path] if place.kind == "file" else [])
-    newest = {file_format(stem(path), uri): path for path in paths}
+    newest = {format_of(path): path for path in paths}
     for format, path in newest.items():
         if format != "csv":
             check_format(format, None)

@@ -9,9 +9,9 @@ from typing import Any, TypedDict
 from dataflow.errors import SourceError
 from dataflow.source.framing import Record
 from dataflow.source.tail.known import Known, Stored, Unread, locate
-from dataflow.source.tail.marks import Mark, file_mark
+from dataflow.source.tail.marks import Mark, file_mark, mark_of
 from dataflow.source.tail.places import Place
-from dataflow.source.tail.readers import LineReader, OpenReader, TruncatedError
+from dataflow.source.tail.readers import GrowingFile, LineReader, OpenReader, TruncatedError
 from dataflow.telemetry.logs import Line
 
 #: A follower lists files at most every so many seconds, and for at most a tenth of the time.
@@ -57,13 +57,15 @@ class Cursor:
         self._known = Known()
         self._queue: list[Unread] = []
         self._next_listing = self._grown = -COMPLETE_AFTER_S
-        self._key: Any = None  # the place of the last file in the order
+        # The place in the order of the last file that was opened, and of the newest file that is there.
+        self._key: Any = None
+        self._newest: Any = None
 
     def begin(self) -> None:
         """Start at the first file. The logs that were rotated before the start are not read."""
         if self._place.kind == "file":
             entries = self._place.entries()
-            live = {entry.inode for entry in entries if entry.path == self._place.path}
+            live = {entry.inode for entry in entries if entry.path == self._place.live}
             for entry in entries:
                 if entry.inode not in live and (mark := file_mark(entry.path, entry.size)):
                     self._known.add(entry.path, entry.inode, mark)
@@ -117,7 +119,8 @@ class Cursor:
         if self.reader is None:
             return [] if self._open_next() else None
         if self._queue or self.reader.whole:  # the listing was before the last read, which found the end
-            return self._finish()
+            older = self._queue and self._key is not None and self._queue[0].entry.key < self._key
+            return self._pause() if older and not self.reader.whole else self._finish()
         self._list()
         if self._queue:
             return []
@@ -136,6 +139,7 @@ class Cursor:
         entries = self._place.entries()
         current = self.reader.file if self.reader else None
         self._queue = self._known.unread(entries, current)
+        self._newest = entries[-1].key if entries else None
         if current:
             now = next((entry for entry in entries if entry.inode == current.inode), None)
             self._key = now.key if now else None
@@ -167,14 +171,15 @@ class Cursor:
         return True
 
     def _say_where(self, path: str, size: int, start: int, key: Any) -> None:
-        if start:
+        if start and key != self._newest:
             sentence = f"{path}: grew by {size - start} bytes after a newer file was begun; reads them now"
             _log.warning(Line("file_grown", sentence, path=path, position=start, bytes=size - start))
         elif self._key is not None and key < self._key:
             sentence = f"{path}: comes before files that were read already; reads it now"
             _log.warning(Line("file_out_of_order", sentence, path=path))
         else:
-            _log.info(Line("file_begun", f"{path}: begun at offset {self.base}", path=path, offset=self.base))
+            offset = self.base + start
+            _log.info(Line("file_begun", f"{path}: read from offset {offset} on", path=path, offset=offset))
         self._key = key
 
     def _finish(self) -> list[Record]:
@@ -185,6 +190,15 @@ class Cursor:
         file = self.reader.file
         self._known.add(file.path, file.inode, file.mark())
         self._leave()
+        return []
+
+    def _pause(self) -> list[Record]:
+        """Leave a file that may grow, for an older one. The next listing shows what is left of the file."""
+        assert self.reader is not None
+        file, at = self.reader.file, self.reader.at
+        if isinstance(file, GrowingFile) and (both := file.ends(at)):
+            self._known.add(file.path, file.inode, mark_of(at, *both))
+            self._leave()
         return []
 
     def _leave(self) -> None:

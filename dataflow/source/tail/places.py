@@ -86,12 +86,17 @@ class Place:
         found = [entry for path in self._paths() if (entry := self._entry(path))]
         return sorted(found, key=lambda entry: entry.key)
 
+    @property
+    def live(self) -> str:
+        """The path of the log, through a link."""
+        return os.path.realpath(self.path) if os.path.islink(self.path) else self.path
+
     def _paths(self) -> Iterable[str]:
         if self.kind == "glob":
             return glob.glob(self.path, recursive=True)
         if self.kind == "folder":
             return (os.path.join(self.path, name) for name in listed(self.path) if _is_finished(name))
-        return [self.path, *rotated(self.path)]
+        return [self.live, *rotated(self.live)]
 
     def _entry(self, path: str) -> Entry | None:
         try:
@@ -102,6 +107,8 @@ class Place:
             return None
         check_name(path)
         key = (status.st_mtime_ns, by_name(path)) if self.by_time else by_name(path)
+        if self.kind == "file":
+            key = (path == self.live, key)
         return Entry(path, status.st_ino, status.st_size, status.st_mtime_ns, key)
 
 
@@ -111,7 +118,6 @@ def _is_finished(name: str) -> bool:
 
 def rotated(path: str) -> Iterator[str]:
     """The files that were ``path`` before they were rotated, and are in the same folder."""
-    path = os.path.realpath(path) if os.path.islink(path) else path
     folder = os.path.dirname(path)
     for name in listed(folder):
         other = os.path.join(folder, name)
