@@ -30,7 +30,7 @@ STEPS = st.one_of(
 )
 
 
-@given(steps=st.lists(STEPS, max_size=40), names=st.sampled_from(["app.log", "app.log*"]))
+@given(steps=st.lists(STEPS, min_size=20, max_size=60), names=st.sampled_from(["app.log", "app.log*"]))
 @settings(max_examples=60, deadline=None)
 @pytest.mark.usefixtures("listed_at_once")
 def test_each_record_comes_once_under_one_identity(steps: list[tuple[str, Any]], names: str) -> None:

@@ -13,14 +13,14 @@ from tests.support.plain import stored
 from tests.support.sources import build, close_built, opened, rows
 
 STEPS = st.one_of(
-    st.tuples(st.just("arrive"), st.integers(0, 30)),
-    st.tuples(st.just("remove"), st.integers(0, 30)),
+    st.tuples(st.just("arrive"), st.integers(0, 9)),
+    st.tuples(st.just("remove"), st.integers(0, 9)),
     st.tuples(st.just("read"), st.integers(1, 5)),
     st.tuples(st.just("restart"), st.just(0)),
 )
 
 
-@given(st.lists(STEPS, max_size=40))
+@given(st.lists(STEPS, min_size=20, max_size=60))
 @settings(max_examples=60, deadline=None)
 @pytest.mark.usefixtures("listed_at_once")
 def test_each_record_comes_once(steps: list[tuple[str, int]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from dataflow.errors import DriftlineError, SettingsError, SourceError
 from tests.support.plain import stored
+from tests.support.rotated_logs import RotatedLog
 from tests.support.sources import build, opened, rows
 
 pytestmark = pytest.mark.usefixtures("listed_at_once")
@@ -202,3 +203,15 @@ def test_what_cannot_be_opened_is_said_in_one_line(uri: str, error: type[Driftli
         rows(build(uri, opened(uri).list_parts()[0]), 5)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_rotation_between_a_listing_and_the_reading_changes_nothing() -> None:
+    log = RotatedLog(LOG)
+    for text in (b"a", b"b", b"c", b"d"):
+        log.write(text * 1000 + b"\n")
+        log.rename()
+    log.write(b"e\n")
+    part = build("tail:app.log*?follow=false", "app.log*", batch_rows=1)
+    seen = list(rows(part, 1))
+    log.rename()
+    assert [*seen, *rows(part)] == log.expected()
