@@ -1,8 +1,9 @@
-"""``file:PATH`` or ``file:GLOB``: each file is a partition. Option: ``format=jsonl|csv|text``.
+"""``file:PATH`` or ``file:GLOB``: each file is a partition. Option: ``format=jsonl|csv|text|parquet``.
 
 Files hold JSON lines, CSV or plain text, and may be compressed. The offset of a record is the byte where the
 record starts (in the unpacked stream, if the file is compressed), so that the offset does not depend on how
-much is read at a time. A resume continues at such an offset.
+much is read at a time. A resume continues at such an offset. In a Parquet file the offset is the number of
+the row, and a row is read as a JSON line.
 """
 
 import glob
@@ -27,9 +28,10 @@ from dataflow.source.compressed import Unpacked, is_compressed, read_unpacked, s
 from dataflow.source.framing import Framer, Record
 from dataflow.source.lag import LAGS, PartitionLag
 from dataflow.source.on_demand import OnDemandFile, shrunk
+from dataflow.source.parquet import ParquetPartition
 
 #: Suffix of a file name -> format of the records. Other files are plain text.
-FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv"}
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
 
 def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckFormat) -> "FileSource":
@@ -39,14 +41,15 @@ def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckF
         raise SourceError(f"{uri}: files are local; write file:PATH or file:///PATH")
     formats = {path: file_format(path, uri) for path in _paths(uri.path)}
     for path, format in formats.items():
-        check_format(format, _header(path, settings).raw if format == "csv" else None)
+        header = _header(path, settings).raw if format == "csv" else None
+        check_format("jsonl" if format == "parquet" else format, header)
     return FileSource(settings, formats, clock)
 
 
 def file_format(path: str, uri: Uri) -> str:
     """The format of the file ``path``: the option ``format`` of the URI, else what the suffix says."""
     if "format" in uri.options:
-        return uri.choice("format", "jsonl", "csv", "text")
+        return uri.choice("format", "jsonl", "csv", "text", "parquet")
     return FORMATS.get(PurePath(without_suffix(path)).suffix.lower(), "text")
 
 
@@ -124,7 +127,7 @@ def _header(path: str, settings: Settings) -> _Header:
 
 
 class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
-    """A partition for each file. The state of a partition is the byte offset of the next record."""
+    """A partition for each file. The state of a partition is the offset of the next record."""
 
     def __init__(self, settings: Settings, formats: dict[str, str], clock: Clock) -> None:
         self._settings, self._formats, self._clock = settings, formats, clock
@@ -136,10 +139,13 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
         """See :func:`dataflow.source.partitions_with_data`."""
         return [path for path in self._formats if _has_data(path)]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":
-        return _FilePartition(
-            for_part, self._formats[for_part], self._settings, self._clock, resume_state or 0
-        )
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: int | None
+    ) -> "_FilePartition | ParquetPartition":
+        format, position = self._formats[for_part], resume_state or 0
+        if format == "parquet":
+            return ParquetPartition(for_part, self._settings.source, self._clock, position)
+        return _FilePartition(for_part, format, self._settings, self._clock, position)
 
 
 def _size(path: str) -> int:

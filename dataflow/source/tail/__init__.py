@@ -8,7 +8,8 @@ and a truncation, and rotated files may be compressed. ``tail:GLOB`` and ``tail:
 are there, and then those that come.
 
 Options: ``follow=true|false`` (wait for more at the end, or stop there), ``order=name|time`` (of the files:
-by name, or by the time of the last change), ``format=jsonl|csv|text``.
+by name, or by the time of the last change), ``format=jsonl|csv|text|parquet``. The offsets of Parquet files
+count rows.
 
 The state is plain data: the offset, the file that is being read with the position in it, and the files that
 were read and are still there. The content of a file is recognised by its first and last bytes, so a restart
@@ -17,7 +18,6 @@ finds a file that was renamed, copied or compressed.
 
 import glob
 import os
-from collections.abc import Callable
 
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource
@@ -26,12 +26,13 @@ from dataflow.clock import Clock
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SourceError
 from dataflow.settings import Settings
+from dataflow.settings import Source as SourceOptions
 from dataflow.source import CheckFormat
 from dataflow.source.files import check_name, check_readable, file_format
 from dataflow.source.tail.cursor import Cursor, Sequence, State
 from dataflow.source.tail.partition import TailPartition
 from dataflow.source.tail.places import Entry, Kind, Place, stem
-from dataflow.source.tail.readers import LineReader, OpenReader
+from dataflow.source.tail.readers import LineReader, Reader, RowReader
 
 
 def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckFormat) -> "TailSource":
@@ -47,16 +48,33 @@ def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckF
     if not follow and not entries:
         raise SourceError(f"{uri}: no file is there")
 
-    def format_of(path: str) -> str:
-        return file_format(stem(place.path if kind == "file" else path), uri)
+    opener = _Opener(uri, place, settings.source)
+    _check_formats(entries, place, opener, check_format)
+    return TailSource(settings, clock, check_format, Sequence(place, opener, follow))
 
-    limit = settings.source.max_record_bytes
 
-    def open_reader(path: str, at: int) -> LineReader:
-        return LineReader(path, at, format_of(path), limit)
+class _Opener:
+    """Opens files. The offsets of a sequence count bytes or rows, so Parquet is alone or not there."""
 
-    _check_formats(entries, place, format_of, open_reader, check_format)
-    return TailSource(settings, clock, check_format, Sequence(place, open_reader, follow))
+    def __init__(self, uri: Uri, place: Place, options: SourceOptions) -> None:
+        self._uri, self._place, self._options = uri, place, options
+        self._rows: bool | None = None
+
+    def format_of(self, path: str) -> str:
+        """The format of a file. A rotated log has the format of the log."""
+        return file_format(stem(self._place.path if self._place.kind == "file" else path), self._uri)
+
+    def __call__(self, path: str, at: int) -> Reader:
+        format = self.format_of(path)
+        rows = format == "parquet"
+        if self._rows not in (None, rows):
+            raise SourceError(
+                f"{path}: Parquet files follow no others; name one kind of files in {self._uri}"
+            )
+        self._rows = rows
+        if rows:
+            return RowReader(path, at, self._options.batch_rows)
+        return LineReader(path, at, format, self._options.max_record_bytes)
 
 
 def _found(uri: Uri) -> tuple[str, Kind]:
@@ -69,7 +87,7 @@ def _found(uri: Uri) -> tuple[str, Kind]:
     folder = os.path.dirname(path)
     if os.path.isdir(path) or uri.path.endswith("/"):
         folder, kind = path, "folder"
-    elif os.path.lexists(path):
+    elif os.path.exists(path):
         check_readable(path)
     elif glob.has_magic(path):
         kind = "glob"
@@ -80,22 +98,15 @@ def _found(uri: Uri) -> tuple[str, Kind]:
     return path, kind
 
 
-def _check_formats(
-    entries: list[Entry],
-    place: Place,
-    format_of: Callable[[str], str],
-    open_reader: OpenReader,
-    check_format: CheckFormat,
-) -> None:
+def _check_formats(entries: list[Entry], place: Place, opener: _Opener, check_format: CheckFormat) -> None:
     """Check the format of the files that are there, and the newest header of CSV."""
     paths = [entry.path for entry in entries if entry.size] or ([place.path] if place.kind == "file" else [])
-    newest = {format_of(path): path for path in paths}
-    for format, path in newest.items():
+    for format, path in {opener.format_of(path): path for path in paths}.items():
         if format != "csv":
-            check_format(format, None)
-        elif os.path.exists(path):
-            reader = open_reader(path, 0)
-            header = reader.read_header()
+            check_format("jsonl" if format == "parquet" else format, None)
+        if os.path.exists(path):
+            reader = opener(path, 0)
+            header = reader.read_header() if isinstance(reader, LineReader) and format == "csv" else None
             reader.file.close()
             if header is not None:
                 check_format(format, header)

@@ -11,7 +11,7 @@ from dataflow.source.framing import Record
 from dataflow.source.tail.known import Known, Stored, Unread, locate
 from dataflow.source.tail.marks import Mark, file_mark, mark_of
 from dataflow.source.tail.places import Place
-from dataflow.source.tail.readers import GrowingFile, LineReader, OpenReader, TruncatedError
+from dataflow.source.tail.readers import GrowingFile, OpenReader, Reader, TruncatedError
 from dataflow.telemetry.logs import Line
 
 #: A follower lists files at most every so many seconds, and for at most a tenth of the time.
@@ -51,7 +51,7 @@ class Cursor:
 
     def __init__(self, sequence: Sequence) -> None:
         self._place, self._open_reader, self._follow = sequence.place, sequence.open_reader, sequence.follow
-        self.reader: LineReader | None = None
+        self.reader: Reader | None = None
         self.base = 0
         self.ended = False
         self._known = Known()

@@ -17,7 +17,7 @@ from dataflow.source.batching import Backlog, raw_batch
 from dataflow.source.framing import Record
 from dataflow.source.lag import LAGS, PartitionLag
 from dataflow.source.tail.cursor import Cursor, State
-from dataflow.source.tail.readers import LineReader
+from dataflow.source.tail.readers import Reader
 from dataflow.source.waiting import AT_ONCE, WaitOncePerRound
 from dataflow.telemetry.logs import Line
 
@@ -33,7 +33,7 @@ class TailPartition(StatefulSourcePartition[pa.RecordBatch, State]):
         self._name, self._cursor, self._clock, self._check_format = name, cursor, clock, check_format
         self._waits = WaitOncePerRound()
         self._backlog = Backlog[Record](options, lambda record: len(record.raw))
-        self._schema: tuple[LineReader, pa.Schema] | None = None
+        self._schema: tuple[Reader, pa.Schema] | None = None
         self._lag = LAGS.add(PartitionLag())
 
     def next_batch(self) -> list[pa.RecordBatch]:
@@ -59,7 +59,7 @@ class TailPartition(StatefulSourcePartition[pa.RecordBatch, State]):
             time.sleep(wait_s)
         return bool(len(self._backlog))
 
-    def _schema_of(self, reader: LineReader | None) -> pa.Schema:
+    def _schema_of(self, reader: Reader | None) -> pa.Schema:
         assert reader is not None
         if self._schema is None or self._schema[0] is not reader:
             header = reader.header

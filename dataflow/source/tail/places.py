@@ -95,7 +95,8 @@ class Place:
         if self.kind == "glob":
             return glob.glob(self.path, recursive=True)
         if self.kind == "folder":
-            return (os.path.join(self.path, name) for name in listed(self.path) if _is_finished(name))
+            names = filter(_is_finished, listed(self.path))
+            return (os.path.normpath(os.path.join(self.path, name)) for name in names)
         return [self.live, *rotated(self.live)]
 
     def _entry(self, path: str) -> Entry | None:

@@ -7,6 +7,7 @@ from typing import Protocol
 from dataflow.errors import SourceError
 from dataflow.source.compressed import is_compressed, read_unpacked, skip, unpack
 from dataflow.source.framing import Framer, Record
+from dataflow.source.parquet import Rows
 from dataflow.source.tail.marks import ENDS, Mark, ends, mark_of
 
 _BLOCK_BYTES = 1 << 18
@@ -17,15 +18,12 @@ class TruncatedError(Exception):
 
 
 class File(Protocol):
-    """The bytes of one file, from a position on."""
+    """An open file."""
 
     #: The current path, the inode, and the size at the last read, in bytes.
     path: str
     inode: int
     size: int
-
-    def read(self) -> bytes:
-        """The next bytes; none at the end. Raises ``TruncatedError``, ``SourceError``."""
 
     def mark(self) -> Mark:
         """Recognises the file: what was read of a file that grows, all of a file that is whole."""
@@ -49,6 +47,7 @@ class GrowingFile:
         self._head, self._tail = ends(self._descriptor, at)
 
     def read(self) -> bytes:
+        """The next bytes; none at the end. Raises ``TruncatedError``."""
         # One read also shows whether the bytes before the position are still those that were read.
         kept = len(self._tail)
         found = os.pread(self._descriptor, kept + _BLOCK_BYTES, self._at - kept)
@@ -78,16 +77,33 @@ class GrowingFile:
         os.close(self._descriptor)
 
 
-class PackedFile:
-    """A compressed file. ``at`` counts the bytes that the file holds, ``size`` those of the file itself."""
+class WholeFile:
+    """A file that does not grow. ``size`` counts the bytes of the file itself."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.content = os.fdopen(_open(path), "rb", buffering=0)
+        status = os.fstat(self.content.fileno())
+        self.inode, self.size = status.st_ino, status.st_size
+        self._mark = mark_of(self.size, *ends(self.content.fileno(), self.size))
+
+    def mark(self) -> Mark:
+        return self._mark
+
+    @property
+    def unread(self) -> int:
+        return max(0, self.size - self.content.tell())
+
+    def close(self) -> None:
+        self.content.close()
+
+
+class PackedFile(WholeFile):
+    """A compressed file. ``at`` counts the bytes that the file holds."""
 
     def __init__(self, path: str, at: int) -> None:
-        self.path = path
-        self._file = os.fdopen(_open(path), "rb", buffering=0)
-        status = os.fstat(self._file.fileno())
-        self.inode, self.size = status.st_ino, status.st_size
-        self._mark = mark_of(self.size, *ends(self._file.fileno(), self.size))
-        self._stream = unpack(path, self._file)
+        super().__init__(path)
+        self._stream = unpack(path, self.content)
         try:
             if skip(self._stream, path, at) < at:
                 raise SourceError(f"{path}: holds fewer than the {at} bytes that were read before")
@@ -96,18 +112,12 @@ class PackedFile:
             raise
 
     def read(self) -> bytes:
+        """The next bytes; none at the end. Raises ``SourceError``."""
         return read_unpacked(self._stream, self.path)
-
-    def mark(self) -> Mark:
-        return self._mark
-
-    @property
-    def unread(self) -> int:
-        return max(0, self.size - self._file.tell())
 
     def close(self) -> None:
         self._stream.close()
-        self._file.close()
+        super().close()
 
 
 def _open(path: str) -> int:
@@ -117,8 +127,35 @@ def _open(path: str) -> int:
         raise SourceError(f"{path}: {error.strerror}") from None
 
 
+class Reader(Protocol):
+    """The records of one file from a position on.
+
+    ``format``, ``header``: of the records; the header of CSV is known once it was read. ``whole``: the file
+    does not grow. ``at``: where the next record starts, in bytes of the unpacked file, or in rows.
+    """
+
+    format: str
+    header: bytes | None
+    whole: bool
+
+    @property
+    def file(self) -> File: ...
+
+    @property
+    def at(self) -> int: ...
+
+    def read(self) -> list[Record] | None:
+        """The next records, which may be none; ``None`` at the end.
+
+        Raises ``TruncatedError``, ``SourceError``.
+        """
+
+    def finish(self) -> list[Record]:
+        """The last record, if it has no line end."""
+
+
 class LineReader:
-    """The records of one file. ``whole``: the file does not grow. ``header``: of CSV, once it was read."""
+    """See :class:`Reader`. A record has at most ``limit`` bytes and one more."""
 
     def __init__(self, path: str, at: int, format: str, limit: int) -> None:
         self.whole = is_compressed(path)
@@ -128,7 +165,7 @@ class LineReader:
             first = LineReader(path, 0, format, limit)
             self.header = first.read_header()
             first.file.close()
-        self.file: File = PackedFile(path, at) if self.whole else GrowingFile(path, at)
+        self.file: PackedFile | GrowingFile = PackedFile(path, at) if self.whole else GrowingFile(path, at)
         self._framer = Framer(format, limit, at)
 
     def read_header(self) -> bytes | None:
@@ -140,16 +177,13 @@ class LineReader:
 
     @property
     def at(self) -> int:
-        """Where the next record starts, in bytes of the unpacked file."""
         return self._framer.position
 
     def read(self) -> list[Record] | None:
-        """The next records, which may be none; ``None`` at the end. Raises as :meth:`File.read`."""
         block = self.file.read()
         return self._without_header(self._framer.feed(block)) if block else None
 
     def finish(self) -> list[Record]:
-        """The last record, if it has no line end."""
         return self._without_header(self._framer.close())
 
     def _without_header(self, records: list[Record]) -> list[Record]:
@@ -158,5 +192,29 @@ class LineReader:
         return records
 
 
+class RowReader:
+    """See :class:`Reader`. The rows of a Parquet file; reads at most ``most`` at a time."""
+
+    def __init__(self, path: str, at: int, most: int) -> None:
+        self.format, self.whole = "jsonl", True
+        self.header: bytes | None = None
+        self.file = WholeFile(path)
+        try:
+            self._rows = Rows(path, self.file.content, most, at)
+        except SourceError:
+            self.file.close()
+            raise
+
+    @property
+    def at(self) -> int:
+        return self._rows.at
+
+    def read(self) -> list[Record] | None:
+        return self._rows.read()
+
+    def finish(self) -> list[Record]:
+        return []
+
+
 #: Opens the reader of the file ``path`` at a position.
-OpenReader = Callable[[str, int], LineReader]
+OpenReader = Callable[[str, int], Reader]
