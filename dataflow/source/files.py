@@ -28,7 +28,7 @@ from dataflow.source.compressed import Unpacked, is_compressed, read_unpacked, s
 from dataflow.source.framing import Framer, Record
 from dataflow.source.lag import LAGS, PartitionLag
 from dataflow.source.on_demand import OnDemandFile, shrunk
-from dataflow.source.parquet import ParquetPartition
+from dataflow.source.parquet import ParquetPartition, has_rows
 
 #: Suffix of a file name -> format of the records. Other files are plain text.
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
@@ -100,7 +100,9 @@ def _open(path: str) -> Unpacked:
     return unpack(path, file) if is_compressed(path) else cast(Unpacked, file)
 
 
-def _has_data(path: str) -> bool:
+def _has_data(path: str, format: str) -> bool:
+    if format == "parquet":
+        return has_rows(path)
     if not is_compressed(path):
         return bool(_size(path))
     with closing(_open(path)) as file:  # a compressed file has some bytes even if it holds no data
@@ -137,7 +139,7 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
 
     def partitions_with_data(self) -> list[str]:
         """See :func:`dataflow.source.partitions_with_data`."""
-        return [path for path in self._formats if _has_data(path)]
+        return [path for path, format in self._formats.items() if _has_data(path, format)]
 
     def build_part(
         self, step_id: str, for_part: str, resume_state: int | None

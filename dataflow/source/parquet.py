@@ -66,15 +66,25 @@ class Rows:
         return SourceError(f"{self._path}: cannot be read as Parquet: {first_line}")
 
 
+def _open(path: str) -> FileIO:
+    try:
+        return FileIO(path)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+
+
+def has_rows(path: str) -> bool:
+    """Whether a Parquet file has any rows. Raises ``SourceError``."""
+    with _open(path) as file:
+        return Rows(path, file, most=1, at=0).count > 0
+
+
 class ParquetPartition(StatefulSourcePartition[pa.RecordBatch, int]):
     """One Parquet file. The state is the number of the next row."""
 
     def __init__(self, path: str, options: SourceOptions, clock: Clock, position: int) -> None:
         self._path, self._clock = path, clock
-        try:
-            self._file = FileIO(path)
-        except OSError as error:
-            raise SourceError(f"{path}: {error.strerror}") from None
+        self._file = _open(path)
         try:
             self._rows = Rows(path, self._file, options.batch_rows, position)
             if self._rows.count < position:

@@ -56,6 +56,7 @@ class Cursor:
         self.ended = False
         self._known = Known()
         self._queue: list[Unread] = []
+        self._waiting = 0  # bytes of the queue
         self._next_listing = self._grown = -COMPLETE_AFTER_S
         # The place in the order of the last file that was opened, and of the newest file that is there.
         self._key: Any = None
@@ -99,8 +100,7 @@ class Cursor:
     @property
     def unread(self) -> int:
         """How many bytes are not read yet; those of compressed files as they are in the files."""
-        waiting = sum(file.entry.size - file.start for file in self._queue)
-        return waiting + (self.reader.file.unread if self.reader else 0)
+        return self._waiting + (self.reader.file.unread if self.reader else 0)
 
     def read(self, stay: bool) -> list[Record] | None:
         """The next records of the file that is being read; ``None``: there are none now.
@@ -139,6 +139,7 @@ class Cursor:
         entries = self._place.entries()
         current = self.reader.file if self.reader else None
         self._queue = self._known.unread(entries, current)
+        self._waiting = sum(file.entry.size - file.start for file in self._queue)
         self._newest = entries[-1].key if entries else None
         if current:
             now = next((entry for entry in entries if entry.inode == current.inode), None)
@@ -154,6 +155,7 @@ class Cursor:
             self.ended = not self._follow
             return False
         entry, start = self._queue.pop(0)
+        self._waiting -= entry.size - start
         try:
             reader = self._open_reader(entry.path, start)
         except SourceError:
@@ -163,7 +165,7 @@ class Cursor:
         if reader is None or reader.file.inode != entry.inode:  # renamed or removed after the listing
             if reader:
                 reader.file.close()
-            self._queue, self._next_listing = [], 0.0
+            self._queue, self._waiting, self._next_listing = [], 0, 0.0
             return True
         self.reader = reader
         self.base -= start
@@ -179,7 +181,7 @@ class Cursor:
             _log.warning(Line("file_out_of_order", sentence, path=path))
         else:
             offset = self.base + start
-            _log.info(Line("file_begun", f"{path}: read from offset {offset} on", path=path, offset=offset))
+            _log.debug(Line("file_begun", f"{path}: read from offset {offset} on", path=path, offset=offset))
         self._key = key
 
     def _finish(self) -> list[Record]:

@@ -62,6 +62,13 @@ def test_what_is_no_parquet_is_said_in_one_line(uri: str) -> None:
         rows(build(uri, "a.parquet"), 5)
 
 
+def test_a_file_without_rows_is_not_waited_for() -> None:
+    write("a.parquet", 0, 0)
+    write("b.parquet", 0, 1)
+    source: Any = opened("*.parquet")
+    assert source.partitions_with_data() == ["b.parquet"]
+
+
 def test_a_file_that_has_fewer_rows_is_refused() -> None:
     write("a.parquet", 0, 3)
     with pytest.raises(SourceError, match=r"^a\.parquet: is shorter than the 4 rows that were read before"):
