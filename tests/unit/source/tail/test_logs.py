@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 
 from dataflow.errors import DriftlineError, SettingsError, SourceError
+from dataflow.source.tail import partition
+from dataflow.telemetry.live_objects import LiveObjects
 from tests.support.plain import stored
 from tests.support.rotated_logs import RotatedLog
 from tests.support.sources import build, opened, rows
@@ -215,3 +217,17 @@ def test_a_rotation_between_a_listing_and_the_reading_changes_nothing() -> None:
     seen = list(rows(part, 1))
     log.rename()
     assert [*seen, *rows(part)] == log.expected()
+
+
+def test_the_lag_is_what_is_not_read_of_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "LAGS", LiveObjects())
+    for name in ("1.log", "2.log"):
+        Path(name).write_bytes(b"x" * 99 + b"\n")
+    Path("3.log.gz").write_bytes(gzip.compress(b"z\n"))
+    packed = Path("3.log.gz").stat().st_size
+    part = build("tail:.", ".", batch_rows=1)
+    lags = []
+    for _ in range(3):
+        assert len(rows(part, 1)) == 1
+        lags.append([lag.bytes for lag in partition.LAGS])
+    assert lags == [[100 + packed], [packed], [0]]
