@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dataflow.errors import SourceError
 
+#: The suffixes of compressed files.
 SUFFIXES = (".gz", ".zst")
 _BLOCK_BYTES = 1 << 18
 
@@ -17,9 +18,11 @@ _BLOCK_BYTES = 1 << 18
 class Unpacked(Protocol):
     """The bytes that a compressed file holds."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the file."""
 
 
 def is_compressed(path: str) -> bool:

@@ -56,7 +56,7 @@ def test_a_rotated_log_is_read_once_although_the_flow_is_killed(tmp_path: Path) 
     assert len(log.generations) > 10
     expected = {f"{log.path}*:{offset}": json.loads(record)["n"] for offset, record in log.expected()}
     assert list(expected.values()) == list(range(EVENTS))
-    found = [(row["id"], row["attributes"]["n"]) for row in rows(out)]  # type: ignore[index,call-overload]
+    found = [(row["id"], row["attributes"]["n"]) for row in rows(out)]  # type: ignore[index]
     assert sorted(found, key=lambda pair: pair[1]) == list(expected.items())
     assert not rows(tmp_path / "out/late.jsonl")
     assert not rows(tmp_path / "out/dead.jsonl")

@@ -14,8 +14,9 @@ from dataflow.source.tail.places import Place
 from dataflow.source.tail.readers import GrowingFile, OpenReader, Reader, TruncatedError
 from dataflow.telemetry.logs import Line
 
-#: A follower lists files at most every so many seconds, and for at most a tenth of the time.
+#: A follower lists files at most every so many seconds, ...
 LIST_EVERY_S = 0.5
+#: ... and for at most this share of the time.
 SHARE_OF_LISTINGS = 0.1
 #: A file of a folder that has not grown for so many seconds is complete: its last line needs no line end.
 COMPLETE_AFTER_S = 5.0
@@ -57,6 +58,7 @@ class Cursor:
         self._known = Known()
         self._queue: list[Unread] = []
         self._waiting = 0  # bytes of the queue
+        self._closed = False
         self._next_listing = self._grown = -COMPLETE_AFTER_S
         # The place in the order of the last file that was opened, and of the newest file that is there.
         self._key: Any = None
@@ -230,6 +232,7 @@ class Cursor:
         return []
 
     def close(self) -> None:
-        if self.reader:
+        """Close the file. The position stays."""
+        if self.reader and not self._closed:
             self.reader.file.close()
-            self.reader = None
+        self._closed = True

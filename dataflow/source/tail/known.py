@@ -9,6 +9,7 @@ from dataflow.source.compressed import is_compressed, without_suffix
 from dataflow.source.tail.marks import Mark, file_mark, mark_of, unpacked_mark
 from dataflow.source.tail.places import Entry, listed, stem
 from dataflow.source.tail.readers import File, GrowingFile
+from dataflow.telemetry.logs import Line
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Known:
         self._paths: dict[str, Finished] = {}
 
     def state(self) -> list[Stored]:
+        """What is remembered, as plain data."""
         return [(file.path, inode, *file.mark) for inode, file in self._files.items()]
 
     def add(self, path: str, inode: int, mark: Mark) -> None:
@@ -58,12 +60,15 @@ class Known:
             seen.add(entry.inode)
             before = self._files.get(entry.inode)
             if not _is_being_packed(entry.path):
-                if self._checked.get(entry.inode) != entry:
+                changed = self._checked.get(entry.inode) != entry
+                if changed:
                     before = self._recognised(entry, current)
                     self._checked[entry.inode] = entry
                 start = before.mark.length if before else 0
-                if entry.size > start and not (before and is_compressed(entry.path)):
+                if entry.size > start and not (start and _is_whole(entry.path)):
                     found.append(Unread(entry, start))
+                elif entry.size > start and changed:
+                    _say_ignored(entry, start)
             if before:
                 kept[entry.inode] = before
         if entries:  # a folder that cannot be read forgets nothing
@@ -86,6 +91,16 @@ class Known:
             mark = file_mark(entry.path, entry.size)
             return Finished(entry.path, mark) if mark else None
         return None
+
+
+def _is_whole(path: str) -> bool:
+    return is_compressed(path) or path.lower().endswith(".parquet")
+
+
+def _say_ignored(entry: Entry, start: int) -> None:
+    added = entry.size - start
+    sentence = f"{entry.path}: grew by {added} bytes after it was read; they are not read; write a new file"
+    _log.warning(Line("file_grown", sentence, path=entry.path, position=start, bytes=added))
 
 
 def _packs(path: str, other: str) -> bool:

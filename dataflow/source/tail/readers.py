@@ -32,7 +32,8 @@ class File(Protocol):
     def unread(self) -> int:
         """How many bytes of the file are not read yet."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the file."""
 
 
 class GrowingFile:
@@ -74,6 +75,7 @@ class GrowingFile:
         return max(0, self.size - self._at)
 
     def close(self) -> None:
+        """Close the file."""
         os.close(self._descriptor)
 
 
@@ -95,6 +97,7 @@ class WholeFile:
         return max(0, self.size - self.content.tell())
 
     def close(self) -> None:
+        """Close the file."""
         self.content.close()
 
 
@@ -116,6 +119,7 @@ class PackedFile(WholeFile):
         return read_unpacked(self._stream, self.path)
 
     def close(self) -> None:
+        """Close the file."""
         self._stream.close()
         super().close()
 
@@ -139,10 +143,12 @@ class Reader(Protocol):
     whole: bool
 
     @property
-    def file(self) -> File: ...
+    def file(self) -> File:
+        """The file that is read."""
 
     @property
-    def at(self) -> int: ...
+    def at(self) -> int:
+        """The position of the next record."""
 
     def read(self) -> list[Record] | None:
         """The next records, which may be none; ``None`` at the end.
@@ -177,6 +183,7 @@ class LineReader:
 
     @property
     def at(self) -> int:
+        """The position of the next record, in bytes."""
         return self._framer.position
 
     def read(self) -> list[Record] | None:
@@ -207,6 +214,7 @@ class RowReader:
 
     @property
     def at(self) -> int:
+        """The number of the next row."""
         return self._rows.at
 
     def read(self) -> list[Record] | None:

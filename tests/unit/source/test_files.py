@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,10 @@ def test_the_suffix_says_the_format(tmp_path: Path, name: str, format: str) -> N
 
 def packed(name: str, data: bytes) -> bytes:
     """``data`` as the suffix of ``name`` says, in two members or frames."""
-    packs = {".gz": gzip.compress, ".zst": partial(pa.compress, codec="zstd", asbytes=True)}
+    packs: dict[str, Callable[[bytes], bytes]] = {
+        ".gz": gzip.compress,
+        ".zst": partial(pa.compress, codec="zstd", asbytes=True),
+    }
     pack = packs.get(Path(f"x{name}").suffix)
     return pack(data[:7]) + pack(data[7:]) if pack else data
 

@@ -37,7 +37,8 @@ def test_each_record_comes_once_under_one_identity(steps: list[tuple[str, Any]],
     with TemporaryDirectory() as folder:
         log, uri = RotatedLog(Path(folder, "app.log")), f"tail:{folder}/{names}"
         name, number, rest = f"{folder}/{names}", 0, b""
-        part, seen = build(uri, name, batch_rows=3), []
+        part = build(uri, name, batch_rows=3)
+        seen: list[tuple[int, bytes]] = []
         kept: list[tuple[Any, int]] = [(None, 0)]
         for step, value in steps:
             if step == "write":

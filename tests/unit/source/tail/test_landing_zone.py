@@ -26,7 +26,8 @@ STEPS = st.one_of(
 def test_each_record_comes_once(steps: list[tuple[str, int]]) -> None:
     with TemporaryDirectory() as name:
         folder, uri = Path(name), f"tail:{name}"
-        part, seen = build(uri, name, batch_rows=2), []
+        part = build(uri, name, batch_rows=2)
+        seen: list[tuple[int, bytes]] = []
         written: list[bytes] = []
         for step, value in steps:
             path = folder / f"{value}.log"
