@@ -12,8 +12,8 @@ class Source(Group):
     """The source of the records, and where a record holds the event."""
 
     uri: str = "stdin:"
-    """Where to read: ``file:PATH`` (or a glob), ``stdin:``, ``kafka://HOST:PORT,.../TOPIC``,
-    ``demo:?rate=..&seed=..``.
+    """Where to read: ``file:PATH`` (or a glob), ``tail:PATH`` (or a glob or a folder, as one stream),
+    ``stdin:``, ``kafka://HOST:PORT,.../TOPIC``, ``demo:?rate=..&seed=..``.
     """
 
     id_field: str | None = None

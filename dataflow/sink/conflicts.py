@@ -36,7 +36,7 @@ def refuse_conflicts(settings: Settings) -> None:
         for other in outputs[:number]:
             _refuse_shared(output, other)
     source = parse_uri(settings.source.uri)
-    if source.scheme == "file" and source.path:
+    if source.scheme in ("file", "tail") and source.path:
         for output in outputs:
             _refuse_read(output, source)
 
@@ -68,20 +68,28 @@ def _refuse_shared(output: _Output, other: _Output) -> None:
 
 
 def _refuse_read(output: _Output, source: Uri) -> None:
-    pattern = os.path.normpath(source.path)
-    if os.path.lexists(pattern):
-        read, pattern = [pattern], glob.escape(pattern)
-    else:
-        read = glob.glob(pattern, recursive=True)
+    patterns = _patterns(source)
+    read = [path for pattern in patterns for path in glob.glob(pattern, recursive=True)]
     written = os.path.join(output.path, "part-00000000.parquet") if output.folder else output.path
     if (
-        _matches(written, pattern)
+        any(_matches(written, pattern) for pattern in patterns)
         or any(_same_file(output.path, path) for path in read)
         or (output.folder and any(_inside(os.path.realpath(path), output.path) for path in read))
     ):
         raise SettingsError(
             f"{output.setting}: is what source.uri={source} reads; name a file that the source does not read"
         )
+
+
+def _patterns(source: Uri) -> list[str]:
+    """Globs of the files that a source of files reads, of those that do not exist yet, too."""
+    path = os.path.normpath(source.path)
+    if source.scheme == "tail" and (os.path.isdir(path) or source.path.endswith("/")):
+        return [os.path.join(glob.escape(path), "*")]
+    if os.path.lexists(path) or not glob.has_magic(path):
+        rotated = ("[.-][0-9]*",) if source.scheme == "tail" else ()
+        return [glob.escape(path), *(glob.escape(path) + suffix for suffix in rotated)]
+    return [path]
 
 
 def _same_file(one: str, two: str) -> bool:

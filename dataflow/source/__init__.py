@@ -25,6 +25,7 @@ Identity and position
     and the same offset. Offsets increase within a partition. ``snapshot()`` of a partition returns the
     position after the last record that ``next_batch`` returned; a partition that is built with this state
     continues with the next record. A source that cannot be read twice (``stdin``) says so in its docstring.
+    A partition whose state is more than an offset has ``position()``, the offset that the log shows.
 
 Waiting
     Bytewax's workers are cooperative: while one partition waits inside ``next_batch``, the worker reads no
@@ -58,6 +59,7 @@ CheckFormat: TypeAlias = Callable[[str, bytes | None], None]
 #: Scheme of a URI -> the module with ``open_source``. The module is imported when the scheme is used.
 SOURCES = {
     "file": "dataflow.source.files",
+    "tail": "dataflow.source.tail",
     "stdin": "dataflow.source.stdin",
     "kafka": "dataflow.source.kafka",
     "demo": "dataflow.source.demo",

@@ -1,17 +1,18 @@
-"""``file:PATH`` or ``file:GLOB``: each file is a partition. Option: ``format=jsonl|csv|text``.
+"""``file:PATH`` or ``file:GLOB``: each file is a partition. Option: ``format=jsonl|csv|text|parquet``.
 
-Files hold JSON lines, CSV or plain text, and may be gzipped. The offset of a record is the byte where the
-record starts (in the unpacked stream, if the file is gzipped), so that the offset does not depend on how much
-is read at a time. A resume continues at such an offset.
+Files hold JSON lines, CSV or plain text, and may be compressed. The offset of a record is the byte where the
+record starts (in the unpacked stream, if the file is compressed), so that the offset does not depend on how
+much is read at a time. A resume continues at such an offset. In a Parquet file the offset is the number of
+the row, and a row is read as a JSON line.
 """
 
 import glob
-import gzip
+import io
 import os
 import stat
-import zlib
+from contextlib import closing
 from pathlib import PurePath
-from typing import BinaryIO, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -23,15 +24,14 @@ from dataflow.items.schemas import raw_schema
 from dataflow.settings import Settings
 from dataflow.source import CheckFormat
 from dataflow.source.batching import Backlog, raw_batch
+from dataflow.source.compressed import Unpacked, is_compressed, read_unpacked, skip, unpack, without_suffix
 from dataflow.source.framing import Framer, Record
 from dataflow.source.lag import LAGS, PartitionLag
 from dataflow.source.on_demand import OnDemandFile, shrunk
+from dataflow.source.parquet import ParquetPartition, has_rows
 
 #: Suffix of a file name -> format of the records. Other files are plain text.
-FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv"}
-_BLOCK_BYTES = 1 << 18
-#: The errors of a read, of a gzipped file too.
-_UNREADABLE = (OSError, EOFError, zlib.error)
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
 
 def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckFormat) -> "FileSource":
@@ -41,20 +41,21 @@ def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckF
         raise SourceError(f"{uri}: files are local; write file:PATH or file:///PATH")
     formats = {path: file_format(path, uri) for path in _paths(uri.path)}
     for path, format in formats.items():
-        check_format(format, _header(path, settings).raw if format == "csv" else None)
+        header = _header(path, settings).raw if format == "csv" else None
+        check_format("jsonl" if format == "parquet" else format, header)
     return FileSource(settings, formats, clock)
 
 
 def file_format(path: str, uri: Uri) -> str:
     """The format of the file ``path``: the option ``format`` of the URI, else what the suffix says."""
     if "format" in uri.options:
-        return uri.choice("format", "jsonl", "csv", "text")
-    return FORMATS.get(PurePath(path.removesuffix(".gz")).suffix.lower(), "text")
+        return uri.choice("format", "jsonl", "csv", "text", "parquet")
+    return FORMATS.get(PurePath(without_suffix(path)).suffix.lower(), "text")
 
 
 def _paths(pattern: str) -> list[str]:
     pattern = os.path.normpath(pattern) if pattern else ""
-    _check_name(pattern)
+    check_name(pattern)
     if os.path.lexists(pattern):
         paths = [pattern]
     else:
@@ -63,12 +64,12 @@ def _paths(pattern: str) -> list[str]:
         what = "no file matches" if glob.has_magic(pattern) else "no such file"
         raise SourceError(f"{pattern or 'file:'}: {what}")
     for path in paths:
-        _check_readable(path)
+        check_readable(path)
     return paths
 
 
-def _check_name(path: str) -> None:
-    # The name is in the identity of each event and in the recovery store, and both are UTF-8.
+def check_name(path: str) -> None:
+    """Raise ``SourceError`` for a name that is not UTF-8: events and the recovery store hold the name."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -76,8 +77,9 @@ def _check_name(path: str) -> None:
         raise SourceError(f"{shown}: the name is not UTF-8; rename the file") from None
 
 
-def _check_readable(path: str) -> None:
-    _check_name(path)
+def check_readable(path: str) -> None:
+    """Raise ``SourceError`` if ``path`` is not a regular file that can be read."""
+    check_name(path)
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -90,29 +92,21 @@ def _check_readable(path: str) -> None:
         raise SourceError(f"{path}: {error.strerror}") from None
 
 
-def _open(path: str) -> BinaryIO:
+def _open(path: str) -> Unpacked:
     try:
-        return cast(BinaryIO, gzip.open(path, "rb")) if path.endswith(".gz") else open(path, "rb")
+        file = io.FileIO(path)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
+    return unpack(path, file) if is_compressed(path) else cast(Unpacked, file)
 
 
-def _unreadable(path: str, error: Exception) -> SourceError:
-    return SourceError(f"{path}: cannot be read: {error}")
-
-
-def _read(file: BinaryIO | gzip.GzipFile | OnDemandFile, path: str) -> bytes:
-    try:
-        return file.read(_BLOCK_BYTES) or b""
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from None
-
-
-def _has_data(path: str) -> bool:
-    if not path.endswith(".gz"):
+def _has_data(path: str, format: str) -> bool:
+    if format == "parquet":
+        return has_rows(path)
+    if not is_compressed(path):
         return bool(_size(path))
-    with _open(path) as file:  # a gzipped file has some bytes even if it holds no data
-        return bool(_read(file, path))
+    with closing(_open(path)) as file:  # a compressed file has some bytes even if it holds no data
+        return bool(read_unpacked(file, path))
 
 
 class _Header(NamedTuple):
@@ -124,8 +118,8 @@ class _Header(NamedTuple):
 
 def _header(path: str, settings: Settings) -> _Header:
     framer = Framer("csv", settings.source.max_record_bytes)
-    with _open(path) as file:
-        while block := _read(file, path):
+    with closing(_open(path)) as file:
+        while block := read_unpacked(file, path):
             # One line at a time: `framer.position` must not count the lines after the header.
             for line in block.splitlines(keepends=True):
                 if records := framer.feed(line):
@@ -135,7 +129,7 @@ def _header(path: str, settings: Settings) -> _Header:
 
 
 class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
-    """A partition for each file. The state of a partition is the byte offset of the next record."""
+    """A partition for each file. The state of a partition is the offset of the next record."""
 
     def __init__(self, settings: Settings, formats: dict[str, str], clock: Clock) -> None:
         self._settings, self._formats, self._clock = settings, formats, clock
@@ -145,12 +139,15 @@ class FileSource(FixedPartitionedSource[pa.RecordBatch, int]):
 
     def partitions_with_data(self) -> list[str]:
         """See :func:`dataflow.source.partitions_with_data`."""
-        return [path for path in self._formats if _has_data(path)]
+        return [path for path, format in self._formats.items() if _has_data(path, format)]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_FilePartition":
-        return _FilePartition(
-            for_part, self._formats[for_part], self._settings, self._clock, resume_state or 0
-        )
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: int | None
+    ) -> "_FilePartition | ParquetPartition":
+        format, position = self._formats[for_part], resume_state or 0
+        if format == "parquet":
+            return ParquetPartition(for_part, self._settings.source, self._clock, position)
+        return _FilePartition(for_part, format, self._settings, self._clock, position)
 
 
 def _size(path: str) -> int:
@@ -169,7 +166,7 @@ class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
             position = max(position, end)
         self._schema = raw_schema(format, header)
         self._bytes = OnDemandFile(path)
-        self._unpacked = gzip.GzipFile(fileobj=self._bytes, mode="rb") if path.endswith(".gz") else None
+        self._unpacked = unpack(path, self._bytes) if is_compressed(path) else None
         try:
             self._skip(position)
         except SourceError:
@@ -182,10 +179,7 @@ class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
 
     def _skip(self, position: int) -> None:
         if self._unpacked:
-            try:
-                reached = self._unpacked.seek(position)  # reads the stream; reaches less if the stream ends
-            except _UNREADABLE as error:
-                raise _unreadable(self._path, error) from None
+            reached = skip(self._unpacked, self._path, position)
         else:
             reached = min(position, _size(self._path)) if position else 0
             self._bytes.seek(position)
@@ -194,7 +188,7 @@ class _FilePartition(StatefulSourcePartition[pa.RecordBatch, int]):
 
     def next_batch(self) -> list[pa.RecordBatch]:
         while not self._backlog.full and not self._end:
-            block = _read(self._unpacked or self._bytes, self._path)
+            block = read_unpacked(self._unpacked or cast(Unpacked, self._bytes), self._path)
             self._backlog.extend(self._framer.feed(block) if block else self._framer.close())
             self._end = not block
         if self._end:

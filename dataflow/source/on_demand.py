@@ -83,9 +83,9 @@ class OnDemandFile(io.RawIOBase):
         super().close()
 
 
-def shrunk(path: str, position: int) -> SourceError:
+def shrunk(path: str, position: int, unit: str = "bytes") -> SourceError:
     """The error for a file that ends before ``position``, the number of bytes that were read before."""
     return SourceError(
-        f"{path}: is shorter than the {position} bytes that were read before; was the file replaced? "
+        f"{path}: is shorter than the {position} {unit} that were read before; was the file replaced? "
         f"To read it from its start, start with an empty recovery directory"
     )

@@ -40,11 +40,15 @@ class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "_WatchedPart":
         part = self._guard(self._inner.build_part)(step_id, for_part, resume_state)
-        position = part.snapshot()
+        position = _position(part)
         how = "opened" if resume_state is None else "resumed"
         fields = {"partition": for_part, "position": position, "resumed": resume_state is not None}
         _log.info(Line("partition_opened", f"{for_part}: {how} at {position}", **fields))
         return _WatchedPart(part, for_part, self._guard, self._stopping, self._polled)
+
+
+def _position(part: Any) -> Any:
+    return part.position() if hasattr(part, "position") else part.snapshot()
 
 
 class _WatchedPart(StatefulSourcePartition[pa.RecordBatch, Any]):
@@ -66,7 +70,7 @@ class _WatchedPart(StatefulSourcePartition[pa.RecordBatch, Any]):
             raise
 
     def _log_position(self, event: str, what: str) -> None:
-        position = self._inner.snapshot()
+        position = _position(self._inner)
         sentence = f"{self._name}: {what} at {position}"
         _log.info(Line(event, sentence, partition=self._name, position=position))
 

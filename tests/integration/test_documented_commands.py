@@ -132,3 +132,13 @@ def test_the_commands_of_the_tutorial(triton: Sidecar, checkout: Path) -> None:
 def test_the_commands_of_the_model_server(triton: Sidecar, checkout: Path) -> None:
     ((command, printed),) = blocks("docs/guides/model-server.md")
     assert run(command, checkout, triton) == printed
+
+
+@pytest.mark.integration
+def test_the_commands_of_files(triton: Sidecar, checkout: Path) -> None:
+    scores = checkout / "out" / "scores.jsonl"
+    for command, _ in blocks("docs/guides/files.md"):
+        scores.unlink(missing_ok=True)
+        run(command, checkout, triton)
+        if "bytewax.run" in command:
+            assert len({row["id"] for row in lines(scores)}) == len(EVENTS), command

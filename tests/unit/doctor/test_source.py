@@ -100,6 +100,20 @@ def test_a_file_is_sampled_at_its_start_and_stays_as_it_is(tmp_path: Path) -> No
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
+def test_a_log_that_is_followed_is_tried_as_far_as_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataflow.doctor.source._PATIENCE_S", 0.1)
+    path = tmp_path / "log.jsonl"
+    case = Case(Settings(source=Source(uri=f"tail:{path}")), None, False, NOW)
+    said = []
+    for lines in (0, 3):
+        if lines:
+            path.write_text(f"{json.dumps(GOOD)}\n" * lines)
+        said.append(findings(case)[0].message.partition("; ")[2])
+    assert said == ["no record is there yet to try the settings on", "3 of 3 records tried are events"]
+
+
 def test_a_log_gets_a_suggestion_beside_the_other_findings(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text("".join(json.dumps(GOOD | {"text": f"port {n} is open"}) + "\n" for n in range(100)))

@@ -26,6 +26,12 @@ def settings(source: str = "stdin:", **streams: tuple[str, ...]) -> Settings:
         ("*.jsonl", {"late": ("new.jsonl",)}, "is what source.uri=*.jsonl reads"),
         ("**/n*.jsonl", {"late": ("a/b/new.jsonl",)}, "is what source.uri=**/n*.jsonl reads"),
         ("linked/*.jsonl", {"late": ("deep/new.jsonl",)}, "is what source.uri=linked/*.jsonl reads"),
+        ("tail:in.jsonl", {"late": ("hard.jsonl",)}, "is what source.uri=tail:in.jsonl reads"),
+        ("tail:in.jsonl", {"late": ("in.jsonl.1",)}, "is what source.uri=tail:in.jsonl reads"),
+        ("tail:new.jsonl", {"late": ("new.jsonl-20260302",)}, "is what source.uri=tail:new.jsonl reads"),
+        ("tail:deep", {"late": ("linked/new.jsonl",)}, "is what source.uri=tail:deep reads"),
+        ("tail:none/", {"late": ("none/new.jsonl",)}, "is what source.uri=tail:none/ reads"),
+        ("tail:n*.jsonl", {"late": ("new.jsonl",)}, "is what source.uri=tail:n*.jsonl reads"),
         ("p.parquet/x.csv", {"scores": ("p.parquet",)}, "is what source.uri=p.parquet/x.csv reads"),
         ("p.parquet/*", {"scores": ("p.parquet",)}, "is what source.uri=p.parquet/* reads"),
         ("stdin:", {"scores": ("a.jsonl",), "late": ("./deep/../a.jsonl",)}, "is the file of sink.scores"),
@@ -60,3 +66,5 @@ def test_files_beside_each_other_are_fine() -> None:
     uris = ("out/a.jsonl", "out/.b.jsonl", "out/c.parquet", "out/c.parquet2", "stdout:")
     refuse_conflicts(settings("out/a?.jsonl", scores=uris, late=("stdout:", "out/d.jsonl")))
     refuse_conflicts(settings("**/*.csv", scores=uris))
+    refuse_conflicts(settings("tail:in/", scores=uris))
+    refuse_conflicts(settings("tail:out/a", scores=uris))

@@ -36,6 +36,12 @@ def files(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
+def following(folder: Path) -> Iterator[str]:
+    with files(folder):
+        yield f"tail:{folder}?follow=false"
+
+
+@contextmanager
 def standard_input(folder: Path) -> Iterator[str]:
     read, write = os.pipe()
     os.write(write, b"\n".join([*RECORDS, LONG]))
@@ -71,6 +77,7 @@ def generated(folder: Path) -> Iterator[str]:
 #: Scheme -> what makes some records and gives the URI that reads them, to the end.
 EXAMPLES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "file": files,
+    "tail": following,
     "stdin": standard_input,
     "kafka": kafka,
     "demo": generated,

@@ -2,9 +2,12 @@
 
 import gzip
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from dataflow.errors import DriftlineError, SettingsError, SourceError
@@ -41,11 +44,21 @@ def test_the_suffix_says_the_format(tmp_path: Path, name: str, format: str) -> N
     assert batch.schema.metadata[b"format"] == b"text"
 
 
-@pytest.mark.parametrize("name", ["a.log", "a.csv", "a.log.gz"])
+def packed(name: str, data: bytes) -> bytes:
+    """``data`` as the suffix of ``name`` says, in two members or frames."""
+    packs: dict[str, Callable[[bytes], bytes]] = {
+        ".gz": gzip.compress,
+        ".zst": partial(pa.compress, codec="zstd", asbytes=True),
+    }
+    pack = packs.get(Path(f"x{name}").suffix)
+    return pack(data[:7]) + pack(data[7:]) if pack else data
+
+
+@pytest.mark.parametrize("name", ["a.log", "a.csv", "a.log.gz", "a.log.zst", "a.csv.zst"])
 @pytest.mark.parametrize("batches", [0, 1, 2, 3, 9])
 def test_a_resume_goes_on_with_the_next_record(tmp_path: Path, name: str, batches: int) -> None:
     data = b"ts,text\n" + b"".join(b'%d,"\n%d"\n' % (i, i) for i in range(10))
-    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    (tmp_path / name).write_bytes(packed(name, data))
     whole = rows(build(name, name))
     part = build(name, name, batch_rows=3)
     before = list(rows(part, batches))
@@ -68,17 +81,21 @@ def test_a_file_that_has_shrunk_is_refused(tmp_path: Path) -> None:
         build("a.log", "a.log", 3)
 
 
-def test_a_gzipped_file_that_has_shrunk_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.log.gz").write_bytes(gzip.compress(b"a\nb\n"))
-    assert rows(build("a.log.gz", "a.log.gz", 4)) == []
-    with pytest.raises(SourceError, match=r"a\.log\.gz: is shorter than the \d+ bytes that were read"):
-        build("a.log.gz", "a.log.gz", 5)
+@pytest.mark.parametrize("name", ["a.log.gz", "a.log.zst"])
+def test_a_compressed_file_that_has_shrunk_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(packed(name, b"a\nb\nc\nd\n"))
+    assert rows(build(name, name, 8)) == []
+    with pytest.raises(SourceError, match=rf"{name}: is shorter than the \d+ bytes that were read"):
+        build(name, name, 9)
 
 
-def test_a_gzipped_file_that_was_cut_is_refused_on_resume(tmp_path: Path) -> None:
-    (tmp_path / "a.log.gz").write_bytes(gzip.compress(os.urandom(9000))[:5000])
-    with pytest.raises(SourceError, match=r"a\.log\.gz: cannot be read: "):
-        build("a.log.gz", "a.log.gz", 8000)
+@pytest.mark.parametrize("name", ["a.log.gz", "a.log.zst"])
+def test_a_compressed_file_that_was_cut_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(packed(name, os.urandom(9000))[:5000])
+    with pytest.raises(SourceError, match=rf"^{name}: cannot be read: "):
+        build(name, name, 8000)
+    with pytest.raises(SourceError, match=rf"^{name}: cannot be read: "):
+        rows(build(name, name))
 
 
 def test_a_folder_that_goes_before_the_reading_begins(tmp_path: Path) -> None:
@@ -128,11 +145,12 @@ def test_a_name_that_looks_like_a_glob_is_a_file_if_there_is_one(tmp_path: Path)
         ("pipe", SourceError, "pipe: not a regular file"),
         ("file://elsewhere/a", SourceError, "files are local"),
         ("broken.gz", SourceError, "broken.gz: cannot be read"),
+        ("broken.zst", SourceError, "broken.zst: cannot be read"),
         ("cut.csv.gz", SourceError, "cut.csv.gz: cannot be read"),
         ("a.csv", SettingsError, "source.ts_field='ts': no such column; the CSV header has when, text"),
         ("a.csv?form=csv", SettingsError, "no such option 'form'"),
         ("a.csv?format=xml", SettingsError, "format=xml: must be one of"),
-        ("carrier-pigeon:x", SettingsError, "no source 'carrier-pigeon'; there are file, stdin"),
+        ("carrier-pigeon:x", SettingsError, "no source 'carrier-pigeon'; there are file, tail, stdin"),
     ],
 )
 def test_what_cannot_be_opened_is_said_in_one_line(
@@ -140,6 +158,7 @@ def test_what_cannot_be_opened_is_said_in_one_line(
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "broken.gz").write_bytes(b"not gzip")
+    (tmp_path / "broken.zst").write_bytes(b"not zstd")
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(os.urandom(9000))[:100])
     (tmp_path / "a.csv").write_bytes(b"when,text\n")
 
@@ -167,6 +186,7 @@ def test_an_empty_file_gives_nothing(tmp_path: Path) -> None:
 def test_a_file_that_holds_nothing_is_not_waited_for(tmp_path: Path) -> None:
     for name, content in (("full", b"a\n"), ("empty", b"")):
         (tmp_path / f"{name}.log").write_bytes(content)
-        (tmp_path / f"{name}.log.gz").write_bytes(gzip.compress(content))
+        for suffix in (".gz", ".zst"):
+            (tmp_path / f"{name}.log{suffix}").write_bytes(packed(suffix, content))
     source: Any = opened("*.log*")
-    assert source.partitions_with_data() == ["full.log", "full.log.gz"]
+    assert source.partitions_with_data() == ["full.log", "full.log.gz", "full.log.zst"]

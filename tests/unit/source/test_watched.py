@@ -77,3 +77,17 @@ def test_the_guard_stands_around_each_use_of_the_source() -> None:
     part.next_batch()
     assert guarded == ["build_part", "next_batch"]
     part.close()
+
+
+def test_the_log_shows_the_offset_of_a_partition_whose_state_is_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "dataflow")
+    source = Flow().source("tail:a.log?follow=false")
+    part: Any = source.build_part("s", "a.log", None)
+    assert rows(part, 1) == [(0, b"a")]
+    resumed: Any = source.build_part("s", "a.log", part.snapshot())
+    assert rows(resumed) == [(2, b"b"), (4, b"c")]
+    assert lines(caplog) == ["a.log: opened at 0", "a.log: resumed at 2", "a.log: ends at 6"]
+    part.close()
+    resumed.close()

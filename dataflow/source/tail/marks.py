@@ -1,0 +1,63 @@
+"""Recognises the content of a file, whatever the name of the file is: its length and its two ends."""
+
+import hashlib
+import os
+from contextlib import closing
+from io import FileIO
+from typing import NamedTuple
+
+from dataflow.errors import SourceError
+from dataflow.source.compressed import read_unpacked, unpack
+
+#: How many bytes at the start, and how many at the end, a mark covers.
+ENDS = 1024
+
+
+class Mark(NamedTuple):
+    """The first ``length`` bytes of a file. ``digest``: of the first and the last ``ENDS`` of these bytes."""
+
+    length: int
+    digest: int
+
+
+def mark_of(length: int, head: bytes, tail: bytes) -> Mark:
+    """The mark of ``length`` bytes that begin with ``head`` and end with ``tail``."""
+    digest = hashlib.blake2b(head[:ENDS], digest_size=8)
+    digest.update(tail[-ENDS:])
+    return Mark(length, int.from_bytes(digest.digest(), "big") >> 1)  # a signed integer of 64 bits
+
+
+def ends(descriptor: int, length: int) -> tuple[bytes, bytes]:
+    """The first and the last ``ENDS`` bytes of the first ``length`` bytes of an open file."""
+    count = min(length, ENDS)
+    return os.pread(descriptor, count, 0), os.pread(descriptor, count, length - count)
+
+
+def file_mark(path: str, length: int) -> Mark | None:
+    """The mark of the first ``length`` bytes of a file; ``None`` if it is shorter, or cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size < length:
+                return None
+            return mark_of(length, *ends(file.fileno(), length))
+    except OSError:
+        return None
+
+
+def unpacked_mark(path: str, length: int, whole: bool = False) -> Mark | None:
+    """The mark of the first ``length`` bytes that a compressed file holds; with ``whole``, of all its bytes.
+
+    ``None`` if it holds fewer (with ``whole``: not as many) bytes, or cannot be read.
+    """
+    left, head, tail = length, b"", b""
+    try:
+        with closing(unpack(path, FileIO(path))) as stream:
+            while left and (block := read_unpacked(stream, path, min(left, 1 << 18))):
+                left -= len(block)
+                head += block[: ENDS - len(head)]
+                tail = (tail + block)[-ENDS:]
+            if left or (whole and read_unpacked(stream, path, 1)):
+                return None
+    except (OSError, SourceError):
+        return None
+    return mark_of(length, head, tail)
