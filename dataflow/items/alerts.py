@@ -13,6 +13,9 @@ ALERT_KINDS = ("events", "drift")
 #: What may have happened to an incident. The set is closed, because the state is a label of a metric.
 ALERT_STATES = ("open", "updated", "closed", "reopened", "merged", "withdrawn")
 
+#: The states of an incident that is over. It may be open again after ``closed``.
+OVER = ("closed", "merged", "withdrawn")
+
 _EXAMPLE = [
     pa.field("id", pa.string(), nullable=False),
     pa.field("ts", TIMESTAMP, nullable=False),
