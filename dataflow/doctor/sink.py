@@ -28,7 +28,7 @@ def _sink(settings: Settings, stream: sink.Stream, text: str) -> Finding:
         _check_writable(Path(files.output_path(settings, uri, stream)))
     elif uri.scheme in ("http", "https"):  # opening the sink would make the folder of the spool
         webhook.receiver_of(settings, uri, stream).reach()
-        _check_writable(Path(settings.webhook.spool))
+        _check_writable(Path(settings.webhook.spool) / "a spool")
         return Finding(f"sink.{stream}", "ok", f"{text} accepts connections; nothing was posted")
     else:
         sink.open_sink(text, settings, stream=stream)

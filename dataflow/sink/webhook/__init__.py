@@ -122,11 +122,15 @@ class _WebhookPartition(StatefulSinkPartition[pa.RecordBatch, dict[str, Any]]):
 
     def close(self) -> None:
         ended = self._delivery.stop(self._options.drain.total_seconds())
-        if waiting := self._spool.counts()["waiting"]:
-            sentence = f"webhook {self._name}: {waiting} changes wait in the spool; the next start posts them"
-            _log.warning(Line("webhook_waiting", sentence, webhook=self._name, waiting=waiting))
         gauges.forget(self._name)
-        if ended:  # if not, the thread still notes the end of its post, and the process ends soon
-            self._spool.close()
-            self._lock.close()
-        self._delivery.check()
+        try:
+            self._delivery.check()
+            if waiting := self._spool.counts()["waiting"]:
+                sentence = (
+                    f"webhook {self._name}: {waiting} changes wait in the spool; the next start posts them"
+                )
+                _log.warning(Line("webhook_waiting", sentence, webhook=self._name, waiting=waiting))
+        finally:
+            if ended:  # if not, the thread still notes the end of its post, and the process ends soon
+                self._spool.close()
+                self._lock.close()

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from threading import Timer
+from threading import Event, Timer
 from typing import Literal
 
 from dataflow.clock import Clock
@@ -67,7 +67,8 @@ def post(address: Address, headers: Mapping[str, str], body: bytes, timeout_s: f
     """
     connection = connect(address, timeout_s)
     # The timeout of a socket limits each read. A receiver could send one byte at a time.
-    deadline = Timer(timeout_s, _cut, [connection])
+    late = Event()
+    deadline = Timer(timeout_s, _cut, [connection, late])
     deadline.daemon = True
     deadline.start()
     try:
@@ -77,7 +78,7 @@ def post(address: Address, headers: Mapping[str, str], body: bytes, timeout_s: f
         wish = response.headers.get("Retry-After")
         return Answer(response.status, f"status {response.status}", said, _seconds(wish, clock()))
     except (OSError, http.client.HTTPException) as error:
-        slow = not deadline.is_alive() or isinstance(error, TimeoutError)
+        slow = late.is_set() or isinstance(error, TimeoutError)
         return Answer(None, f"no answer in {timeout_s:g} s" if slow else cause(error))
     finally:
         deadline.cancel()
@@ -113,7 +114,8 @@ def tls_context(ca: str | None) -> ssl.SSLContext:
         raise SettingsError(f"webhook.ca={ca}: {why}") from None
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, late: Event) -> None:
+    late.set()
     if connection.sock is not None:
         with suppress(OSError):
             # Not the method of the TLS socket, which another thread is reading.
