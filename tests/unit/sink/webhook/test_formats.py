@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow.items.alerts import ALERT_KINDS, ALERT_STATES, OVER
@@ -58,6 +58,7 @@ def test_the_rows_of_an_incident_are_one_alert() -> None:
     assert len({body("pagerduty", **each)["dedup_key"] for each in rows}) == 1
 
 
+@settings(max_examples=30, deadline=None)
 @given(key=TEXTS, message=TEXTS, text=TEXTS, kind=st.sampled_from(ALERT_KINDS), copies=st.integers(0, 30))
 def test_any_text_keeps_to_the_limits(key: str, message: str, text: str, kind: str, copies: int) -> None:
     (one,) = row()["examples"]

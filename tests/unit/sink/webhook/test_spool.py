@@ -53,7 +53,7 @@ def test_what_is_posted_stays_known_over_a_restart_and_its_row_goes(path: Path) 
     again = Spool(path, "other")
     assert (again.id, again.uri) == (spool.id, "https://host/{api}")
     again.add([change("a", 0), change("a", 1), change("a", 2)], 0)
-    assert [number for number, _ in again.waiting()][0] == second
+    assert again.waiting()[0][0] == second
     assert again.counts() == {"waiting": 2, "refused": 0}
     assert again._do("SELECT row FROM changes WHERE number = ?", (first,)) == [(None,)]
     again.close()
