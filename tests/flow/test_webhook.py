@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.support.flows import ALERTING, START, environment, recovery, rows, run, start
+from tests.support.paths import ROOT
+from tests.support.ports import free_port
 from tests.support.processes import killed
 from tests.support.webhooks import Post, Receiver, Reply, identity
 
@@ -92,3 +97,27 @@ def test_kills_and_outages_lose_nothing_and_keep_the_order(tmp_path: Path) -> No
     assert len(receiver.posts) <= len(expected) + 3  # at most one more for each kill
     for incident, found in by_incident(receiver.taken).items():
         assert found == list(range(len(found))), incident
+
+
+def test_the_commands_of_the_guide(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "guides" / "webhook.md").read_text().replace(":8089", f":{(port := free_port())}")
+    commands = re.findall(r"(?ms)^```bash\n(.*?)^```$", text.replace(" 8089)", f" {port})"))
+    assert len(commands) == 3
+    env = environment(
+        tmp_path, PYTHONPATH=str(ROOT), PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    )
+    env = {name: value for name, value in env.items() if not name.startswith("DRIFTLINE_")}
+    said = [
+        subprocess.run(
+            ["bash", "-eu", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        ).stdout
+        for command in commands
+    ]
+    posts = (tmp_path / "out/posts.txt").read_text().splitlines()
+    assert len(posts) > 1
+    assert said[1].splitlines() == posts[:2]
+    for post in posts:
+        key, _, body = post.partition(" ")
+        row = json.loads(body)
+        assert key == f"{row['incident']}-{row['sequence']}"
+    assert "0 changes wait, 0 are refused" in said[2]

@@ -1,4 +1,4 @@
-"""The command line of the spools: shows what waits and what a receiver refused, and sends it again."""
+"""The command line of the spools of webhooks."""
 
 import argparse
 import sys
@@ -49,7 +49,10 @@ def _act(spool: Spool, action: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dataflow.sink.webhook", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m dataflow.sink.webhook",
+        description="Show what waits for webhooks and what they refused, and post it again.",
+    )
     parser.add_argument(
         "action",
         choices=["show", "again", "drop"],
