@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.support.flows import ALERTING, START, environment, recovery, rows, run, start
 from tests.support.paths import ROOT
@@ -50,10 +51,11 @@ def by_incident(posts: list[Post]) -> dict[str, list[int]]:
     return found
 
 
-def test_each_alert_is_posted_once_and_a_second_run_posts_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_each_alert_is_posted_once_and_a_second_run_posts_nothing(tmp_path: Path, processes: int) -> None:
     write_events(tmp_path)
     with Receiver() as receiver:
-        said = run(posting(tmp_path, receiver, "alerts"), "-w", "2")
+        said = run(posting(tmp_path, receiver, "alerts"), "-w", "2", processes=processes)
         written = rows(tmp_path / "out/alerts.jsonl")
         assert len(written) > 10
         assert sorted(post.body for post in receiver.posts) == sorted(

@@ -10,6 +10,7 @@ The fragment is never sent. It holds the options ``format``, ``header=NAME:VALUE
 """
 
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SettingsError, SourceError
-from dataflow.settings import Settings, Webhook
+from dataflow.settings import Settings, Webhook, bytewax_run
 from dataflow.sink import Stream
 from dataflow.sink.encoding import json_rows
 from dataflow.sink.webhook import gauges
@@ -41,7 +42,7 @@ def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "WebhookSink":
         Path(settings.webhook.spool).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SourceError(f"webhook.spool={settings.webhook.spool}: {error.strerror}") from None
-    return WebhookSink(found, settings.webhook)
+    return WebhookSink(found, settings.webhook, here=bytewax_run(sys.argv[1:]).process == 0)
 
 
 def receiver_of(settings: Settings, uri: Uri, stream: Stream) -> Receiver:
@@ -54,13 +55,17 @@ def receiver_of(settings: Settings, uri: Uri, stream: Stream) -> Receiver:
 
 
 class WebhookSink(FixedPartitionedSink[pa.RecordBatch, dict[str, Any]]):
-    """One partition, so only one of all workers has the spool."""
+    """One partition, so only one of all workers has the spool: a worker of the first process, whatever the
+    number of processes, because a spool lies on one disk. ``here``: whether this process is the first.
+    """
 
-    def __init__(self, to: Receiver, options: Webhook, waits: Waits | None = None) -> None:
-        self._to, self._options, self._waits = to, options, waits
+    def __init__(
+        self, to: Receiver, options: Webhook, waits: Waits | None = None, *, here: bool = True
+    ) -> None:
+        self._to, self._options, self._waits, self._here = to, options, waits, here
 
     def list_parts(self) -> list[str]:
-        return [self._to.name]
+        return [self._to.name] if self._here else []
 
     def build_part(
         self, step_id: str, for_part: str, resume_state: dict[str, Any] | None

@@ -91,23 +91,23 @@ def test_the_wish_of_a_receiver(receiver: Receiver, wish: str, seconds: float | 
 
 def test_what_is_sent(receiver: Receiver) -> None:
     uri = f"{receiver.uri}/deep?team=a%20b&x={{api}}#header=Authorization:Bearer+{{api}}&header=X-Team:a"
-    options = settings(uri, secrets="api=s3cr3t")
-    receiver.answer = lambda _: Reply(400, body=b"s3cr3t is wrong")
+    options = settings(uri, secrets="api=s3/cr3t")
+    receiver.answer = lambda _: Reply(400, body=b"s3/cr3t is wrong, s3%2Fcr3t is, too")
     to = receiver_of(options, parse_uri(uri), "alerts")
     answer = to.post(CHANGE)
-    assert answer.said == "{api} is wrong"
+    assert answer.said == "{api} is wrong, {api} is, too"
     (sent,) = receiver.posts
-    assert sent.path == "/hook/deep?team=a%20b&x=s3cr3t"
+    assert sent.path == "/hook/deep?team=a%20b&x=s3/cr3t"
     assert sent.body == CHANGE.row
     assert {
-        "authorization": "Bearer s3cr3t",
+        "authorization": "Bearer s3/cr3t",
         "x-team": "a",
         "idempotency-key": "a-3",
         "content-type": "application/json",
         "driftline-schema": "alert/2",
     }.items() <= sent.headers.items()
     assert sent.headers["user-agent"].startswith("driftline/")
-    assert "s3cr3t" not in repr(to) + to.name + to.uri
+    assert "cr3t" not in repr(to) + to.name + to.uri
 
 
 def test_tls_checks_the_receiver(receiver: Receiver, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Settings
 from dataflow.sink import Stream, open_sink
+from dataflow.sink.webhook import WebhookSink
 from tests.support.plain import stored
 from tests.support.processes import wait_until
 from tests.support.webhooks import Receiver, Reply, batch, identity, partition, row, settings
@@ -27,6 +28,16 @@ def test_only_alerts_are_posted(stream: Stream, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=rf"sink\.{stream}=https://host/hook: only alerts are posted"):
         open_sink("https://host/hook", Settings(), stream=stream)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("process", "parts"), [("0", 1), ("1", 0)])
+def test_the_first_process_of_a_cluster_posts(
+    process: str, parts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["run", "flow", "-i", process, "-a", "a:1;b:1"])
+    sink = open_sink("https://host/hook", settings("https://host/hook", spool=str(tmp_path)), stream="alerts")
+    assert isinstance(sink, WebhookSink)
+    assert len(sink.list_parts()) == parts
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
