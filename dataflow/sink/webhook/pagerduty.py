@@ -5,6 +5,7 @@ from typing import Any
 
 from dataflow.items.alerts import OVER
 
+#: What PagerDuty has as ``severity``.
 SEVERITIES = ("critical", "error", "warning", "info")
 _MOST_OF_SUMMARY = 1024
 #: An event may have 512 kB. Events may have long texts.

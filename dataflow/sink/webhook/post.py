@@ -63,15 +63,17 @@ class Answer:
 def post(address: Address, headers: Mapping[str, str], body: bytes, timeout_s: float, clock: Clock) -> Answer:
     """Post ``body``. Raises nothing if the receiver does not answer. A redirect is an answer like another.
 
-    ``timeout_s`` limits the whole post. ``clock``: for a time in ``Retry-After``.
+    ``timeout_s`` limits the connection to each address of the host, and then the rest of the post. ``clock``: for
+    a time in ``Retry-After``.
     """
     connection = connect(address, timeout_s)
     # The timeout of a socket limits each read. A receiver could send one byte at a time.
     late = Event()
     deadline = Timer(timeout_s, _cut, [connection, late])
     deadline.daemon = True
-    deadline.start()
     try:
+        connection.connect()
+        deadline.start()
         connection.request("POST", address.target, body, {**address.headers, **headers})
         response = connection.getresponse()
         said = response.read(_MOST_BYTES).decode(errors="replace")
