@@ -12,6 +12,7 @@ The fragment is never sent. It holds the options ``format``, ``header=NAME:VALUE
 import logging
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from dataflow.sink.encoding import json_rows
 from dataflow.sink.webhook import gauges
 from dataflow.sink.webhook.delivery import Delivery, Waits
 from dataflow.sink.webhook.receiver import Receiver, receiver
-from dataflow.sink.webhook.spool import Change, Spool, lock, path_of
+from dataflow.sink.webhook.spool import Change, Spool, lock, names, path_of
 from dataflow.telemetry.logs import Line
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "WebhookSink":
         Path(settings.webhook.spool).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SourceError(f"webhook.spool={settings.webhook.spool}: {error.strerror}") from None
+    _report_left(Path(settings.webhook.spool), {str(uri), *settings.sink.alerts})
     return WebhookSink(found, settings.webhook, here=bytewax_run(sys.argv[1:]).process == 0)
 
 
@@ -52,6 +54,25 @@ def receiver_of(settings: Settings, uri: Uri, stream: Stream) -> Receiver:
             f"sink.{stream}={uri}: only alerts are posted; write sink.alerts, or another sink"
         )
     return receiver(settings, uri)
+
+
+def _report_left(folder: Path, uris: Collection[str]) -> None:
+    """Log in which spools changes wait for a webhook that is not among ``uris``, and that no flow posts."""
+    for name in names(folder):
+        path = path_of(folder, name)
+        try:
+            with lock(path):
+                spool = Spool(path)
+                waiting = spool.counts()["waiting"]
+                spool.close()
+        except SourceError:  # another flow posts from it
+            continue
+        if waiting and spool.uri not in uris:
+            sentence = (
+                f"webhook {name}: {waiting} changes wait for {spool.uri}, which the settings do not name; "
+                "name it again to post them"
+            )
+            _log.warning(Line("webhook_spool_left", sentence, webhook=name, waiting=waiting))
 
 
 class WebhookSink(FixedPartitionedSink[pa.RecordBatch, dict[str, Any]]):

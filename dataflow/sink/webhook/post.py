@@ -63,8 +63,8 @@ class Answer:
 def post(address: Address, headers: Mapping[str, str], body: bytes, timeout_s: float, clock: Clock) -> Answer:
     """Post ``body``. Raises nothing if the receiver does not answer. A redirect is an answer like another.
 
-    ``timeout_s`` limits the connection to each address of the host, and then the rest of the post. ``clock``: for
-    a time in ``Retry-After``.
+    ``timeout_s`` limits the connection to each address of the host, and then the rest of the post. ``clock``:
+    for a time in ``Retry-After``.
     """
     connection = connect(address, timeout_s)
     # The timeout of a socket limits each read. A receiver could send one byte at a time.

@@ -12,6 +12,7 @@ from dataflow.errors import SettingsError, SourceError
 from dataflow.settings import Settings
 from dataflow.sink import Stream, open_sink
 from dataflow.sink.webhook import WebhookSink
+from dataflow.sink.webhook.spool import lock, names, path_of
 from tests.support.plain import stored
 from tests.support.processes import wait_until
 from tests.support.webhooks import Receiver, Reply, batch, identity, partition, row, settings
@@ -73,6 +74,25 @@ def test_a_spool_that_is_gone_is_reported(
     for waiting, said in ((0, False), (3, True)):
         partition(options, {"spool": "gone", "waiting": waiting}).close()
         assert ("in which 3 changes waited; they are not posted" in caplog.text) == said
+
+
+def test_changes_for_a_webhook_that_is_no_longer_named_are_reported(
+    tmp_path: Path, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.stop()
+    old, new = (f"{receiver.uri}?{name}" for name in ("old", "new"))
+    for uri in (old, new):
+        sink = partition(settings(uri, spool=str(tmp_path), drain="0s"))
+        sink.write_batch([batch(row())])
+        sink.close()
+    caplog.clear()
+    open_sink(new, settings(f"{new} stdout:", spool=str(tmp_path)), stream="alerts")
+    assert [getattr(record.msg, "name", "") for record in caplog.records] == ["webhook_spool_left"]
+    assert f"1 changes wait for {old}, which the settings do not name" in caplog.text
+    with lock(next(path_of(tmp_path, name) for name in names(tmp_path) if name != sink._name)):
+        caplog.clear()
+        open_sink(new, settings(f"{new} stdout:", spool=str(tmp_path)), stream="alerts")
+        assert not caplog.records  # another flow posts them
 
 
 def test_a_full_spool_holds_the_source_back_and_drops_nothing(
