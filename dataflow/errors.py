@@ -8,10 +8,11 @@
     │   └── UnreachableError  the server of a source or sink does not answer; it may answer later
     ├── ContractError         the model server answers with another model, dimension or type than agreed
     │   └── VersionGoneError  the model server no longer serves the version that was agreed
+    ├── DeadLettersError      more records become dead letters than the settings allow; the flow stops
     ├── OutageError           a server stayed unreachable for longer than allowed; a restart resumes
     └── LostRowsError         the state of a window does not hold the rows that were counted; the flow stops
 
-Bad *data* raises no error: the record becomes a dead letter (see :mod:`dataflow.decode`).
+A bad *record* raises no error: it becomes a dead letter (see :mod:`dataflow.decode`).
 """
 
 
@@ -41,6 +42,10 @@ class VersionGoneError(ContractError):
 
 class OutageError(DriftlineError):
     """A server stayed unreachable for longer than the settings allow."""
+
+
+class DeadLettersError(DriftlineError):
+    """More records become dead letters than the settings allow."""
 
 
 class LostRowsError(DriftlineError):

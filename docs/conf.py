@@ -25,9 +25,9 @@ nitpicky = True
 # The names of other packages cannot be looked up, because there is no network. Private names and type
 # variables have no entry in the reference.
 _OTHERS = (
-    "argparse|bytewax|collections|concurrent|contextlib|datetime|enum|json|logging|numpy|onnx|onnxruntime|"
+    "argparse|bytewax|collections|concurrent|contextlib|datetime|enum|http|json|logging|numpy|onnx|onnxruntime|"
     "grpc|io|opentelemetry|pandas|pathlib|pd|prometheus_client|pyarrow|pydantic|random|re|sentence_transformers|"
-    "sqlite3|subprocess|threading|tokenizers|torch|tritonclient|types|typing"
+    "sqlite3|ssl|subprocess|threading|tokenizers|torch|tritonclient|types|typing"
 )
 nitpick_ignore_regex = [
     ("py:.*", rf"({_OTHERS})(\..+)?"),

@@ -10,6 +10,7 @@ from bytewax.operators import KeyedStream
 
 from dataflow.clock import Clock
 from dataflow.decode.batch import decode_batch
+from dataflow.decode.dead_letter_rate import DeadLetterRate
 from dataflow.items.marks import Marked
 from dataflow.settings import Settings
 from dataflow.telemetry import metrics
@@ -40,7 +41,8 @@ def decode(
     """Decode batches of ``raw_schema``: each record goes to one of the two streams of the result.
 
     ``settings.source`` says where a record holds the event. ``clock`` is the wall clock: an event that is
-    more than ``settings.window.max_future`` ahead of it is a dead letter. ``watch`` counts and traces.
+    more than ``settings.window.max_future`` ahead of it is a dead letter. ``watch`` counts and traces. More
+    dead letters than ``settings.source.max_dead_letter_rate`` allows end the flow.
 
     >>> from datetime import datetime, timezone
     >>> from bytewax.dataflow import Dataflow
@@ -68,24 +70,30 @@ def decode(
     >>> [(key, letter.rows.column("reason").to_pylist()) for key, letter in dead_letters]
     [('dead_letters', ['malformed'])]
     """
-    decoded = op.flat_map_batch("records", up, watch.guard(partial(_decode, settings, clock, watch)))
+    rate = DeadLetterRate(settings.source.max_dead_letter_rate)
+    decoded = op.flat_map_batch("records", up, watch.guard(partial(_decode, settings, clock, watch, rate)))
     events = op.filter("events", op.map("event_batches", decoded, lambda item: item.events), bool)
     letters = op.map("letter_batches", decoded, lambda item: item.dead_letters)
     full = op.filter("dead_letters", letters, bool)
     return DecodeOut(events, op.key_on("keyed", full, lambda _: "dead_letters"))
 
 
-def _decode(settings: Settings, clock: Clock, watch: Watch, batches: list[pa.RecordBatch]) -> list[_Decoded]:
+def _decode(
+    settings: Settings, clock: Clock, watch: Watch, rate: DeadLetterRate, batches: list[pa.RecordBatch]
+) -> list[_Decoded]:
     watch.digest.report_when_due()
-    return [_decode_one(settings, clock, watch, raw) for raw in batches if len(raw)]
+    return [_decode_one(settings, clock, watch, rate, raw) for raw in batches if len(raw)]
 
 
-def _decode_one(settings: Settings, clock: Clock, watch: Watch, raw: pa.RecordBatch) -> _Decoded:
+def _decode_one(
+    settings: Settings, clock: Clock, watch: Watch, rate: DeadLetterRate, raw: pa.RecordBatch
+) -> _Decoded:
     with watch.tracer.read(raw):
         result = decode_batch(raw, settings, now=clock())
         metrics.RECORDS.inc(len(raw))
         metrics.BATCH_RECORDS.observe(len(raw))
         metrics.AMBIGUOUS_TIMES.inc(result.ambiguous_times)
         watch.dead_letters(result.dead_letters)
+        rate.check(raw, result.dead_letters)
         arrival_us, trace = raw.column("arrival")[0].value, watch.tracer.mark()
         return _Decoded(Marked(result.events, arrival_us, trace), Marked(result.dead_letters, trace=trace))

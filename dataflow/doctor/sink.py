@@ -10,7 +10,7 @@ from dataflow.doctor import Case, Finding, found
 from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SourceError
 from dataflow.settings import Settings
-from dataflow.sink import files
+from dataflow.sink import files, webhook
 
 
 def findings(case: Case) -> list[Finding]:
@@ -26,6 +26,10 @@ def _sink(settings: Settings, stream: sink.Stream, text: str) -> Finding:
     uri = parse_uri(text)
     if uri.scheme == "file":  # opening the sink would make the file
         _check_writable(Path(files.output_path(settings, uri, stream)))
+    elif uri.scheme in ("http", "https"):  # opening the sink would make the folder of the spool
+        webhook.receiver_of(settings, uri, stream).reach()
+        _check_writable(Path(settings.webhook.spool) / "a spool")
+        return Finding(f"sink.{stream}", "ok", f"{text} accepts connections; nothing was posted")
     else:
         sink.open_sink(text, settings, stream=stream)
     return Finding(f"sink.{stream}", "ok", f"{text} can be written")

@@ -85,9 +85,21 @@ def parse_uri(text: str) -> Uri:
     if path.startswith("//") and match:
         authority, slash, path = path[2:].partition("/")
         path = slash + path
-    if _PASSWORD.search(authority) or (scheme == "kafka" and "@" in rest):
-        raise SettingsError(
-            f"{scheme}: URI: a user and a password do not belong in a URI; "
-            f"set DRIFTLINE_KAFKA__SASL_USERNAME and DRIFTLINE_KAFKA__SASL_PASSWORD"
-        )
+    _refuse_secrets(scheme, authority, rest)
     return Uri(text, scheme, authority, unquote(path), dict(parse_qsl(query, keep_blank_values=True)))
+
+
+def _refuse_secrets(scheme: str, authority: str, rest: str) -> None:
+    web = scheme in ("http", "https")
+    if _PASSWORD.search(authority) or (scheme == "kafka" and "@" in rest) or (web and "@" in authority):
+        remedy = (
+            "write #header=Authorization:Basic+{NAME}, and set DRIFTLINE_WEBHOOK__SECRETS='NAME=SECRET'"
+            if web
+            else "set DRIFTLINE_KAFKA__SASL_USERNAME and DRIFTLINE_KAFKA__SASL_PASSWORD"
+        )
+        raise SettingsError(f"{scheme}: URI: a user and a password do not belong in a URI; {remedy}")
+    if web and authority.lower() == "hooks.slack.com" and "{" not in rest:
+        raise SettingsError(
+            f"{scheme}: URI: the path of a Slack webhook is a secret; write https://hooks.slack.com/services/"
+            "{NAME}#format=slack, and set DRIFTLINE_WEBHOOK__SECRETS='NAME=T.../B.../...'"
+        )

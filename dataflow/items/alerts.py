@@ -22,6 +22,9 @@ ALERT_STATES = (
     "confirmed",
 )
 
+#: The states of an incident that is over. It may be open again after ``closed``.
+OVER = ("closed", "merged", "withdrawn")
+
 _EXAMPLE = [
     pa.field("id", pa.string(), nullable=False),
     pa.field("ts", TIMESTAMP, nullable=False),

@@ -20,6 +20,7 @@ from dataflow.settings.score import Score
 from dataflow.settings.sink import Sink
 from dataflow.settings.source import Source
 from dataflow.settings.values import duration
+from dataflow.settings.webhook import Webhook, secrets_of
 from dataflow.settings.window import MOST_WINDOWS, Window
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Settings",
     "Sink",
     "Source",
+    "Webhook",
     "Window",
     "bytewax_run",
     "changed",
@@ -49,5 +51,6 @@ __all__ = [
     "load_log",
     "of_metadata",
     "provenance",
+    "secrets_of",
     "to_metadata",
 ]

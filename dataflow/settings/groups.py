@@ -14,6 +14,7 @@ from dataflow.settings.profiles import Profile, with_profile
 from dataflow.settings.score import Score
 from dataflow.settings.sink import Sink
 from dataflow.settings.source import Source
+from dataflow.settings.webhook import Webhook
 from dataflow.settings.window import Window
 
 
@@ -50,6 +51,9 @@ class Settings(Group):
 
     sink: Sink = Sink()
     """Where each output stream goes."""
+
+    webhook: Webhook = Webhook()
+    """How alerts are posted to webhooks."""
 
     log: Log = Log()
     """Logs and traces."""

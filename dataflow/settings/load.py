@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -161,6 +162,7 @@ def _explain(error: ValidationError, origin: Mapping[Place, str]) -> str:
     if first["type"] == "extra_forbidden":
         return f"{name}: no such setting; there are {', '.join(STAGES[where[0]].model_fields)}"
     message = first["msg"].removeprefix("Value error, ")
-    shown = f"={first['input']!r}" if place in origin and "password" not in name.lower() else ""
+    secret = re.search("password|secret", name, re.IGNORECASE)
+    shown = f"={first['input']!r}" if place in origin and not secret else ""
     # A problem of several stages together names the settings itself.
     return f"{name}{shown}: {message}" if name else message

@@ -60,6 +60,12 @@ class Source(Group):
     max_record_bytes: Annotated[int, Field(ge=1)] = 1 << 20
     """Largest record in bytes, at least 1. A longer record becomes a dead letter."""
 
+    max_dead_letter_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Highest share of dead letters among 1,000 records of a partition that follow each other, at least 0 and
+    below 1. If the share is higher, the dataflow ends with one line. Unset: any number of records may become
+    dead letters.
+    """
+
     batch_rows: Annotated[int, Field(ge=1)] = 1024
     """Most records in a batch, at least 1. A batch ends at ``batch_rows`` or ``batch_bytes``, whichever comes
     first.

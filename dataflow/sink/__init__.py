@@ -54,6 +54,8 @@ SINKS = {
     "stderr": "dataflow.sink.stdio",
     "file": "dataflow.sink.files",
     "kafka": "dataflow.sink.kafka",
+    "https": "dataflow.sink.webhook",
+    "http": "dataflow.sink.webhook",
 }
 
 

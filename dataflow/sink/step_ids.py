@@ -22,5 +22,7 @@ def step_id(stream: Stream, uri: str) -> str:
 def _canonical(uri: Uri) -> str:
     if uri.scheme == "file":
         return f"file:{real_path(uri)}"
+    if uri.scheme in ("http", "https"):  # the query and the fragment are those of the webhook
+        return str(uri)
     options = "&".join(f"{name}={value}" for name, value in sorted(uri.options.items()))
     return f"{uri.scheme}://{uri.authority}{uri.path}?{options}"

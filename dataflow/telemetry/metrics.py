@@ -141,6 +141,22 @@ MARKS = Gauge("driftline_marks", "Marks that counted for the last window.", ["ma
 MARK_ERRORS = Counter("driftline_mark_errors_total", "Lines of the file of marks that are no marks.")
 INCIDENTS_OPEN = Gauge("driftline_incidents_open", "Incidents that are open.")
 
+# The webhooks.
+WEBHOOK_POSTS = Counter(
+    "driftline_webhook_posts_total", "Posts of alerts to a webhook.", ["webhook", "result"]
+)
+WEBHOOK_WAITING = Gauge(
+    "driftline_webhook_waiting", "Changes of incidents that wait in the spool.", ["webhook"]
+)
+WEBHOOK_REFUSED = Gauge(
+    "driftline_webhook_refused",
+    "Changes of incidents that the receiver refused and that the spool keeps.",
+    ["webhook"],
+)
+WEBHOOK_OLDEST = Gauge(
+    "driftline_webhook_waiting_seconds", "How long the oldest change waits in the spool.", ["webhook"]
+)
+
 # Drift.
 DRIFT_TESTS = Counter("driftline_drift_tests_total", "Tests of drift.")
 DRIFT_WINDOWS = Counter(

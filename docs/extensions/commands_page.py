@@ -10,6 +10,7 @@ from dataflow.backtest import __main__ as backtest
 from dataflow.doctor import __main__ as doctor
 from dataflow.marks import __main__ as marks
 from dataflow.reference import __main__ as reference
+from dataflow.sink.webhook import __main__ as webhook
 from docs.extensions.markdown import duration, markdown, row, sentence, table
 from export import __main__ as export
 from export.manage import arguments as management
@@ -71,7 +72,12 @@ arguments, too:
 def commands_page() -> str:
     """The text of docs/reference/commands.md."""
     parts = [COMMANDS, _command(doctor._parser(), "The doctor"), _command(backtest._parser(), "The backtest")]
-    parts += [BACKTEST, _command(marks._parser(), "Marks"), REFERENCES]
+    parts += [
+        BACKTEST,
+        _command(marks._parser(), "Marks"),
+        _command(webhook._parser(), "Webhooks"),
+        REFERENCES,
+    ]
     for name, about, each in _commands(reference._parser()):
         parts.append(_command(each, f"reference {name}", about, level=3))
     models = list(_commands(export._parser()))

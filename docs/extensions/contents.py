@@ -15,6 +15,7 @@ CONTENTS = {
                 "guides/model-server",
                 "guides/operations",
                 "guides/marks",
+                "guides/webhook",
                 "guides/monitoring",
                 "guides/backtest",
                 "guides/deployment",

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "telemetry": {"__init__", "clock", "errors", "items", "settings"},
     "endpoints": {"errors", "settings"},
     **dict.fromkeys(STAGES, BELOW),
+    "sink": {*BELOW, "__init__"},
     "recovery": {"errors", "settings", "telemetry"},
     "stop": {"telemetry"},
     "startup": {"__init__", "embed", "recovery", "settings", "telemetry"},

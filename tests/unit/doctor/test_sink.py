@@ -8,6 +8,7 @@ from dataflow.clock import EPOCH
 from dataflow.doctor import Case, Finding
 from dataflow.doctor.sink import findings
 from dataflow.settings import Settings, Sink
+from tests.support.webhooks import Receiver, settings
 
 
 def examined(*uris: str) -> list[Finding]:
@@ -39,6 +40,26 @@ def test_a_path_that_cannot_be_written_is_wrong(tmp_path: Path, name: str, said:
     (finding,) = examined(str(tmp_path / name))
     assert (finding.check, finding.status) == ("sink.scores", "wrong")
     assert said in finding.message
+
+
+def test_a_webhook_is_reached_and_gets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with Receiver() as receiver:
+        wrong = settings(receiver.uri, spool="file")
+        found = [of_alerts(settings(receiver.uri)), of_alerts(wrong), of_alerts(settings("http://{a}"))]
+        assert not receiver.posts
+    found.append(of_alerts(settings(receiver.uri)))
+    assert [finding.status for finding in found] == ["ok", "wrong", "wrong", "unreachable"]
+    assert "accepts connections; nothing was posted" in found[0].message
+    assert "file is not a folder" in found[1].message
+    assert "Connection refused" in found[3].message
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def of_alerts(options: Settings) -> Finding:
+    (found,) = (each for each in findings(Case(options, None, False, EPOCH)) if each.check == "sink.alerts")
+    return found
 
 
 def test_each_sink_has_its_own_finding() -> None:

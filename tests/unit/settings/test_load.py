@@ -150,3 +150,19 @@ def test_what_bytewax_is_asked_to_do(
 def test_the_hostfile_has_the_addresses(tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text("a:1\nb:1\n")
     assert bytewax_run([], {"BYTEWAX_HOSTFILE_PATH": str(tmp_path / "hosts")}).addresses == ("a:1", "b:1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "process"),
+    [
+        ([], {}, 0),
+        (["-i", "2"], {"BYTEWAX_PROCESS_ID": "1"}, 2),
+        ([], {"BYTEWAX_PROCESS_ID": "1"}, 1),
+        ([], {"BYTEWAX_POD_NAME": "my-flow-3", "BYTEWAX_STATEFULSET_NAME": "my-flow"}, 3),
+        ([], {"BYTEWAX_POD_NAME": "my-flow-3"}, 0),
+    ],
+)
+def test_which_process_of_a_cluster_it_is(
+    arguments: list[str], environ: dict[str, str], process: int
+) -> None:
+    assert bytewax_run(arguments, environ).process == process

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
@@ -16,72 +15,12 @@ from bytewax.outputs import DynamicSink, FixedPartitionedSink
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from dataflow.errors import SettingsError
-from dataflow.items.alerts import ALERT
-from dataflow.items.drift import DRIFT
-from dataflow.items.schemas import CLUSTERS, DEAD_LETTER, LATE, SCORED, TIMESTAMP, WINDOW_SUMMARY
 from dataflow.settings import Settings
 from dataflow.sink import SINKS, Stream, open_sink
-from dataflow.sink.encoding import json_rows
-
-SCHEMAS: dict[Stream, pa.Schema] = {
-    "scores": SCORED,
-    "alerts": ALERT,
-    "drift": DRIFT,
-    "late": LATE,
-    "dead_letters": DEAD_LETTER,
-    "windows": pa.schema([*WINDOW_SUMMARY, CLUSTERS]),
-}
-#: A field of each schema that is no part of a row's identity.
-NUMBERED: dict[Stream, str] = {
-    "scores": "cluster",
-    "alerts": "count",
-    "drift": "rows",
-    "late": "offset",
-    "dead_letters": "message",
-    "windows": "rows",
-}
-VALUES: dict[pa.DataType, Any] = {
-    pa.string(): "[]",
-    TIMESTAMP: datetime(2026, 11, 23, 12, tzinfo=timezone.utc),
-    pa.int32(): 1,
-    pa.int64(): 2,
-    pa.float64(): 0.5,
-    pa.binary(): b"raw",
-    ALERT.field("examples").type: [
-        {
-            "id": "a",
-            "ts": datetime(2026, 11, 23, 12, tzinfo=timezone.utc),
-            "text": "é",
-            "anomaly": 3.5,
-            "nearest": None,
-            "nearest_ts": None,
-            "explanation": None,
-        }
-    ],
-    DRIFT.field("clusters").type: [
-        {
-            "cluster": 1,
-            "share": 1.0,
-            "before": 0.5,
-            "p_before": 0.25,
-            "reference": None,
-            "p_reference": None,
-        }
-    ],
-    CLUSTERS.type: [{"cluster": 1, "state": "new", "share": 1.0, "before": 0.0, "examples": ["a", "é"]}],
-}
-
-
-def batch(stream: Stream, *numbers: int) -> pa.RecordBatch:
-    """Rows of one identity, which differ in one other field."""
-    schema, field = SCHEMAS[stream], NUMBERED[stream]
-    row = {each.name: VALUES[each.type] for each in schema}
-    values = pa.array(numbers).cast(schema.field(field).type).to_pylist()
-    return pa.RecordBatch.from_pylist([row | {field: value} for value in values], schema=schema)
-
-
-def parsed(*batches: pa.RecordBatch) -> list[Any]:
-    return [json.loads(row) for each in batches for row in json_rows(each)]
+from dataflow.sink.webhook.spool import Spool
+from tests.support.processes import wait_until
+from tests.support.stream_rows import SCHEMAS, batch, parsed
+from tests.support.webhooks import Receiver
 
 
 @dataclass(frozen=True)
@@ -90,6 +29,12 @@ class Example:
 
     uri: str
     rows: Callable[[], list[Any]]
+    #: The streams that the sink takes, what comes before an option, and what the end of a process does.
+    streams: tuple[Stream, ...] = tuple(SCHEMAS)
+    option: str = "?"
+    kill: Callable[[Any], None] = lambda _: None
+    #: The field that :func:`batch` numbers. A sink may keep one row of each identity.
+    field: str | None = None
 
 
 @contextmanager
@@ -150,12 +95,31 @@ def kafka(folder: Path) -> Iterator[Example]:
     yield Example(f"kafka://{address}/rows", rows)
 
 
+@contextmanager
+def webhook(folder: Path) -> Iterator[Example]:
+    def rows() -> list[Any]:
+        (path,) = Path("out/webhook").glob("*.sqlite")
+        spool = Spool(path)
+        wait_until(lambda: not spool.counts()["waiting"])
+        spool.close()
+        return [json.loads(post.body) for post in receiver.taken]
+
+    def kill(part: Any) -> None:
+        part._delivery.stop(0)
+        part._lock.close()
+
+    with Receiver() as receiver:
+        yield Example(receiver.uri, rows, ("alerts",), "#", kill, "sequence")
+
+
 #: Scheme -> sinks of that scheme, each with what reads the rows.
 EXAMPLES: dict[str, list["Make"]] = {
     "stdout": [standard_output],
     "stderr": [standard_error],
     "file": [json_lines, parquet],
     "kafka": [kafka],
+    "http": [webhook],
+    "https": [],  # the same with TLS, which test_post.py tests
 }
 
 
@@ -196,8 +160,14 @@ class Written:
 @each_example
 @pytest.mark.parametrize("stream", list(SCHEMAS))
 def test_every_row_of_every_stream_is_written_in_order(make: Make, stream: Stream, tmp_path: Path) -> None:
-    batches = [batch(stream, 1, 2), batch(stream, 3), batch(stream, 4, 5, 6).slice(1)]
     with make(tmp_path) as example:
+        if stream not in example.streams:
+            with pytest.raises(SettingsError, match=f"sink.{stream}="):
+                open_sink(example.uri, Settings(), stream=stream)
+            return
+        numbers = [(1, 2), (3,), (4, 5, 6)]
+        batches = [batch(stream, *each, field=example.field) for each in numbers]
+        batches[-1] = batches[-1].slice(1)
         sink = Written(example.uri, stream)
         sink.write(*batches)
         sink.snapshot()
@@ -208,8 +178,9 @@ def test_every_row_of_every_stream_is_written_in_order(make: Make, stream: Strea
 @each_example
 def test_an_empty_batch_writes_nothing(make: Make, tmp_path: Path) -> None:
     with make(tmp_path) as example:
-        sink = Written(example.uri, "scores")
-        sink.write(batch("scores", 1).slice(1))
+        stream = example.streams[0]
+        sink = Written(example.uri, stream)
+        sink.write(batch(stream, 1).slice(1))
         sink.snapshot()
         assert example.rows() == []
         sink.close()
@@ -219,13 +190,15 @@ def test_an_empty_batch_writes_nothing(make: Make, tmp_path: Path) -> None:
 def test_rows_before_a_snapshot_survive_a_crash_and_rows_after_it_come_again(
     make: Make, tmp_path: Path
 ) -> None:
-    kept, lost, later = batch("scores", 1, 2), batch("scores", 3), batch("scores", 4)
     with make(tmp_path) as example:
-        sink = Written(example.uri, "scores")
+        stream = example.streams[0]
+        kept, lost, later = (batch(stream, *each, field=example.field) for each in [(1, 2), (3,), (4,)])
+        sink = Written(example.uri, stream)
         sink.write(kept)
         state = sink.snapshot()
-        sink.write(lost)  # and the process is killed
-        resumed = Written(example.uri, "scores", state)
+        sink.write(lost)
+        example.kill(sink._part)
+        resumed = Written(example.uri, stream, state)
         resumed.write(lost, later)
         resumed.snapshot()
         written = example.rows()
@@ -239,5 +212,5 @@ def test_rows_before_a_snapshot_survive_a_crash_and_rows_after_it_come_again(
 def test_an_option_that_the_sink_does_not_know_is_refused_in_one_line(make: Make, tmp_path: Path) -> None:
     with make(tmp_path) as example:
         with pytest.raises(SettingsError, match="pigeon") as caught:
-            open_sink(f"{example.uri}?pigeon=1", Settings(), stream="scores")
+            open_sink(f"{example.uri}{example.option}pigeon=1", Settings(), stream=example.streams[0])
         assert "\n" not in str(caught.value)

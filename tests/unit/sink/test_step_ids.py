@@ -11,4 +11,5 @@ def test_a_sink_is_known_by_its_stream_and_uri(tmp_path: Path) -> None:
     (step,) = same
     assert re.fullmatch("sink_scores_[0-9a-f]{12}", step)
     others = {step_id("scores", uri) for uri in ("b.jsonl", "stdout:", "stderr:", "a.parquet")}
-    assert len(same | others | {step_id("late", "a.jsonl")}) == 6
+    others |= {step_id("scores", f"https://host/{uri}") for uri in ("?a=1", "?a=1#b=1", "a%2f", "a/")}
+    assert len(same | others | {step_id("late", "a.jsonl")}) == 10

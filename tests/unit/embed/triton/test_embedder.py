@@ -53,6 +53,16 @@ def test_an_outage_that_lasts_too_long_ends_the_flow(server: Server, connected: 
     assert len(it.time.slept) < 40
 
 
+@pytest.mark.parametrize("code", sorted(set(Code) - {Code.OK}, key=str))
+def test_no_failure_of_the_whole_server_makes_dead_letters(
+    server: Server, connected: Connect, code: Any
+) -> None:
+    it = connected(max_outage=timedelta(seconds=1))
+    server.fault = lambda _: (code, "no luck")
+    with pytest.raises((OutageError, ContractError), match="no luck"):
+        it.embedder.embed(TEXTS)
+
+
 @pytest.mark.parametrize("code", [Code.INVALID_ARGUMENT, Code.INTERNAL, Code.UNKNOWN, Code.DEADLINE_EXCEEDED])
 @pytest.mark.parametrize("bad", [{0}, {99}, {3, 4, 50}])
 def test_the_rows_at_fault_are_found_and_no_others(
