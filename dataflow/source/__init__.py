@@ -60,6 +60,7 @@ SOURCES = {
     "file": "dataflow.source.files",
     "stdin": "dataflow.source.stdin",
     "kafka": "dataflow.source.kafka",
+    "delta": "dataflow.source.delta",
     "demo": "dataflow.source.demo",
 }
 
