@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow.fs as pafs
 
@@ -115,6 +116,15 @@ def read_commit(files: pafs.FileSystem, where: Location, version: int) -> list[A
         except FileNotFoundError:
             return None
     return [json.loads(line) for line in lines if line.strip()]
+
+
+def file_path(path: str) -> str:
+    """The path of a data file in its table; ``path``: as the log has it.
+
+    >>> file_path("day=2026-11-23/a%20b.parquet")
+    'day=2026-11-23/a b.parquet'
+    """
+    return unquote(path)
 
 
 def commit_path(version: int) -> str:

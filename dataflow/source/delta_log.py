@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -71,7 +70,11 @@ class TableLog:
         rows = pa.table(table.get_add_actions()).select(["path", "modification_time", "partition"])
         names = rows.schema.field("partition").type
         found = [
-            (modified.as_py(), unquote(path.as_py()), {each.name: values[each.name] for each in names})
+            (
+                modified.as_py(),
+                delta.file_path(path.as_py()),
+                {each.name: values[each.name] for each in names},
+            )
             for path, modified, values in zip(*rows.columns, strict=True)
         ]
         return [DataFile(path, values) for _, path, values in sorted(found, key=lambda file: file[:2])]
@@ -115,7 +118,7 @@ class TableLog:
     def _file(self, add: Mapping[str, Any], version: int) -> DataFile:
         if add.get("deletionVector"):
             raise self._has_deletion_vectors(version)
-        path = unquote(add["path"])
+        path = delta.file_path(add["path"])
         if "://" in path or path.startswith("/"):
             raise SourceError(
                 f"{self.where.text}: version {version} is a shallow clone; read the table it is of"
