@@ -187,7 +187,7 @@ class _Table:
         while True:
             try:
                 with delta.explained(self._where):
-                    self._append(rows)
+                    self._append(rows, again=attempt > 0)
             except UnreachableError as error:
                 self._outage.wait(str(error), attempt)
                 attempt += 1
@@ -196,9 +196,9 @@ class _Table:
                 self._outage.over()
                 return
 
-    def _append(self, rows: pa.Table) -> None:
+    def _append(self, rows: pa.Table, *, again: bool) -> None:
         library, number = delta.library(), self._newest()
-        if number == self.number + 1:  # the answer to an earlier try was lost
+        if again and number == self.number + 1:  # the answer to an earlier try was lost
             return
         if number != self.number:
             raise SourceError(
