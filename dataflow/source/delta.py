@@ -92,6 +92,7 @@ def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckF
         where,
         where.file_system(),
         str(table.metadata().id),
+        int(table.version()),
         schema,
         partial(check_columns, options=settings.source),
         skip,
@@ -99,9 +100,7 @@ def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckF
     tail = uri.choice("tail", "true", "false") == "true"
     start = uri.options.get("start", "earliest")
     first = Position(*first_version(where, log.files, table, start))
-    return DeltaSource(
-        settings, log, Selection(columns, predicate), clock, first, int(table.version()), tail=tail
-    )
+    return DeltaSource(settings, log, Selection(columns, predicate), clock, first, tail=tail)
 
 
 def check_columns(schema: pa.Schema, options: SourceOptions) -> None:
@@ -128,7 +127,7 @@ def _columns(uri: Uri, schema: pa.Schema, options: SourceOptions) -> frozenset[s
 
 
 class DeltaSource(FixedPartitionedSource[pa.RecordBatch, dict[str, Any]]):
-    """One partition. ``newest``: the version of the table when it was opened."""
+    """One partition. ``first``: where it begins without a state."""
 
     def __init__(
         self,
@@ -137,12 +136,11 @@ class DeltaSource(FixedPartitionedSource[pa.RecordBatch, dict[str, Any]]):
         selection: Selection,
         clock: Clock,
         first: Position,
-        newest: int,
         *,
         tail: bool,
     ) -> None:
         self._settings, self._log, self._selection, self._clock = settings, log, selection, clock
-        self._first, self._newest, self._tail = first, newest, tail
+        self._first, self._tail = first, tail
 
     def list_parts(self) -> list[str]:
         return [self._log.where.text]
@@ -156,10 +154,10 @@ class DeltaSource(FixedPartitionedSource[pa.RecordBatch, dict[str, Any]]):
 
     def _resumed(self, state: dict[str, Any]) -> Position:
         position = Position(**{name: value for name, value in state.items() if name != "table"})
-        if state["table"] != self._log.identity or position.version > self._newest + 1:
+        if state["table"] != self._log.identity or position.version > self._log.newest + 1:
             raise SourceError(
                 f"{self._log.where.text}: was read up to version {position.version} before, and is now another "
-                f"table or an older copy, at version {self._newest}; start with an empty recovery directory"
+                f"table or an older copy, at version {self._log.newest}; start with an empty recovery directory"
             )
         return position
 

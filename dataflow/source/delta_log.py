@@ -32,16 +32,17 @@ class DataFile(NamedTuple):
 
 @dataclass
 class TableLog:
-    """The log of one table. ``identity``: of the table; another table at this place is refused.
+    """The log of one table, which was at version ``newest`` when it was opened.
 
-    ``schema``: the columns of the table; a version may change them. ``check_columns`` raises an error if the
-    columns no longer fit the settings. ``skip``: versions that remove or rewrite rows bring nothing, and are
-    not refused.
+    ``identity``: of the table; another table at this place is refused. ``schema``: the columns of the table;
+    a later version may change them. ``check_columns`` raises an error if the columns no longer fit the
+    settings. ``skip``: versions that remove or rewrite rows bring nothing, and are not refused.
     """
 
     where: Location
     files: pafs.FileSystem
     identity: str
+    newest: int
     schema: pa.Schema
     check_columns: Callable[[pa.Schema], None]
     skip: bool
@@ -55,7 +56,7 @@ class TableLog:
         if actions is None:
             return None
         for action in actions:
-            if "metaData" in action:
+            if "metaData" in action and version > self.newest:
                 self._change(action["metaData"], version)
         if change := _change_of_rows(actions):
             return self._changed(version, change)

@@ -56,9 +56,9 @@ def read_rows(
     with pq.ParquetFile(
         files.open_input_file(file.path), buffer_size=_BUFFER_BYTES, coerce_int96_timestamp_unit="us"
     ) as parquet:
-        groups = _groups(files, file, schema, selection.predicate)
         wanted = {*selection.names(schema), *(selection.predicate.columns if selection.predicate else ())}
         stored = [name for name in parquet.schema_arrow.names if name in wanted]
+        groups = _groups(files, file, stored, schema, selection.predicate)
         start = 0
         for number in range(parquet.num_row_groups):
             group = parquet.metadata.row_group(number)
@@ -79,10 +79,14 @@ def read_rows(
 
 
 def _groups(
-    files: pafs.FileSystem, file: DataFile, schema: pa.Schema, predicate: Predicate | None
+    files: pafs.FileSystem,
+    file: DataFile,
+    stored: list[str],
+    schema: pa.Schema,
+    predicate: Predicate | None,
 ) -> set[int] | None:
     """The row groups that may have rows which meet ``predicate``; ``None`` means all."""
-    if predicate is None:
+    if predicate is None or not predicate.columns.keys() <= {*stored, *file.values}:
         return None
     partition = ds.scalar(True)
     for name, value in file.values.items():
@@ -114,8 +118,9 @@ def _typed(column: pa.Array, wanted: pa.DataType) -> pa.Array:
 def _part(table: pa.Table, selection: Selection, schema: pa.Schema, end: int) -> Part:
     names = [name for name in selection.names(schema) if name in table.column_names]
     if selection.predicate:
-        for name in selection.predicate.columns - {*table.column_names}:  # added after this file was written
-            table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
+        for name, type in selection.predicate.columns.items():
+            if name not in table.column_names:  # added to the table after this file was written
+                table = table.append_column(name, pa.nulls(len(table), type))
         table = table.filter(selection.predicate.expression)
     records = [record for batch in table.to_batches() for record in json_records(batch.select(names))]
     return Part(table[_ROW].to_pylist(), records, end)

@@ -12,7 +12,7 @@ a compared value is null does not meet the condition, as in SQL.
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -36,17 +36,17 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class Predicate(NamedTuple):
-    """A condition on rows. ``columns``: the columns that it reads."""
+    """A condition on rows. ``columns``: the columns that it reads, and their types."""
 
     expression: Any
-    columns: frozenset[str]
+    columns: Mapping[str, pa.DataType]
 
 
 def parse_predicate(text: str, schema: pa.Schema) -> Predicate:
     """Read the condition ``text`` on the columns of ``schema``. Raises ``SettingsError``.
 
-    >>> parse_predicate("n > 3 and s in ('a', 'b')", pa.schema([("n", pa.int64()), ("s", pa.string())])).columns
-    frozenset({'n', 's'})
+    >>> parse_predicate("n > 3 and n is not null", pa.schema([("n", pa.int64())])).columns
+    {'n': DataType(int64)}
     """
     return _Parser(text, schema).read()
 
@@ -54,14 +54,14 @@ def parse_predicate(text: str, schema: pa.Schema) -> Predicate:
 class _Parser:
     def __init__(self, text: str, schema: pa.Schema) -> None:
         self._text, self._schema, self._at = text, schema, 0
-        self._columns: set[str] = set()
+        self._columns: dict[str, pa.DataType] = {}
 
     def read(self) -> Predicate:
         expression = self._condition()
         while self._rest():
             self._expect("and")
             expression &= self._condition()
-        return Predicate(expression, frozenset(self._columns))
+        return Predicate(expression, self._columns)
 
     def _rest(self) -> str:
         return self._text[self._at :].strip()
@@ -121,8 +121,9 @@ class _Parser:
             known = ", ".join(self._schema.names)
             raise SettingsError(f"delta: filter={self._text!r}: no column {name!r}; the table has {known}")
         self._at = match.end()
-        self._columns.add(name)
-        return self._schema.field(name)
+        field = self._schema.field(name)
+        self._columns[name] = field.type
+        return field
 
     def _literal(self, field: pa.Field) -> pa.Scalar:
         match = self._next("a value")
