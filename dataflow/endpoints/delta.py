@@ -1,10 +1,12 @@
 """How the Delta source and the Delta sink reach a table: ``delta:PATH`` or ``delta:s3://BUCKET/PATH``.
 
-What is relied on was found by trying ``deltalake`` 1.6.6. An error of an object store is an ``OSError`` or a
-``DeltaError``, whose text has several lines and colours of a terminal. A table that is not there is a
-``TableNotFoundError``. The option ``without_files`` has no effect: an open table holds the list of its files.
-So only the log is read while a table is followed, and ``DeltaStorageHandler`` reads it from each store. A path
-in the log is percent-encoded, also in what ``get_add_actions`` returns.
+This relies on what was found by trying ``deltalake`` 1.6.6:
+
+- An error of an object store is an ``OSError`` or a ``DeltaError``. Its text has several lines, and colours
+  of a terminal. A table that is not there is a ``TableNotFoundError``.
+- ``without_files`` has no effect: an open table holds the list of its files. So a table is not kept open
+  while it is followed; ``DeltaStorageHandler`` reads the log from each kind of store.
+- A path in the log is percent-encoded, also in what ``get_add_actions`` returns.
 """
 
 import json
@@ -159,7 +161,8 @@ def explained(where: Location) -> Iterator[None]:
             raise SourceError(f"{where.text}: {text}") from None
         if _REFUSED.search(_COLOUR.sub("", str(error))):
             raise SourceError(
-                f"{where.text}: the object store refuses the request, see DRIFTLINE_DELTA__STORAGE_OPTIONS: {text}"
+                f"{where.text}: the object store refuses the request, see "
+                f"DRIFTLINE_DELTA__STORAGE_OPTIONS: {text}"
             ) from None
         raise UnreachableError(f"{where.text}: the object store gives no answer: {text}") from None
 

@@ -20,7 +20,10 @@ _DIGEST_BYTES = 16
 
 
 class KnownRows:
-    """Rows of ``stream`` by their identities, each as often as the table has it. ``packed``: see :meth:`pack`."""
+    """Rows of ``stream`` by their identities, each as often as the table has it.
+
+    ``packed``: what :meth:`pack` returned.
+    """
 
     def __init__(self, stream: Stream, packed: bytes = b"") -> None:
         self._stream = stream
@@ -87,6 +90,6 @@ def _identities(
 
 def _gone(where: Location, what: str) -> SourceError:
     return SourceError(
-        f"{where.text}: {what} was cleaned up, and says which rows the last snapshot does not cover; restore the "
-        "recovery store that fits the table, or name another table"
+        f"{where.text}: {what} was cleaned up, and says which rows the last snapshot does not cover; restore "
+        "the recovery store that fits the table, or name another table"
     )

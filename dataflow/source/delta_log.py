@@ -91,8 +91,8 @@ class TableLog:
         # The commit may have come since somebody looked for it.
         if last >= version and delta.read_commit(self.files, self.where, version) is None:
             raise SourceError(
-                f"{self.where.text}: the commit of version {version} was cleaned up before it was read, and the "
-                f"table is at version {last} or later; begin with the rows that the table has now: add "
+                f"{self.where.text}: the commit of version {version} was cleaned up before it was read, and "
+                f"the table is at version {last} or later; begin with the rows that the table has now: add "
                 "start=snapshot to the URI, and start with an empty recovery directory"
             )
 
@@ -108,9 +108,9 @@ class TableLog:
     def _changed(self, version: int, change: str) -> list[DataFile]:
         if not self.skip:
             raise SourceError(
-                f"{self.where.text}: version {version} ({change}) removes or rewrites rows that were read; add "
-                "changes=skip to the URI to leave such versions out, or start with an empty recovery directory "
-                "at a later version"
+                f"{self.where.text}: version {version} ({change}) removes or rewrites rows that were read; "
+                "add changes=skip to the URI to leave such versions out, or start with an empty recovery "
+                "directory at a later version"
             )
         sentence = f"{self.where.text}: version {version} ({change}) removes or rewrites rows; it is left out"
         _log.warning(Line("version_skipped", sentence, version=version, operation=change))
@@ -132,8 +132,8 @@ class TableLog:
 
     def _has_deletion_vectors(self, version: int) -> SourceError:
         return SourceError(
-            f"{self.where.text}: version {version} has deletion vectors, which are not supported; remove them with "
-            "REORG TABLE ... APPLY (PURGE), and start at a later version"
+            f"{self.where.text}: version {version} has deletion vectors, which are not supported; remove "
+            "them with REORG TABLE ... APPLY (PURGE), and start at a later version"
         )
 
 

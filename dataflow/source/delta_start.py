@@ -88,7 +88,7 @@ def _since(where: Location, table: Any, start: str) -> int:
     before = [commit["version"] for commit in history if commit["timestamp"] < at_ms]
     if not before and min(found) > 0:
         raise SourceError(
-            f"{where.text}: start={start}: the log was cleaned up and begins later; write start=earliest, which "
-            "reads what the table had then, and what came later"
+            f"{where.text}: start={start}: the log was cleaned up and begins later; write start=earliest, "
+            "which reads what the table had then, and what came later"
         )
     return min(found, default=int(table.version()) + 1)

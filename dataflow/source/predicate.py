@@ -5,9 +5,9 @@
     level = 'ERROR' and amount >= 10.5 and service in ('payments', 'search') and user is not null
 
 A condition compares a column with a literal: ``= != <> < <= > >=``, ``in (...)``, ``is null``,
-``is not null``. ``and`` joins conditions. A name that is not plain is written in double quotes, and a quote in
-a text is written twice. A text is read as a value of the type of its column, so it may be a time. A row where
-a compared value is null does not meet the condition, as in SQL.
+``is not null``. ``and`` joins conditions. A name that is not plain is written in double quotes, and a quote
+in a text is written twice. A text is read as a value of the type of its column, so it may be a time. A row
+where a compared value is null does not meet the condition, as in SQL.
 """
 
 import operator

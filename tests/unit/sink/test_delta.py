@@ -119,7 +119,7 @@ def test_an_append_whose_answer_was_lost_is_not_repeated(
     part = sink(tmp_path / "t")
     monkeypatch.setattr(delta.library(), "write_deltalake", write)
     monkeypatch.setattr(delta.Location, "local", property(lambda _: False))
-    monkeypatch.setattr("dataflow.sink.delta.time.sleep", lambda _: None)
+    monkeypatch.setattr("dataflow.sink.delta_appends.time.sleep", lambda _: None)
     part._table._outage._sleep = lambda _: None
     part.write_batch([late("a")])
     part.snapshot()
@@ -204,10 +204,13 @@ def test_order_is_kept_within_a_day(tmp_path: Path) -> None:
 
 
 def refused(tmp_path: Path, state: Any = None, **options: Any) -> str:
-    with pytest.raises((SettingsError, SourceError)) as caught:
+    def write() -> None:
         part = sink(tmp_path / "t", state, **options)
         part.write_batch([late("a")])
         part.snapshot()
+
+    with pytest.raises((SettingsError, SourceError)) as caught:
+        write()
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

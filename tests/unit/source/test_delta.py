@@ -1,62 +1,21 @@
-"""A Delta table is read version by version, and all that would lose or repeat rows is refused in one line."""
+"""A Delta table is read version by version, each row once, and only what is asked for."""
 
 import json
 import random
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 
 from dataflow.endpoints import delta
-from dataflow.errors import DriftlineError, SettingsError, SourceError, UnreachableError
-from dataflow.source.delta import ROWS_OF_VERSION
-from dataflow.source.delta_log import TableLog
+from dataflow.errors import UnreachableError
+from dataflow.source.delta_partition import ROWS_OF_VERSION
 from tests.support.plain import stored
-from tests.support.sources import Records, build, opened, rows
-from tests.support.tables import appended
-
-TS = datetime(2026, 11, 23, 11, tzinfo=timezone.utc)
-
-
-def append(folder: Path, *ids: int, day: str = "a", **more: Any) -> None:
-    columns = {"id": ids, "ts": [TS] * len(ids), "text": [f"text {n}" for n in ids], "day": [day] * len(ids)}
-    table = pa.table(columns | {name: [value] * len(ids) for name, value in more.items()})
-    write_deltalake(folder, table, mode="append", partition_by=["day"], schema_mode="merge")
-
-
-def part(folder: Path, state: Any = None, options: str = "", **settings: Any) -> Any:
-    uri = f"delta:{folder}?tail=false{options}"
-    (name,) = opened(uri, **settings).list_parts()
-    return build(uri, name, state, **settings)
-
-
-def read(folder: Path, options: str = "", **settings: Any) -> Records:
-    return rows(part(folder, None, options, **settings))
-
-
-def ids(records: Records) -> list[int]:
-    return [json.loads(raw)["id"] for _, raw in records]
-
-
-def refused(folder: Path, options: str = "", state: Any = None, **settings: Any) -> str:
-    with pytest.raises(DriftlineError) as caught:
-        rows(part(folder, state, options, **settings))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    """Three versions: 0 to 2, 3 and 4 in two partitions, 5."""
-    append(tmp_path / "t", 0, 1, 2)
-    append(tmp_path / "t", 3)
-    append(tmp_path / "t", 4, day="b")
-    return tmp_path / "t"
+from tests.support.sources import build, opened, rows
+from tests.support.tables import append, ids, part, read, refused
 
 
 def grow(folder: Path, rng: random.Random) -> None:
@@ -187,187 +146,6 @@ def test_a_table_is_followed(table: Path) -> None:
 def test_columns_that_are_added_are_followed(table: Path) -> None:
     append(table, 5, extra=7)
     assert [json.loads(raw).get("extra") for _, raw in read(table)] == [None] * 5 + [7]
-
-
-@pytest.mark.parametrize(
-    ("start", "expected"),
-    [
-        ("earliest", [0, 1, 2, 3, 4]),
-        ("snapshot", [0, 1, 2, 3, 4]),
-        ("latest", []),
-        ("0", [0, 1, 2, 3, 4]),
-        ("1", [3, 4]),
-        ("3", []),
-        ("2000-01-01", [0, 1, 2, 3, 4]),
-        ("2100-01-01T00:00:00Z", []),
-    ],
-)
-def test_where_it_starts(table: Path, start: str, expected: list[int]) -> None:
-    assert sorted(ids(read(table, f"&start={start}"))) == expected
-
-
-def test_a_start_time_is_that_of_the_commit(table: Path) -> None:
-    for version in (0, 1, 2):
-        path = table / delta.commit_path(version)
-        lines = path.read_text().splitlines()
-        first = json.loads(lines[0])
-        first["commitInfo"]["timestamp"] = int((TS + timedelta(hours=version)).timestamp() * 1000)
-        path.write_text("\n".join([json.dumps(first), *lines[1:]]))
-    assert ids(read(table, "&start=2026-11-23T12:00:00Z")) == [3, 4]
-    assert ids(read(table, "&start=2026-11-23T12:00:00.001Z")) == [4]
-    assert ids(read(table, "&start=2026-11-23T12:30:00%2B01:00")) == [3, 4]
-
-
-@pytest.fixture
-def cleaned(table: Path) -> Path:
-    """A table whose log begins with version 2, which has a checkpoint."""
-    DeltaTable(table).create_checkpoint()
-    for version in (0, 1):
-        (table / delta.commit_path(version)).unlink()
-    append(table, 5)
-    return table
-
-
-def test_the_earliest_of_a_log_that_was_cleaned_up_is_what_the_table_had_then(cleaned: Path) -> None:
-    found = read(cleaned)
-    assert sorted(ids(found[:-1])) == [0, 1, 2, 3, 4]
-    assert found[-1][0] == 3 * ROWS_OF_VERSION
-    first = part(cleaned, batch_rows=2)
-    assert rows(first, 1) == found[:2]
-    assert rows(part(cleaned, stored(first.snapshot()))) == found[2:]
-
-
-def test_a_snapshot_has_the_rows_that_vacuum_left(table: Path) -> None:
-    DeltaTable(table).optimize.compact()
-    DeltaTable(table).vacuum(0, dry_run=False, enforce_retention_duration=False)
-    assert sorted(ids(read(table, "&start=snapshot"))) == [0, 1, 2, 3, 4]
-    assert "VACUUM has removed day=a/part-" in (line := refused(table))
-    assert "start=snapshot" in line
-
-
-@pytest.mark.parametrize("start", ["0", "1", "2000-01-01"])
-def test_a_start_that_was_cleaned_up_is_refused(cleaned: Path, start: str) -> None:
-    assert "the log was cleaned up and begins" in refused(cleaned, f"&start={start}")
-
-
-def test_a_commit_that_was_cleaned_up_before_it_was_read_is_refused(table: Path) -> None:
-    reading = part(table)
-    rows(reading)
-    state = reading.snapshot()
-    append(table, 5)
-    DeltaTable(table).create_checkpoint()
-    (table / delta.commit_path(3)).unlink()
-    assert "the commit of version 3 was cleaned up before it was read" in refused(table, state=state)
-
-
-def delete(table: Path) -> None:
-    DeltaTable(table).delete("id = 1")
-
-
-def overwrite(table: Path) -> None:
-    write_deltalake(table, DeltaTable(table).to_pyarrow_table().slice(0, 1), mode="overwrite")
-
-
-def update(table: Path) -> None:
-    DeltaTable(table).update(predicate="id = 1", updates={"text": "'other'"})
-
-
-def restore(table: Path) -> None:
-    DeltaTable(table).restore(0)
-
-
-@pytest.mark.parametrize(
-    ("change", "operation"),
-    [(delete, "DELETE"), (overwrite, "WRITE"), (update, "UPDATE"), (restore, "RESTORE")],
-    ids=lambda each: each if isinstance(each, str) else "",
-)
-def test_versions_that_remove_or_rewrite_rows_are_refused_or_left_out(
-    table: Path, change: Any, operation: str
-) -> None:
-    change(table)
-    append(table, 5)
-    assert f"version 3 ({operation}) removes or rewrites rows that were read" in refused(table)
-    assert ids(read(table, "&changes=skip")) == [0, 1, 2, 3, 4, 5]
-
-
-def edit(table: Path, version: int, kind: str, **changes: Any) -> None:
-    """Change the actions of one kind in a commit."""
-    path = table / delta.commit_path(version)
-    actions = [json.loads(line) for line in path.read_text().splitlines()]
-    for action in actions:
-        if kind in action:
-            action[kind] |= changes
-    path.write_text("\n".join(map(json.dumps, actions)))
-
-
-def test_deletion_vectors_are_refused(table: Path) -> None:
-    vector = {"storageType": "u", "pathOrInlineDv": "x" * 20, "offset": 1, "sizeInBytes": 1, "cardinality": 1}
-    edit(table, 2, "add", deletionVector=vector)
-    assert "version 2 has deletion vectors, which are not supported" in refused(table)
-
-
-def test_a_shallow_clone_is_refused(table: Path) -> None:
-    edit(table, 2, "add", path="s3://bucket/other/part.parquet")
-    assert "version 2 is a shallow clone" in refused(table)
-
-
-def test_column_mapping_is_refused(table: Path) -> None:
-    schema = json.loads(DeltaTable(table).schema().to_json())
-    for number, field in enumerate(schema["fields"]):
-        name = field["name"]
-        field["metadata"] = {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": name}
-    mapping = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "3"}
-    edit(table, 0, "protocol", minReaderVersion=2, minWriterVersion=5)
-    edit(table, 0, "metaData", configuration=mapping, schemaString=json.dumps(schema))
-    assert "has column mapping, which is not supported" in refused(table)
-
-
-def test_features_that_are_not_known_are_refused(table: Path) -> None:
-    features = {"readerFeatures": ["typeWidening-preview"], "writerFeatures": ["typeWidening-preview"]}
-    edit(table, 0, "protocol", minReaderVersion=3, minWriterVersion=7, **features)
-    assert "typeWidening-preview" in refused(table)
-
-
-def test_a_table_that_replaces_the_one_that_was_read_is_refused(table: Path, tmp_path: Path) -> None:
-    reading = part(table)
-    rows(reading)
-    state = reading.snapshot()
-    table.rename(tmp_path / "moved")
-    assert "no Delta table" in refused(table, state=state)
-    append(table, 0)
-    assert "another table or an older copy" in refused(table, state=state)
-
-
-def test_an_older_copy_of_the_table_is_refused(table: Path) -> None:
-    reading = part(table)
-    rows(reading)
-    (table / delta.commit_path(2)).unlink()
-    (table / delta.commit_path(1)).unlink()
-    assert "was read up to version 3 before" in refused(table, state=reading.snapshot())
-
-
-def test_a_table_that_is_replaced_while_it_is_read_is_refused(table: Path) -> None:
-    reading = part(table)
-    rows(reading)
-    metadata = {"id": "other", "schemaString": DeltaTable(table).schema().to_json()}
-    (table / delta.commit_path(3)).write_text(json.dumps({"metaData": metadata}))
-    reading._end, reading._next_poll = False, 0
-    with pytest.raises(SourceError, match="version 3 is of another table"):
-        reading.next_batch()
-
-
-def test_a_column_of_the_settings_that_disappears_is_named(table: Path) -> None:
-    assert refused(table, text_field="message") == (
-        "source.text_field='message': no such column; the table has id, ts, text, day"
-    )
-    log: TableLog = opened(f"delta:{table}")._log  # type: ignore[attr-defined]
-    without = json.loads(DeltaTable(table).schema().to_json())
-    without["fields"] = [field for field in without["fields"] if field["name"] != "text"]
-    edit_path = table / delta.commit_path(3)
-    metadata = {"id": log.identity, "schemaString": json.dumps(without)}
-    edit_path.write_text(json.dumps({"metaData": metadata}))
-    with pytest.raises(SettingsError, match="source.text_field='text': no such column"):
-        log.added(3)
 
 
 @pytest.mark.parametrize(
