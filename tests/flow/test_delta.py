@@ -7,19 +7,22 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from tests.support.flows import PACED, Row, environment, recovery, run, start, write_stream
+from dataflow.embed.null import NullEmbedder
+from dataflow.sink import Stream
+from tests.support.article import plainest
+from tests.support.flows import ALERTING, PACED, START, Row, environment, recovery, run, start, write_stream
 from tests.support.processes import Process, killed
 
 COMMITS = 20
 
 
-def write_table(folder: Path, events: int = 900) -> dict[Row, int]:
+def write_table(folder: Path, events: int = 600) -> dict[Row, int]:
     """The stream of ``write_stream`` as a table of many versions. Returns the rows to expect."""
     (folder / "lines").mkdir()
     expected = write_stream(folder / "lines", events)
@@ -35,7 +38,7 @@ def write_table(folder: Path, events: int = 900) -> dict[Row, int]:
 
 
 def tables(folder: Path, **settings: str) -> dict[str, str]:
-    names = ("scores", "alerts", "drift", "windows", "late", "dead_letters")
+    names = ("scores", "windows", "late", "dead_letters")
     sinks = {f"DRIFTLINE_SINK__{name.upper()}": f"delta:{folder}/out/{name}" for name in names}
     uri = {"DRIFTLINE_SOURCE__URI": f"delta:{folder}/raw?tail=false"}
     return environment(folder, **uri, **sinks, DRIFTLINE_DELTA__APPEND_EVERY="0s", **settings)
@@ -109,3 +112,27 @@ def test_a_table_that_is_compacted_and_vacuumed_while_the_flow_writes_has_each_r
         assert process.wait() == 0
     assert compacted > 0
     assert scored(out) == expected
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_scores_in_a_table_are_those_of_the_article(tmp_path: Path) -> None:
+    write_table(tmp_path)
+    env = tables(tmp_path, DRIFTLINE_SCORE__KIND="kmeans", DRIFTLINE_SCORE__CLUSTERS="8")
+    del env["DRIFTLINE_SOURCE__KEY_FIELD"]
+    run(env)
+    events = DeltaTable(tmp_path / "raw").to_pandas()[["id", "ts", "text"]]
+    expected = plainest(events, NullEmbedder(8).embed)["kmeans_dist"]
+    found = DeltaTable(tmp_path / "out/scores").to_pandas().set_index(["window_start", "id"])["score"]
+    assert found.sort_index().index.tolist() == expected.index.tolist()
+    assert float((found.sort_index() - expected).abs().max()) < 1e-6
+
+
+def test_every_stream_is_a_table(tmp_path: Path) -> None:
+    write_table(tmp_path, 3000)
+    names = get_args(Stream)
+    sinks = {f"DRIFTLINE_SINK__{name.upper()}": f"delta:{tmp_path}/out/{name}" for name in names}
+    late = {"DRIFTLINE_WINDOW__DELAY": "0s", "DRIFTLINE_SOURCE__TS_FIELD": "ts"}
+    raw = pa.table({"id": ["old", "bad"], "host": ["a", "a"], "ts": [START, None], "text": ["x", "x"]})
+    write_deltalake(tmp_path / "raw", raw, mode="append")
+    run(tables(tmp_path, **ALERTING, **late, **sinks))
+    assert all(table(tmp_path / "out" / name).num_rows for name in names)

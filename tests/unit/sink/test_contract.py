@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
@@ -19,9 +19,10 @@ from dataflow.errors import SettingsError
 from dataflow.items.alerts import ALERT
 from dataflow.items.drift import DRIFT
 from dataflow.items.schemas import CLUSTERS, DEAD_LETTER, LATE, SCORED, TIMESTAMP, WINDOW_SUMMARY
-from dataflow.settings import Delta, Settings
+from dataflow.settings import Settings
 from dataflow.sink import SINKS, Stream, open_sink
 from dataflow.sink.encoding import json_rows
+from tests.support.delta_sinks import AT_EACH_SNAPSHOT
 from tests.support.tables import appended
 
 SCHEMAS: dict[Stream, pa.Schema] = {
@@ -32,8 +33,6 @@ SCHEMAS: dict[Stream, pa.Schema] = {
     "dead_letters": DEAD_LETTER,
     "windows": pa.schema([*WINDOW_SUMMARY, CLUSTERS]),
 }
-#: No row waits for others.
-SETTINGS = Settings(delta=Delta(append_every=timedelta(0)))
 #: A field of each schema that is no part of a row's identity.
 NUMBERED: dict[Stream, str] = {
     "scores": "cluster",
@@ -111,8 +110,7 @@ def parquet(folder: Path) -> Iterator[Example]:
 
 @contextmanager
 def table(folder: Path) -> Iterator[Example]:
-    path = folder / "table"
-    yield Example(f"delta:{path}", lambda: parsed(*appended(path)))
+    yield Example(f"delta:{folder}/table", lambda: parsed(*appended(folder / "table")))
 
 
 @contextmanager
@@ -182,7 +180,7 @@ class Written:
     """A sink's partition, however Bytewax drives the sink."""
 
     def __init__(self, uri: str, stream: Stream, state: Any = None) -> None:
-        sink = open_sink(uri, SETTINGS, stream=stream)
+        sink = open_sink(uri, AT_EACH_SNAPSHOT, stream=stream)
         self._part: Any
         self._keyed = isinstance(sink, DynamicSink)
         if isinstance(sink, DynamicSink):
