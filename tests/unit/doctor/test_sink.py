@@ -8,6 +8,7 @@ from dataflow.clock import EPOCH
 from dataflow.doctor import Case, Finding
 from dataflow.doctor.sink import findings
 from dataflow.settings import Settings, Sink
+from tests.support.delta_sinks import late, sink
 
 
 def examined(*uris: str) -> list[Finding]:
@@ -39,6 +40,20 @@ def test_a_path_that_cannot_be_written_is_wrong(tmp_path: Path, name: str, said:
     (finding,) = examined(str(tmp_path / name))
     assert (finding.check, finding.status) == ("sink.scores", "wrong")
     assert said in finding.message
+
+
+def test_tables_that_can_be_written_are_ok_and_untouched(tmp_path: Path) -> None:
+    sink(tmp_path / "old").write_batch([late("a")])
+    found = examined(f"delta:{tmp_path}/old", f"delta:{tmp_path}/new/deep")
+    assert [finding.status for finding in found] == ["ok", "ok"]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_table_that_cannot_be_written_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name in ("file", "file/table"):
+        (finding,) = examined(f"delta:{tmp_path}/{name}")
+        assert (finding.status, "Not a directory" in finding.message) == ("wrong", True), finding
 
 
 def test_each_sink_has_its_own_finding() -> None:
