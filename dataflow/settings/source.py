@@ -13,7 +13,7 @@ class Source(Group):
 
     uri: str = "stdin:"
     """Where to read: ``file:PATH`` (or a glob), ``stdin:``, ``kafka://HOST:PORT,.../TOPIC``,
-    ``demo:?rate=..&seed=..``.
+    ``delta:PATH``, ``demo:?rate=..&seed=..``.
     """
 
     id_field: str | None = None
