@@ -6,6 +6,8 @@ This relies on what was found by trying ``deltalake`` 1.6.6:
   of a terminal. A table that is not there is a ``TableNotFoundError``.
 - ``without_files`` has no effect: an open table holds the list of its files. So a table is not kept open
   while it is followed; ``DeltaStorageHandler`` reads the log from each kind of store.
+- ``DeltaTable.is_deltatable`` and ``DeltaStorageHandler`` hold the interpreter's lock while they wait for a
+  store, so all workers of the process wait. So the first is not used, and a read has a short time limit.
 - A path in the log is percent-encoded, also in what ``get_add_actions`` returns.
 """
 
@@ -33,9 +35,15 @@ _REFUSED = re.compile(
     r"status(?: code)?:? 40[013]|403 Forbidden|401 Unauthorized|credentials|IMDS|Access ?Denied"
 )
 _MOST_TEXT = 300
+#: How long one read may take.
+_TIMEOUT = "10s"
 #: Features of a table that change how it is read, and that do no harm here. Deletion vectors are refused
 #: where they are found.
 _KNOWN_FEATURES = {"deletionVectors", "timestampNtz", "typeWidening", "v2Checkpoint", "vacuumProtocolCheck"}
+
+
+class NoTableError(SourceError):
+    """There is no table."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Location:
         from deltalake.fs import DeltaStorageHandler  # noqa: PLC0415  (an extra)
 
         with explained(self):
-            return pafs.PyFileSystem(DeltaStorageHandler(self.url, self.options or None))
+            return pafs.PyFileSystem(DeltaStorageHandler(self.url, {"timeout": _TIMEOUT, **self.options}))
 
 
 def library() -> ModuleType:
@@ -103,10 +111,10 @@ def open_table(where: Location, version: int | None = None) -> Any:
 
 def find_table(where: Location) -> Any | None:
     """The table at ``where``; ``None`` if there is none. Raises as :func:`open_table` does."""
-    with explained(where):
-        if not library().DeltaTable.is_deltatable(where.url, where.options or None):
-            return None
-    return open_table(where)
+    try:
+        return open_table(where)
+    except NoTableError:
+        return None
 
 
 def read_commit(files: pafs.FileSystem, where: Location, version: int) -> list[Action] | None:
@@ -150,7 +158,7 @@ def explained(where: Location) -> Iterator[None]:
     except (FileNotFoundError, DriftlineError):
         raise
     except errors.TableNotFoundError:
-        raise SourceError(
+        raise NoTableError(
             f"{where.text}: no Delta table; write the path of a folder with a _delta_log"
         ) from None
     except PermissionError as error:

@@ -10,6 +10,7 @@ CONTENTS = {
             "Guides",
             [
                 "guides/sources-and-sinks",
+                "guides/delta",
                 "guides/models",
                 "guides/model-server",
                 "guides/operations",

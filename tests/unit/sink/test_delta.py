@@ -20,7 +20,7 @@ def play(table: Path, rows: list[str], rng: random.Random) -> None:
         # Bytewax may not have finished the newest snapshots.
         state, covered = saved[-min(len(saved), rng.randint(1, 3))]
         saved = [(state, covered)]
-        options = {
+        options: dict[str, Any] = {
             "append_every": rng.choice([AT_ONCE, NEVER]),
             "append_bytes": rng.choice([1, 1500, 1 << 20]),
         }

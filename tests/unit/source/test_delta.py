@@ -37,7 +37,10 @@ def test_all_rows_come_once_in_order_however_they_are_read(tmp_path: Path, seed:
     found: list[tuple[int, bytes]] = []
     state = None
     for _ in range(1000):
-        bounds = {"batch_rows": rng.randint(1, 8), "batch_bytes": rng.choice([1, 100, 1 << 20])}
+        bounds: dict[str, Any] = {
+            "batch_rows": rng.randint(1, 8),
+            "batch_bytes": rng.choice([1, 100, 1 << 20]),
+        }
         again = part(tmp_path / "t", state, **bounds)
         taken = rows(again, rng.randint(1, 3))
         found += taken
