@@ -68,7 +68,7 @@ class DeltaSink(FixedPartitionedSink[pa.RecordBatch, dict[str, Any]]):
         self._store = uuid4().hex
 
     def use_store(self, store: str) -> None:
-        """See :func:`dataflow.sink.open_sink`."""
+        """See :func:`dataflow.sink.open_sink`. Without a store, each start is a new application."""
         self._store = store
 
     def list_parts(self) -> list[str]:

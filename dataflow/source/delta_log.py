@@ -61,7 +61,7 @@ class TableLog:
         if change := _change_of_rows(actions):
             return self._changed(version, change)
         adds = [action["add"] for action in actions if "add" in action]
-        return [self._file(add, version) for add in adds if add["dataChange"]]
+        return [self._file(add, version) for add in adds if add.get("dataChange", True)]
 
     def at(self, version: int) -> list[DataFile]:
         """The files of all rows of the table in ``version``, in the order in which they were written."""
@@ -125,8 +125,8 @@ class TableLog:
                 f"{self.where.text}: version {version} is a shallow clone; read the table it is of"
             )
         values = {
-            name: pa.scalar(value, pa.string()).cast(self.schema.field(name).type)
-            for name, value in add["partitionValues"].items()
+            name: _partition_value(text, self.schema.field(name).type)
+            for name, text in add["partitionValues"].items()
         }
         return DataFile(path, values)
 
@@ -135,6 +135,14 @@ class TableLog:
             f"{self.where.text}: version {version} has deletion vectors, which are not supported; remove "
             "them with REORG TABLE ... APPLY (PURGE), and start at a later version"
         )
+
+
+def _partition_value(text: str | None, type: pa.DataType) -> pa.Scalar:
+    """A value of the log. By the protocol, an empty text is null, and a time without a zone is in UTC."""
+    scalar = pa.scalar(text or None, pa.string())
+    if pa.types.is_timestamp(type) and text:
+        scalar = pa.scalar(text.removesuffix("Z"), pa.string()).cast(pa.timestamp(type.unit))
+    return scalar.cast(type)
 
 
 def _change_of_rows(actions: Sequence[Action]) -> str:

@@ -137,6 +137,10 @@ class DeltaPartition(StatefulSourcePartition[pa.RecordBatch, dict[str, Any]]):
                 "begin with the rows that the table has now: add start=snapshot to the URI, and start with "
                 "an empty recovery directory"
             ) from None
+        except pa.ArrowException as error:
+            raise SourceError(
+                f"{log.where.text}: {file.path} cannot be read: {delta.one_line(error)}"
+            ) from None
         if part is None:
             self._parts = None
             self._at = replace(self._at, file=self._at.file + 1, row=0, before=self._at.before + self._at.row)

@@ -11,7 +11,16 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from dataflow.endpoints import delta
 from dataflow.errors import OutageError, SettingsError, SourceError, UnreachableError
-from dataflow.items.schemas import DEAD_LETTER, SAMPLE_SHARE, SCORED, TIMESTAMP, dead_letters
+from dataflow.items.schemas import (
+    DEAD_LETTER,
+    EVIDENCE,
+    EXPLANATION,
+    SAMPLE_SHARE,
+    SCORED,
+    TIMESTAMP,
+    dead_letters,
+    embedding_field,
+)
 from dataflow.settings import Settings, of_metadata
 from dataflow.settings.provenance import METADATA, provenance
 from tests.support.delta_sinks import DAY, NEVER, ids, late, sink
@@ -177,3 +186,25 @@ def test_a_log_that_no_longer_says_which_rows_are_known_is_refused(tmp_path: Pat
     (file,) = (tmp_path / "t").rglob(Path(commits(tmp_path / "t")[1][1]["add"]["path"]).name)
     file.unlink()
     assert "was cleaned up, and says which rows the last snapshot does not cover" in refused(tmp_path, state)
+
+
+def test_scores_with_all_their_columns_are_appended_and_read_back(tmp_path: Path) -> None:
+    schema = pa.schema([*SCORED, SAMPLE_SHARE, *EVIDENCE, EXPLANATION, embedding_field(3)])
+    values: dict[pa.DataType, Any] = {
+        pa.string(): "[]", pa.int32(): 1, pa.float64(): 0.5, TIMESTAMP: DAY,
+        embedding_field(3).type: [1, 2, 3],
+        EXPLANATION.type: {
+            "nearest": "a", "nearest_ts": None, "similarity": 0.5, "new": ["b"], "missing": [], "seen": 1,
+            "sentence": "c",
+        },
+    }  # fmt: skip
+    row = {field.name: values[field.type] for field in schema}
+    rows = pa.RecordBatch.from_pylist([row, row | {"explanation": None, "novelty": None}], schema)
+    state = None
+    for _ in range(2):
+        part = sink(tmp_path / "t", state, stream="scores")
+        part.write_batch([rows])
+        state = part.snapshot()
+    found = DeltaTable(tmp_path / "t").to_pyarrow_table()
+    assert len(found) == 4
+    assert found.select(schema.names).slice(0, 2).to_pylist() == rows.to_pylist()

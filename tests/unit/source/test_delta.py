@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from dataflow.endpoints import delta
 from dataflow.errors import UnreachableError
 from dataflow.source.delta_partition import ROWS_OF_VERSION
 from tests.support.plain import stored
 from tests.support.sources import build, opened, rows
-from tests.support.tables import append, ids, part, read, refused
+from tests.support.tables import TS, append, ids, part, read, refused
 
 
 def grow(folder: Path, rng: random.Random) -> None:
@@ -201,3 +202,23 @@ def test_an_unreachable_store_is_named_and_secrets_are_not(monkeypatch: pytest.M
         delta.open_table(where)
     assert "\n" not in str(caught.value)
     assert "sesame" not in f"{caught.value}{where!r}"
+
+
+def test_partition_columns_have_the_values_of_the_log(tmp_path: Path) -> None:
+    columns = {
+        "id": [1, 2], "ts": [TS, TS], "text": ["a", "b"], "n": [7, None], "d": [TS.date(), None],
+        "at": pa.array([TS, None], pa.timestamp("us", "UTC")), "s": ["x", None], "b": [True, None],
+    }  # fmt: skip
+    names = ["n", "d", "at", "s", "b"]
+    write_deltalake(tmp_path / "t", pa.table(columns), partition_by=names)
+    found = {record["id"]: record for _, raw in read(tmp_path / "t") if (record := json.loads(raw))}
+    assert [found[1][name] for name in names] == [7, "2026-11-23", "2026-11-23T11:00:00.000000Z", "x", True]
+    assert [found[2][name] for name in names] == [None] * 5
+    assert ids(read(tmp_path / "t", "&filter=at = '2026-11-23T11:00:00Z' and n = 7 and b = true")) == [1]
+    assert sorted(ids(read(tmp_path / "t", "&start=snapshot"))) == [1, 2]
+
+
+def test_a_file_that_is_broken_is_named(table: Path) -> None:
+    file = next(table.rglob("*.parquet"))
+    file.write_bytes(b"PAR1 and no more than that PAR1")
+    assert f"{file.name} cannot be read" in refused(table)
