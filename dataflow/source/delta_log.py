@@ -17,7 +17,7 @@ import pyarrow.fs as pafs
 
 from dataflow.endpoints import delta
 from dataflow.endpoints.delta import Action, Location
-from dataflow.errors import SourceError
+from dataflow.errors import SourceError, UnreachableError
 from dataflow.telemetry.logs import Line
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,15 @@ class TableLog:
 
     def at(self, version: int) -> list[DataFile]:
         """The files of all rows of the table in ``version``, in the order in which they were written."""
-        table = delta.open_table(self.where, version)
+        try:
+            table = delta.open_table(self.where, version)
+        except UnreachableError:
+            raise
+        except SourceError as error:
+            raise SourceError(
+                f"{self.where.text}: version {version}, where the source began, can no longer be read "
+                f"({error}); start with an empty recovery directory"
+            ) from None
         if pa.table(table.deletion_vectors()).num_rows:
             raise self._has_deletion_vectors(version)
         rows = pa.table(table.get_add_actions()).select(["path", "modification_time", "partition"])

@@ -63,3 +63,13 @@ def test_a_snapshot_has_the_rows_that_vacuum_left(table: Path) -> None:
 @pytest.mark.parametrize("start", ["0", "1", "2000-01-01"])
 def test_a_start_that_was_cleaned_up_is_refused(cleaned: Path, start: str) -> None:
     assert "the log was cleaned up and begins" in refused(cleaned, f"&start={start}")
+
+
+def test_a_first_version_that_was_cleaned_up_while_it_was_read_is_named(cleaned: Path) -> None:
+    first = part(cleaned, batch_rows=2)
+    rows(first, 1)
+    DeltaTable(cleaned).create_checkpoint()
+    (cleaned / delta.commit_path(2)).unlink()
+    (cleaned / "_delta_log" / f"{2:020d}.checkpoint.parquet").unlink()
+    line = refused(cleaned, state=first.snapshot())
+    assert "version 2, where the source began, can no longer be read" in line
