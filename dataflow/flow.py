@@ -90,7 +90,7 @@ def flow() -> Dataflow:
             settings,
             source=source,
             embedder=embedder,
-            sink=partial(_open_sink, settings),
+            sink=partial(_open_sink, settings, prepared.identity if prepared else None),
             watch=watch,
             stopping=stop.asked,
         )
@@ -107,8 +107,10 @@ def flow() -> Dataflow:
     return built
 
 
-def _open_sink(settings: Settings, stream: sinks.Stream, uri: str) -> Sink[tuple[str, pa.RecordBatch]]:
-    return sinks.open_sink(uri, settings, stream=stream)
+def _open_sink(
+    settings: Settings, store: str | None, stream: sinks.Stream, uri: str
+) -> Sink[tuple[str, pa.RecordBatch]]:
+    return sinks.open_sink(uri, settings, stream=stream, store=store)
 
 
 def build(

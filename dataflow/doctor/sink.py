@@ -11,6 +11,7 @@ from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SourceError
 from dataflow.settings import Settings
 from dataflow.sink import files, webhook
+from dataflow.sink.paths import table_path
 
 
 def findings(case: Case) -> list[Finding]:
@@ -32,6 +33,8 @@ def _sink(settings: Settings, stream: sink.Stream, text: str) -> Finding:
         return Finding(f"sink.{stream}", "ok", f"{text} accepts connections; nothing was posted")
     else:
         sink.open_sink(text, settings, stream=stream)
+    if uri.scheme == "delta" and "://" not in (path := table_path(uri)):
+        _check_writable(Path(path))
     return Finding(f"sink.{stream}", "ok", f"{text} can be written")
 
 

@@ -25,7 +25,7 @@ _POLL_S = 0.05
 #: The clocks of machines with NTP differ by less.
 _SKEW = timedelta(seconds=5)
 #: The schemes whose records can be read twice.
-_READABLE = ("file", "tail", "kafka")
+_READABLE = ("file", "tail", "kafka", "delta")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def clock_finding(case: Case, sample: Sample | None) -> Finding:
 def _read(case: Case) -> tuple[str, Sample | None]:
     """The partitions of the source as a phrase, and a sample of its records if they can be read twice."""
     uri = parse_uri(case.settings.source.uri)
-    if uri.scheme == "kafka":  # read from the start to the end, wherever the flow will begin
+    if uri.scheme in ("kafka", "delta"):  # read from the start to the end, wherever the flow will begin
         uri = replace(uri, options={**uri.options, "start": "earliest", "tail": "false"})
     few = case.settings.source.model_copy(update={"batch_rows": _ROWS})
     settings = case.settings.model_copy(update={"source": few})

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 from dataflow.recovery.partitions import reading, writing
 from dataflow.settings import Score, Settings, Window, has_budget
@@ -39,6 +40,7 @@ FIXED = (
 )
 
 _TABLE = "driftline_made_with"
+_IDENTITY = "driftline_identity"
 
 
 def made_with(settings: Settings, *, dim: int | None, model: str) -> dict[str, str]:
@@ -103,6 +105,18 @@ def write(path: Path, made_with: Mapping[str, str]) -> None:
         database.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
         database.execute(f"DELETE FROM {_TABLE}")
         database.executemany(f"INSERT INTO {_TABLE} VALUES (?, ?)", list(made_with.items()))
+
+
+def identity(path: Path) -> str:
+    """The identity of the store that has the partition at ``path``; the first call makes it."""
+    with writing(path) as database:
+        database.execute(f"CREATE TABLE IF NOT EXISTS {_IDENTITY} (id TEXT NOT NULL)")
+        # In one statement, because every process of a cluster may come first.
+        database.execute(
+            f"INSERT INTO {_IDENTITY} SELECT ? WHERE NOT EXISTS (SELECT 1 FROM {_IDENTITY})", (uuid4().hex,)
+        )
+        found: str = database.execute(f"SELECT id FROM {_IDENTITY}").fetchone()[0]
+        return found
 
 
 def _extent(window: Window) -> dict[str, object]:

@@ -36,6 +36,8 @@ class Prepared(NamedTuple):
     made_with: Mapping[str, str]
     #: The shared lock, to be held as long as the process lives.
     lock: IO[str]
+    #: Which store this is: another one has another identity, also in the same folder.
+    identity: str
 
 
 class Contents(NamedTuple):
@@ -89,8 +91,10 @@ def prepare(
             snapshots.check_source(folder, paths, source_step, source_parts)
         for path in paths:
             provenance.write(path, made_with)
+        identity = provenance.identity(paths[0])
         on_error.pop_all()
-    return Prepared(folder, len(paths), epoch, states, removed, recorded if states else {}, held)
+    known = recorded if states else {}
+    return Prepared(folder, len(paths), epoch, states, removed, known, held, identity)
 
 
 def read(folder: Path) -> Contents | None:

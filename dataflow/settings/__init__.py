@@ -8,6 +8,7 @@ Only this package reads the environment.
 
 from dataflow.settings.alert import Alert
 from dataflow.settings.bytewax import BytewaxRun, bytewax_run
+from dataflow.settings.delta import Delta
 from dataflow.settings.drift import Drift
 from dataflow.settings.embed import Embed
 from dataflow.settings.groups import STAGES, Settings, has_budget
@@ -31,6 +32,7 @@ __all__ = [
     "STAGES",
     "Alert",
     "BytewaxRun",
+    "Delta",
     "Drift",
     "Embed",
     "Kafka",

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from dataflow.settings.alert import Alert
+from dataflow.settings.delta import Delta
 from dataflow.settings.drift import Drift
 from dataflow.settings.embed import Embed
 from dataflow.settings.group import Group
@@ -33,6 +34,9 @@ class Settings(Group):
 
     kafka: Kafka = Kafka()
     """How to connect to Kafka, for the source and for the sinks."""
+
+    delta: Delta = Delta()
+    """How to reach Delta tables, for the source and for the sinks, and how sinks make files."""
 
     embed: Embed = Embed()
     """The embedder, which turns texts into vectors."""

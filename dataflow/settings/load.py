@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -153,6 +152,12 @@ def _toml(path: Path, said: str) -> dict[str, Any]:
     return tables
 
 
+def _is_secret(place: Place) -> bool:
+    stage, *field = place
+    fields = STAGES[stage].model_fields if stage in STAGES else {}
+    return any("SecretStr" in str(fields[name].annotation) for name in field if name in fields)
+
+
 def _explain(error: ValidationError, origin: Mapping[Place, str]) -> str:
     """The first problem of ``error`` as one line. The value of a secret is never shown."""
     first = error.errors(include_url=False)[0]
@@ -162,7 +167,6 @@ def _explain(error: ValidationError, origin: Mapping[Place, str]) -> str:
     if first["type"] == "extra_forbidden":
         return f"{name}: no such setting; there are {', '.join(STAGES[where[0]].model_fields)}"
     message = first["msg"].removeprefix("Value error, ")
-    secret = re.search("password|secret", name, re.IGNORECASE)
-    shown = f"={first['input']!r}" if place in origin and not secret else ""
+    shown = f"={first['input']!r}" if place in origin and not _is_secret(place) else ""
     # A problem of several stages together names the settings itself.
     return f"{name}{shown}: {message}" if name else message

@@ -6,8 +6,8 @@ from dataflow.settings.values import Uris
 
 class Sink(Group):
     """Where each output stream goes: one URI, or several URIs separated by blanks (``file:PATH.jsonl``,
-    ``file:FOLDER.parquet``, ``kafka://HOST:PORT,.../TOPIC``, ``stdout:``, ``stderr:``; for alerts also ``https://...``).
-    Empty: nowhere.
+    ``file:FOLDER.parquet``, ``kafka://HOST:PORT,.../TOPIC``, ``delta:PATH``, ``stdout:``,
+    ``stderr:``; for alerts also ``https://...``). Empty: nowhere.
     """
 
     scores: Uris = ("stdout:",)

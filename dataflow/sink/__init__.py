@@ -26,6 +26,9 @@ Recovery
     the later rows at a resume: each row is then there exactly once. A ``DynamicSink`` has no state: when
     ``write_batch`` returns, the rows must be safe, and after a crash the later rows are there twice.
 
+    A sink may have the method ``use_store(identity: str)``, which says in which recovery store its state is
+    kept. A resume before the first snapshot has no state, and the same store; a new start has another store.
+
 Errors
     Text for a user is one line, as above. ``write_batch`` raises ``OutageError`` if the destination was
     unreachable for too long, and ``SourceError`` for all other failures. Both end the process, and a restart
@@ -56,14 +59,23 @@ SINKS = {
     "kafka": "dataflow.sink.kafka",
     "https": "dataflow.sink.webhook",
     "http": "dataflow.sink.webhook",
+    "delta": "dataflow.sink.delta",
 }
 
 
-def open_sink(uri: str, settings: Settings, *, stream: Stream) -> "Sink[tuple[str, pa.RecordBatch]]":
-    """Open the sink that ``uri`` names, for ``stream``. Raises ``SettingsError``, ``SourceError``."""
+def open_sink(
+    uri: str, settings: Settings, *, stream: Stream, store: str | None = None
+) -> "Sink[tuple[str, pa.RecordBatch]]":
+    """Open the sink that ``uri`` names, for ``stream``. Raises ``SettingsError``, ``SourceError``.
+
+    ``store``: the identity of the recovery store; ``None``: there is no store, or this process does not see
+    it.
+    """
     parsed = parse_uri(uri)
     if parsed.scheme not in SINKS:
         raise SettingsError(f"sink.{stream}={uri}: no sink {parsed.scheme!r}; there are {', '.join(SINKS)}")
     sink: Sink[tuple[str, pa.RecordBatch]]
     sink = import_module(SINKS[parsed.scheme]).open_sink(settings, parsed, stream)
+    if store is not None and hasattr(sink, "use_store"):
+        sink.use_store(store)
     return sink

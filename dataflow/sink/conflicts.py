@@ -10,20 +10,19 @@ from dataflow.endpoints.uri import Uri, parse_uri
 from dataflow.errors import SettingsError
 from dataflow.settings import Settings
 from dataflow.sink import Stream
-from dataflow.sink.paths import real_path
+from dataflow.sink.paths import real_path, table_path
 from dataflow.sink.step_ids import step_id
 
 
 @dataclass(frozen=True)
 class _Output:
-    """What a file sink writes. ``setting``: where the settings name the sink; ``path``: its real path."""
+    """What a sink writes. ``setting``: where the settings name the sink; ``path``: the real path of the file
+    or folder, or the URL of a table.
+    """
 
     setting: str
     path: str
-
-    @property
-    def folder(self) -> bool:
-        return self.path.endswith(".parquet")
+    folder: bool
 
 
 def refuse_conflicts(settings: Settings) -> None:
@@ -36,9 +35,11 @@ def refuse_conflicts(settings: Settings) -> None:
         for other in outputs[:number]:
             _refuse_shared(output, other)
     source = parse_uri(settings.source.uri)
-    if source.scheme in ("file", "tail") and source.path:
-        for output in outputs:
+    for output in outputs:
+        if source.scheme in ("file", "tail") and source.path:
             _refuse_read(output, source)
+        elif source.scheme == "delta" and _same_file(output.path, table_path(source)):
+            raise SettingsError(f"{output.setting}: is what source.uri={source} reads; name another table")
 
 
 def _outputs(settings: Settings) -> list[_Output]:
@@ -51,7 +52,9 @@ def _outputs(settings: Settings) -> list[_Output]:
                 raise SettingsError(f"{setting}: named more than once; name each sink of a stream once")
             steps.add(step)
             if uri.scheme == "file" and uri.path:
-                outputs.append(_Output(setting, real_path(uri)))
+                outputs.append(_Output(setting, real_path(uri), uri.path.endswith(".parquet")))
+            elif uri.scheme == "delta":
+                outputs.append(_Output(setting, table_path(uri), folder=True))
     return outputs
 
 

@@ -30,6 +30,12 @@ def real_path(uri: Uri) -> str:
     )
 
 
+def table_path(uri: Uri) -> str:
+    """The path of a ``delta:`` URI with its links resolved; the URL of a table in an object store."""
+    path = uri.path.removeprefix("file://").rstrip("/")
+    return path if "://" in path else os.path.realpath(path)
+
+
 def check_type(path: str, stream: Stream) -> None:
     """Raise ``SourceError`` if ``path`` exists and is not a file (with the suffix ``.parquet``: a folder).
 

@@ -4,7 +4,7 @@ import hashlib
 
 from dataflow.endpoints.uri import Uri, parse_uri
 from dataflow.sink import Stream
-from dataflow.sink.paths import real_path
+from dataflow.sink.paths import real_path, table_path
 
 
 def step_id(stream: Stream, uri: str) -> str:
@@ -24,5 +24,7 @@ def _canonical(uri: Uri) -> str:
         return f"file:{real_path(uri)}"
     if uri.scheme in ("http", "https"):  # the query and the fragment are those of the webhook
         return str(uri)
+    if uri.scheme == "delta":
+        return f"delta:{table_path(uri)}"
     options = "&".join(f"{name}={value}" for name, value in sorted(uri.options.items()))
     return f"{uri.scheme}://{uri.authority}{uri.path}?{options}"

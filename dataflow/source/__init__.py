@@ -62,6 +62,7 @@ SOURCES = {
     "tail": "dataflow.source.tail",
     "stdin": "dataflow.source.stdin",
     "kafka": "dataflow.source.kafka",
+    "delta": "dataflow.source.delta",
     "demo": "dataflow.source.demo",
 }
 

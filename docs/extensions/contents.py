@@ -11,6 +11,7 @@ CONTENTS = {
             [
                 "guides/sources-and-sinks",
                 "guides/files",
+                "guides/delta",
                 "guides/models",
                 "guides/model-server",
                 "guides/operations",

@@ -1,8 +1,4 @@
-"""The scores of the flow are the scores of the article, which the test computes in the plainest way.
-
-Spark's ``groupBy(window(ts, '10 minutes', '5 minutes'))`` with a pandas UDF: stack a window's embeddings,
-``KMeans(n_clusters=8, random_state=42)``, distance of each row to the centroid of its own cluster.
-"""
+"""The scores of the flow are the scores of the article, from files to files and from table to table."""
 
 import json
 import os
@@ -12,17 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from deltalake import DeltaTable, write_deltalake
 
 from dataflow.clock import utc_now
 from dataflow.decode.batch import check_format
 from dataflow.settings import Settings, Source
 from dataflow.source import open_source
 from export.serve.sidecar import Sidecar
+from tests.support.article import plainest, read
 from tests.support.paths import ROOT, Encode
 
 pytestmark = pytest.mark.integration
@@ -56,42 +51,12 @@ def stream(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def read(path: Path, time: str) -> pd.DataFrame:
-    frame: pd.DataFrame = pd.DataFrame(json.loads(line) for line in path.read_text().splitlines())
-    frame[time] = pd.to_datetime(frame[time], format="ISO8601")
-    return frame
-
-
-def plainest(stream: Path, encode: Encode) -> pd.DataFrame:
-    """One row for each event and window: ``window_start``, ``id``, ``kmeans_dist``."""
-    events = read(stream, "ts").sort_values(["ts", "id"])
-    events["embeddings"] = list(encode(events["text"].tolist()))
-    last = events["ts"].dt.floor("5min")
-    sliding = [events.assign(window_start=last - pd.Timedelta(minutes=m)) for m in (5, 0)]
-    scored: list[pd.DataFrame] = []
-    rows = pd.concat(sliding, ignore_index=True).sort_values(["ts", "id"])
-    for _, window in rows.groupby("window_start"):
-        matrix = np.stack(window["embeddings"].tolist())
-        kmeans = KMeans(n_clusters=min(8, len(matrix)), random_state=42)
-        # One thread: beside a busy model server, several threads wait for each other.
-        with threadpool_limits(1):
-            labels = kmeans.fit_predict(matrix)
-        distances = np.linalg.norm(matrix - kmeans.cluster_centers_[labels], axis=1)
-        scored.append(window.assign(kmeans_dist=distances))
-    table: pd.DataFrame = pd.concat(scored).set_index(["window_start", "id"]).sort_index()
-    return table
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_the_flow_gives_the_rows_and_scores_of_the_article(
-    stream: Path, triton: Sidecar, reference: Encode, tmp_path: Path
-) -> None:
-    out = tmp_path / "scores.jsonl"
+def score(source: str, sink: str, triton: Sidecar) -> None:
     env = {
-        "DRIFTLINE_SOURCE__URI": f"file:{stream}",
+        "DRIFTLINE_SOURCE__URI": source,
         "DRIFTLINE_SOURCE__ID_FIELD": "id",
         "DRIFTLINE_EMBED__URL": triton.url,
-        "DRIFTLINE_SINK__SCORES": f"file:{out}",
+        "DRIFTLINE_SINK__SCORES": sink,
     }
     subprocess.run(
         [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"],
@@ -99,9 +64,32 @@ def test_the_flow_gives_the_rows_and_scores_of_the_article(
         check=True,
         cwd=ROOT,
     )
-    flow = read(out, "window_start").set_index(["window_start", "id"])["score"].sort_index()
-    expected = plainest(stream, reference)["kmeans_dist"]
+
+
+def check(scored: pd.DataFrame, stream: Path, encode: Encode) -> None:
+    flow = scored.set_index(["window_start", "id"])["score"].sort_index()
+    expected = plainest(read(stream, "ts"), encode)["kmeans_dist"]
     assert flow.index.tolist() == expected.index.tolist()
     difference = float((flow - expected).abs().max())
     print(f"{stream.name}: {len(flow)} rows, largest difference {difference:.2e}")
     assert difference <= 1e-4
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_flow_gives_the_rows_and_scores_of_the_article(
+    stream: Path, triton: Sidecar, reference: Encode, tmp_path: Path
+) -> None:
+    score(f"file:{stream}", f"file:{tmp_path}/scores.jsonl", triton)
+    check(read(tmp_path / "scores.jsonl", "window_start"), stream, reference)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_table_of_records_becomes_the_table_of_scores_of_the_article(
+    stream: Path, triton: Sidecar, reference: Encode, tmp_path: Path
+) -> None:
+    """``raw_records`` is appended in several versions, as a stream writes it."""
+    records = read(stream, "ts")[["id", "ts", "text"]]
+    for at in range(0, len(records), 250):
+        write_deltalake(tmp_path / "raw_records", records[at : at + 250], mode="append")
+    score(f"delta:{tmp_path}/raw_records?tail=false", f"delta:{tmp_path}/scores", triton)
+    check(DeltaTable(tmp_path / "scores").to_pandas(), stream, reference)

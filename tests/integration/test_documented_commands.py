@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from deltalake import DeltaTable
 
 from export.serve.sidecar import Sidecar
 from tests.support.kafka_broker import QUIET, broker, make_topic
@@ -109,6 +110,19 @@ def test_the_commands_of_sources_and_sinks(triton: Sidecar, kafka: str, checkout
     # Sliding windows of 10 minutes every 5: each event is in two.
     rows = messages(kafka, "scores", 2 * len(EVENTS))
     assert len({(row["id"], row["window_start"]) for row in rows}) == 2 * len(EVENTS)
+
+
+@pytest.mark.integration
+def test_the_commands_of_delta(triton: Sidecar, checkout: Path) -> None:
+    for command, printed in blocks("docs/guides/delta.md"):
+        said = run(command, checkout, triton)
+        if printed:
+            assert said == printed
+        elif "nlargest" in command:
+            assert len(said.splitlines()) == 4
+    scores = DeltaTable(checkout / "out" / "scores").to_pandas()
+    assert len(scores) == 2 * len(EVENTS)
+    assert not scores.duplicated(["window_start", "id"]).any()
 
 
 @pytest.mark.integration

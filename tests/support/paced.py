@@ -66,12 +66,14 @@ def flow(run: BytewaxRun | None = None) -> Dataflow:
     opened = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
     source = _PacedSource(opened, timedelta(seconds=float(os.environ["PACE"])))
     embedder = open_embedder(settings.embed)
+    store = None
     if prepared := prepare_store(run or bytewax_run(sys.argv[1:]), settings, source, embedder):
         atexit.register(prepared.lock.close)
+        store = prepared.identity
     return build(
         settings,
         source=source,
         embedder=embedder,
-        sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
+        sink=lambda stream, uri: open_sink(uri, settings, stream=stream, store=store),
         watch=Watch(guard=exit_on_error(texts=False)),
     )

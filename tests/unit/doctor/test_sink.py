@@ -8,6 +8,7 @@ from dataflow.clock import EPOCH
 from dataflow.doctor import Case, Finding
 from dataflow.doctor.sink import findings
 from dataflow.settings import Settings, Sink
+from tests.support.delta_sinks import late, sink
 from tests.support.webhooks import Receiver, settings
 
 
@@ -60,6 +61,21 @@ def test_a_webhook_is_reached_and_gets_nothing(tmp_path: Path, monkeypatch: pyte
 def of_alerts(options: Settings) -> Finding:
     (found,) = (each for each in findings(Case(options, None, False, EPOCH)) if each.check == "sink.alerts")
     return found
+
+
+def test_tables_that_can_be_written_are_ok_and_untouched(tmp_path: Path) -> None:
+    sink(tmp_path / "old").write_batch([late("a")])
+    found = examined(f"delta:{tmp_path}/old", f"delta:{tmp_path}/new/deep")
+    assert [finding.status for finding in found] == ["ok", "ok"]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_table_that_cannot_be_written_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name in ("file", "file/table"):
+        (finding,) = examined(f"delta:{tmp_path}/{name}")
+        assert finding.status == "wrong"
+        assert "Not a directory" in finding.message or "is not a folder" in finding.message
 
 
 def test_each_sink_has_its_own_finding() -> None:

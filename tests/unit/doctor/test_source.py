@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from dataflow.doctor import Case
 from dataflow.doctor.profile import Masking
@@ -112,6 +113,13 @@ def test_a_log_that_is_followed_is_tried_as_far_as_it_goes(
             path.write_text(f"{json.dumps(GOOD)}\n" * lines)
         said.append(findings(case)[0].message.partition("; ")[2])
     assert said == ["no record is there yet to try the settings on", "3 of 3 records tried are events"]
+
+
+def test_a_table_is_sampled_at_its_start_wherever_the_flow_begins(tmp_path: Path) -> None:
+    write_deltalake(tmp_path / "t", pa.table({"ts": [NEW_YEAR] * 150, "text": [TEXT] * 150}))
+    uri = f"delta:{tmp_path}/t?start=latest"
+    source, _ = findings(Case(Settings(source=Source(uri=uri)), None, False, NOW))
+    assert source.message == f"1 partition in {uri}; 100 of 100 records tried are events"
 
 
 def test_a_log_gets_a_suggestion_beside_the_other_findings(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from bytewax.recovery import init_db_dir
 
 from dataflow.errors import SettingsError
 from dataflow.recovery import store
@@ -27,6 +28,15 @@ def test_state_goes_on_only_with_what_it_was_made_with(folder: Path) -> None:
     assert "window.length=600s, and now it is 3600s" in refused(folder, {"window.length": "3600s"})
     assert "window.length=600s, and now it is unset" in refused(folder, {"window.gap": "5s"})
     assert prepared(folder).made_with == {**MADE, "model": "m 2"}
+
+
+def test_a_store_keeps_its_identity_and_another_one_has_another(folder: Path) -> None:
+    first = prepared(folder).identity
+    assert prepared(folder, {**MADE, "model": "m 2"}).identity == first
+    for path in folder.iterdir():
+        path.unlink()
+    init_db_dir(folder, 2)
+    assert prepared(folder).identity != first
 
 
 def test_state_of_an_older_version_is_refused(folder: Path) -> None:

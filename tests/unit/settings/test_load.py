@@ -1,5 +1,6 @@
 """Settings: what is read, and that a wrong one is one line that names it."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.errors import SettingsError
-from dataflow.settings import Score, Settings, bytewax_run, duration, load
+from dataflow.settings import Score, Settings, bytewax_run, changed, duration, load
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -166,3 +167,22 @@ def test_which_process_of_a_cluster_it_is(
     arguments: list[str], environ: dict[str, str], process: int
 ) -> None:
     assert bytewax_run(arguments, environ).process == process
+
+
+OPTIONS = {"AWS_REGION": "x", "AWS_SECRET_ACCESS_KEY": "sesame"}
+
+
+def test_options_of_an_object_store_are_an_object_or_a_table_and_are_never_shown(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[delta.storage_options]\nAWS_REGION = "x"\nAWS_SECRET_ACCESS_KEY = "sesame"')
+    of_variable = load({"DRIFTLINE_DELTA__STORAGE_OPTIONS": json.dumps(OPTIONS)})
+    for settings in (of_variable, load({}, config=config)):
+        assert settings.delta.options == OPTIONS
+        assert "sesame" not in f"{changed(settings)}{settings!r}"
+
+
+@pytest.mark.parametrize("text", ["sesame", '["sesame"]', '{"KEY": 7, "SECRET": "sesame"}', ""])
+def test_options_that_are_no_object_of_texts_are_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(SettingsError, match="write a JSON object of texts") as caught:
+        load({"DRIFTLINE_DELTA__STORAGE_OPTIONS": text})
+    assert "sesame" not in str(caught.value)

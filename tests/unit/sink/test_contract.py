@@ -18,8 +18,10 @@ from dataflow.errors import SettingsError
 from dataflow.settings import Settings
 from dataflow.sink import SINKS, Stream, open_sink
 from dataflow.sink.webhook.spool import Spool
+from tests.support.delta_sinks import AT_EACH_SNAPSHOT
 from tests.support.processes import wait_until
 from tests.support.stream_rows import SCHEMAS, batch, parsed
+from tests.support.tables import appended
 from tests.support.webhooks import Receiver
 
 
@@ -49,6 +51,11 @@ def parquet(folder: Path) -> Iterator[Example]:
     yield Example(
         f"file:{path}", lambda: parsed(*pq.read_table(path).to_batches()) if any(path.iterdir()) else []
     )
+
+
+@contextmanager
+def table(folder: Path) -> Iterator[Example]:
+    yield Example(f"delta:{folder}/table", lambda: parsed(*appended(folder / "table")))
 
 
 @contextmanager
@@ -120,6 +127,7 @@ EXAMPLES: dict[str, list["Make"]] = {
     "kafka": [kafka],
     "http": [webhook],
     "https": [],  # the same with TLS, which test_post.py tests
+    "delta": [table],
 }
 
 
@@ -136,7 +144,7 @@ class Written:
     """A sink's partition, however Bytewax drives the sink."""
 
     def __init__(self, uri: str, stream: Stream, state: Any = None) -> None:
-        sink = open_sink(uri, Settings(), stream=stream)
+        sink = open_sink(uri, AT_EACH_SNAPSHOT, stream=stream)
         self._part: Any
         self._keyed = isinstance(sink, DynamicSink)
         if isinstance(sink, DynamicSink):

@@ -1,5 +1,6 @@
 """What every source must do. A new source in ``SOURCES`` needs one line in ``EXAMPLES``."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from bytewax.inputs import FixedPartitionedSource
 from confluent_kafka import Producer
+from deltalake import write_deltalake
 
 from dataflow.errors import SettingsError
 from dataflow.items.schemas import RAW
@@ -70,6 +72,15 @@ def kafka(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
+def table(folder: Path) -> Iterator[str]:
+    """Two versions; records of all lengths."""
+    rows = [json.loads(record) | {"ts": NOW} for record in [*RECORDS, LONG]]
+    for part in (rows[:9], rows[9:]):
+        write_deltalake(folder / "table", pa.Table.from_pylist(part), mode="append")
+    yield f"delta:{folder}/table?tail=false&columns="
+
+
+@contextmanager
 def generated(folder: Path) -> Iterator[str]:
     yield "demo:?events=40"
 
@@ -80,6 +91,7 @@ EXAMPLES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "tail": following,
     "stdin": standard_input,
     "kafka": kafka,
+    "delta": table,
     "demo": generated,
 }
 #: These cannot be read a second time; their documents say so.
