@@ -88,10 +88,10 @@ def test_provisional_alerts_come_besides_and_batches_change_none(tmp_path: Path)
     rest = [row for row in runs[0] if row["incident"] not in provisional]
     assert rest == alerts(tmp_path, **KINDS["sliding"])[0]
     confirmed = [row for row in runs[0] if row["state"] == "confirmed"]
-    assert len(confirmed) > 2
-    for row in confirmed:
-        assert first[row["incident"]]["decided"] < first[row["merged_into"]]["decided"]
-        assert all(first[row["incident"]]["examples"][0].values())
+    assert all(all(first[row["incident"]]["examples"][0].values()) for row in confirmed)
+    # Some become an incident that is new, and is announced so. Others open an older one again.
+    pairs = [(first[row["incident"]], first[row["merged_into"]]) for row in confirmed]
+    assert sum(early["decided"] < opened["decided"] for early, opened in pairs) > 2
 
 
 def test_a_restart_changes_no_provisional_alert(tmp_path: Path) -> None:

@@ -1,15 +1,20 @@
 """The order in which the windows of key groups are decided."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
-from dataflow.alert.order import DecisionOrder
+from dataflow.alert.order import DecisionOrder, Due, DueEarly
+from dataflow.items.early import Early
 from dataflow.items.judged import Judged, Passed
-from tests.support.judged import Seen, judged
+from dataflow.settings import Window, duration
+from tests.support.judged import MINUTE, Seen, early, judged
 from tests.support.plain import stored
 
-Message = tuple[str, Judged | Passed]
+#: Windows of two minutes every minute.
+WINDOW = Window(length=duration("2m"), slide=duration("1m"))
+Message = tuple[str, Judged | Passed | Early]
 
 
 def group(name: str, ends: list[list[int]], gap: int = 10) -> list[Message]:
@@ -26,7 +31,15 @@ def decided(order: DecisionOrder, messages: list[Message]) -> list[tuple[int, st
     for name, message in messages:
         order.add(name, message)
         found += order.ready()
-    return [(due.at, due.group, due.judged.emission) for due in found + order.rest()]
+    return places(found + order.rest())
+
+
+def places(dues: Sequence[Due | DueEarly]) -> list[tuple[int, str, int]]:
+    """When what is decided; early events have a negative number."""
+    return [
+        (due.at, due.group, due.judged.emission if isinstance(due, Due) else -1 - due.early.number)
+        for due in dues
+    ]
 
 
 def interleaved(parts: list[list[Message]], seed: int) -> list[Message]:
@@ -72,12 +85,39 @@ def test_a_late_window_is_decided_after_the_windows_that_were_emitted_before() -
     for number, windows in enumerate(emissions):
         order.add("a", judged(number, windows))
     order.add("a", Passed(4, 30))
-    assert [(due.at, due.late) for due in order.ready()] == [
+    assert [(due.at, isinstance(due, Due) and due.late) for due in order.ready()] == [
         (10, False),
         (20, False),
         (20, True),
         (30, False),
     ]
+
+
+def test_early_events_are_decided_after_the_windows_that_ended_before_they_came() -> None:
+    """And before all others, whatever comes first."""
+    coming = [early(number, passed, WINDOW, {}) for number, passed in enumerate([0, MINUTE])]
+    windows = [judged(number, {"k": Seen(0, (number + 1) * MINUTE)}) for number in range(2)]
+    sent: list[Judged | Passed | Early] = [
+        Passed(0, 0),
+        coming[0],
+        windows[0],
+        Passed(1, MINUTE, 1),
+        coming[1],
+        windows[1],
+        Passed(2, 2 * MINUTE, 2),
+    ]
+    expected = [(0, "a", -1), (MINUTE, "a", 0), (MINUTE, "a", -2), (2 * MINUTE, "a", 1)]
+    # Windows, early events, and what says how far the group has come, each keep their order.
+    for slow in (Judged, Passed, Early, type(None)):
+        later = sorted(sent, key=lambda message: isinstance(message, slow))
+        assert decided(DecisionOrder(1), [("a", message) for message in later]) == expected
+    order = DecisionOrder(1)
+    for message in sent[:1] + sent[2:4]:
+        order.add("a", message)
+    assert order.ready() == []  # the first of the early events has not come
+    restarted = DecisionOrder(1, stored(order.snapshot()))
+    restarted.add("a", coming[0])
+    assert places(restarted.ready()) == expected[:2]
 
 
 @pytest.mark.parametrize("cut", range(10))
@@ -86,7 +126,7 @@ def test_a_restart_changes_nothing(cut: int) -> None:
     before, order = DecisionOrder(2), []
     for name, message in messages[:cut]:
         before.add(name, message)
-        order += [(due.at, due.group, due.judged.emission) for due in before.ready()]
+        order += places(before.ready())
     after = DecisionOrder(2, stored(before.snapshot()))
     assert order + decided(after, messages[cut:]) == decided(DecisionOrder(2), messages)
 

@@ -38,9 +38,9 @@ def test_emissions_and_arrivals_come_in_the_order_in_which_they_were_sent(
     """``True``: an emission. All items of an epoch come before its snapshot, in any order."""
     order, sent, found, counts = ArrivalOrder[str](), list[str](), list[str](), [0, 0]
     for epoch in epochs:
-        items = []
+        items: list[tuple[bool, int, int, str]] = []
         for is_emission in epoch:
-            items.append((is_emission, *counts, f"item {len(sent)}"))
+            items.append((is_emission, counts[0], counts[1], f"item {len(sent)}"))
             sent.append(f"item {len(sent)}")
             counts[0 if is_emission else 1] += 1
         rng.shuffle(items)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dataflow.score.evidence.before import Before
-from dataflow.score.evidence.beside import compare
+from dataflow.score.evidence.beside import Beside, compare
 from dataflow.score.evidence.features import Features
 from tests.support.evidence import MINUTE, Text, candidates, options
 from tests.support.plain import stored
@@ -19,11 +19,12 @@ def features(*texts: int, minute: int = 0) -> Features:
 def test_two_groups_of_members_are_as_good_as_all_together() -> None:
     rng = np.random.default_rng(0)
     events, one, other = (features(*rng.integers(6, size=20).tolist(), minute=n) for n in range(3))
-    more = {"neighbours": 5, "columns": ("novelty", "surge", "rarity"), "is_apart": False}
-    both = compare(events, one, **more).together(compare(events, other, **more))
-    for found, expected in zip(
-        both.columns(), compare(events, Features.concat([one, other]), **more).columns(), strict=True
-    ):
+
+    def beside(members: Features) -> Beside:
+        return compare(events, members, neighbours=5, columns=("novelty", "surge", "rarity"), is_apart=False)
+
+    both, together = beside(one).together(beside(other)), beside(Features.concat([one, other]))
+    for found, expected in zip(both.columns(), together.columns(), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 

@@ -12,6 +12,7 @@ import pytest
 from dataflow.items.schemas import EVIDENCE
 from dataflow.score.evidence import near as module
 from dataflow.score.evidence.candidates import make_candidates, no_candidates
+from dataflow.score.evidence.compare import Compared
 from dataflow.settings import Score
 from tests.support.evidence import (
     DIM,
@@ -191,6 +192,7 @@ def peak_of(rows: int, dim: int) -> int:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+    assert isinstance(found, Compared)
     assert found.scores
     assert len(found.scores) == rows
     assert not found.scores.rows.column("anomaly").null_count

@@ -153,7 +153,7 @@ def test_an_emission_that_did_not_come_stops_the_flow() -> None:
 
 def test_a_shelf_that_did_not_come_stops_the_flow() -> None:
     score = options()
-    comparison = Comparison(score, Alert(), 0, pooled=True)
+    comparison = Comparison(score, Alert(), 0, 0, pooled=True)
     made = candidates(0, stream(3, 1)[0], score)
     assert not list(comparison.take(Placed(made, np.zeros(20, np.bool_), recalled=(0,))))
     with pytest.raises(LostRowsError, match="a shelf of a reference did not come"):
