@@ -12,7 +12,7 @@ from tests.support.processes import killed
 from tests.support.rotated_logs import RotatedLog
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
-EVENTS = 2000
+EVENTS = 1000
 
 
 def keep_writing(log: RotatedLog) -> None:
@@ -26,7 +26,7 @@ def keep_writing(log: RotatedLog) -> None:
         if rng.random() < 0.01:
             time.sleep(0.1)
         log.write(line[cut:] + b"\n")
-        if rng.random() < 0.01:
+        if rng.random() < 0.03:
             rng.choice((log.rename, log.copy_and_truncate))(compress=rng.random() < 0.5)
         time.sleep(0.006)
 
