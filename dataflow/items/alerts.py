@@ -23,7 +23,7 @@ ALERT_STATES = (
 )
 
 #: The states of an incident that is over. It may be open again after ``closed``.
-OVER = ("closed", "merged", "withdrawn")
+OVER = ("closed", "merged", "withdrawn", "confirmed")
 
 _EXAMPLE = [
     pa.field("id", pa.string(), nullable=False),

@@ -52,7 +52,8 @@ def _outputs(settings: Settings) -> list[_Output]:
                 raise SettingsError(f"{setting}: named more than once; name each sink of a stream once")
             steps.add(step)
             if uri.scheme == "file" and uri.path:
-                outputs.append(_Output(setting, real_path(uri), uri.path.endswith(".parquet")))
+                path = real_path(uri)
+                outputs.append(_Output(setting, path, path.endswith(".parquet")))
             elif uri.scheme == "delta":
                 outputs.append(_Output(setting, table_path(uri), folder=True))
     return outputs

@@ -110,7 +110,7 @@ class _DeltaPartition(StatefulSinkPartition[pa.RecordBatch, dict[str, Any]]):
                 self._since = time.monotonic()
                 self._table.check(_schema(rows.schema))
             self._waiting.append(rows)
-            self._bytes += rows.get_total_buffer_size()
+            self._bytes += rows.nbytes
             if self._bytes >= self._options.append_bytes:
                 self._append()
 

@@ -138,7 +138,7 @@ def row(incident: str = "a", sequence: int = 0, **more: Any) -> dict[str, Any]:
     at = NOON + timedelta(minutes=sequence)
     example = {"id": "e", "ts": NOON, "text": "disk is full", "anomaly": 3.5}
     return {
-        "format": 2,
+        "format": 3,
         "kind": "events",
         "incident": incident,
         "sequence": sequence,

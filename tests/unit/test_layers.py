@@ -42,6 +42,7 @@ LIBRARIES = {
     | {f"{stage}/logics" for stage in ("window", "score", "drift", "alert")}
     | {f"{stage}/step" for stage in STAGES},
     "confluent_kafka": {"endpoints/kafka"},
+    "deltalake": {"endpoints/delta"},
     "grpc": {"embed/triton"},
     "jinja2": {"backtest/page"},
     "matplotlib": {"backtest/page", "backtest/plots"},

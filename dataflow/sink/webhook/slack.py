@@ -19,6 +19,8 @@ _TITLES = {
     "closed": "Incident is over",
     "merged": "Incident is merged",
     "withdrawn": "Incident is withdrawn",
+    "provisional": "New incident (provisional)",
+    "confirmed": "Provisional incident is confirmed",
 }
 
 
@@ -28,7 +30,9 @@ def slack(row: Mapping[str, Any]) -> dict[str, Any]:
     title = f"{_TITLES.get(row['state'], row['state'])}{kind}: {escaped(row['key'], _MOST_OF_KEY)}"
     blocks = [_section(title), _section(escaped(row["message"], _MOST_OF_SECTION))]
     # The message shows the text of the first example.
-    examples = [] if row["state"] in ("merged", "withdrawn") else row["examples"][1:_MOST_EXAMPLES]
+    examples = (
+        [] if row["state"] in ("merged", "withdrawn", "confirmed") else row["examples"][1:_MOST_EXAMPLES]
+    )
     texts = [escaped(example["text"], _MOST_OF_EXAMPLE) or " " for example in examples]
     texts.append(f"incident {row['incident']}, {row['count']} in all, p = {row['p_value']:.1g}")
     blocks.append({"type": "context", "elements": [_text(text) for text in texts]})

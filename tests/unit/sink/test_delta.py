@@ -83,7 +83,7 @@ def test_rows_wait_in_the_state_until_their_time_or_size_is_reached(tmp_path: Pa
     resumed = sink(tmp_path / "t", state, append_every=NEVER)
     resumed.write_batch([late("c")])
     assert not DeltaTable.is_deltatable(tmp_path / "t")
-    large = sink(tmp_path / "t", resumed.snapshot(), append_every=NEVER, append_bytes=1000)
+    large = sink(tmp_path / "t", resumed.snapshot(), append_every=NEVER, append_bytes=500)
     for number in range(20):
         large.write_batch([late(f"d{number}")])
     first = appended(tmp_path / "t")[0]["id"].to_pylist()
