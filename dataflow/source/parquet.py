@@ -59,7 +59,7 @@ class Rows:
         return records
 
     def close(self) -> None:
-        """Close what was read of the file, but not the file."""
+        """Close the reader. The file stays open."""
         self._parquet.close()
 
     def _unreadable(self, error: Exception) -> SourceError:
