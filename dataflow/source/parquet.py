@@ -1,7 +1,7 @@
 """The rows of a Parquet file as JSON records. The offset of a record is the number of its row, from 0."""
 
 from collections.abc import Iterator
-from io import FileIO
+from io import FileIO, RawIOBase
 from itertools import accumulate
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ class Rows:
     Row groups before ``at`` are not read. Raises ``SourceError`` if the file is damaged or no Parquet.
     """
 
-    def __init__(self, path: str, file: FileIO, most: int, at: int) -> None:
+    def __init__(self, path: str, file: RawIOBase, most: int, at: int) -> None:
         self.at = at
         self._path, self._most = path, most
         try:
