@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataflow.alert.incident import Incident
-from dataflow.alert.rules import Rules
+from dataflow.alert.rules import Rules, chance
 from dataflow.alert.window_events import WindowEvents
 from dataflow.items.arrays import Int64s
 from dataflow.items.fixed import Fixed
@@ -176,8 +176,8 @@ class Incidents:
             near = near[[found[row] is None for row in near.tolist()]]
             if not len(near):
                 continue
-            chance = _chance(len(near), events.size * 10.0**-self._rules.least)
-            if (found == incident.id).any() or chance <= 10.0**-events.threshold:
+            by_chance = chance(len(near), events.size * 10.0**-self._rules.least)
+            if (found == incident.id).any() or by_chance <= 10.0**-events.threshold:
                 found[near] = incident.id
 
     def _attract(self, incident: Incident, events: WindowEvents, new: Int64s, found: Any) -> list[Incident]:
@@ -247,10 +247,3 @@ class Incidents:
             if not incident.count:
                 incident.state = "withdrawn"
                 del self._incidents[incident.id]
-
-
-def _chance(least: int, expected: float) -> float:
-    """The chance that ``least`` events or more come where ``expected`` come on average: Poisson."""
-    from scipy.special import gammainc  # noqa: PLC0415  takes a second to import
-
-    return float(gammainc(least, expected))

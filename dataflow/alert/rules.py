@@ -36,3 +36,10 @@ def rules_of(options: Alert, window: settings.Window) -> Rules:
         least=options.least_anomaly,
         remember=overlap + micros(window.allowed_lateness),
     )
+
+
+def chance(least: int, expected: float) -> float:
+    """The chance that ``least`` events or more come where ``expected`` come on average: Poisson."""
+    from scipy.special import gammainc  # noqa: PLC0415  takes a second to import
+
+    return float(gammainc(least, expected))

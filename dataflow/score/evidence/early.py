@@ -23,8 +23,6 @@ from dataflow.score.evidence.reference import Reference, near_width, reads_near
 from dataflow.score.evidence.references import References
 from dataflow.settings import Score
 
-_NOTHING = pa.RecordBatch.from_pylist([], EARLY)
-
 
 class EarlyEvents:
     """Judges the events of a key group as they come.
@@ -73,7 +71,9 @@ class EarlyEvents:
             start=arrived.start,
             end=arrived.end,
             passed=arrived.passed,
-            events=pa.concat_batches([_NOTHING, *(events for events, _ in found)]),
+            events=pa.concat_batches(
+                [pa.RecordBatch.from_pylist([], EARLY), *(events for events, _ in found)]
+            ),
             vectors=np.concatenate([*vectors, *(vectors for _, vectors in found)]),
             model=model,
         )
