@@ -9,7 +9,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from dataflow.endpoints import delta
 from dataflow.errors import SettingsError, SourceError
-from dataflow.source.delta_log import TableLog
+from dataflow.source.delta.log import TableLog
 from tests.support.sources import opened, rows
 from tests.support.tables import append, edit, ids, part, read, refused
 

@@ -33,8 +33,8 @@ from dataflow.items.ipc import pack, unpack
 from dataflow.settings import Delta, Settings, to_metadata
 from dataflow.sink import Stream
 from dataflow.sink.conflicts import refuse_conflicts
-from dataflow.sink.delta_appends import DAY, DeltaAppends
-from dataflow.sink.delta_known import KnownRows
+from dataflow.sink.delta.appends import DAY, DeltaAppends
+from dataflow.sink.delta.known import KnownRows
 
 #: Stream -> the column whose day, in UTC, is the day of a row. A dead letter has no time, so it is of the day
 #: when it is appended.

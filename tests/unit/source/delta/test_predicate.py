@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.errors import SettingsError
-from dataflow.source.predicate import parse_predicate
+from dataflow.source.delta.predicate import parse_predicate
 
 SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<>": operator.ne,

@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from dataflow.endpoints import delta
-from dataflow.source.delta_partition import ROWS_OF_VERSION
+from dataflow.source.delta.partition import ROWS_OF_VERSION
 from tests.support.plain import stored
 from tests.support.sources import rows
 from tests.support.tables import TS, ids, part, read, refused

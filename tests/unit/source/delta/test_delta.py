@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from dataflow.endpoints import delta
 from dataflow.errors import UnreachableError
-from dataflow.source.delta_partition import ROWS_OF_VERSION
+from dataflow.source.delta.partition import ROWS_OF_VERSION
 from tests.support.plain import stored
 from tests.support.sources import build, opened, rows
 from tests.support.tables import TS, append, ids, part, read, refused

@@ -13,7 +13,7 @@ from dataflow.endpoints.delta import Location
 from dataflow.endpoints.outage import Outage
 from dataflow.errors import SourceError, UnreachableError
 from dataflow.sink import Stream
-from dataflow.sink.delta_known import rows_after
+from dataflow.sink.delta.known import rows_after
 from dataflow.telemetry.logs import Line
 
 #: The column by which tables are partitioned.

@@ -139,7 +139,7 @@ def test_an_append_whose_answer_was_lost_is_not_repeated(
     part = sink(tmp_path / "t")
     monkeypatch.setattr(delta.library(), "write_deltalake", write)
     monkeypatch.setattr(delta.Location, "local", property(lambda _: False))
-    monkeypatch.setattr("dataflow.sink.delta_appends.time.sleep", lambda _: None)
+    monkeypatch.setattr("dataflow.sink.delta.appends.time.sleep", lambda _: None)
     part._table._outage._sleep = lambda _: None
     part.write_batch([late("a")])
     part.snapshot()

@@ -14,8 +14,8 @@ from dataflow.endpoints import delta
 from dataflow.errors import SourceError, UnreachableError
 from dataflow.settings import Settings
 from dataflow.source.batching import Backlog
-from dataflow.source.delta_log import DataFile, TableLog
-from dataflow.source.delta_rows import Part, Selection, read_rows
+from dataflow.source.delta.log import DataFile, TableLog
+from dataflow.source.delta.rows import Part, Selection, read_rows
 from dataflow.source.waiting import AT_ONCE, WaitOncePerRound
 from dataflow.telemetry.logs import Line
 

@@ -11,8 +11,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from dataflow.settings import Source as SourceOptions
-from dataflow.source.delta_log import DataFile
-from dataflow.source.predicate import Predicate
+from dataflow.source.delta.log import DataFile
+from dataflow.source.delta.predicate import Predicate
 from dataflow.source.rows import json_records
 
 #: How much of a column is read at a time.

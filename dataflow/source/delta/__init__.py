@@ -2,7 +2,7 @@
 
 Options: ``start=earliest|latest|snapshot|VERSION|TIME`` (where to begin without recovery state),
 ``tail=true|false`` (wait for new versions at the end of the table, or stop there), ``columns=a,b`` (read only
-these, and those that the settings name), ``filter=CONDITION`` (:mod:`dataflow.source.predicate`),
+these, and those that the settings name), ``filter=CONDITION`` (:mod:`dataflow.source.delta.predicate`),
 ``changes=refuse|skip`` (what to do with versions that remove or rewrite rows).
 
 The table is one partition. Its rows come version by version: the files in the order of the commit, the rows
@@ -32,11 +32,11 @@ from dataflow.settings import Settings
 from dataflow.settings import Source as SourceOptions
 from dataflow.source import CheckFormat
 from dataflow.source.batching import raw_batch
-from dataflow.source.delta_log import TableLog
-from dataflow.source.delta_partition import DeltaPartition, Position, Record
-from dataflow.source.delta_rows import Selection
-from dataflow.source.delta_start import first_version
-from dataflow.source.predicate import parse_predicate
+from dataflow.source.delta.log import TableLog
+from dataflow.source.delta.partition import DeltaPartition, Position, Record
+from dataflow.source.delta.predicate import parse_predicate
+from dataflow.source.delta.rows import Selection
+from dataflow.source.delta.start import first_version
 
 
 def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckFormat) -> "DeltaSource":
