@@ -116,6 +116,29 @@ def test_what_is_weak_or_near_an_open_incident_is_no_news() -> None:
     assert states(run.come(3, "m 2", a=[at("near", 3.3, 5.0, 10.0)])) == [("a", "provisional", 1)]
 
 
+def test_an_alert_waits_for_the_windows_of_the_events_that_joined() -> None:
+    run = started()
+    run.come(2, a=[at("e", 2.2, 3.0)])
+    run.end(3, a=[])
+    assert run.come(3, a=[at("f", 3.2, 3.0, 10.0)]) == []
+    assert run.end(4, a=[]) == []
+    assert states(run.end(5, a=[])) == [("a", "withdrawn", 2)]
+
+
+def test_events_of_another_model_do_not_join() -> None:
+    run = started()
+    run.come(2, a=[at("e", 2.2, 3.0)])
+    assert states(run.come(2, "m 2", a=[at("f", 2.3, 3.0)])) == [("a", "provisional", 1)]
+
+
+def test_what_is_near_an_incident_that_is_closed_is_news() -> None:
+    run = started()
+    run.end(3, a=[at("old", 2.5, 3.0)])
+    assert states(run.end(10, a=[])) == [("a", "closed", 1)]
+    assert states(run.come(10, a=[at("near", 10.1, 5.0, 10.0)])) == [("a", "provisional", 1)]
+    assert [row["state"] for row in run.end(11, a=[at("near", 10.1, 5.0, 10.0)])] == ["reopened", "confirmed"]
+
+
 def test_there_are_no_more_alerts_than_the_budget_has_room_for() -> None:
     run = started(alpha=None, budget="2/d")
     events = [at(f"e{i}", 2.1, 9.0, 90.0 * i) for i in range(4)]

@@ -135,6 +135,55 @@ def test_what_is_far_back_or_of_an_older_window_is_no_neighbour(monkeypatch: pyt
     assert anomaly(*burst[:-1], *others) == alone
 
 
+def test_an_event_is_judged_for_its_own_window() -> None:
+    """The events of the window before are no neighbours. When that has ended, they count as members."""
+    score, rng = options(evidence="novelty"), np.random.default_rng(1)
+    usual = [
+        [Text(f"{minute} {i}", "a", minute * MINUTE + i, int(rng.integers(500))) for i in range(40)]
+        for minute in range(LAST)
+    ]
+
+    def evidence(*texts: Text) -> tuple[Group, float]:
+        """Of the last one, which comes when the window of the others has ended."""
+        made = group(score, usual)
+        made.take(arrived(0, LAST, LAST, texts[:-1]))
+        made.take(arrived(1, LAST, LAST + 1, texts[-1:]))
+        return made, by_id(made)[texts[-1].id]["anomaly"]
+
+    other = Text("other", "a", (LAST + 1) * MINUTE, 800)
+    last = Text("last", "a", (LAST + 2) * MINUTE, 700)
+    # Of texts that were never seen, some are suspect, because all usual texts are far from them.
+    for text in range(700, 760):
+        last, same = last._replace(text=text), other._replace(text=text)
+        made, beside_same = evidence(same, last)
+        [suspect] = made.comparison._early._before["a"].suspect[:1]
+        _, beside_other = evidence(other, last)
+        assert (beside_same < beside_other) == (not suspect)
+        if not suspect:
+            break
+    assert not suspect
+
+
+def test_events_of_a_window_that_comes_first_are_no_neighbours_of_a_later_one() -> None:
+    score = options(evidence="surge")
+    made, plain = group(score, STREAM[:LAST]), group(score, STREAM[:LAST])
+    burst = [Text(f"b{i}", "a", LAST * MINUTE + i, 900) for i in range(8)]
+    last = Text("last", "a", (LAST + 1) * MINUTE, 900)
+    arrive(made, [*burst, last])
+    arrive(plain, [last])
+    assert by_id(made)["last"]["anomaly"] == by_id(plain)["last"]["anomaly"]
+    assert by_id(made)["b7"]["anomaly"] > by_id(plain)["last"]["anomaly"]
+
+
+def test_events_of_another_model_are_forgotten() -> None:
+    made = deepcopy(GROUPS["surge"])
+    arrive(made, STREAM[LAST])
+    early, message = made.comparison._early, arrived(1, LAST, LAST, STREAM[LAST])
+    assert early._before
+    early.judge(message, None, "another model")
+    assert not early._before
+
+
 def test_events_that_cannot_be_judged_are_left_out() -> None:
     """Those of a key without a reference, of another model, and all before there is a reference."""
     made, fresh = deepcopy(GROUPS["surge"]), Group(SCORES["surge"])
