@@ -16,7 +16,7 @@ from tests.support.flows import environment, rows, run, write_stream
         ("WINDOW__SLIDE", "1ms", "window.length is 600,000 times window.slide"),
         ("SOURCE__URI", "file:not/there.jsonl", "not/there.jsonl: no such file"),
         ("SOURCE__URI", "file:not/*.jsonl", "not/*.jsonl: no file matches"),
-        ("SOURCE__URI", "carrier-pigeon:", "no source 'carrier-pigeon'; there are file, stdin, kafka"),
+        ("SOURCE__URI", "carrier-pigeon:", "no source 'carrier-pigeon'; there are file, tail, stdin, kafka"),
         ("SOURCE__URI", "demo:?speed=9", "speed"),
         ("SOURCE__TS_FORMAT", "%Q", "%Q"),
         (
