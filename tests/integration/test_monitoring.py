@@ -19,6 +19,7 @@ from export.serve.sidecar import Sidecar
 from tests.support import monitoring
 from tests.support.flows import environment
 from tests.support.ports import free_port
+from tests.support.webhooks import Receiver
 
 pytestmark = pytest.mark.integration
 
@@ -49,8 +50,16 @@ def program() -> str:
 
 
 @pytest.fixture(scope="module")
-def dataflow(program: str, triton: Sidecar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A flow that runs longer than the tests; the port of its metrics."""
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def dataflow(
+    program: str, triton: Sidecar, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """A flow that runs longer than the tests, and posts alerts; the port of its metrics."""
     folder, port = tmp_path_factory.mktemp("dataflow"), free_port()
     write_stream(folder / "events.jsonl")
     env = environment(
@@ -64,6 +73,12 @@ def dataflow(program: str, triton: Sidecar, tmp_path_factory: pytest.TempPathFac
         DRIFTLINE_WINDOW__SLIDE="30s",
         DRIFTLINE_WINDOW__DELAY="5s",
         DRIFTLINE_WINDOW__ALLOWED_LATENESS="60s",
+        DRIFTLINE_SCORE__REFERENCE_LEAST="20",
+        DRIFTLINE_ALERT__ALPHA="0.5",
+        DRIFTLINE_ALERT__LEAST_ANOMALY="0.1",
+        DRIFTLINE_ALERT__HISTORY="0s",
+        DRIFTLINE_SINK__ALERTS=receiver.uri,
+        DRIFTLINE_WEBHOOK__SPOOL=str(folder / "spool"),
         BYTEWAX_DATAFLOW_API_ENABLED="1",
         BYTEWAX_DATAFLOW_API_PORT=str(port),
         BYTEWAX_DATAFLOW_API_CACHE_PATH=str(folder),
