@@ -69,7 +69,10 @@ def found(case: Case, rows: list[dict[str, Any]], length_us: int) -> Found:
     into = defaultdict(list)
     for id, row in early.items():
         if last[id]["state"] == "confirmed":
-            into[_end(last, last[id]["merged_into"])].append(row)
+            incident = _end(last, last[id]["merged_into"])
+            # Else the incident was there before, and the event opens it again.
+            if row["decided"] < first[incident]["decided"]:
+                into[incident].append(row)
     final = [id for id in first if id not in early and last[id]["state"] not in ("merged", "withdrawn")]
     others = [row for row in rows if row["incident"] not in early]
     return Found(

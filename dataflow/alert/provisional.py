@@ -75,11 +75,6 @@ class ProvisionalIncidents:
             for key, some in state
         }
 
-    def __len__(self) -> int:
-        """How many there are."""
-        # Copied first, because the gauges ask in another thread.
-        return sum(map(len, list(self._keys.values())))
-
     def snapshot(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """The state as plain data."""
         return [

@@ -115,7 +115,7 @@ def _durations(column: pa.Array) -> _Values:
 
 def _structs(column: pa.Array) -> _Values:
     names = [field.name for field in column.type]
-    fields = [_values(field) for field in column.flatten()]  # unlike field(), knows of slices and nulls
+    fields = [_values(field) for field in column.flatten()]
     rows: Iterable[Any] = zip(*fields, strict=True) if fields else ((),) * len(column)
     return _with_nulls(column, [dict(zip(names, row, strict=True)) for row in rows])
 

@@ -83,7 +83,7 @@ def test_an_alert_is_withdrawn_when_the_last_window_of_its_events_has_ended() ->
     [withdrawn] = run.end(4, a=[])
     assert (withdrawn["incident"], withdrawn["state"]) == (row["incident"], "withdrawn")
     assert withdrawn["message"].startswith("withdrawn: the windows of its events have ended")
-    assert len(run.alerts._provisional) == 0
+    assert run.alerts.snapshot()["provisional"] == []
 
 
 def test_an_event_that_alerts_in_its_second_window_confirms() -> None:
