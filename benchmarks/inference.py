@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from benchmarks.kit.candidates import (
     WholeFlow,
+    answered_by,
     bare_graph,
     exported,
     padding,
@@ -102,7 +103,7 @@ def measured(model: str, near: Precision, texts: list[str], rounds: int) -> dict
             "bare graph": bare_graph(layout, texts),
             "SentenceTransformer": sentence_transformer(model, texts),
             "Triton fp32": through_triton(servers[0], texts),
-            "whole flow": stack.enter_context(WholeFlow(servers[0], texts)).run,
+            "whole flow": stack.enter_context(WholeFlow(answered_by(servers[0]), texts)).run,
         }
         try:
             servers.append(stack.enter_context(served(exported(model, near))))

@@ -57,8 +57,7 @@ def bare_graph(layout: Layout, texts: list[str]) -> Callable[[], object]:
 
     def run() -> None:
         for batch in batches:
-            feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
-            session._session.run(["embedding"], feed)
+            session.compute(batch)
 
     return run
 
@@ -87,8 +86,13 @@ def sentence_transformer(model: str, texts: list[str]) -> Callable[[], object]:
 
 def through_triton(server: Sidecar, texts: list[str]) -> Callable[[], object]:
     """The dataflow's client of the model server."""
-    embedder = connect(settings.Embed(url=server.url, repository=server.repository))
+    embedder = connect(answered_by(server))
     return lambda: embedder.embed(texts)
+
+
+def answered_by(server: Sidecar) -> settings.Embed:
+    """The settings of an embedder that calls ``server``."""
+    return settings.Embed(url=server.url, repository=server.repository)
 
 
 class WholeFlow:
@@ -96,8 +100,8 @@ class WholeFlow:
     without the cache.
     """
 
-    def __init__(self, server: Sidecar, texts: list[str]) -> None:
-        self._server, self._folder = server, tempfile.TemporaryDirectory()
+    def __init__(self, embed: settings.Embed, texts: list[str]) -> None:
+        self._embed, self._folder = embed, tempfile.TemporaryDirectory()
         self._texts, self._number = texts, itertools.count()
 
     def __enter__(self) -> "WholeFlow":
@@ -117,7 +121,7 @@ class WholeFlow:
         scores = f"file:{self._folder.name}/out-{next(self._number)}.jsonl"
         whole = settings.Settings(
             source=settings.Source(uri=f"file:{self._source}", id_field="id"),
-            embed=settings.Embed(url=self._server.url, repository=self._server.repository, cache_rows=0),
+            embed=self._embed.model_copy(update={"cache_rows": 0}),
             score=settings.Score(reference=False),
             sink=settings.Sink(scores=(scores,)),
         )

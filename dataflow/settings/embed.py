@@ -47,6 +47,16 @@ class Embed(Group):
     differs from the same version in this folder.
     """
 
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where ``onnx`` runs the model: ``cuda`` on the first NVIDIA GPU, ``cpu`` on the CPU, ``auto`` on the
+    first NVIDIA GPU if it runs the model, else on the CPU. With ``triton``, the configs of the server decide.
+    """
+
+    gpu_memory_bytes: Annotated[int, Field(ge=1 << 28)] = 8 << 30
+    """Most bytes of GPU memory that ``onnx`` takes for weights and tensors, at least 256 MiB. The CUDA
+    context of the process takes about 500 MB more.
+    """
+
     cache_rows: Annotated[int, Field(ge=0)] = 100_000
     """Most embeddings in the cache for texts that come again. An embedding takes 4 bytes for each dimension:
     100,000 rows of 384 dimensions take 154 MB. 0: no cache.

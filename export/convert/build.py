@@ -92,7 +92,7 @@ def _build(weights: Weights, folder: Path, built: Layout, target: Target, log: L
     parts = architecture.read(folder)
     weights_sha256 = _weights_sum(folder)
     log("loading torch and the reference model")
-    from export.convert import graph  # noqa: PLC0415  torch takes seconds; an installed model needs none
+    from export.convert import cuda, graph  # noqa: PLC0415  torch takes seconds; an installed model needs none
     from export.convert.variants import Variants  # noqa: PLC0415  onnxruntime, too
 
     reference = graph.load(folder)
@@ -102,6 +102,8 @@ def _build(weights: Weights, folder: Path, built: Layout, target: Target, log: L
     device = target.device or "auto"
     # TensorRT does not know the operator that computes attention in one step.
     graph.export(reference, parts, built.graph, fuse=device != "tensorrt")
+    if device == "gpu" and not cuda.rewrite(built.graph):
+        log("the graph stays as traced: its attention has another form than that of BERT and MPNet")
     graph.save_tokenizer(reference, built.tokenizer)
     log(f"comparing with SentenceTransformer.encode on {len(parity.DIFFICULT_TEXTS)} difficult texts")
     encoded = reference.encode(list(parity.DIFFICULT_TEXTS), show_progress_bar=False)

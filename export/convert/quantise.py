@@ -9,6 +9,8 @@ from typing import Any
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+_NORMS = ("LayerNormalization", "SkipLayerNormalization")
+
 
 def to_fp16(source: Path, target: Path) -> None:
     """Convert weights and encoder to fp16; inputs, pooling, normalisation and output stay unchanged.
@@ -20,12 +22,23 @@ def to_fp16(source: Path, target: Path) -> None:
 
     model: Any = onnx.load(source)
     nodes = list(model.graph.node)
-    last = max((i for i, node in enumerate(nodes) if node.op_type == "LayerNormalization"), default=-1)
+    last = max((i for i, node in enumerate(nodes) if node.op_type in _NORMS), default=-1)
     # Pooling sums up to 512 tokens and divides by at least 1e-9, a number that fp16 cannot hold.
     after = [node.name for node in nodes[last + 1 :]]
     converted = convert_float_to_float16(model, keep_io_types=True, node_block_list=after)
+    _drop_repeated(converted)
     _drop_detours(converted)
     onnx.save(converted, target)
+
+
+def _drop_repeated(model: Any) -> None:
+    """Keep one of the casts with the same name and input: before 1.32, ONNX Runtime's converter makes one for
+    each reader of a value.
+    """
+    nodes = {node.output[0]: node for node in reversed(model.graph.node)}
+    kept = [node for node in model.graph.node if nodes[node.output[0]] is node]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
 
 
 def _drop_detours(model: Any) -> None:

@@ -45,7 +45,7 @@ class Variants:
     ) -> None:
         self._graph, self._tokenizer, self._expected = graph, tokenizer, expected
         self._device, self._texts, self._log = device, texts, log
-        embed = Session(graph, tokenizer).encode
+        embed = self._session(graph).encode
         found = precision.agreement(expected, embed)
         precision.require_agreement("fp32", found)
         self._fp32 = Variant("fp32", graph, embed, found)
@@ -93,8 +93,16 @@ class Variants:
     def _quantised(self, wanted: Precision, convert: Callable[[Path, Path], None]) -> Variant:
         path = self._graph.with_name(f"{convert.__name__}.onnx")
         convert(self._graph, path)
-        embed = Session(path, self._tokenizer).encode
+        embed = self._session(path).encode
         return self._compared(Variant(wanted, path, embed, self._fp32.found))
+
+    def _session(self, graph: Path) -> Session:
+        """``graph`` on the device that will serve it, if this machine has one."""
+        if self._device == "auto":
+            return Session(graph, self._tokenizer)
+        session = Session(graph, self._tokenizer, device="auto")
+        self._log(f"the graph runs on {session.device} for the comparison")
+        return session
 
     def _compared(self, variant: Variant) -> Variant:
         found = precision.agreement(self._expected, variant.embed)

@@ -9,6 +9,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataflow.embed import cuda_session
 from export.errors import SidecarError
 
 #: The environment with the wheel's server.
@@ -19,8 +20,8 @@ REQUIREMENTS = Path("requirements/sidecar.txt")
 INSTALL = "python -m export sidecar --install"
 
 _BACKENDS = Path(__file__).with_name("backends")
-#: Copied beside the ``model.py`` of the ``onnxruntime`` backend, which imports it.
-_OPENVINO = Path(__file__).with_name("openvino_session.py")
+#: Copied beside the ``model.py`` of the ``onnxruntime`` backend, which imports them.
+_SESSIONS = (Path(__file__).with_name("openvino_session.py"), Path(cuda_session.__file__))
 
 # The venv's own Python runs this code. The server's stub links libpython dynamically, whether or not the
 # interpreter itself does.
@@ -99,7 +100,8 @@ def backend_directory(server: Server, folder: Path) -> Path | None:
     shutil.copytree(server.backends / "python", folder / "python")
     shutil.copy(server.stub, folder / "python")
     shutil.copytree(_BACKENDS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(_OPENVINO, folder / "onnxruntime")
+    for path in _SESSIONS:
+        shutil.copy(path, folder / "onnxruntime")
     return folder
 
 

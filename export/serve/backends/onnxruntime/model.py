@@ -23,10 +23,13 @@ class TritonPythonModel:
         self._outputs = [tensor["name"] for tensor in config["output"]]
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
         accelerators = _accelerators(config)
+        gpu = int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else None
         if "openvino" in accelerators:
             self._run = _openvino(path, parameters, accelerators["openvino"], self._outputs)
-        else:
+        elif gpu is None or not (run := _cuda(path, parameters, gpu)):
             self._run = _onnxruntime(path, parameters, self._outputs)
+        else:
+            self._run = run
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Stacks the rows of all requests: the dynamic batcher merges only requests of equal shape."""
@@ -57,6 +60,22 @@ def _accelerators(config: Any) -> dict[str, dict[str, str]]:
     """The entries of ``cpu_execution_accelerator``: name -> its parameters."""
     asked = config.get("optimization", {}).get("execution_accelerators", {})
     return {each["name"]: each.get("parameters", {}) for each in asked.get("cpu_execution_accelerator", [])}
+
+
+def _cuda(path: Path, parameters: dict[str, str], device: int) -> Any:
+    """A session on the GPU ``device``, or None if the config is for any device and the GPU cannot run it."""
+    # The sidecar copies dataflow/embed/cuda_session.py beside this file.
+    from cuda_session import MEMORY, CudaError, CudaSession  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    memory = int(parameters.get("gpu_mem_limit", MEMORY))
+    try:
+        session = CudaSession(path, device=device, memory=memory)
+    except CudaError as error:
+        if "gpu_mem_limit" in parameters:  # the config is for a GPU only
+            raise pb_utils.TritonModelException(str(error)) from None
+        pb_utils.Logger.log_warn(f"{error}; the model runs on the CPU")
+        return None
+    return lambda feed: [session.run(feed)]
 
 
 def _onnxruntime(path: Path, parameters: dict[str, str], outputs: list[str]) -> Any:
