@@ -27,8 +27,8 @@ from benchmarks.kit.candidates import OUT, WholeFlow
 from benchmarks.kit.measure import median, race, table
 from dataflow import settings
 from dataflow.embed.cuda_session import gpus
-from dataflow.embed.onnx import Session
 from dataflow.embed.repository import Layout
+from dataflow.embed.session import Session
 from dataflow.embed.tokens import GPU, Batch, Tokens
 from export.convert.build import Target, build
 from export.convert.weights import named

@@ -15,8 +15,8 @@ from dataflow import settings
 from dataflow.clock import utc_now
 from dataflow.decode.batch import check_format
 from dataflow.embed import open_embedder
-from dataflow.embed.onnx import Session
 from dataflow.embed.repository import Layout
+from dataflow.embed.session import Session
 from dataflow.embed.tokens import Batch, Tokens
 from dataflow.embed.triton.connect import connect
 from dataflow.flow import build as build_flow

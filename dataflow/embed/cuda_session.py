@@ -17,9 +17,9 @@ import numpy.typing as npt
 #: Bytes that the CUDA arena of a session may take: 16,384 tokens of MPNet need a fifth of it.
 MEMORY = 8 << 30
 #: Most shapes with a CUDA graph. A shape holds its inputs, its output and a recorded sequence of kernels.
-MAX_GRAPHS = 256
-_EFFICIENT_ATTENTION = "2"
+MAX_GRAPHS = 512
 _NOT_RECORDED = "-1"
+_ERRORS = 3
 
 
 class CudaError(Exception):
@@ -99,10 +99,12 @@ class CudaSession:
                 "the package onnxruntime here is the one for CPUs; install the one for GPUs: pip uninstall "
                 "onnxruntime, then pip install 'driftline[gpu]'"
             )
+        # Version 1.31 warns that it misses a plug-in which it does not need.
+        onnxruntime.set_default_logger_severity(_ERRORS)
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
+        options.log_severity_level = _ERRORS
         provider = {
             "device_id": str(device),
             "gpu_mem_limit": str(min(memory, self.gpu.memory)),
@@ -110,8 +112,6 @@ class CudaSession:
             "enable_cuda_graph": "1",
             # Without this, products in fp32 have the precision of TF32.
             "use_tf32": "0",
-            # The other kernel for attention, cuDNN's, wastes most of its work on texts of 16 to 64 tokens.
-            "sdpa_kernel": _EFFICIENT_ATTENTION,
         }
         self._session: Any = self._open(graph, options, provider)
         output = self._session.get_outputs()[0]
@@ -190,13 +190,13 @@ class CudaSession:
 
 
 def padded_rows(rows: int) -> int:
-    """The smallest number of rows with a CUDA graph that is at least ``rows``: 1, 2, 3, 4, 6, 8, 12, 16, ...
+    """The smallest number of rows with a CUDA graph that is at least ``rows``: four in each power of two.
 
-    >>> [padded_rows(rows) for rows in (1, 3, 5, 7, 9, 100, 1024)]
-    [1, 3, 6, 8, 12, 128, 1024]
+    >>> [padded_rows(rows) for rows in (1, 3, 5, 8, 9, 100, 293, 1024)]
+    [1, 3, 5, 8, 10, 112, 320, 1024]
     """
-    power = 1 << (rows - 1).bit_length()
-    return power * 3 // 4 if power >= 4 and rows <= power * 3 // 4 else power
+    step = max(1 << (rows - 1).bit_length() >> 3, 1)
+    return -(-rows // step) * step
 
 
 def _padded(array: npt.NDArray[np.int64], rows: int) -> npt.NDArray[np.int64]:

@@ -7,110 +7,16 @@ the served model ``sbert`` does.
 import logging
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from dataflow.embed import cuda_session, repository
+from dataflow.embed import repository
 from dataflow.embed.base import Embedded, Embedder, invalid_vectors
 from dataflow.embed.follow import FollowingEmbedder
-from dataflow.errors import ContractError, OutageError, SettingsError
-from dataflow.items.arrays import Vectors
+from dataflow.embed.session import Session
+from dataflow.errors import ContractError, SettingsError
 from dataflow.settings import Embed
-from dataflow.telemetry import metrics
-from dataflow.telemetry.logs import Line
 from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
-if TYPE_CHECKING:
-    from dataflow.embed.tokens import Batch
-
 _LOGGER = logging.getLogger(__name__)
-
-Device = Literal["auto", "cpu", "cuda"]
-_Run = Callable[[dict[str, npt.NDArray[np.int64]]], Vectors]
-
-
-class Session:
-    """An ONNX graph with its tokenizer. ``threads`` 0: as many threads as there are cores.
-
-    ``device``: ``auto`` takes the first GPU if it runs the graph, else the CPU. ``memory``: bytes that the
-    session may take on a GPU.
-
-    Raises ``SettingsError`` if a package is missing, or if the device is ``cuda`` and no GPU runs the graph.
-    """
-
-    def __init__(
-        self,
-        graph: Path,
-        tokenizer: Path,
-        *,
-        threads: int = 0,
-        device: Device = "cpu",
-        memory: int = cuda_session.MEMORY,
-    ) -> None:
-        try:
-            import onnxruntime  # noqa: PLC0415  an optional dependency
-
-            from dataflow.embed.tokens import CPU, GPU, Tokens  # noqa: PLC0415  needs tokenizers, optional
-        except ImportError as error:
-            raise SettingsError(
-                f"embed.kind=onnx needs {error.name}; install it with: pip install 'driftline[onnx]', or "
-                "'driftline[gpu]' for a GPU"
-            ) from None
-        self._tokens = Tokens(tokenizer)
-        #: Where the graph runs, for people.
-        self.device = "the CPU"
-        if gpu := _on_gpu(graph, device, memory):
-            self._run: _Run = gpu.run
-            self.dim, self.limits = gpu.dim, GPU
-            self.device = f"{gpu.gpu.name} ({gpu.gpu.memory / 2**30:.0f} GiB)"
-            return
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        session: Any = onnxruntime.InferenceSession(str(graph), options, ["CPUExecutionProvider"])
-        self._run = lambda feed: session.run(["embedding"], feed)[0]
-        #: How texts are cut into batches for the device.
-        self.dim, self.limits = int(session.get_outputs()[0].shape[1]), CPU
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Embed ``texts``: (n, dim) float32, one row for each text, in order."""
-        vectors = np.empty((len(texts), self.dim), np.float32)
-        for batch in self._tokens.batches(texts, **self.limits._asdict()):
-            vectors[batch.rows] = self.compute(batch)
-            metrics.TOKENS_REAL.inc(int(batch.attention_mask.sum()))
-            metrics.TOKENS_COMPUTED.inc(batch.attention_mask.size)
-        return vectors
-
-    def compute(self, batch: "Batch") -> Vectors:
-        """Embed a batch of tokens: (b, dim) float32. Raises ``OutageError`` if the GPU fails."""
-        try:
-            return self._run({"input_ids": batch.input_ids, "attention_mask": batch.attention_mask})
-        except cuda_session.CudaError as error:
-            raise OutageError(
-                f"{error}; lower embed.gpu_memory_bytes if another process needs the memory"
-            ) from None
-
-
-def _on_gpu(graph: Path, device: Device, memory: int) -> cuda_session.CudaSession | None:
-    """The graph on a GPU; None if it is to run on the CPU."""
-    if device == "cpu":
-        return None
-    try:
-        if device == "auto":
-            cuda_session.gpus()
-    except cuda_session.CudaError:
-        return None
-    try:
-        return cuda_session.CudaSession(graph, memory=memory)
-    except cuda_session.CudaError as error:
-        if device == "cuda":
-            raise SettingsError(f"embed.device=cuda: {error}") from None
-        sentence = f"{error}; the model runs on the CPU"
-        _LOGGER.warning(Line("gpu_unused", sentence, cause=str(error)))
-        return None
 
 
 class OnnxEmbedder:
@@ -128,7 +34,7 @@ class OnnxEmbedder:
         return Embedded(vectors, self.version, invalid_vectors(vectors, unit=False))
 
     def close(self) -> None:
-        pass
+        self._session.close()
 
 
 def connect(

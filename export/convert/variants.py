@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from dataflow.embed.onnx import Session
+from dataflow.embed.session import Session
 from dataflow.embed.tokens import Tokens
 from export.convert import parity, precision, quantise
 from export.convert.precision import Agreement, Precision, Vectors

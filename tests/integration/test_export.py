@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow.embed.onnx import Session
 from dataflow.embed.repository import Layout
+from dataflow.embed.session import Session
 from export.__main__ import main
 from export.convert import graph, parity, weights
 from export.convert.architecture import Architecture, Pooling

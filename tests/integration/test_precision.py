@@ -69,7 +69,7 @@ def test_int8_without_real_texts_leaves_the_repository_as_it_was(
 
 
 def test_int8_is_near_enough_by_cosine(repository: Path, tmp_path: Path, reference: Encode) -> None:
-    from dataflow.embed.onnx import Session  # noqa: PLC0415
+    from dataflow.embed.session import Session  # noqa: PLC0415
 
     layout = Layout(repository)
     target = tmp_path / "model.onnx"
