@@ -1,10 +1,10 @@
 """An ONNX graph with its tokenizer, on a CPU or on an NVIDIA GPU. Texts go in, vectors come out."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,8 +24,6 @@ _LOGGER = logging.getLogger(__name__)
 Device = Literal["auto", "cpu", "cuda"]
 _Run = Callable[[dict[str, npt.NDArray[np.int64]]], Vectors]
 
-#: Sessions on a GPU: one computes while the rows of the other are copied.
-_ON_GPU = 2
 #: Texts that are tokenised together; meanwhile a GPU computes those before them.
 _AT_ONCE = 8192
 
@@ -52,77 +50,76 @@ class Session:
                 "'driftline[gpu]' for a GPU"
             ) from None
         self._tokens = Tokens(tokenizer)
-        self._free: SimpleQueue[_Run] = SimpleQueue()
-        self._pool: ThreadPoolExecutor | None = None
-        if found := _on_gpu(graph, device, memory):
-            for each in found:
-                self._free.put(each.run)
-            self._pool = ThreadPoolExecutor(len(found), "gpu")
-            gpu = found[0].gpu
+        self._ahead: ThreadPoolExecutor | None = None
+        if gpu := _on_gpu(graph, device, memory):
+            self._ahead = ThreadPoolExecutor(1, "tokens")
+            self._run: _Run = gpu.run
             #: Where the graph runs, for people.
-            self.device = f"{gpu.name} ({gpu.memory / 2**30:.0f} GiB)"
+            self.device = f"{gpu.gpu.name} ({gpu.gpu.memory / 2**30:.0f} GiB)"
             #: How texts are cut into batches.
-            self.limits, self.dim = GPU, found[0].dim
+            self.limits, self.dim = GPU, gpu.dim
             return
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         session: Any = onnxruntime.InferenceSession(str(graph), options, ["CPUExecutionProvider"])
-        self._free.put(lambda feed: session.run(["embedding"], feed)[0])
+        self._run = lambda feed: session.run(["embedding"], feed)[0]
         self.device, self.limits, self.dim = "the CPU", CPU, int(session.get_outputs()[0].shape[1])
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Embed ``texts``: (n, dim) float32, one row for each text, in order. Raises ``OutageError``."""
         vectors = np.empty((len(texts), self.dim), np.float32)
-
-        def fill(first: int, batch: "Batch") -> None:
+        for first, batch in self._batches(texts):
             vectors[first + batch.rows] = self.compute(batch)
-
-        computing = []
-        for first in range(0, len(texts), _AT_ONCE):
-            for batch in self._tokens.batches(texts[first : first + _AT_ONCE], **self.limits._asdict()):
-                if self._pool:
-                    computing.append(self._pool.submit(fill, first, batch))
-                else:
-                    fill(first, batch)
-        for each in computing:
-            each.result()
         return vectors
+
+    def _batches(self, texts: Sequence[str]) -> Iterator[tuple[int, "Batch"]]:
+        """Batches of tokens, each with the number of the text that its row 0 is. On a GPU, a thread makes the
+        next batches while the GPU computes.
+        """
+        limits = self.limits._asdict()
+        if self._ahead is None or len(texts) <= _AT_ONCE:
+            yield from ((0, batch) for batch in self._tokens.batches(texts, **limits))
+            return
+
+        def cut(first: int) -> "list[Batch]":
+            return list(self._tokens.batches(texts[first : first + _AT_ONCE], **limits))
+
+        coming = deque(self._ahead.submit(cut, first) for first in range(0, len(texts), _AT_ONCE))
+        for first in range(0, len(texts), _AT_ONCE):
+            yield from ((first, batch) for batch in coming.popleft().result())
 
     def compute(self, batch: "Batch") -> Vectors:
         """Embed a batch of tokens: (b, dim) float32. Raises ``OutageError`` if the GPU fails."""
-        run = self._free.get()
         try:
-            vectors = run({"input_ids": batch.input_ids, "attention_mask": batch.attention_mask})
+            vectors = self._run({"input_ids": batch.input_ids, "attention_mask": batch.attention_mask})
         except CudaError as error:
             remedy = "lower embed.gpu_memory_bytes if another process needs the memory"
             raise OutageError(f"{error}; {remedy}") from None
-        finally:
-            self._free.put(run)
         metrics.TOKENS_REAL.inc(int(batch.attention_mask.sum()))
         metrics.TOKENS_COMPUTED.inc(batch.attention_mask.size)
         return vectors
 
     def close(self) -> None:
-        """End the threads that wait for a GPU."""
-        if self._pool:
-            self._pool.shutdown()
+        """End the thread that makes batches."""
+        if self._ahead:
+            self._ahead.shutdown()
 
 
-def _on_gpu(graph: Path, device: Device, memory: int) -> list[CudaSession]:
-    """The graph on a GPU, in several sessions; none if it is to run on the CPU."""
+def _on_gpu(graph: Path, device: Device, memory: int) -> CudaSession | None:
+    """The graph on a GPU; None if it is to run on the CPU."""
     if device == "cpu":
-        return []
+        return None
     try:
         if device == "auto":
             gpus()
     except CudaError:
-        return []
+        return None
     try:
-        return [CudaSession(graph, memory=memory // _ON_GPU) for _ in range(_ON_GPU)]
+        return CudaSession(graph, memory=memory)
     except CudaError as error:
         if device == "cuda":
             raise SettingsError(f"embed.device=cuda: {error}") from None
         sentence = f"{error}; the model runs on the CPU"
         _LOGGER.warning(Line("gpu_unused", sentence, cause=str(error)))
-        return []
+        return None

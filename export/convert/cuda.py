@@ -32,15 +32,13 @@ def rewrite(path: Path) -> bool:
     model: Any = onnx.load(path)
     graph = _Graph(model.graph)
     attentions = graph.nodes_of("MultiHeadAttention")
-    found = [(node, _projections(graph, node)) for node in attentions]
     masks = {node.input[4] for node in attentions}
-    if len(masks) != 1 or not all(projections for _, projections in found):
+    if len(masks) != 1 or not all(_projections(graph, node) for node in attentions):
         return False
     biases = {graph.before(node.input[5], "Expand") for node in attentions if len(node.input) > 5}
     _add_bias(graph, masks.pop(), biases)
-    for node, projections in found:
-        if projections:
-            _merge(graph, node, projections)
+    for node in graph.nodes_of("MultiHeadAttention"):
+        _merge(graph, node, _projections(graph, node))
     _pass_through(graph)
     _fuse_norms(graph)
     graph.prune()
@@ -89,7 +87,7 @@ class _Graph:
         return name
 
     def insert_after(self, names: Iterable[str], nodes: list[Any]) -> None:
-        """Insert ``nodes`` after the last node that makes one of ``names``."""
+        """Insert ``nodes`` after the last node that makes one of ``names``. Nodes found before are stale."""
         wanted = set(names)
         everything = list(self.proto.node)
         last = max((i for i, node in enumerate(everything) if wanted & set(node.output)), default=-1)
@@ -111,8 +109,8 @@ class _Graph:
         self.proto.initializer.extend(constants)
 
 
-def _projections(graph: _Graph, attention: Any) -> list[tuple[str, str, str]] | None:
-    """(weights, bias, input) of queries, keys and values, or None if they are not three linear layers of one
+def _projections(graph: _Graph, attention: Any) -> list[tuple[str, str, str]]:
+    """(weights, bias, input) of queries, keys and values; empty if they are not three linear layers of one
     input.
     """
     found = []
@@ -122,9 +120,9 @@ def _projections(graph: _Graph, attention: Any) -> list[tuple[str, str, str]] | 
         bias = graph.split(summed) if summed is not None else None
         product = graph.node(bias[1], "MatMul") if bias else None
         if bias is None or product is None or product.input[1] not in graph.constants:
-            return None
+            return []
         found.append((product.input[1], bias[0], product.input[0]))
-    return found if len({given for _, _, given in found}) == 1 else None
+    return found if len({given for _, _, given in found}) == 1 else []
 
 
 def _merge(graph: _Graph, attention: Any, projections: list[tuple[str, str, str]]) -> None:
