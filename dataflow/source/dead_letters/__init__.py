@@ -9,6 +9,7 @@ record.
 import json
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -37,16 +38,22 @@ def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckF
     number = uri.options.get("send", "")
     if not uri.path or uri.authority or not number.isdecimal():
         raise SettingsError(f"{uri}: write dead_letters:FOLDER?send=N")
-    selection = Selection(Path(uri.path))
-    found = [send for send in selection.sends() if send.number == int(number)]
-    if not found or found[0].state == "done":
-        what = "is done" if found else "does not exist"
+    with closing(Selection(Path(uri.path))) as selection:
+        return _open(selection, settings, uri, int(number), check_format)
+
+
+def _open(
+    selection: Selection, settings: Settings, uri: Uri, number: int, check_format: CheckFormat
+) -> "DeadLetterSource":
+    found = [send for send in selection.sends() if send.number == number]
+    if not found or found[0].state in ("done", "forgotten"):
+        what = f"is {found[0].state}" if found else "does not exist"
         raise SettingsError(f"{uri}: send {number} {what}; `python -m dataflow.replay sends` lists the sends")
     _refuse_inputs(settings, found[0])
-    for metadata in selection.metadata(int(number)):
+    for metadata in selection.metadata(number):
         header = metadata.get("header")
         check_format(metadata["format"], None if header is None else header.encode())
-    return DeadLetterSource(selection, int(number), settings.source)
+    return DeadLetterSource(selection.path.parent, number, selection.partitions(number), settings.source)
 
 
 def _refuse_inputs(settings: Settings, send: Send) -> None:
@@ -64,9 +71,8 @@ def _refuse_inputs(settings: Settings, send: Send) -> None:
 class DeadLetterSource(FixedPartitionedSource[pa.RecordBatch, Position]):
     """A partition for each partition that the records of a send were read from."""
 
-    def __init__(self, selection: Selection, send: int, options: SourceOptions) -> None:
-        self._selection, self._send, self._options = selection, send, options
-        self._partitions = selection.partitions(send)
+    def __init__(self, folder: Path, send: int, partitions: list[str], options: SourceOptions) -> None:
+        self._folder, self._send, self._partitions, self._options = folder, send, partitions, options
 
     def list_parts(self) -> list[str]:
         return self._partitions
@@ -76,9 +82,9 @@ class DeadLetterSource(FixedPartitionedSource[pa.RecordBatch, Position]):
         return self._partitions
 
     def build_part(self, step_id: str, for_part: str, resume_state: Position | None) -> "_Partition":
-        # A connection of its own, because the partition is read in the thread of a worker.
-        selection = Selection(self._selection.path.parent)
-        return _Partition(selection, self._send, for_part, self._options, resume_state or _START)
+        return _Partition(
+            Selection(self._folder), self._send, for_part, self._options, resume_state or _START
+        )
 
 
 class _Partition(StatefulSourcePartition[pa.RecordBatch, Position]):

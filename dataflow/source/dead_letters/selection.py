@@ -20,13 +20,14 @@ from dataflow.items.envelope import EVENT_FORMAT
 #: The name of the file in the folder of the replay.
 FILE = "replay.sqlite3"
 _BUSY_SECONDS = 30.0
-#: ``state``: ``running``, ``prepared`` (for a flow that somebody else runs) or ``done``. ``inputs``: the
+#: ``state``: ``running``, ``prepared`` (for a flow that somebody else runs), ``done``
+#: or ``forgotten``. ``inputs``: the
 #: files of the dead letters, as JSON. ``refused``: the record became a dead letter again. ``metadata``: that
 #: of the batch, as JSON. Times are microseconds since the Unix epoch, UTC.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sends (
     send INTEGER PRIMARY KEY,
-    state TEXT NOT NULL CHECK (state IN ('running', 'prepared', 'done')),
+    state TEXT NOT NULL CHECK (state IN ('running', 'prepared', 'done', 'forgotten')),
     append INTEGER NOT NULL,
     inputs TEXT NOT NULL
 );
@@ -128,32 +129,30 @@ class Selection:
         number: int = rows[0][0]
         return number
 
-    def add(self, send: int, records: Iterable[Record], known: Known, *, again: bool = False) -> int:
-        """Add the records that were in no send; returns how many. ``known`` counts the others.
+    def is_new(self, record: Record, known: Known, *, again: bool = False) -> bool:
+        """Whether the record was in no send; ``known`` counts it if not.
 
-        ``again``: also add the records that an earlier send found to be refused.
+        ``again``: a record that an earlier send found to be refused is new, too.
         """
-        added = 0
-        for record in records:
-            before = self.find(record.partition, record.offset)
-            if before is None or (before.refused and again):
-                values = (send, *record)
-                self._do(
-                    f"INSERT OR REPLACE INTO records (send, {_COLUMNS}) VALUES ({_marks(values)})", values
-                )
-                added += 1
-            elif before.is_other(record):
-                known.others += 1
-            else:
-                known.refused += before.refused
-                known.sent += not before.refused
-        return added
+        rows = self._do(
+            'SELECT refused, digest, metadata FROM records WHERE partition = ? AND "offset" = ?',
+            (record.partition, record.offset),
+        )
+        if not rows or (rows[0][0] and again):
+            return True
+        refused, digest, metadata = rows[0]
+        if _differs(record, digest, metadata):
+            known.others += 1
+        elif refused:
+            known.refused += 1
+        else:
+            known.sent += 1
+        return False
 
-    def find(self, partition: str, offset: int) -> "Before | None":
-        """What was sent from this position."""
-        where = 'SELECT send, refused, digest, metadata FROM records WHERE partition = ? AND "offset" = ?'
-        rows = self._do(where, (partition, offset))
-        return Before(rows[0][0], bool(rows[0][1]), *rows[0][2:]) if rows else None
+    def add(self, send: int, record: Record) -> None:
+        """Add a new record to the send."""
+        values = (send, *record)
+        self._do(f"INSERT OR REPLACE INTO records (send, {_COLUMNS}) VALUES ({_marks(values)})", values)
 
     def sends(self) -> list[Send]:
         """All sends, by their number."""
@@ -198,8 +197,12 @@ class Selection:
         with self.change():
             count = self.count(send)
             self._do("DELETE FROM records WHERE send = ?", (send,))
-            self._do("DELETE FROM sends WHERE send = ?", (send,))
+            self._do("UPDATE sends SET state = 'forgotten' WHERE send = ?", (send,))
         return count
+
+    def remove(self, send: int) -> None:
+        """Remove a send that has no records."""
+        self._do("DELETE FROM sends WHERE send = ?", (send,))
 
     def _do(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
@@ -210,21 +213,13 @@ class Selection:
             raise SourceError(f"{self.path}: {error}; free space or repair the file") from None
 
 
-class Before(NamedTuple):
-    """What was sent from a position."""
+def _differs(record: Record, digest: bytes, metadata: str) -> bool:
+    """Whether another record was sent: a source that starts anew may use its positions again.
 
-    send: int
-    refused: bool
-    digest: bytes
-    metadata: str
-
-    def is_other(self, record: Record) -> bool:
-        """Whether another record was sent: a source that starts anew may use its positions again.
-
-        Two events cannot be compared: with other settings, one record is decoded to other events.
-        """
-        formats = [json.loads(text).get("format") for text in (self.metadata, record.metadata)]
-        return EVENT_FORMAT not in formats and self.digest != record.digest
+    Two events cannot be compared: with other settings, one record is decoded to other events.
+    """
+    formats = [json.loads(text).get("format") for text in (metadata, record.metadata)]
+    return EVENT_FORMAT not in formats and digest != record.digest
 
 
 def _marks(values: Sequence[Any]) -> str:
