@@ -31,7 +31,8 @@ _ALWAYS = ("scores", "late", "dead_letters")
 #: rows of a replay would have the identities of the rows that are there. Webhooks post what is news.
 _APPENDED = ("scores", "alerts", "late", "dead_letters")
 _APPENDABLE = ("delta", "kafka")
-_SNAPSHOT_INTERVAL = timedelta(seconds=10)
+#: How often the state of a send is written.
+SNAPSHOT_INTERVAL = timedelta(seconds=10)
 
 
 def select(
@@ -77,7 +78,7 @@ def run(selection: Selection, send: Send, settings: Settings) -> list[str] | Non
     _make_store(store)
     flow = open_flow(lambda: settings, BytewaxRun(store, ()), stop)
     recovery = RecoveryConfig(str(store), timedelta(0))
-    cli_main(flow, epoch_interval=_SNAPSHOT_INTERVAL, recovery_config=recovery)
+    cli_main(flow, epoch_interval=SNAPSHOT_INTERVAL, recovery_config=recovery)
     if stop.asked():
         return None
     refused = set(_positions(folder / "dead_letters.jsonl"))
