@@ -83,7 +83,9 @@ class Letters:
     """
 
     def __init__(self, settings: Settings, uris: Iterable[str], filters: Filters, clock: Clock) -> None:
-        options = settings.source.model_copy(update={"max_record_bytes": _LONGEST_ROW})
+        # The rows of a sink do not have the fields that the settings name.
+        fields = {"id_field": None, "key_field": None, "ts_field": "", "text_field": ""}
+        options = settings.source.model_copy(update={**fields, "max_record_bytes": _LONGEST_ROW})
         self._settings, self._filters = settings, filters
         wide = settings.model_copy(update={"source": options})
         self._sources: list[tuple[str, Any]] = [
