@@ -28,6 +28,12 @@ LATE = "late"
 READABLE = ("file", "tail", "kafka", "delta")
 #: A row may be longer than its record: an escape of JSON has six bytes.
 _LONGEST_ROW = 1 << 28
+#: Scheme -> the options with which a source reads what is there now.
+_WHOLE = {
+    "kafka": {"start": "earliest", "tail": "false"},
+    "delta": {"tail": "false"},
+    "tail": {"follow": "false"},
+}
 _OF_TRANSPORT = ("arrival", "message_key", "message_key_base64", "message_ts")
 
 
@@ -119,9 +125,7 @@ def _to_end(text: str) -> Uri:
     if uri.scheme == "file" and os.path.isdir(uri.path):
         pattern = "*.parquet" if uri.path.rstrip("/").endswith(".parquet") else "*.jsonl"
         return replace(uri, path=os.path.join(uri.path, pattern))
-    more = {"kafka": {"start": "earliest", "tail": "false"}, "delta": {"tail": "false", "columns": ""}}
-    follow = {"follow": "false"} if uri.scheme == "tail" else {}
-    return replace(uri, options={**uri.options, **more.get(uri.scheme, follow)})
+    return replace(uri, options={**uri.options, **_WHOLE.get(uri.scheme, {})})
 
 
 def _rows(uri: str, source: Any) -> Iterator[list[bytes]]:
