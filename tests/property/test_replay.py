@@ -29,12 +29,13 @@ from dataflow.sink.encoding import json_lines
 from dataflow.source import open_source
 from dataflow.source.dead_letters.selection import Selection
 from dataflow.window.late import late_rows
-from tests.property.test_decode import HEADER, NOW, formats, lines
+from tests.support.any_records import HEADER, NOW, formats, lines
 
-BEFORE = Settings(source=SourceSettings(id_field="id", key_field="key", max_record_bytes=40))
+BEFORE = Settings(source=SourceSettings(id_field="id", key_field="key", max_record_bytes=60))
+WIDE = Settings(source=SourceSettings(id_field="id", key_field="key"))
 NOW_SETTINGS = {
     "id": SourceSettings(id_field="id", key_field="key"),
-    "times": SourceSettings(ts_field="", text_field="key", mask="number"),
+    "times": SourceSettings(ts_field="", text_field="key", mask=("number",)),
     "same": BEFORE.source,
 }
 columns = [name for name in EVENT.names if name != "masked"]
@@ -106,7 +107,7 @@ def replayed(folder: Path, uri: str, settings: Settings) -> tuple[list[dict[str,
             if send:
                 source = settings.source.model_copy(update={"uri": source_uri(selection, send)})
                 events += read(settings.model_copy(update={"source": source}))
-    return events, *reports
+    return events, reports[0], reports[1]
 
 
 def read(settings: Settings) -> list[dict[str, Any]]:
@@ -172,7 +173,7 @@ def test_late_events_and_refused_texts_stay_the_same_events(
 ) -> None:
     """Whatever the settings say of records: an event was decoded before."""
     first = pa.concat_batches(
-        [decode_batch(batch, BEFORE, now=NOW).events for batch in raw_batches(rows, format)]
+        [decode_batch(batch, WIDE, now=NOW).events for batch in raw_batches(rows, format)]
     )
     if reason == "late":
         window = [[(0, 1)]] * len(first)

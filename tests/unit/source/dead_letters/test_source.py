@@ -30,7 +30,7 @@ def made(folder: Path, *records: Record, inputs: tuple[str, ...] = ()) -> str:
 
 
 def opened(uri: str, check: Callable[..., None] = nothing, **sinks: tuple[str, ...]) -> Any:
-    settings = Settings(source=SourceSettings(uri=uri), sink=Sink(**sinks))
+    settings = Settings(source=SourceSettings(uri=uri), sink=Sink.model_validate(sinks))
     return open_source(settings, clock=utc_now, check_format=check)
 
 
