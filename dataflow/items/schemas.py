@@ -197,11 +197,7 @@ def embedding_field(dim: int) -> pa.Field:
 
 
 def embedded_schema(dim: int) -> pa.Schema:
-    """``EVENT`` with the columns ``embedding`` (see :func:`embedding_field`), ``model``, ``model_version``.
-
-    >>> embedded_schema(384).names[len(EVENT):]
-    ['embedding', 'model', 'model_version']
-    """
+    """``EVENT`` with ``embedding`` (see :func:`embedding_field`), ``model`` and ``model_version``."""
     return pa.schema(
         [
             *EVENT,
@@ -244,9 +240,6 @@ def dead_letters(
     """A batch of ``DEAD_LETTER``; a row is ``(reason, message, partition, offset, raw)``.
 
     ``envelopes``: that of each row; ``None``: nothing is known of how the records were read.
-
-    >>> dead_letters([("malformed", "not JSON", "p", 7, b"?")]).to_pylist()[0]["raw"]
-    b'?'
     """
     columns: list[Sequence[object]] = list(zip(*rows, strict=True)) if rows else [()] * (len(DEAD_LETTER) - 1)
     columns.append(envelopes or [UNKNOWN.encode()] * len(rows))

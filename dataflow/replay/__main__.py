@@ -12,7 +12,8 @@ from dataflow.errors import DriftlineError, OutageError, SettingsError, Unreacha
 from dataflow.items.schemas import REASONS
 from dataflow.replay import listing, sending
 from dataflow.replay.check import report_on
-from dataflow.replay.letters import LATE, Filters, Letters
+from dataflow.replay.letters import Filters, Letters
+from dataflow.replay.rows import LATE
 from dataflow.settings import load, load_log
 from dataflow.source.dead_letters.selection import FILE, Selection
 from dataflow.telemetry import logs

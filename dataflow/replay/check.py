@@ -12,7 +12,7 @@ import pyarrow as pa
 from dataflow.clock import rfc3339
 from dataflow.decode.batch import check_format, decode_batch
 from dataflow.errors import SettingsError
-from dataflow.replay.letters import Letter
+from dataflow.replay.rows import Letter
 from dataflow.settings import Settings
 from dataflow.source.dead_letters import batch_of
 from dataflow.source.dead_letters.selection import Known, Record, Selection

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from dataflow.clock import rfc3339
-from dataflow.replay.letters import Letter
+from dataflow.replay.rows import Letter
 
 _HOUR_US = 3_600_000_000
 _UNKNOWN = "-"

@@ -19,7 +19,7 @@ from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SourceError
 from dataflow.flow import open_flow
 from dataflow.replay.check import Report, report_on
-from dataflow.replay.letters import Letter
+from dataflow.replay.rows import Letter
 from dataflow.settings import BytewaxRun, Settings
 from dataflow.sink import Stream
 from dataflow.source.dead_letters.selection import Selection, Send

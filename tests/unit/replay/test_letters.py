@@ -10,7 +10,8 @@ import pytest
 from dataflow.decode.batch import decode_batch
 from dataflow.errors import SettingsError, SourceError
 from dataflow.items.schemas import LATE, raw_schema
-from dataflow.replay.letters import Filters, Letter, Letters, letter_of
+from dataflow.replay.letters import Filters, Letters
+from dataflow.replay.rows import Letter, letter_of
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sink import open_sink
@@ -85,6 +86,15 @@ def test_a_late_event_is_a_letter_with_its_event_time() -> None:
     assert letter.message == "the event came 61 s after its last window had closed"
     assert letter.record
     assert orjson.loads(letter.record.raw)["attributes"] == {"n": 1}
+
+
+def test_attributes_may_be_nested_as_deeply_as_an_event_allows() -> None:
+    deep = "[" * 250 + "]" * 250
+    event = {"id": "i", "key": "k", "ts": ARRIVAL, "text": "t", "partition": "p", "offset": 1}
+    late = {"attributes": f'{{"n":{deep}}}', "watermark": NOW, "late_by_us": 0, "missed": "[]"}
+    record = one(pa.RecordBatch.from_pylist([event | late], schema=LATE)).record
+    assert record
+    assert record.raw.endswith(f'"attributes":{{"n":{deep}}}}}'.encode())
 
 
 def test_half_a_record_is_no_record() -> None:
