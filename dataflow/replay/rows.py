@@ -1,4 +1,4 @@
-"""Rows of ``sink.dead_letters`` and ``sink.late`` as letters: what can be decoded again, or why nothing can."""
+"""Rows of ``sink.dead_letters`` and ``sink.late`` as letters: a whole record, or why there is none."""
 
 import csv
 import hashlib
