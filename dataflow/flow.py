@@ -45,7 +45,7 @@ from dataflow.reference.pinned import open_pinned
 from dataflow.score.emission import OneModel
 from dataflow.score.scorers import open_scorer
 from dataflow.score.step import score
-from dataflow.settings import Settings, bytewax_run, load, load_log
+from dataflow.settings import BytewaxRun, Settings, bytewax_run, load, load_log
 from dataflow.sink.conflicts import refuse_conflicts
 from dataflow.sink.step_ids import step_id
 from dataflow.sink.watched import watched
@@ -67,25 +67,29 @@ _log = logging.getLogger(__name__)
 
 
 def flow() -> Dataflow:
-    """The dataflow that the environment asks for.
+    """The dataflow that the environment asks for, as :func:`open_flow` opens it."""
+    return open_flow(load, bytewax_run(sys.argv[1:]), Stop())
+
+
+def open_flow(load_settings: Callable[[], Settings], run: BytewaxRun, stop: Stop) -> Dataflow:
+    """The dataflow that the settings ask for, and which Bytewax runs as ``run`` says.
 
     A wrong setting ends the process with one line and code 2. An error while the flow runs (a scorer that
     returns nonsense, a model server that is unreachable for too long) ends the process with one line and code
-    1. SIGTERM and SIGINT end the process in order (see ``dataflow.stop``).
+    1. SIGTERM and SIGINT ask ``stop`` to end the process in order (see ``dataflow.stop``).
     """
     logs.start(load_log())
-    stop = Stop()
     signals = Signals(stop)
     resume_log = ResumeLog(gauges.count)
     try:
-        settings = load()
+        settings = load_settings()
         tracer = open_tracer(settings.log)
         guard = exit_on_error(settings.log.texts, before_exit=tracer.stop)
         watch = Watch(Digest(settings.log, time.monotonic), tracer, guard)
         opened = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
         source = WatchedSource(opened, guard, stop.asked, polled=resume_log.over)
         embedder = open_embedder(settings.embed, tracer)
-        prepared = startup.prepare_store(bytewax_run(sys.argv[1:]), settings, source, embedder)
+        prepared = startup.prepare_store(run, settings, source, embedder)
         built = build(
             settings,
             source=source,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from dataflow.items.envelope import of_events
 from dataflow.items.rows import Rows, in_order
 from dataflow.items.schemas import dead_letters
 
@@ -51,12 +52,13 @@ class Versions:
         if self._others is not None and found:
             kept.append(self._others.take(pa.array(found, pa.int64())))
         refused = [i for i, place in enumerate(places) if place == -1]
-        letters = rows.select(["partition", "offset", "text"]).take(pa.array(refused, pa.int64())).to_pylist()
+        letters = rows.take(pa.array(refused, pa.int64()))
         why = f"no embedding of {chosen} was recorded for this event"
         said = [
-            ("embedding", why, each["partition"], each["offset"], each["text"].encode()) for each in letters
+            ("embedding", why, each["partition"], each["offset"], each["text"].encode())
+            for each in letters.select(["partition", "offset", "text"]).to_pylist()
         ]
-        return in_order([Rows(part) for part in kept if len(part)]), dead_letters(said)
+        return in_order([Rows(part) for part in kept if len(part)]), dead_letters(said, of_events(letters))
 
 
 def _events(rows: pa.RecordBatch) -> list[_Event]:

@@ -16,6 +16,7 @@ from dataflow.decode.masking import masked, patterns_of
 from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
 from dataflow.errors import SettingsError
+from dataflow.items.envelope import EVENT_FORMAT, of_records
 from dataflow.items.schemas import DEAD_LETTER, DEFAULT_KEY, EVENT, TIMESTAMP, Decoded, dead_letters
 from dataflow.settings import Settings
 
@@ -53,10 +54,12 @@ def decode_batch(raw: pa.RecordBatch, settings: Settings, *, now: datetime) -> D
     rejections = Rejections()
     latest = now + settings.window.max_future
     raws = raw.column("raw").to_pylist()
-    _reject_large(raw, settings.source.max_record_bytes, raws, rejections)
     metadata = raw.schema.metadata
+    format = metadata[b"format"].decode()
+    if format != EVENT_FORMAT:  # an event was a record that was short enough
+        _reject_large(raw, settings.source.max_record_bytes, raws, rejections)
     records = Records(raws, metadata.get(b"header"), settings.source, latest)
-    columns = READERS[metadata[b"format"].decode()](records, _of_transport(raw), rejections)
+    columns = READERS[format](records, _of_transport(raw), rejections)
     _reject_future(columns.ts, latest, settings, rejections)
     partition, offset = raw.column("partition"), raw.column("offset")
     events = pa.RecordBatch.from_arrays(
@@ -88,6 +91,7 @@ def _dead_letters(raw: pa.RecordBatch, rejections: Rejections) -> pa.RecordBatch
             bad.column("partition"),
             bad.column("offset"),
             pa.array(records, pa.binary()),
+            pa.array(of_records(bad), pa.string()),
         ],
         schema=DEAD_LETTER,
     )

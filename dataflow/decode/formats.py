@@ -18,8 +18,10 @@ import pyarrow as pa
 from dataflow.decode.fields import Columns, Fields, Records, columns_of_fields
 from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
+from dataflow.items.envelope import EVENT_FORMAT
 from dataflow.items.schemas import TIMESTAMP
 
+_EVENT_TEXTS = ("id", "key", "text")
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.S
 )
@@ -152,7 +154,25 @@ def read_text(records: Records, base: Columns, rejections: Rejections) -> Column
     return replace(columns, text=pa.array(texts, pa.string()))
 
 
+def read_events(records: Records, base: Columns, rejections: Rejections) -> Columns:
+    """Read events that were decoded before: no setting but ``source.mask`` says what they are.
+
+    Each record is a JSON object with the columns ``id``, ``key``, ``ts`` (microseconds since the Unix epoch,
+    UTC), ``text`` and ``attributes``.
+    """
+    events = [orjson.loads(raw) for raw in records.raws]
+    id, key, text = (pa.array([event[name] for event in events], pa.string()) for name in _EVENT_TEXTS)
+    ts = pa.array([event["ts"] for event in events], pa.int64()).cast(TIMESTAMP)
+    attributes = pa.array([orjson.dumps(event["attributes"]) for event in events], pa.string())
+    return replace(base, id=id, key=key, text=text, ts=ts, attributes=attributes)
+
+
 #: Reads the records of a batch.
 Reader: TypeAlias = Callable[[Records, Columns, Rejections], Columns]
 #: Format of the records -> what reads them.
-READERS: dict[str, Reader] = {"jsonl": read_jsonl, "csv": read_csv, "text": read_text}
+READERS: dict[str, Reader] = {
+    "jsonl": read_jsonl,
+    "csv": read_csv,
+    "text": read_text,
+    EVENT_FORMAT: read_events,
+}

@@ -25,7 +25,7 @@ _POLL_S = 0.05
 #: The clocks of machines with NTP differ by less.
 _SKEW = timedelta(seconds=5)
 #: The schemes whose records can be read twice.
-_READABLE = ("file", "tail", "kafka", "delta")
+_READABLE = ("file", "tail", "kafka", "delta", "dead_letters")
 
 
 @dataclass(frozen=True)

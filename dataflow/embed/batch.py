@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dataflow.embed.base import Embedder
 from dataflow.items.arrays import Vectors
+from dataflow.items.envelope import of_events
 from dataflow.items.rows import Rows, in_order, model_of
 from dataflow.items.schemas import EVENT, dead_letters, embedded_schema
 
@@ -21,7 +22,8 @@ def embed_batches(
     The masked text is embedded in place of the text where there is one.
 
     Returns one batch (``embedded_schema(dim)``) for each batch, with the rows that did not fail in their
-    order, and one ``DEAD_LETTER`` batch of the rows that failed (reason ``embedding``, ``raw`` is the text).
+    order, and one ``DEAD_LETTER`` batch of the rows that failed (reason ``embedding``, ``raw`` is the text,
+    and ``envelope`` has the rest of the event).
     """
     texts = [pc.coalesce(batch.column("masked"), batch.column("text")) for batch in batches]
     encoded = pa.chunked_array(texts, pa.string()).combine_chunks().dictionary_encode()
@@ -29,16 +31,19 @@ def embed_batches(
     # For each row of all batches, the row of ``result`` that answers it.
     answers = encoded.indices.to_numpy()
     letters: list[tuple[str, str, str, int, bytes]] = []
+    envelopes: list[bytes] = []
     embedded, first = [], 0
     for batch in batches:
         answer = answers[first : first + len(batch)]
         first += len(batch)
         good, kept = ~np.isin(answer, list(result.failed)), batch
         if not good.all():
-            letters += _letters(batch.filter(pa.array(~good)), answer[~good], result.failed)
+            refused = batch.filter(pa.array(~good))
+            letters += _letters(refused, answer[~good], result.failed)
+            envelopes += of_events(refused)
             kept, answer = batch.filter(pa.array(good)), answer[good]
         embedded.append(_with_vectors(kept, result.vectors[answer], embedder.model, result.version))
-    return embedded, dead_letters(letters)
+    return embedded, dead_letters(letters, envelopes)
 
 
 def one_version(

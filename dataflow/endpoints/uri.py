@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote
 
 from dataflow.errors import SettingsError
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]*):")
 _OPTIONS = re.compile(r"\?(?=[A-Za-z_]\w*=[^?]*$)|\?$")
 # Only `user:password@`: in abfss://container@account, no secret stands before the `@`.
 _PASSWORD = re.compile(r":[^@]*@")

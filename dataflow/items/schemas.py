@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from dataflow.items.arrays import Vectors
+from dataflow.items.envelope import UNKNOWN
 
 #: The key of all events if neither the settings nor the source name a key.
 DEFAULT_KEY = "all"
@@ -49,7 +50,8 @@ EVENT = pa.schema(
 )
 
 #: Records that cannot be processed. ``reason``: one of :data:`REASONS`; ``message``: which field and value
-#: are wrong, why, and what to do; ``raw``: the undecoded record.
+#: are wrong, why, and what to do; ``raw``: the undecoded record; ``envelope``: how the record was read, JSON
+#: as :mod:`dataflow.items.envelope` describes it.
 DEAD_LETTER = pa.schema(
     [
         pa.field("reason", pa.string(), nullable=False),
@@ -57,6 +59,7 @@ DEAD_LETTER = pa.schema(
         pa.field("partition", pa.string(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),
         pa.field("raw", pa.binary(), nullable=False),
+        pa.field("envelope", pa.string(), nullable=False),
     ]
 )
 
@@ -194,11 +197,7 @@ def embedding_field(dim: int) -> pa.Field:
 
 
 def embedded_schema(dim: int) -> pa.Schema:
-    """``EVENT`` with the columns ``embedding`` (see :func:`embedding_field`), ``model``, ``model_version``.
-
-    >>> embedded_schema(384).names[len(EVENT):]
-    ['embedding', 'model', 'model_version']
-    """
+    """``EVENT`` with ``embedding`` (see :func:`embedding_field`), ``model`` and ``model_version``."""
     return pa.schema(
         [
             *EVENT,
@@ -235,13 +234,15 @@ class Decoded:
     ambiguous_times: int = 0
 
 
-def dead_letters(rows: Sequence[tuple[str, str, str, int, bytes]]) -> pa.RecordBatch:
+def dead_letters(
+    rows: Sequence[tuple[str, str, str, int, bytes]], envelopes: Sequence[bytes] | None = None
+) -> pa.RecordBatch:
     """A batch of ``DEAD_LETTER``; a row is ``(reason, message, partition, offset, raw)``.
 
-    >>> dead_letters([("malformed", "not JSON", "p", 7, b"?")]).to_pylist()
-    [{'reason': 'malformed', 'message': 'not JSON', 'partition': 'p', 'offset': 7, 'raw': b'?'}]
+    ``envelopes``: that of each row; ``None``: nothing is known of how the records were read.
     """
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(DEAD_LETTER)
+    columns: list[Sequence[object]] = list(zip(*rows, strict=True)) if rows else [()] * (len(DEAD_LETTER) - 1)
+    columns.append(envelopes or [UNKNOWN.encode()] * len(rows))
     return pa.RecordBatch.from_arrays(
         [pa.array(values, f.type) for values, f in zip(columns, DEAD_LETTER, strict=True)],
         schema=DEAD_LETTER,

@@ -13,7 +13,8 @@ class Source(Group):
 
     uri: str = "stdin:"
     """Where to read: ``file:PATH`` (or a glob), ``tail:PATH`` (or a glob or a folder, as one stream),
-    ``stdin:``, ``kafka://HOST:PORT,.../TOPIC``, ``delta:PATH``, ``demo:?rate=..&seed=..``.
+    ``stdin:``, ``kafka://HOST:PORT,.../TOPIC``, ``delta:PATH``, ``demo:?rate=..&seed=..``,
+    ``dead_letters:FOLDER?send=N``.
     """
 
     id_field: str | None = None

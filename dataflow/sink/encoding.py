@@ -1,8 +1,8 @@
 """The rows of a batch as JSON: one object for each row. All sinks but Parquet write this.
 
 Times are RFC 3339 in UTC with microseconds, as :func:`dataflow.clock.rfc3339` writes them. The columns
-``attributes`` and ``missed`` hold JSON, which becomes a part of the object. ``raw`` is a string if it is
-UTF-8; if not, ``raw_base64`` replaces ``raw``. A number that is not finite becomes ``null``.
+``attributes``, ``missed`` and ``envelope`` hold JSON, which becomes a part of the object. ``raw`` is a string
+if it is UTF-8; if not, ``raw_base64`` replaces ``raw``. A number that is not finite becomes ``null``.
 
 A batch is encoded column by column, because one Python object for each value would take several times as
 long. A row is joined from pieces: a ``str`` is the same in each row, an array has one text for each row.
@@ -26,7 +26,7 @@ from dataflow.items.schemas import TIMESTAMP
 _Piece: TypeAlias = str | pa.Array
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
-_JSON_COLUMNS = frozenset({"attributes", "missed"})
+_JSON_COLUMNS = frozenset({"attributes", "missed", "envelope"})
 #: Columns that often have the same value in many rows, one after the other.
 _RUN_COLUMNS = frozenset({"key", "window_start", "window_end", "revision", "model", "model_version"})
 #: In a batch with fewer rows, it takes longer to find the runs than to encode each row.
@@ -57,7 +57,7 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
 
     >>> from dataflow.items.schemas import dead_letters
     >>> bytes(json_lines(dead_letters([("malformed", "not JSON", "p", 7, b"?")])))
-    b'{"reason":"malformed","message":"not JSON","partition":"p","offset":7,"raw":"?"}\n'
+    b'{"reason":"malformed","message":"not JSON","partition":"p","offset":7,"raw":"?","envelope":{}}\n'
     """
     return memoryview(_lines(batch).buffers()[2] if len(batch) else b"")
 
@@ -85,11 +85,13 @@ def cut_dead_letter(row: bytes, limit: int) -> bytes:
     """The dead letter ``row`` in at most ``limit`` bytes; ``limit`` is at least 10,000.
 
     ``row`` is a row of ``json_rows`` without its line end. If ``row`` is too long, its message and its raw
-    record are cut, and ``raw_bytes`` says how many bytes the whole record has.
+    record are cut, and ``raw_bytes`` says how many bytes the whole record has. It loses its envelope, because
+    nobody can decode half a record.
     """
     if len(row) <= limit:
         return row
     letter = orjson.loads(row)
+    del letter["envelope"]
     text = letter.pop("raw", None)
     base64_text = letter.pop("raw_base64", "")
     whole = text.encode() if text is not None else b64decode(base64_text)

@@ -22,7 +22,8 @@ Batches
 
 Identity and position
     ``partition`` and ``offset`` identify a record: after a restart, the same record has the same partition
-    and the same offset. Offsets increase within a partition. ``snapshot()`` of a partition returns the
+    and the same offset. Offsets increase within a partition
+    (but in ``dead_letters``, which says why). ``snapshot()`` of a partition returns the
     position after the last record that ``next_batch`` returned; a partition that is built with this state
     continues with the next record. A source that cannot be read twice (``stdin``) says so in its docstring.
     A partition whose state is more than an offset has ``position()``, the offset that the log shows.
@@ -64,6 +65,7 @@ SOURCES = {
     "kafka": "dataflow.source.kafka",
     "delta": "dataflow.source.delta",
     "demo": "dataflow.source.demo",
+    "dead_letters": "dataflow.source.dead_letters",
 }
 
 

@@ -10,6 +10,7 @@ from dataflow.backtest import __main__ as backtest
 from dataflow.doctor import __main__ as doctor
 from dataflow.marks import __main__ as marks
 from dataflow.reference import __main__ as reference
+from dataflow.replay import __main__ as replay
 from dataflow.sink.webhook import __main__ as webhook
 from docs.extensions.markdown import duration, markdown, row, sentence, table
 from export import __main__ as export
@@ -51,6 +52,14 @@ BACKTEST = """
 and 1 for an error while events are scored.
 """
 
+REPLAYS = """
+## Replays
+
+These commands list dead letters and late events, and send them through the flow again:
+[Replay](../guides/replay.md). The settings of the dataflow apply. The exit code is 0 when it is done, 2 for a
+mistake, and 1 for a server that does not answer or a send that has not come to its end.
+"""
+
 REFERENCES = """
 ## References
 
@@ -76,8 +85,11 @@ def commands_page() -> str:
         BACKTEST,
         _command(marks._parser(), "Marks"),
         _command(webhook._parser(), "Webhooks"),
-        REFERENCES,
+        REPLAYS,
     ]
+    for name, about, each in _commands(replay._parser()):
+        parts.append(_command(each, f"replay {name}", about, level=3))
+    parts.append(REFERENCES)
     for name, about, each in _commands(reference._parser()):
         parts.append(_command(each, f"reference {name}", about, level=3))
     models = list(_commands(export._parser()))

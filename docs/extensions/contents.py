@@ -17,6 +17,7 @@ CONTENTS = {
                 "guides/operations",
                 "guides/marks",
                 "guides/webhook",
+                "guides/replay",
                 "guides/monitoring",
                 "guides/backtest",
                 "guides/deployment",

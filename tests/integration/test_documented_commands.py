@@ -69,12 +69,11 @@ def blocks(document: str) -> list[tuple[str, str]]:
     ]
 
 
-def run(command: str, folder: Path, triton: Sidecar) -> str:
+def run(command: str, folder: Path, triton: Sidecar | None = None) -> str:
     """What the command prints. It succeeds, and the dataflow has nothing to complain about."""
     env = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "DRIFTLINE_EMBED__URL": triton.url,
-        "TRITON": triton.url,
+        **({"DRIFTLINE_EMBED__URL": triton.url, "TRITON": triton.url} if triton else {}),
     }
     done = subprocess.run(
         ["bash", "-eu", "-c", command],
@@ -110,6 +109,16 @@ def test_the_commands_of_sources_and_sinks(triton: Sidecar, kafka: str, checkout
     # Sliding windows of 10 minutes every 5: each event is in two.
     rows = messages(kafka, "scores", 2 * len(EVENTS))
     assert len({(row["id"], row["window_start"]) for row in rows}) == 2 * len(EVENTS)
+
+
+@pytest.mark.integration
+def test_the_commands_of_replay(checkout: Path) -> None:
+    for command, printed in blocks("docs/guides/replay.md"):
+        found = [run(command, checkout), printed]
+        if "replay list" in command:  # it says when the records were read
+            found = [re.sub(r"20\d\d-[\d-]+T[\d:]+Z", "TIME", text) for text in found]
+        assert found[0] == found[1]
+    assert len(lines(checkout / "out/replay/1/scores.jsonl")) == 2 * len(EVENTS)
 
 
 @pytest.mark.integration

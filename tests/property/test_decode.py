@@ -1,7 +1,7 @@
 """Each record of any bytes is an event or a dead letter, and an event is what a plain reader reads."""
 
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,49 +13,15 @@ from dataflow.items import schemas
 from dataflow.items.schemas import Decoded
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
+from tests.support.any_records import HEADER, NOW, UTC, formats, lines, valid
 from tests.support.batches import raw
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 SETTINGS = Settings(source=SourceSettings(id_field="id", key_field="key", max_record_bytes=400))
-HEADER = b"id,key,ts,text,more"
-UTC = timezone.utc
-
-moments = st.datetimes(datetime(2, 1, 1), datetime(2026, 11, 23, 12), timezones=st.just(UTC))
-zones = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-11))])
-times = st.builds(lambda m, z, sep: m.astimezone(z).isoformat(sep), moments, zones, st.sampled_from("T "))
-scalars = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.text(max_size=8), times)
-values = st.recursive(
-    scalars, lambda v: st.lists(v, max_size=2) | st.dictionaries(st.text(max_size=3), v, max_size=2)
-)
-valid = st.builds(
-    lambda more, record: more | record,
-    st.dictionaries(st.text(max_size=5), values, max_size=3),
-    st.fixed_dictionaries(
-        {"id": st.integers(0, 2**63) | st.text(min_size=1), "key": st.text(), "ts": times, "text": st.text()}
-    ),
-)
-odd = st.fixed_dictionaries({}, optional=dict.fromkeys(("id", "key", "ts", "text", "more"), values))
-
-
-def encode(record: dict[str, Any], ascii: bool) -> bytes:
-    return json.dumps(record, ensure_ascii=ascii).encode(errors="surrogatepass")
-
-
-lines = st.one_of(
-    st.binary(max_size=60),
-    st.text(max_size=60).map(str.encode),
-    st.sampled_from([b"{}", b'{"a":[{}', b"{}]}", b"{},{}", b'"', b'a,"b', b'c",d', b"NaN", b'["\\ud8"]']),
-    st.builds(encode, valid | odd, st.booleans()),
-    valid.map(lambda r: ",".join('"' + str(v).replace('"', '""') + '"' for v in r.values()).encode()),
-)  # fmt: skip
 
 
 def run(batch: list[bytes], format: str, first: int = 0) -> Decoded:
     header = HEADER if format == "csv" else None
     return decode_batch(raw(batch, format=format, header=header, first=first), SETTINGS, now=NOW)
-
-
-formats = st.sampled_from(["jsonl", "csv", "text"])
 
 
 @given(st.lists(lines, max_size=12), formats)

@@ -40,6 +40,7 @@ STREAMS = [
 ]
 #: Each character that JSON escapes, and characters of one, two, three and four bytes in UTF-8.
 CHARACTERS = "".join(map(chr, range(32))) + '"\\/u0 \x7fé€😀\u2028'
+JSON_COLUMNS = ("attributes", "missed", "envelope")
 VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.string(): st.text(CHARACTERS, max_size=5) | st.text(st.characters(exclude_categories=["Cs"])),
     TIMESTAMP: st.integers(-62_135_596_800_000_001, 253_402_300_799_999_999),
@@ -94,7 +95,7 @@ JSON = st.sampled_from(["{}", "[]", '{"a":"\\"\\n","b":[1,null,{}]}', '{"é":"�
 def value(field: pa.Field) -> st.SearchStrategy[Any]:
     if field.name == "merged_into":
         return st.none() | VALUES[field.type]
-    return JSON if field.name in ("attributes", "missed") else VALUES[field.type]
+    return JSON if field.name in JSON_COLUMNS else VALUES[field.type]
 
 
 @st.composite
@@ -120,17 +121,18 @@ def plain_value(name: str, scalar: pa.Scalar) -> Any:
         return [{part: plain_value(part, each[part]) for part in each} for each in scalar]
     if name == "embedding":
         return np.array(scalar.as_py(), np.float32)
-    return orjson.Fragment(scalar.as_py()) if name in ("attributes", "missed") else scalar.as_py()
+    return orjson.Fragment(scalar.as_py()) if name in JSON_COLUMNS else scalar.as_py()
 
 
 def plain_row(batch: pa.RecordBatch, number: int) -> bytes:
     row = {name: plain_value(name, batch.column(name)[number]) for name in batch.schema.names}
     if "raw" in row:
-        raw = row.pop("raw")
+        raw, envelope = row.pop("raw"), row.pop("envelope")
         try:
             row["raw"] = raw.decode()
         except UnicodeDecodeError:
             row["raw_base64"] = b64encode(raw).decode()
+        row["envelope"] = envelope
     return orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n"
 
 

@@ -45,7 +45,9 @@ class _Paced(StatefulSourcePartition[pa.RecordBatch, Any]):
         self._inner.close()
 
 
-class _PacedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
+class PacedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
+    """The source ``inner``, with at least ``pace`` between two batches of a partition."""
+
     def __init__(self, inner: Any, pace: timedelta) -> None:
         self._inner, self._pace = inner, pace
 
@@ -64,7 +66,7 @@ def flow(run: BytewaxRun | None = None) -> Dataflow:
     settings = load({k: v for k, v in os.environ.items() if k.startswith("DRIFTLINE_")})
     logs.start(settings.log)
     opened = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
-    source = _PacedSource(opened, timedelta(seconds=float(os.environ["PACE"])))
+    source = PacedSource(opened, timedelta(seconds=float(os.environ["PACE"])))
     embedder = open_embedder(settings.embed)
     store = None
     if prepared := prepare_store(run or bytewax_run(sys.argv[1:]), settings, source, embedder):

@@ -35,10 +35,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup"},
     "doctor": {*BELOW, *STAGES, "recovery", "reference", "flow"},
     "backtest": {*BELOW, *STAGES, "reference", "flow"},
+    "replay": {*BELOW, "source", "decode", "sink", "flow", "stop"},
 }
 #: A library -> the packages and modules that may import it.
 LIBRARIES = {
-    "bytewax": {"flow", "source", "sink", "backtest/again"}
+    "bytewax": {"flow", "source", "sink", "backtest/again", "replay/sending"}
     | {f"{stage}/logics" for stage in ("window", "score", "drift", "alert")}
     | {f"{stage}/step" for stage in STAGES},
     "confluent_kafka": {"endpoints/kafka"},

@@ -55,6 +55,8 @@ def test_a_refused_text_becomes_a_dead_letter_with_its_position() -> None:
             "partition": "p",
             "offset": 8,
             "raw": "bad \x00 ü".encode(),
+            "envelope": '{"format":"event","id":"p:8","key":"all","ts":"1970-01-01T00:00:00.000001Z",'
+            '"attributes":{}}',
         }
     ]
 

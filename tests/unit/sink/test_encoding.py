@@ -105,7 +105,14 @@ def test_a_late_row_has_its_missed_windows_as_json() -> None:
 
 def test_raw_is_a_string_if_it_can_be() -> None:
     utf8 = parsed(dead_letters([("malformed", "m", "p", 1, "é{".encode())]))
-    assert utf8 == {"reason": "malformed", "message": "m", "partition": "p", "offset": 1, "raw": "é{"}
+    assert utf8 == {
+        "reason": "malformed",
+        "message": "m",
+        "partition": "p",
+        "offset": 1,
+        "raw": "é{",
+        "envelope": {},
+    }
     binary = parsed(dead_letters([("not_utf8", "m", "p", 1, b"\xff")]))
     assert "raw" not in binary
     assert base64.b64decode(binary["raw_base64"]) == b"\xff"
@@ -149,6 +156,7 @@ def test_a_dead_letter_is_cut_to_what_a_broker_takes(raw: bytes, times: int, mes
         return
     letter = json.loads(cut)
     assert letter["raw_bytes"] == len(raw)
+    assert "envelope" not in letter
     kept = letter["raw"].encode() if "raw" in letter else base64.b64decode(letter["raw_base64"])
     assert raw.startswith(kept)
     # No more is cut than must be.

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,17 +14,19 @@ from bytewax.inputs import FixedPartitionedSource
 from confluent_kafka import Producer
 from deltalake import write_deltalake
 
+from dataflow.clock import micros
 from dataflow.errors import SettingsError
 from dataflow.items.schemas import RAW
 from dataflow.settings import Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.source import SOURCES, open_source, partitions_with_data
+from dataflow.source.dead_letters.selection import Record, Selection
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 BATCH_ROWS, BATCH_BYTES = 3, 60
 RECORDS = [b'{"text": "%d"}' % number for number in range(20)]
 LONG = b'{"text": "%s"}' % (b"x" * 2 * BATCH_BYTES)
-Record = tuple[str, int, bytes]
+Read = tuple[str, int, bytes]
 Opened = FixedPartitionedSource[pa.RecordBatch, Any]
 Partitions = dict[str, tuple[list[pa.RecordBatch], Any]]
 
@@ -85,6 +87,18 @@ def generated(folder: Path) -> Iterator[str]:
     yield "demo:?events=40"
 
 
+@contextmanager
+def replay(folder: Path) -> Iterator[str]:
+    """A send with two partitions."""
+    with closing(Selection(folder, create=True)) as selection, selection.change():
+        send = selection.begin(state="running", append=False, inputs=[])
+        now = micros(NOW)
+        for number, raw in enumerate([*RECORDS, LONG]):
+            position = f"p{number % 2}", number, number
+            selection.add(send, Record(*position, '{"format":"jsonl"}', b"", raw, now, None, None))
+    yield f"dead_letters:{folder}?send={send}"
+
+
 #: Scheme -> what makes some records and gives the URI that reads them, to the end.
 EXAMPLES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "file": files,
@@ -93,6 +107,7 @@ EXAMPLES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "kafka": kafka,
     "delta": table,
     "demo": generated,
+    "dead_letters": replay,
 }
 #: These cannot be read a second time; their documents say so.
 READ_ONCE = {"stdin"}
@@ -128,7 +143,7 @@ def read(source: Opened, state: Any = None, most: int = 10_000) -> Partitions:
     return found
 
 
-def records(batches: list[pa.RecordBatch]) -> list[Record]:
+def records(batches: list[pa.RecordBatch]) -> list[Read]:
     return [
         (row["partition"], row["offset"], row["raw"])
         for batch in batches

@@ -50,7 +50,7 @@ def test_a_dead_letter_is_of_the_day_when_it_was_written(
     (row,) = DeltaTable(tmp_path / "t").to_pyarrow_table().to_pylist()
     assert row == {
         "reason": "malformed", "message": "not JSON", "partition": "p", "offset": 7, "raw": b"\xff",
-        "day": DAY.date(),
+        "envelope": "{}", "day": DAY.date(),
     }  # fmt: skip
     assert [field.name for field in DEAD_LETTER] == list(row)[:-1]
 
