@@ -1,14 +1,14 @@
 """From texts to encoder inputs: tokenise, sort by token length, cut into batches, pad.
 
-The dataflow's in-process embedder and the model server run the same code: the export copies this file and
-``wordpieces.py`` beside ``model_repo/sbert/1/model.py``, so that both cut texts in the same way. The two files
-need numpy and tokenizers only.
+The dataflow's in-process embedder and the model server run the same code, so that both cut texts in the same
+way: the export copies this file and ``wordpieces.py`` beside ``model_repo/sbert/1/model.py``. They need numpy
+and tokenizers only.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 if __package__:
     from dataflow.embed.wordpieces import Ids, Int64s, Texts
 else:  # beside the served model
-    from wordpieces import Ids, Int64s, Texts
+    from wordpieces import Ids, Int64s, Texts  # type: ignore[import-not-found,no-redef]
 
 
 class Limits(NamedTuple):
@@ -63,7 +63,7 @@ class Tokens:
         self._pad_id = int(tokenizer.padding["pad_id"])
         # _pad pads each batch after the texts are sorted.
         tokenizer.no_padding()
-        self._ids = fastest(tokenizer)
+        self._ids = tokenise(tokenizer)
 
     def batches(
         self,

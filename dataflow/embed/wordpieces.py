@@ -184,7 +184,8 @@ def is_local(state: Mapping[str, Any]) -> bool:
 _DIFFICULT = (
     "",
     "  Two  words, 3.14 [MASK]<mask>a [CLS]x  <MASK> ",
-    "caf\u00e9 \u0301a \u65e5\u672c\u8a9e \u0130I\u03a3 \u03a3 \ufb01 \U0001f600\u200d\x00\ufffd \u3000\u00a0\u2028z\t\r\n.\x0bb\x7f",
+    "caf\u00e9 \u0301a \u65e5\u672c\u8a9e \u0130I\u03a3 \u03a3 \ufb01 \U0001f600\u200d\x00\ufffd",
+    "\u3000\u00a0\u2028z\t\r\n.\x0bb\x7f",
     "unaffable ##ing " + "x" * 300 + " word" * 2000,
 )
 
