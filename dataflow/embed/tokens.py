@@ -14,9 +14,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 if __package__:
-    from dataflow.embed.wordpieces import Ids, Int64s, Texts
+    from dataflow.embed.wordpieces import Ids, Int64s, Texts, tokenise
 else:  # beside the served model
-    from wordpieces import Ids, Int64s, Texts  # type: ignore[import-not-found,no-redef]
+    from wordpieces import Ids, Int64s, Texts, tokenise  # type: ignore[import-not-found,no-redef]
 
 
 class Limits(NamedTuple):
