@@ -93,6 +93,10 @@ class Pieces:
                 self._forget()
                 raise
 
+    def __len__(self) -> int:
+        """How many pieces are in memory."""
+        return len(self._numbers)
+
     def _forget(self) -> None:
         self._numbers, self._words = _Numbers(), _Words(self._tokenizer.model)
         self._chars = 0
@@ -191,7 +195,9 @@ _DIFFICULT = (
 
 
 def tokenise(tokenizer: Any) -> Callable[[Texts], Ids]:
-    """The fastest way to the ids that ``tokenizer`` gives, its truncation and special tokens included."""
+    """The fastest way to the ids that ``tokenizer``, which does not pad, gives: with its truncation and its
+    special tokens.
+    """
     whole = Whole(tokenizer)
     if not is_local(json.loads(tokenizer.to_str())):
         return whole
