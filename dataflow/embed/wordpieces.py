@@ -81,23 +81,24 @@ class Pieces:
         truncation = state["truncation"] or {"max_length": np.iinfo(np.int64).max}
         self._room = truncation["max_length"] - begin - end
         self._lock = Lock()
-        self._forget()
+        self.forget()
 
     def __call__(self, texts: Texts) -> Ids:
         with self._lock:
             try:
                 if len(self._numbers) + len(self._words) > self.MOST or self._chars > self.MOST_CHARS:
-                    self._forget()
+                    self.forget()
                 return self._find(texts)
             except BaseException:  # a piece may have a number and no ids
-                self._forget()
+                self.forget()
                 raise
 
     def __len__(self) -> int:
         """How many pieces are in memory."""
         return len(self._numbers)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Empty the memory."""
         self._numbers, self._words = _Numbers(), _Words(self._tokenizer.model)
         self._chars = 0
         #: The ids of piece i are ids[ends[i] : ends[i + 1]].
