@@ -152,14 +152,17 @@ class _Numbers(dict[str | bytes, int]):
         return number
 
 
-class _Words(dict[str, list[int]]):
-    """The ids of words, found by ``model`` when they are first asked for."""
+class _Words(dict[str, "array[int]"]):
+    """The ids of words, found by ``model`` when they are first asked for.
+
+    The garbage collector does not visit arrays, as it does lists.
+    """
 
     def __init__(self, model: Any) -> None:
         self._model = model
 
-    def __missing__(self, word: str) -> list[int]:
-        self[word] = ids = [token.id for token in self._model.tokenize(word)]
+    def __missing__(self, word: str) -> "array[int]":
+        self[word] = ids = array("q", [token.id for token in self._model.tokenize(word)])
         return ids
 
 
