@@ -1,5 +1,6 @@
 """Which tokenizers are used piece by piece, and what is remembered."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from dataflow.embed import wordpieces
-from dataflow.embed.wordpieces import Pieces, Whole, tokenise
+from dataflow.embed.wordpieces import Pieces, Whole, is_local, tokenise
 from tests.support.tokenizers import small_tokenizer
 
 TEXTS = ["the disk", "", "  disk 10.10 failed", "caf\xe9 [MASK]<mask> the", "the " * 20]
@@ -60,6 +61,7 @@ def test_the_tokenizers_of_bert_and_mpnet_are_used_piece_by_piece(form: str, max
 @pytest.mark.parametrize("kind", OTHERS)
 def test_any_other_tokenizer_gets_whole_texts(kind: str) -> None:
     tokenizer = OTHERS[kind]
+    assert not is_local(json.loads(tokenizer.to_str()))
     found = tokenise(tokenizer)
     assert isinstance(found, Whole)
     ids = [tokenizer.encode(text).ids for text in TEXTS]
