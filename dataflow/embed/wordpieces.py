@@ -60,7 +60,7 @@ class Pieces:
     is full, the pieces are forgotten.
     """
 
-    #: Pieces and words in memory, about 300 bytes each, and their characters. A call may exceed both.
+    #: Pieces and words in memory, about 200 bytes each, and their characters. A call may exceed both.
     MOST, MOST_CHARS = 1 << 18, 1 << 25
 
     #: Words and punctuation as BERT splits them, if a piece consists of ``_ASCII``.
