@@ -1,7 +1,8 @@
 """``python -m benchmarks.tokens``: how fast do texts become token ids, on one core and on several?
 
-Three candidates take turns. The tokenizer gets whole texts. Or it gets pieces between spaces, and either
-remembers none at the start of a run, or those of earlier runs. On one core, the time is that of the CPU.
+The candidates take turns. The tokenizer gets whole texts. Or it gets pieces between spaces, and either
+remembers none at the start of a run, or those of earlier runs; the last candidate also sorts, cuts and pads.
+On one core, the time is that of the CPU.
 """
 
 import argparse
@@ -90,7 +91,7 @@ def one_core(path: Path, case: Case, runs: int) -> tuple[str, ...]:
     whole, new, known, tokens = Whole(tokenizer), Pieces(tokenizer), Pieces(tokenizer), Tokens(path)
 
     def run(way: Callable[[Sequence[str]], object], calls: Iterator[list[Sequence[str]]]) -> None:
-        new.forget()
+        new.forget()  # of the other candidates' runs, too: it costs nothing
         for texts in next(calls):
             way(texts)
 
