@@ -55,7 +55,8 @@ class Batch(NamedTuple):
 class Tokens:
     """The tokenizer of a model. Its ``tokenizer.json`` holds the truncation and the padding id.
 
-    Several threads may use it. It remembers pieces of earlier texts; see :class:`~dataflow.embed.wordpieces.Pieces`.
+    Several threads may use it. It remembers pieces of earlier texts
+    (:class:`~dataflow.embed.wordpieces.Pieces`).
     """
 
     def __init__(self, path: Path) -> None:
