@@ -32,7 +32,7 @@ class Layout:
     ::
 
         sbert/config.pbtxt            texts to embeddings
-        sbert/1/model.py              tokens.py  tokenizer.json  spec.json
+        sbert/1/model.py              tokens.py  wordpieces.py  tokenizer.json  spec.json
         sbert_encoder/config.pbtxt    the transformer
         sbert_encoder/1/model.onnx    reference.npy  spec.json
     """

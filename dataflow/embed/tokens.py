@@ -1,19 +1,22 @@
 """From texts to encoder inputs: tokenise, sort by token length, cut into batches, pad.
 
-The dataflow's in-process embedder and the model server run this one file: the export copies it beside
-``model_repo/sbert/1/model.py``, so that both cut texts in the same way. It needs numpy and tokenizers only.
+The dataflow's in-process embedder and the model server run the same code, so that both cut texts in the same
+way: the export copies this file and ``wordpieces.py`` beside ``model_repo/sbert/1/model.py``. They need numpy
+and tokenizers only.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
-Int64s = npt.NDArray[np.int64]
+if __package__:
+    from dataflow.embed.wordpieces import Ids, Int64s, Texts, tokenise
+else:  # beside the served model
+    from wordpieces import Ids, Int64s, Texts, tokenise  # type: ignore[import-not-found,no-redef]
 
 
 class Limits(NamedTuple):
@@ -50,19 +53,22 @@ class Batch(NamedTuple):
 
 
 class Tokens:
-    """The tokenizer of a model. Its ``tokenizer.json`` holds the truncation and the padding id."""
+    """The tokenizer of a model. Its ``tokenizer.json`` holds the truncation and the padding id.
+
+    Several threads may use it. It remembers pieces of earlier texts
+    (:class:`~dataflow.embed.wordpieces.Pieces`).
+    """
 
     def __init__(self, path: Path) -> None:
         tokenizer: Any = Tokenizer.from_file(str(path))
-        self._tokenizer = tokenizer
-        padding: dict[str, Any] = self._tokenizer.padding
-        self._pad_id = int(padding["pad_id"])
+        self._pad_id = int(tokenizer.padding["pad_id"])
         # _pad pads each batch after the texts are sorted.
-        self._tokenizer.no_padding()
+        tokenizer.no_padding()
+        self._ids = tokenise(tokenizer)
 
     def batches(
         self,
-        texts: Sequence[str],
+        texts: Texts,
         *,
         max_tokens: int = CPU.max_tokens,
         max_rows: int = CPU.max_rows,
@@ -72,24 +78,25 @@ class Tokens:
         """Cut ``texts`` into batches, the longest texts first. Each row of ``texts`` is in one batch.
 
         The parameters are those of :class:`Limits`. A batch exceeds ``max_tokens`` only if it is a single
-        text. A batch that is longer than the last bucket keeps its own length.
+        text. A batch that is longer than the last bucket keeps its own length. Raises ``UnicodeDecodeError``
+        if a text is not UTF-8.
         """
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
-        lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
-        order = np.argsort(-lengths, kind="stable")
-        ids = np.fromiter(chain.from_iterable(encodings[i].ids for i in order), np.int64, lengths.sum())
-        ends = np.cumsum(lengths[order])
-        begin = 0
-        padded = padded_lengths(lengths[order], buckets)
+        ids = self._ids(texts)
+        order = np.argsort(-ids.lengths, kind="stable")
+        padded = padded_lengths(ids.lengths[order], buckets)
         for first, last in cuts(padded, max_tokens=max_tokens, max_rows=max_rows, call_tokens=call_tokens):
-            rows, end = order[first:last], int(ends[last - 1])
-            yield self._pad(rows, lengths[rows], ids[begin:end], int(padded[first]))
-            begin = end
+            yield self._pad(order[first:last], ids, int(padded[first]))
 
-    def _pad(self, rows: Int64s, lengths: Int64s, ids: Int64s, length: int) -> Batch:
-        real = np.arange(length) < lengths[:, None]
-        input_ids = np.full(real.shape, self._pad_id, np.int64)
-        input_ids[real] = ids
+    def _pad(self, rows: Int64s, ids: Ids, length: int) -> Batch:
+        columns, lengths = np.arange(length), ids.lengths[rows]
+        starts = ids.starts[rows] - len(ids.before)
+        # What is taken from outside of a text is replaced below.
+        input_ids = ids.flat.take(starts[:, None] + columns, mode="clip")
+        input_ids[:, : len(ids.before)] = ids.before
+        for place, token in enumerate(ids.after, start=-len(ids.after)):
+            input_ids[np.arange(len(rows)), lengths + place] = token
+        real = columns < lengths[:, None]
+        input_ids[~real] = self._pad_id
         return Batch(rows, input_ids, real.astype(np.int64))
 
 

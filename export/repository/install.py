@@ -22,6 +22,7 @@ _CHECKOUT = Path(__file__).parents[2]
 _SERVED_CODE = {
     "model.py": Layout(_CHECKOUT / "model_repo").model / "model.py",
     "tokens.py": _CHECKOUT / "dataflow" / "embed" / "tokens.py",
+    "wordpieces.py": _CHECKOUT / "dataflow" / "embed" / "wordpieces.py",
 }
 
 

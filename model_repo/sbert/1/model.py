@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from tokens import Tokens  # the export copies dataflow/embed/tokens.py beside this file
+from tokens import Tokens  # the export copies tokens.py and wordpieces.py of dataflow/embed beside this file
 
 
 class TritonPythonModel:
@@ -46,9 +46,9 @@ class TritonPythonModel:
 
     def execute(self, requests):
         texts = [self._read(request) for request in requests]
-        pooled = iter(self._embed_each([each for each in texts if isinstance(each, list)]))
+        pooled = iter(self._embed_each([each for each in texts if isinstance(each, np.ndarray)]))
         return [
-            _response(request, next(pooled) if isinstance(each, list) else each)
+            _response(request, next(pooled) if isinstance(each, np.ndarray) else each)
             for request, each in zip(requests, texts, strict=True)
         ]
 
@@ -65,9 +65,11 @@ class TritonPythonModel:
         return _texts(request)
 
     def _embed_each(self, pool):
-        """One array or one error for each list of texts in ``pool``."""
+        """One array of vectors or one error for each array of texts in ``pool``."""
+        if not pool:
+            return []
         try:
-            vectors = self._embed([text for texts in pool for text in texts])
+            vectors = self._embed(np.concatenate(pool))
         except EncoderError as error:
             if len(pool) == 1:
                 return [error.args[0]]
@@ -148,13 +150,23 @@ class EncoderError(Exception):
 
 
 def _texts(request):
-    """The texts of the request, or an error with the reason why they cannot be read."""
+    """The texts of the request as bytes in UTF-8, (n,), or an error that says why they are none."""
     rows = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy().reshape(-1)
     try:
-        return [row.decode("utf-8") for row in rows]
+        b" ".join(rows).decode("utf-8")  # in one call: no character of UTF-8 has a space inside
+    except UnicodeDecodeError:
+        return next(filter(None, map(_refusal, rows)))
+    return rows
+
+
+def _refusal(row):
+    """The error that says why ``row`` is not UTF-8, or None if it is."""
+    try:
+        row.decode("utf-8")
     except UnicodeDecodeError as error:
         why = f"TEXT is not UTF-8: {error.reason} at byte {error.start} of {error.object[:40]!r}"
         return pb_utils.TritonError(why, pb_utils.TritonError.INVALID_ARG)
+    return None
 
 
 def _response(request, result):

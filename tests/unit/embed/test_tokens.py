@@ -1,13 +1,22 @@
 """How texts are cut into batches: what goes into each, and what padding costs."""
 
 import itertools
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers
 
-from dataflow.embed.tokens import CPU, GPU, Int64s, cuts, padded_lengths
+from dataflow.embed.tokens import CPU, GPU, Tokens, cuts, padded_lengths
+from dataflow.embed.wordpieces import Int64s
+from tests.support.paths import ROOT
+from tests.support.tokenizers import saved, small_tokenizer
 
 
 def longest_first(lengths: list[int]) -> Int64s:
@@ -80,3 +89,40 @@ def test_from_24_tokens_on_a_bucket_of_a_gpu_is_at_most_a_third_longer_than_its_
     assert set(padded.tolist()) == set(GPU.buckets[2:])
     assert (padded / lengths).max() <= 4 / 3
     assert not CPU.buckets
+
+
+def byte_pairs() -> Any:
+    letters = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer: Any = Tokenizer(models.BPE(letters, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    return tokenizer
+
+
+@pytest.mark.parametrize("form", ["bert", "mpnet", "another"])
+@pytest.mark.parametrize("kind", [str, bytes])
+@settings(max_examples=20)
+@given(texts=st.lists(st.text(st.sampled_from("the disk 10."), max_size=40), max_size=20))
+def test_a_batch_holds_the_padded_ids_of_its_texts(
+    form: str, kind: type, texts: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tokenizer = byte_pairs() if form == "another" else small_tokenizer(form)
+    tokens = Tokens(saved(tokenizer, tmp_path_factory.mktemp("tokenizer"), pad_id=7))
+    given = [text.encode() for text in texts] if kind is bytes else texts
+    found: dict[int, list[int]] = {}
+    for batch in tokens.batches(given, max_tokens=64, max_rows=5, buckets=(8, 12)):
+        assert batch.input_ids.dtype == batch.attention_mask.dtype == np.int64
+        assert (batch.input_ids[batch.attention_mask == 0] == 7).all()
+        for row, ids, mask in zip(batch.rows.tolist(), batch.input_ids, batch.attention_mask, strict=True):
+            assert mask.tolist() == sorted(mask.tolist(), reverse=True)
+            found[row] = ids[mask == 1].tolist()
+    tokenizer.no_padding()
+    assert found == {row: tokenizer.encode(text).ids for row, text in enumerate(texts)}
+
+
+def test_the_two_files_run_without_the_package(tmp_path: Path) -> None:
+    for name in ("tokens.py", "wordpieces.py"):
+        shutil.copy(ROOT / "dataflow" / "embed" / name, tmp_path)
+    path = saved(small_tokenizer("bert"), tmp_path, pad_id=0)
+    code = f"import tokens; [batch] = tokens.Tokens({str(path)!r}).batches(['', 'the']); print(batch.rows)"
+    found = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True)
+    assert found == "[1 0]\n"

@@ -27,7 +27,7 @@ def test_an_installed_version_is_recognised(whole: Layout) -> None:
     assert spec.dim == 384
     assert build.installed(weights.named("all-mpnet-base-v2"), whole) is None
     assert {path.name for path in whole.model.iterdir()} == {
-        *("model.py", "tokens.py", "tokenizer.json", "spec.json")
+        *("model.py", "tokens.py", "wordpieces.py", "tokenizer.json", "spec.json")
     }
 
 
