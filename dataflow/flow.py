@@ -39,6 +39,7 @@ from dataflow.errors import DriftlineError
 from dataflow.items.marks import Marked
 from dataflow.items.windows import KeyWindow, WholeWindows
 from dataflow.marks.open import open_marks
+from dataflow.new_partitions import on_new_partitions
 from dataflow.recovery.resume_log import ResumeLog
 from dataflow.reference.again import EmbedsSamples, follows
 from dataflow.reference.pinned import open_pinned
@@ -85,7 +86,8 @@ def flow() -> Dataflow:
         opened = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
         source = WatchedSource(opened, guard, stop.asked, polled=resume_log.over)
         embedder = open_embedder(settings.embed, tracer)
-        prepared = startup.prepare_store(bytewax_run(sys.argv[1:]), settings, source, embedder)
+        run = bytewax_run(sys.argv[1:])
+        prepared = startup.prepare_store(run, settings, source, embedder)
         built = build(
             settings,
             source=source,
@@ -98,12 +100,15 @@ def flow() -> Dataflow:
         signals.restore()
         _log.critical(Line("error", str(error), exit_code=2))
         raise SystemExit(2) from None
+    atexit.register(stop.start_again)  # what is registered first is called last
     startup.log_start(settings, embedder)
     if prepared:
         startup.resume(prepared, embedder, resume_log)
     atexit.register(startup.log_stop, watch)
-    sys.excepthook = last_line(settings.log.texts)
+    sys.excepthook = last_line(settings.log.texts, stop.ask)
     signals.running(before_exit=tracer.stop)
+    alone = run.recovery is not None and not run.cluster
+    source.watch_partitions(on_new_partitions(stop.ask_again if alone else None))
     return built
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataflow.decode.fields import Columns, Records
+from dataflow.decode.fields import NO_ATTRIBUTES, Columns, Records
 from dataflow.decode.formats import READERS, columns_of
 from dataflow.decode.masking import masked, patterns_of
 from dataflow.decode.rejections import Rejections
@@ -54,6 +54,7 @@ def decode_batch(raw: pa.RecordBatch, settings: Settings, *, now: datetime) -> D
     latest = now + settings.window.max_future
     raws = raw.column("raw").to_pylist()
     _reject_large(raw, settings.source.max_record_bytes, raws, rejections)
+    _reject_empty(raw, rejections)
     metadata = raw.schema.metadata
     records = Records(raws, metadata.get(b"header"), settings.source, latest)
     columns = READERS[metadata[b"format"].decode()](records, _of_transport(raw), rejections)
@@ -107,6 +108,12 @@ def _reject_large(raw: pa.RecordBatch, limit: int, raws: list[bytes], rejections
         raws[row] = b""
 
 
+def _reject_empty(raw: pa.RecordBatch, rejections: Rejections) -> None:
+    empty = pc.equal(pc.binary_length(raw.column("raw")), 0).to_numpy(zero_copy_only=False)
+    for row in np.flatnonzero(empty).tolist():
+        rejections.add(row, "malformed", "the record is empty: a message without a value; send a record")
+
+
 def _reject_future(ts: pa.Array, latest: datetime, settings: Settings, rejections: Rejections) -> None:
     ahead = pc.greater(ts, pa.scalar(latest, TIMESTAMP)).to_numpy(zero_copy_only=False)
     for row in np.flatnonzero(ahead).tolist():
@@ -128,7 +135,7 @@ def _of_transport(raw: pa.RecordBatch) -> Columns:
         key=_message_key(raw.column("message_key")),
         ts=pc.coalesce(raw.column("message_ts"), raw.column("arrival")),
         text=pa.repeat(pa.scalar(""), n),
-        attributes=pa.repeat(pa.scalar("{}"), n),
+        attributes=raw.column("headers").fill_null(NO_ATTRIBUTES),
     )
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
@@ -18,6 +19,7 @@ from dataflow.items.arrays import Int64s
 from dataflow.items.schemas import TIMESTAMP
 from dataflow.settings import Source
 
+NO_ATTRIBUTES = "{}"
 #: The fields of one record. A rejected record has no fields.
 Fields: TypeAlias = dict[str, object]
 
@@ -59,7 +61,8 @@ class Times(NamedTuple):
 def columns_of_fields(rows: list[Fields], records: Records, base: Columns, rejections: Rejections) -> Columns:
     """``base`` with the columns that the settings take from the fields of each row.
 
-    The fields that no setting names become ``attributes``. Removes the other fields from ``rows``.
+    The fields that no setting names become ``attributes``, beside those that ``base`` has. Removes the other
+    fields from ``rows``.
     """
     options, columns = records.options, base
     if options.id_field is not None:
@@ -76,7 +79,7 @@ def columns_of_fields(rows: list[Fields], records: Records, base: Columns, rejec
     for field in {options.id_field, options.key_field, options.ts_field, options.text_field} - {None, ""}:
         for fields in rows:
             fields.pop(field, None)  # type: ignore[arg-type]
-    attributes = _attributes(rows, rejections)
+    attributes = _attributes(_joined(base.attributes, rows), rejections)
     return replace(columns, text=pa.array(texts, pa.string()), attributes=attributes)
 
 
@@ -133,6 +136,13 @@ def _times(values: list[object], records: Records, rejections: Rejections) -> Ti
             micros[row] = time.micros
             ambiguous += time.ambiguous
     return Times(micros, ambiguous)
+
+
+def _joined(attributes: pa.Array, rows: list[Fields]) -> list[Fields]:
+    """``rows`` with the fields of ``attributes``, JSON objects, that they do not have."""
+    if not pc.any(pc.not_equal(attributes, NO_ATTRIBUTES)).as_py():
+        return rows
+    return [orjson.loads(more) | fields for more, fields in zip(attributes.to_pylist(), rows, strict=True)]
 
 
 def _attributes(rows: list[Fields], rejections: Rejections) -> pa.Array:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dataflow.settings.group import Group
-from dataflow.settings.values import Patterns, Zone
+from dataflow.settings.values import Names, Patterns, Zone
 
 
 class Source(Group):
@@ -49,6 +49,11 @@ class Source(Group):
 
     text_field: str = "text"
     """Field with the text, a string."""
+
+    headers: Names = ()
+    """Headers of Kafka messages that become attributes: the header ``trace`` becomes ``header.trace``. Names
+    separated by blanks, or ``*`` for all. Empty: none. Without effect for other sources.
+    """
 
     mask: Patterns = ()
     """Patterns in the text that become their names before the text is embedded, so that texts of one form

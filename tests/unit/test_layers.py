@@ -29,10 +29,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sink": {*BELOW, "__init__"},
     "recovery": {"errors", "settings", "telemetry"},
     "stop": {"telemetry"},
+    "new_partitions": {"telemetry"},
     "startup": {"__init__", "embed", "recovery", "settings", "telemetry"},
     "marks": {*BELOW, "decode", "embed"},
     "reference": {*BELOW, "source", "decode", "embed", "score", "recovery"},
-    "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup"},
+    "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup", "new_partitions"},
     "doctor": {*BELOW, *STAGES, "recovery", "reference", "flow"},
     "backtest": {*BELOW, *STAGES, "reference", "flow"},
 }

@@ -12,7 +12,7 @@ from dataflow.errors import DriftlineError, OutageError, SourceError
 from dataflow.items import schemas
 from dataflow.sink.kafka import KafkaSink
 
-TOPIC = kafka.Topic("t", (0,), {})
+TOPIC = kafka.Topics(kafka.Wanted(("t",)), {"t": (0,)}, {})
 
 
 class FakeProducer:
@@ -23,7 +23,9 @@ class FakeProducer:
         self.waiting: list[Callable[[Any, Any], None]] = []
         self.sent: list[tuple[str, bytes, bytes]] = []
 
-    def produce(self, topic: str, value: bytes, key: bytes, on_delivery: Callable[[Any, Any], None]) -> None:
+    def produce(
+        self, topic: str, value: bytes, key: bytes, headers: Any, on_delivery: Callable[[Any, Any], None]
+    ) -> None:
         if len(self.waiting) == 2:
             raise BufferError
         self.waiting.append(on_delivery)
@@ -44,7 +46,7 @@ def dead(n: int) -> pa.RecordBatch:
 def write(monkeypatch: pytest.MonkeyPatch, error: int | None, rows: int) -> FakeProducer:
     producer = FakeProducer(error)
     monkeypatch.setattr("confluent_kafka.Producer", lambda config: producer)
-    KafkaSink(TOPIC, "dead_letters").build("s", 0, 1).write_batch([("k", dead(rows))])
+    KafkaSink(TOPIC, "dead_letters", {}).build("s", 0, 1).write_batch([("k", dead(rows))])
     return producer
 
 

@@ -9,14 +9,17 @@ from confluent_kafka import KafkaError
 
 from dataflow.endpoints import kafka
 from dataflow.errors import SourceError
+from dataflow.items.schemas import raw_schema
 from dataflow.settings import Settings, Source
 from dataflow.source.kafka import KafkaSource
+from dataflow.source.kafka.messages import Messages
+from dataflow.source.kafka.offsets import EARLIEST
 from dataflow.source.waiting import AT_ONCE
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
 
-TOPIC = kafka.Topic("t", (0,), {})
+TOPIC = kafka.Topics(kafka.Wanted(("t",)), {"t": (0,)}, {})
 
 
 class Message:
@@ -30,6 +33,9 @@ class Message:
 
     def offset(self) -> int:
         return self._offset
+
+    def headers(self) -> None:
+        return None
 
     def value(self) -> bytes:
         return self._value
@@ -68,7 +74,8 @@ def part(
 
     monkeypatch.setattr("confluent_kafka.Consumer", build)
     settings = Settings(source=Source.model_validate(source))
-    opened = KafkaSource(settings, TOPIC, lambda: NOW, format="jsonl", latest=False, tail=False)
+    messages = Messages(raw_schema("jsonl"), lambda: NOW, (), skip_tombstones=True)
+    opened = KafkaSource(settings, TOPIC, messages, start=EARLIEST, tail=False)
     return opened.build_part("s", "t:0", state)
 
 
