@@ -1,7 +1,7 @@
 """Several topics, and partitions that come while the flow runs.
 
-The mock broker of librdkafka has right latest offsets, which the real broker has not, and makes a topic when a
-message is sent to it. Neither broker can add partitions to a topic; tests/unit/source/kafka fakes that.
+The mock broker of librdkafka has right latest offsets, which the real broker has not, and makes a topic when
+a message is sent to it. Neither broker can add partitions to a topic; tests/unit/source/kafka fakes that.
 """
 
 import json
@@ -93,7 +93,9 @@ def test_a_topic_that_comes_while_the_flow_runs_is_read_from_its_first_message(
     with log.open("wb") as taken:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=taken)
         with killed([process]):
-            wait_until(lambda: log.read_text().count("opened at") == 4, process)  # the mock makes 4 partitions
+            wait_until(
+                lambda: log.read_text().count("opened at") == 4, process
+            )  # the mock makes 4 partitions
             produce(mock, "in-a", "first")
             wait_until(lambda: read_values() == ["first"], process)
             produce(mock, "in-b", *(f"new {n}" for n in range(20)))

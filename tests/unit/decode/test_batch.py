@@ -1,5 +1,6 @@
 """A batch is decoded: order, positions, limits, the transport's columns, and mistakes in the settings."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -85,3 +86,26 @@ def test_an_empty_batch() -> None:
     for format in ("jsonl", "csv", "text"):
         decoded = run(format=format, header=b"ts,text", id_field=None)
         assert (decoded.events.num_rows, decoded.dead_letters.num_rows) == (0, 0)
+
+
+def test_headers_become_attributes_beside_the_fields_of_the_record() -> None:
+    headers = [b'{"header.a": "1", "header.b": null}', None, b'{"header.a": "2"}', b'{"header.a": "3"}']
+    records = [line(n=1), line(n=2), line(**{"header.a": "own"}), b"?"]
+    for format, first in (("jsonl", {"n": 1}), ("text", {})):
+        schema = schemas.raw_schema(format)
+        raw = raw_batch(records, [0, 1, 2, 3], "p", ARRIVAL, schema, headers=headers)
+        decoded = decode_batch(raw, Settings(), now=NOW)
+        found = [json.loads(each) for each in decoded.events["attributes"].to_pylist()]
+        assert found[0] == first | {"header.a": "1", "header.b": None}
+        assert found[1] == ({"n": 2} if format == "jsonl" else {})
+        assert found[2] == {"header.a": "own" if format == "jsonl" else "2"}
+
+
+@pytest.mark.parametrize("format", ["jsonl", "text", "csv"])
+def test_an_empty_record_is_a_dead_letter(format: str) -> None:
+    header = b"ts,text" if format == "csv" else None
+    reason, message = rejection(run(b"", format=format, header=header))
+    assert (reason, message) == (
+        "malformed",
+        "the record is empty: a message without a value; send a record",
+    )
