@@ -1,7 +1,6 @@
 """Partitions that are added while the flow runs. A fake plays the brokers: no test broker can add any."""
 
 import re
-import threading
 from datetime import timedelta
 
 import pytest
@@ -55,19 +54,21 @@ def test_brokers_that_do_not_answer_are_asked_again(monkeypatch: pytest.MonkeyPa
     assert found == [["t:1"]]
 
 
-def test_the_thread_asks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    consumer = FakeConsumer(topics={"t": 1})
-    asking, found = discovery(monkeypatch, consumer, kafka.Wanted(("t",)), {"t": 1})
-    asks: list[int] = []
-    done = threading.Event()
+class EndError(Exception):
+    pass
 
-    def ask() -> None:
-        asks.append(1)
-        if len(asks) == 3:
-            done.set()
-            raise SystemExit  # ends the thread
 
-    monkeypatch.setattr(asking, "ask", ask)
-    asking.start()
-    assert done.wait(60)
-    assert found == []
+def test_the_brokers_are_asked_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asking, found = discovery(monkeypatch, FakeConsumer(topics={"t": 2}), kafka.Wanted(("t",)), {"t": 1})
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            raise EndError
+
+    monkeypatch.setattr("time.sleep", sleep)
+    with pytest.raises(EndError):
+        asking._run()
+    assert slept == [0.001] * 3
+    assert found == [["t:1"]]
