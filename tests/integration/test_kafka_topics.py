@@ -108,3 +108,32 @@ def test_a_topic_that_comes_while_the_flow_runs_is_read_from_its_first_message(
     assert "the source has new partitions: in-b:0, in-b:1, in-b:2, in-b:3; the dataflow starts again" in said
     assert said.count("driftline stops") == 2
     assert sorted(map(str, read_values())) == sorted(["first", "last", *(f"new {n}" for n in range(20))])
+
+
+def test_the_lag_of_each_partition_is_what_is_not_read(mock: str) -> None:
+    send(mock, "lag-a", range(30))
+    send(mock, "lag-b", range(7), 1)
+    source = opened(f"kafka://{mock}/lag-a,lag-b", batch_rows=4)
+    parts = {name: source.build_part("s", name, None) for name in ("lag-a:0", "lag-a:1", "lag-b:0")}
+    left = dict(zip(parts, (15, 15, 7), strict=True))
+    while any(left.values()):
+        for name, part in parts.items():
+            for batch in part.next_batch():
+                left[name] -= len(batch)
+                assert part._lag.messages == left[name]
+    for part in parts.values():
+        part.close()
+
+
+def test_the_end_of_a_transaction_is_no_lag(kafka: str) -> None:
+    topic = make_topic(kafka, "transactions", 1)
+    producer = Producer(QUIET | {"bootstrap.servers": kafka, "transactional.id": "test"})
+    producer.init_transactions(PATIENCE_S)
+    producer.begin_transaction()
+    for number in range(3):
+        producer.produce(topic, str(number), partition=0)
+    producer.commit_transaction(PATIENCE_S)
+    part = opened(f"kafka://{kafka}/{topic}").build_part("s", f"{topic}:0", None)
+    wait_until(lambda: part.next_batch() == [] and part._lag.messages == 0)
+    assert part.snapshot() == 3
+    part.close()

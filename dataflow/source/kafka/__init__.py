@@ -60,7 +60,7 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
         self._config = topics.config | {
             "group.id": "driftline",  # must be set, but `assign` joins no group
             "enable.auto.commit": False,
-            "enable.partition.eof": not tail,
+            "enable.partition.eof": True,
             "auto.offset.reset": "error",
             # The limit of each partition; the default is 64 MiB.
             "queued.max.messages.kbytes": min(max(options.batch_bytes >> 10, 1), _LARGEST_QUEUE_KB),
@@ -109,7 +109,8 @@ class KafkaSource(FixedPartitionedSource[pa.RecordBatch, int]):
             consumer.close()
             raise
         consumer.assign([kafka.position(for_part, offset)])
-        return KafkaPartition(consumer, position, offset, self._settings.source, self._messages, self._waits)
+        options, waits = self._settings.source, self._waits
+        return KafkaPartition(consumer, position, offset, options, self._messages, waits, tail=self._tail)
 
     def _start_of(self, part: str) -> Start:
         """Where a partition without state begins. One that was added since is read from its first message."""

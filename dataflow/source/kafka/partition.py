@@ -36,7 +36,10 @@ def _size(message: Any) -> int:
 
 
 class KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
-    """Reads the partition ``position``, which ``consumer`` was assigned, from ``offset`` on."""
+    """Reads the partition ``position``, which ``consumer`` was assigned, from ``offset`` on.
+
+    ``tail``: whether to wait for more messages at the end.
+    """
 
     def __init__(
         self,
@@ -46,12 +49,18 @@ class KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
         options: SourceOptions,
         messages: Messages,
         waits: WaitOncePerRound,
+        *,
+        tail: bool,
     ) -> None:
+        self._tail = tail
         self._consumer, self._position, self._offset = consumer, position, offset
         self._name = kafka.name_of(position)
         self._rows, self._messages, self._waits = options.batch_rows, messages, waits
         self._backlog = Backlog[Any](options, _size)
         self._end = False
+        #: Where the partition ended when its end was last reached. The marks of transactions that stand there
+        #: are no messages.
+        self._reached = 0
         self._lag = LAGS.add(PartitionLag())
         error = kafka.library().KafkaError
         self._eof = error._PARTITION_EOF
@@ -65,7 +74,8 @@ class KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
             self._offset = messages[-1].offset() + 1
         # The end that the last fetch reported; no request is sent. It is negative before the first fetch.
         _, high = self._consumer.get_watermark_offsets(self._position, cached=True)
-        self._lag.messages = max(0, high - self._offset) if high >= 0 else None
+        read = self._offset if len(self._backlog) else max(self._offset, self._reached)
+        self._lag.messages = max(0, high - read) if high >= 0 else None
         batch = self._messages.batch(self._name, messages)
         return [] if batch is None else [batch]
 
@@ -80,7 +90,7 @@ class KafkaPartition(StatefulSourcePartition[pa.RecordBatch, int]):
         if error is None:
             return True
         if error.code() == self._eof:
-            self._end = True
+            self._reached, self._end = message.offset(), not self._tail
         elif error.fatal() or error.code() in self._permanent:
             raise SourceError(f"{self._name}: {error.str()}")
         else:
