@@ -135,8 +135,13 @@ def _of_transport(raw: pa.RecordBatch) -> Columns:
         key=_message_key(raw.column("message_key")),
         ts=pc.coalesce(raw.column("message_ts"), raw.column("arrival")),
         text=pa.repeat(pa.scalar(""), n),
-        attributes=raw.column("headers").fill_null(NO_ATTRIBUTES),
+        attributes=_of_headers(raw.column("message_headers")),
     )
+
+
+def _of_headers(headers: pa.Array) -> pa.Array:
+    attributes = pc.binary_join_element_wise('{"message_headers":', headers, "}", "")
+    return attributes.fill_null(NO_ATTRIBUTES)
 
 
 def _message_key(keys: pa.Array) -> pa.Array:

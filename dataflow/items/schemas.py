@@ -19,8 +19,8 @@ DEFAULT_KEY = "all"
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 #: Undecoded records, one in each row. ``partition`` and ``offset`` identify the record; ``arrival``: the wall
-#: clock when the record was read; ``message_key``, ``message_ts`` and ``headers`` (attributes, as a JSON
-#: object): from sources that have them (Kafka).
+#: clock when the record was read; ``message_key``, ``message_ts`` and ``message_headers`` (a JSON object):
+#: from sources that have them (Kafka).
 #: The schema of a batch is :func:`raw_schema`, which adds metadata.
 RAW = pa.schema(
     [
@@ -30,7 +30,7 @@ RAW = pa.schema(
         pa.field("arrival", TIMESTAMP, nullable=False),
         pa.field("message_key", pa.binary()),
         pa.field("message_ts", TIMESTAMP),
-        pa.field("headers", pa.string()),
+        pa.field("message_headers", pa.string()),
     ]
 )
 

@@ -51,8 +51,8 @@ class Source(Group):
     """Field with the text, a string."""
 
     headers: Names = ()
-    """Headers of Kafka messages that become attributes: the header ``trace`` becomes ``header.trace``. Names
-    separated by blanks, or ``*`` for all. Empty: none. Without effect for other sources.
+    """Headers of Kafka messages that the attribute ``message_headers`` holds, an object: names separated by
+    blanks, or ``*`` for all. Empty: there is no such attribute. Without effect for other sources.
     """
 
     mask: Patterns = ()

@@ -10,9 +10,6 @@ from dataflow.clock import Clock
 from dataflow.source.batching import raw_batch
 from dataflow.telemetry import metrics
 
-#: The prefix of an attribute that comes from a header.
-HEADER = "header."
-
 
 class Messages:
     """Makes batches of ``schema``.
@@ -44,13 +41,13 @@ class Messages:
             self._schema,
             message_keys=[m.key() for m in messages],
             message_ts_ms=[at if kind else None for kind, at in stamps],
-            headers=[self._attributes(m.headers()) for m in messages] if self._headers else None,
+            message_headers=[self._chosen(m.headers()) for m in messages] if self._headers else None,
         )
 
-    def _attributes(self, headers: list[tuple[str, bytes | None]] | None) -> bytes | None:
+    def _chosen(self, headers: list[tuple[str, bytes | None]] | None) -> bytes | None:
         """The headers as a JSON object; of a header that comes twice, the last value."""
         found = {
-            HEADER + name: None if value is None else value.decode(errors="backslashreplace")
+            name: None if value is None else value.decode(errors="backslashreplace")
             for name, value in headers or ()
             if self._all_headers or name in self._headers
         }

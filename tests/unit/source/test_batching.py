@@ -10,7 +10,11 @@ from tests.support.sources import NOW
 
 def test_a_raw_batch_has_one_row_for_each_record() -> None:
     schema = raw_schema("jsonl")
-    messages: Any = {"message_keys": [b"k", None], "message_ts_ms": [5, None], "headers": [None, b"{}"]}
+    messages: Any = {
+        "message_keys": [b"k", None],
+        "message_ts_ms": [5, None],
+        "message_headers": [None, b"{}"],
+    }
     batch = raw_batch([b"a", b"b"], [3, 9], "p", NOW, schema, **messages)
     assert batch.schema.equals(schema, check_metadata=True)
     stamp = datetime(1970, 1, 1, 0, 0, 0, 5000, tzinfo=timezone.utc)
