@@ -13,12 +13,15 @@ import pyarrow.compute as pc
 from dataflow.decode.fields import NO_ATTRIBUTES, Columns, Records
 from dataflow.decode.formats import READERS, columns_of
 from dataflow.decode.masking import masked, patterns_of
+from dataflow.decode.registered import read_avro, read_protobuf
 from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
+from dataflow.endpoints.registry import open_registry
 from dataflow.errors import SettingsError
 from dataflow.items.schemas import DEAD_LETTER, DEFAULT_KEY, EVENT, TIMESTAMP, Decoded, dead_letters
 from dataflow.settings import Settings
 
+_READERS = {**READERS, "avro": read_avro, "protobuf": read_protobuf}
 #: How many bytes a dead letter keeps of a record that is too large.
 KEPT_BYTES = 1 << 16
 
@@ -28,6 +31,8 @@ def check_format(settings: Settings, format: str, header: bytes | None = None) -
     source = settings.source
     time_format(source)
     patterns_of(source.mask)
+    if format in ("avro", "protobuf"):
+        open_registry(settings.registry)
     if format == "text":
         for name in ("id_field", "key_field"):
             if getattr(source, name) is not None:
@@ -56,8 +61,8 @@ def decode_batch(raw: pa.RecordBatch, settings: Settings, *, now: datetime) -> D
     _reject_large(raw, settings.source.max_record_bytes, raws, rejections)
     _reject_empty(raw, rejections)
     metadata = raw.schema.metadata
-    records = Records(raws, metadata.get(b"header"), settings.source, latest)
-    columns = READERS[metadata[b"format"].decode()](records, _of_transport(raw), rejections)
+    records = Records(raws, metadata.get(b"header"), settings.source, latest, settings.registry)
+    columns = _READERS[metadata[b"format"].decode()](records, _of_transport(raw), rejections)
     _reject_future(columns.ts, latest, settings, rejections)
     partition, offset = raw.column("partition"), raw.column("offset")
     events = pa.RecordBatch.from_arrays(

@@ -17,7 +17,7 @@ from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
 from dataflow.items.arrays import Int64s
 from dataflow.items.schemas import TIMESTAMP
-from dataflow.settings import Source
+from dataflow.settings import Registry, Source
 
 NO_ATTRIBUTES = "{}"
 #: The fields of one record. A rejected record has no fields.
@@ -27,13 +27,15 @@ Fields: TypeAlias = dict[str, object]
 class Records(NamedTuple):
     """The undecoded records of one batch, and what is needed to decode them.
 
-    ``header``: the header record of CSV. ``latest``: a later time is in the future.
+    ``header``: the header record of CSV. ``latest``: a later time is in the future. ``registry``: where the
+    schemas of Avro and Protobuf are.
     """
 
     raws: list[bytes]
     header: bytes | None
     options: Source
     latest: datetime
+    registry: Registry
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ CLUSTERS = pa.field("clusters", pa.list_(pa.struct(_CLUSTER)), nullable=False)
 def raw_schema(format: str, header: bytes | None = None) -> pa.Schema:
     """``RAW`` with the metadata that the decode step needs.
 
-    ``format``: ``jsonl``, ``csv`` or ``text``. ``header``: the header record of CSV.
+    ``format``: ``jsonl``, ``csv``, ``text``, ``avro`` or ``protobuf``. ``header``: the header record of CSV.
 
     >>> raw_schema("csv", b"ts,text").metadata
     {b'format': b'csv', b'header': b'ts,text'}

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "items": {"clock"},
     "settings": {"errors"},
     "telemetry": {"__init__", "clock", "errors", "items", "settings"},
-    "endpoints": {"errors", "settings"},
+    "endpoints": {"errors", "settings", "telemetry"},
     **dict.fromkeys(STAGES, BELOW),
     "sink": {*BELOW, "__init__"},
     "recovery": {"errors", "settings", "telemetry"},
@@ -42,7 +42,9 @@ LIBRARIES = {
     "bytewax": {"flow", "source", "sink", "backtest/again"}
     | {f"{stage}/logics" for stage in ("window", "score", "drift", "alert")}
     | {f"{stage}/step" for stage in STAGES},
-    "confluent_kafka": {"endpoints/kafka"},
+    "confluent_kafka": {"endpoints/kafka", "endpoints/registry"},
+    "fastavro": {"decode/avro"},
+    "google": {"decode/protobuf"},
     "deltalake": {"endpoints/delta"},
     "grpc": {"embed/triton"},
     "jinja2": {"backtest/page"},

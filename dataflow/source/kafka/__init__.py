@@ -1,11 +1,11 @@
-"""``kafka://host:port,.../topic``: each partition of a topic is a partition; values are JSON or text.
+"""``kafka://host:port,.../topic``: each partition of a topic is a partition.
 
 ``/topic,other`` names several topics; ``/^logs-`` is a regular expression, which matches the beginning of a
 name. Options: ``start=earliest|latest|TIME`` (where to start without a snapshot), ``tail=true|false`` (wait
-for more messages at the end, or stop there), ``format=jsonl|text``, ``tombstones=skip|dead_letter`` (what to
-do with messages without a value). The state of a partition is the offset of the next message, which Bytewax's
-recovery keeps; no consumer group is used. The key, timestamp, headers, partition and offset of a message are
-passed on with its record.
+for more messages at the end, or stop there), ``format=jsonl|text|avro|protobuf`` (of the values),
+``tombstones=skip|dead_letter`` (what to do with messages without a value). The state of a partition is the
+offset of the next message, which Bytewax's recovery keeps; no consumer group is used. The key, timestamp,
+headers, partition and offset of a message are passed on with its record.
 
 Bytewax's own ``KafkaSource`` is not used, for three reasons. It makes a Python object of each message. It
 knows no transient errors: it ends the process, or takes the offset of the error for the offset of a message.
@@ -39,7 +39,7 @@ def open_source(settings: Settings, uri: Uri, clock: Clock, check_format: CheckF
     uri.allow("start", "tail", "format", "tombstones")
     start = parse_start(uri)
     tail = uri.choice("tail", "true", "false") == "true"
-    format = uri.choice("format", "jsonl", "text")
+    format = uri.choice("format", "jsonl", "text", "avro", "protobuf")
     skip = uri.choice("tombstones", "skip", "dead_letter") == "skip"
     check_format(format, None)
     messages = Messages(raw_schema(format), clock, settings.source.headers, skip_tombstones=skip)
