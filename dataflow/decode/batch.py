@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 from dataflow.decode.fields import NO_ATTRIBUTES, Columns, Records
 from dataflow.decode.formats import READERS, columns_of
 from dataflow.decode.masking import masked, patterns_of
-from dataflow.decode.registered import read_avro, read_protobuf
+from dataflow.decode.registered import open_registry, read_avro, read_protobuf
 from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
-from dataflow.endpoints.registry import open_registry
 from dataflow.errors import SettingsError
 from dataflow.items.schemas import DEAD_LETTER, DEFAULT_KEY, EVENT, TIMESTAMP, Decoded, dead_letters
 from dataflow.settings import Settings

@@ -5,23 +5,28 @@ a time becomes RFC 3339, a decimal and a UUID a string, bytes a string if they a
 ``{"base64": "..."}`` if not, and a float that is not finite null.
 """
 
+import logging
 import math
 import struct
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from dataflow.decode import avro, protobuf
 from dataflow.decode.fields import Columns, Fields, Records, columns_of_fields
 from dataflow.decode.rejections import Rejections
-from dataflow.endpoints.registry import Registry, UnknownSchemaError, open_registry
+from dataflow.endpoints.registry import Registry, UnknownSchemaError
+from dataflow.settings import Registry as RegistrySettings
+from dataflow.telemetry.logs import Line
 
 _MAGIC = 0
 _HEADER = struct.Struct(">bI")
 _MESSAGE_CHARACTERS = 200
+_log = logging.getLogger(__name__)
 
 
 class _Format(NamedTuple):
@@ -33,6 +38,21 @@ class _Format(NamedTuple):
 
 _AVRO = _Format("Avro", avro.read)
 _PROTOBUF = _Format("Protobuf", protobuf.read)
+
+
+@lru_cache
+def open_registry(options: RegistrySettings) -> Registry:
+    """The registry of ``options``; one for all that ask. Raises ``SettingsError``."""
+    server = f"the schema registry at {options.url}"
+
+    def began(cause: str) -> None:
+        _log.warning(Line("registry_away", f"{server}: {cause}", cause=cause))
+
+    def ended(seconds: float, retries: int) -> None:
+        sentence = f"{server} answers again after {seconds} s and {retries} retries"
+        _log.warning(Line("registry_back", sentence, seconds=seconds, retries=retries))
+
+    return Registry(options, began=began, ended=ended)
 
 
 def read_avro(records: Records, base: Columns, rejections: Rejections) -> Columns:
@@ -69,9 +89,7 @@ def _fields(format: _Format, raw: bytes, row: int, registry: Registry, rejection
         return {}
     except ValueError as error:
         why = str(error)[:_MESSAGE_CHARACTERS]
-        message = (
-            f"the record is not {format.name} of schema {id}: {why}; send it with the schema that it names"
-        )
+        message = f"the record is not {format.name} of schema {id}: {why}; send what it describes"
         rejections.add(row, "malformed", message)
         return {}
     if not isinstance(value, dict):

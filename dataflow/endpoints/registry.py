@@ -4,18 +4,15 @@ A registry that gives no answer is asked again, for as long as ``registry.max_ou
 never taken for bad data. The client of ``confluent-kafka`` is used.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from types import ModuleType
 from typing import Any, TypeVar
 
 from dataflow.endpoints.outage import Outage
 from dataflow.errors import DriftlineError, SettingsError, SourceError
 from dataflow.settings import Registry as RegistrySettings
-from dataflow.telemetry.logs import Line
 
 #: How long one request may take, in seconds.
 _TIMEOUT_S = 10
@@ -25,7 +22,6 @@ _NOT_FOUND = 404
 #: A registry that answers so refuses the user.
 _REFUSED = (401, 403)
 _MESSAGE_CHARACTERS = 200
-_log = logging.getLogger(__name__)
 
 Parsed = TypeVar("Parsed")
 
@@ -34,24 +30,28 @@ class UnknownSchemaError(DriftlineError):
     """The registry has no such schema, or a schema that cannot be used."""
 
 
-@lru_cache
-def open_registry(options: RegistrySettings) -> "Registry":
-    """The registry of ``options``; one for all that ask. Raises ``SettingsError``."""
-    return Registry(options)
-
-
 class Registry:
-    """The schemas of a registry. Threads may share this object."""
+    """The schemas of a registry. Threads may share this object.
+
+    ``began(cause)`` is called when an outage begins, ``ended(seconds, retries)`` when it ends.
+    """
 
     def __init__(
         self,
         options: RegistrySettings,
         *,
+        began: Callable[[str], None],
+        ended: Callable[[float, int], None],
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if options.url is None:
             raise SettingsError("registry.url: set it to the URL of the schema registry")
+        if "@" in options.url:
+            raise SettingsError(
+                "registry.url: a user and a password do not belong in a URL; set registry.username and "
+                "DRIFTLINE_REGISTRY__PASSWORD"
+            )
         self._url, self._clock = options.url, clock
         config: dict[str, Any] = {"url": options.url, "timeout": _TIMEOUT_S, "max.retries": 0}
         if options.username is not None:
@@ -64,7 +64,11 @@ class Registry:
             self._client = self._library.SchemaRegistryClient(config)
         except (OSError, ValueError) as error:
             raise SettingsError(f"registry.url={options.url}: {error}") from None
-        self._outage = _outage(options, sleep, clock)
+        server = f"the schema registry at {options.url}"
+        remedy = "start the flow again when it is back, or raise DRIFTLINE_REGISTRY__MAX_OUTAGE"
+        self._outage = Outage(
+            server, options.max_outage, remedy, sleep=sleep, clock=clock, began=began, ended=ended
+        )
         self._parsed: dict[tuple[object, int], Any] = {}
         self._unknown: dict[int, tuple[float, str]] = {}
         self._lock = threading.Lock()
@@ -140,17 +144,3 @@ def _library() -> ModuleType:
         ) from None
     module: ModuleType = confluent_kafka.schema_registry
     return module
-
-
-def _outage(options: RegistrySettings, sleep: Callable[[float], None], clock: Callable[[], float]) -> Outage:
-    server = f"the schema registry at {options.url}"
-
-    def began(cause: str) -> None:
-        _log.warning(Line("registry_away", f"{server}: {cause}", cause=cause))
-
-    def ended(seconds: float, retries: int) -> None:
-        sentence = f"{server} answers again after {seconds} s and {retries} retries"
-        _log.warning(Line("registry_back", sentence, seconds=seconds, retries=retries))
-
-    remedy = "start the flow again when it is back, or raise DRIFTLINE_REGISTRY__MAX_OUTAGE"
-    return Outage(server, options.max_outage, remedy, sleep=sleep, clock=clock, began=began, ended=ended)

@@ -4,23 +4,33 @@ The mock broker of librdkafka has right latest offsets, which the real broker ha
 a message is sent to it. Neither broker can add partitions to a topic; tests/unit/source/kafka fakes that.
 """
 
+import io
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import fastavro
+import pyarrow as pa
 import pytest
 from bytewax.recovery import init_db_dir
 from confluent_kafka import Producer
 
+from dataflow.decode.batch import check_format, decode_batch
 from dataflow.errors import SourceError
+from dataflow.items.schemas import raw_schema
+from dataflow.settings import Registry, Settings, Source
+from dataflow.source import open_source
 from tests.support.flows import FLOW, environment, rows
 from tests.support.kafka_broker import PATIENCE_S, QUIET, broker, make_topic
-from tests.support.kafka_messages import opened, read, send
+from tests.support.kafka_messages import NOW, opened, read, send
 from tests.support.paths import ROOT
 from tests.support.processes import killed, wait_until
+from tests.support.registry import framed, registry
 
 pytestmark = pytest.mark.integration
 
@@ -137,3 +147,25 @@ def test_the_end_of_a_transaction_is_no_lag(kafka: str) -> None:
     wait_until(lambda: part.next_batch() == [] and part._lag.messages == 0)
     assert part.snapshot() == 3
     part.close()
+
+
+def test_avro_comes_from_a_topic_to_an_event(kafka: str) -> None:
+    topic = make_topic(kafka, "avro", 1)
+    fields = [{"name": name, "type": "string"} for name in ("ts", "text")]
+    schema = fastavro.parse_schema({"type": "record", "name": "Line", "fields": fields})
+    payload = io.BytesIO()
+    fastavro.schemaless_writer(payload, schema, {"ts": "2026-11-23T11:00:00Z", "text": "hello"})
+    producer = Producer(QUIET | {"bootstrap.servers": kafka})
+    producer.produce(topic, framed(3, payload.getvalue()))
+    producer.produce(topic, b'{"text": "JSON"}')
+    assert producer.flush(PATIENCE_S) == 0
+    with registry() as server:
+        server.schemas[3] = {"schema": json.dumps(schema)}
+        uri = f"kafka://{kafka}/{topic}?tail=false&format=avro"
+        settings = Settings(source=Source(uri=uri), registry=Registry(url=server.url))
+        source = open_source(settings, clock=lambda: NOW, check_format=partial(check_format, settings))
+        part: Any = source.build_part("s", "avro:0", None)
+        raw = pa.RecordBatch.from_pylist(read(part), raw_schema("avro"))
+        decoded = decode_batch(raw, settings, now=NOW)
+    assert decoded.events["text"].to_pylist() == ["hello"]
+    assert decoded.dead_letters["offset"].to_pylist() == [1]

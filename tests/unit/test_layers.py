@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "items": {"clock"},
     "settings": {"errors"},
     "telemetry": {"__init__", "clock", "errors", "items", "settings"},
-    "endpoints": {"errors", "settings", "telemetry"},
+    "endpoints": {"errors", "settings"},
     **dict.fromkeys(STAGES, BELOW),
     "sink": {*BELOW, "__init__"},
     "recovery": {"errors", "settings", "telemetry"},

@@ -4,7 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -53,7 +53,7 @@ def server() -> Iterator[FakeRegistry]:
 
 
 def decoded(server: FakeRegistry, format: str, *records: bytes, **options: Any) -> Decoded:
-    settings = Settings(source=Source(**options), registry=Registry(url=server.url, max_outage="0s"))
+    settings = Settings(source=Source(**options), registry=Registry(url=server.url, max_outage=timedelta(0)))
     return decode_batch(raw(records, format=format, arrival=ARRIVAL), settings, now=NOW)
 
 
@@ -111,6 +111,15 @@ def test_an_outage_makes_no_dead_letters(server: FakeRegistry, format: str) -> N
     server.failures = [503]
     with pytest.raises(OutageError):
         decoded(server, format, framed(1, avro()))
+
+
+def test_an_outage_that_ends_is_logged(server: FakeRegistry, caplog: pytest.LogCaptureFixture) -> None:
+    server.failures = [503]
+    settings = Settings(registry=Registry(url=server.url))
+    found = decode_batch(raw([framed(1, avro())], format="avro", arrival=ARRIVAL), settings, now=NOW)
+    assert len(found.events) == 1
+    assert f"the schema registry at {server.url}: status 503" in caplog.text
+    assert f"the schema registry at {server.url} answers again after " in caplog.text
 
 
 @pytest.mark.parametrize("format", ["avro", "protobuf"])
