@@ -76,9 +76,8 @@ def _read(format: _Format, records: Records, base: Columns, rejections: Rejectio
 def _fields(format: _Format, raw: bytes, row: int, registry: Registry, rejections: Rejections) -> Fields:
     if len(raw) < _HEADER.size or raw[0] != _MAGIC:
         message = (
-        said = f"the record is not {format.name} of schema {id}: {why}"
-        message = f"{said}; send what the schema describes"
-            "uses the schema registry, or write format=jsonl or format=text"
+            "the record does not begin with the byte 0 and the id of a schema; send it with a serializer "
+            "that uses the schema registry, or write format=jsonl or format=text"
         )
         rejections.add(row, "malformed", message)
         return {}
