@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from dataflow.decode.fields import NO_ATTRIBUTES, Columns, Records
 from dataflow.decode.formats import READERS, columns_of
 from dataflow.decode.masking import masked, patterns_of
-from dataflow.decode.registered import open_registry, read_avro, read_protobuf
+from dataflow.decode.registered import check_registry, read_avro, read_protobuf
 from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
 from dataflow.errors import SettingsError
@@ -31,7 +31,7 @@ def check_format(settings: Settings, format: str, header: bytes | None = None) -
     time_format(source)
     patterns_of(source.mask)
     if format in ("avro", "protobuf"):
-        open_registry(settings.registry)
+        check_registry(settings.registry, format)
     if format == "text":
         for name in ("id_field", "key_field"):
             if getattr(source, name) is not None:

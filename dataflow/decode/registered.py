@@ -55,6 +55,13 @@ def open_registry(options: RegistrySettings) -> Registry:
     return Registry(options, began=began, ended=ended)
 
 
+def check_registry(options: RegistrySettings, format: str) -> None:
+    """Raise ``SettingsError`` if no registry is named, or a package is missing."""
+    open_registry(options)
+    if format == "avro":
+        avro.library()
+
+
 def read_avro(records: Records, base: Columns, rejections: Rejections) -> Columns:
     """Read Avro: each record is an Avro record."""
     return _read(_AVRO, records, base, rejections)
@@ -83,7 +90,7 @@ def _fields(format: _Format, raw: bytes, row: int, registry: Registry, rejection
         return {}
     _, id = _HEADER.unpack_from(raw)
     try:
-        value = format.read(raw[_HEADER.size :], id, registry)
+        value = plain(format.read(raw[_HEADER.size :], id, registry))
     except UnknownSchemaError as error:
         rejections.add(row, "malformed", f"{error}; register it, or correct registry.url")
         return {}
@@ -96,7 +103,7 @@ def _fields(format: _Format, raw: bytes, row: int, registry: Registry, rejection
         message = f"schema {id} is not that of a record with fields; send records"
         rejections.add(row, "malformed", message)
         return {}
-    return {str(name): plain(each) for name, each in value.items()}
+    return value
 
 
 def plain(value: Any) -> object:

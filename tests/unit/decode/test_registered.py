@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -203,6 +204,38 @@ def test_what_is_no_message_is_a_dead_letter(shop: FakeRegistry, payload: bytes,
     found = decoded(shop, "protobuf", framed(5, payload))
     (message,) = found.dead_letters["message"].to_pylist()
     assert says in message
+
+
+@pytest.mark.parametrize("kind", ["field", "list", "map", "reference"])
+def test_a_type_that_contains_itself_is_refused(server: FakeRegistry, kind: str) -> None:
+    """Its values may have any depth: 100,000 levels end the process if fastavro reads them."""
+    parts: dict[str, Any] = {
+        "field": ["null", "Node"],
+        "list": ["null", {"type": "array", "items": "Node"}],
+        "map": ["null", {"type": "map", "values": "Node"}],
+        "reference": ["null", "Place"],
+    }
+    node = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": parts[kind]}]}
+    server.schemas[6] = {"schema": json.dumps(node)}
+    if kind == "reference":
+        looped = {"type": "record", "name": "Place", "fields": [{"name": "p", "type": ["null", "Place"]}]}
+        server.versions["place", 3] = {"schema": json.dumps(looped)}
+        server.schemas[6]["references"] = server.schemas[1]["references"]
+    (message,) = reasons(decoded(server, "avro", framed(6, b"\2" * 100_000 + b"\0")))
+    assert "contains itself, which is not supported" in message
+
+
+def test_a_type_may_be_used_twice(server: FakeRegistry) -> None:
+    twice = json.loads(json.dumps(AVRO))
+    twice["fields"].append({"name": "other", "type": ["null", "Place"]})
+    server.schemas[1]["schema"] = json.dumps(twice)
+    assert len(decoded(server, "avro", framed(1, avro() + b"\0")).events) == 1
+
+
+def test_the_extra_is_named(server: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+    with pytest.raises(SettingsError, match=r"pip install 'driftline\[registry\]'"):
+        check_format(Settings(registry=Registry(url=server.url)), "avro")
 
 
 @pytest.mark.parametrize(("format", "id", "says"), [("avro", 5, "not Avro"), ("protobuf", 1, "not Protobuf")])
