@@ -22,7 +22,7 @@ def read(payload: bytes, id: int, registry: Registry) -> object:
     strings, as in the JSON of Protobuf. Raises ``ValueError`` if ``payload`` is no such message, and as
     ``registry.schema``.
     """
-    from google.protobuf import json_format, message, message_factory  # noqa: PLC0415
+    from google.protobuf import json_format, message, message_factory  # type: ignore[import-untyped]  # noqa: PLC0415
 
     file = registry.schema(id, _SERIALIZED, parsed)
     indexes, begin = _indexes(payload)

@@ -11,7 +11,12 @@ from typing import Any
 
 import fastavro
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2
+from google.protobuf import (  # type: ignore[import-untyped]
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    timestamp_pb2,
+)
 
 from dataflow.decode.batch import check_format, decode_batch
 from dataflow.errors import OutageError, SettingsError
