@@ -19,6 +19,7 @@ from dataflow.items.arrays import Int64s
 from dataflow.items.schemas import TIMESTAMP
 from dataflow.settings import Registry, Source
 
+#: The attributes of a record that has none.
 NO_ATTRIBUTES = "{}"
 #: The fields of one record. A rejected record has no fields.
 Fields: TypeAlias = dict[str, object]

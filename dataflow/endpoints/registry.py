@@ -23,7 +23,7 @@ _NOT_FOUND = 404
 _REFUSED = (401, 403)
 _MESSAGE_CHARACTERS = 200
 
-Parsed = TypeVar("Parsed")
+T = TypeVar("T")
 
 
 class UnknownSchemaError(DriftlineError):
@@ -73,7 +73,7 @@ class Registry:
         self._unknown: dict[int, tuple[float, str]] = {}
         self._lock = threading.Lock()
 
-    def schema(self, id: int, format: str | None, parse: Callable[[Any, "Registry"], Parsed]) -> Parsed:
+    def schema(self, id: int, format: str | None, parse: Callable[[Any, "Registry"], T]) -> T:
         """What ``parse`` makes of the schema ``id`` and this registry; ``parse`` is called once.
 
         ``format``: how the registry writes the schema; ``None``: as it was registered. Raises
@@ -83,10 +83,10 @@ class Registry:
         with self._lock:
             if key not in self._parsed:
                 self._parsed[key] = self._ask(id, format, parse)
-            found: Parsed = self._parsed[key]
+            found: T = self._parsed[key]
             return found
 
-    def _ask(self, id: int, format: str | None, parse: Callable[[Any, "Registry"], Parsed]) -> Parsed:
+    def _ask(self, id: int, format: str | None, parse: Callable[[Any, "Registry"], T]) -> T:
         until, why = self._unknown.get(id, (0.0, ""))
         if self._clock() < until:
             raise UnknownSchemaError(why)

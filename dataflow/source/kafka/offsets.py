@@ -24,6 +24,7 @@ class Start(NamedTuple):
     since_ms: int | None = None
 
 
+#: At the first message.
 EARLIEST = Start()
 
 
