@@ -39,6 +39,7 @@ from dataflow.errors import DriftlineError
 from dataflow.items.marks import Marked
 from dataflow.items.windows import KeyWindow, WholeWindows
 from dataflow.marks.open import open_marks
+from dataflow.new_partitions import on_new_partitions
 from dataflow.recovery.resume_log import ResumeLog
 from dataflow.reference.again import EmbedsSamples, follows
 from dataflow.reference.pinned import open_pinned
@@ -102,12 +103,15 @@ def open_flow(load_settings: Callable[[], Settings], run: BytewaxRun, stop: Stop
         signals.restore()
         _log.critical(Line("error", str(error), exit_code=2))
         raise SystemExit(2) from None
+    atexit.register(stop.start_again)  # what is registered first is called last
     startup.log_start(settings, embedder)
     if prepared:
         startup.resume(prepared, embedder, resume_log)
     atexit.register(startup.log_stop, watch)
-    sys.excepthook = last_line(settings.log.texts)
+    sys.excepthook = last_line(settings.log.texts, stop.ask)
     signals.running(before_exit=tracer.stop)
+    alone = run.recovery is not None and not run.cluster
+    source.watch_partitions(on_new_partitions(stop.ask_again if alone else None))
     return built
 
 

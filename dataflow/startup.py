@@ -22,12 +22,13 @@ def prepare_store(
 ) -> store.Prepared | None:
     """Prepare the recovery store of ``run`` for a resume; ``None`` if the flow runs without a store.
 
-    ``source``: a source with partitions. Raises ``SettingsError`` if the flow cannot resume from the store.
+    ``source``: a source with partitions, which is told those that the store knows. Raises
+    ``SettingsError`` if the flow cannot resume from the store.
     """
     if run.recovery is None:
         return None
     made_with = provenance.made_with(settings, dim=embedder.dim, model=f"{embedder.model} {embedder.version}")
-    return store.prepare(
+    prepared = store.prepare(
         run.recovery,
         made_with,
         fixed=provenance.FIXED,
@@ -35,6 +36,9 @@ def prepare_store(
         source_step="driftline.source",
         source_parts=source.list_parts(),
     )
+    if prepared and hasattr(source, "resume"):
+        source.resume(prepared.source_parts)
+    return prepared
 
 
 def log_start(settings: Settings, embedder: Embedder) -> None:

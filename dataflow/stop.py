@@ -1,5 +1,5 @@
 """An orderly stop: SIGTERM or SIGINT ends the input, the flow drains, sinks and the recovery store are
-written.
+written. The process may also stop to start again.
 
 Python runs a signal handler in the main thread, between two bytecode instructions. The main thread may be in
 Bytewax, which waits for other processes. So another thread reads the signals.
@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -27,10 +28,28 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self._again = False
 
     def ask(self) -> None:
-        """Ask the dataflow to stop."""
+        """Ask the dataflow to stop. The process ends then, also if it was to start again."""
+        self._again = False
         self._asked.set()
+
+    def ask_again(self) -> None:
+        """Ask the dataflow to stop, and the process to start again. Nothing changes if it stops already."""
+        if not self._asked.is_set():
+            self._again = True
+            self._asked.set()
+
+    def start_again(self) -> None:
+        """Start the program again in this process, with the same arguments, if that was asked for.
+
+        This is the last thing that the process does at its end: nothing after it runs.
+        """
+        if self._again:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
     def asked(self) -> bool:
         """Whether the dataflow was asked to stop."""

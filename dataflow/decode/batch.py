@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataflow.decode.fields import Columns, Records
+from dataflow.decode.fields import NO_ATTRIBUTES, Columns, Records
 from dataflow.decode.formats import READERS, columns_of
 from dataflow.decode.masking import masked, patterns_of
+from dataflow.decode.registered import check_registry, read_avro, read_protobuf
 from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
 from dataflow.errors import SettingsError
@@ -20,6 +21,7 @@ from dataflow.items.envelope import EVENT_FORMAT, of_records
 from dataflow.items.schemas import DEAD_LETTER, DEFAULT_KEY, EVENT, TIMESTAMP, Decoded, dead_letters
 from dataflow.settings import Settings
 
+_READERS = {**READERS, "avro": read_avro, "protobuf": read_protobuf}
 #: How many bytes a dead letter keeps of a record that is too large.
 KEPT_BYTES = 1 << 16
 
@@ -29,6 +31,8 @@ def check_format(settings: Settings, format: str, header: bytes | None = None) -
     source = settings.source
     time_format(source)
     patterns_of(source.mask)
+    if format in ("avro", "protobuf"):
+        check_registry(settings.registry, format)
     if format == "text":
         for name in ("id_field", "key_field"):
             if getattr(source, name) is not None:
@@ -58,8 +62,9 @@ def decode_batch(raw: pa.RecordBatch, settings: Settings, *, now: datetime) -> D
     format = metadata[b"format"].decode()
     if format != EVENT_FORMAT:  # an event was a record that was short enough
         _reject_large(raw, settings.source.max_record_bytes, raws, rejections)
-    records = Records(raws, metadata.get(b"header"), settings.source, latest)
-    columns = READERS[format](records, _of_transport(raw), rejections)
+        _reject_empty(raw, rejections)
+    records = Records(raws, metadata.get(b"header"), settings.source, latest, settings.registry)
+    columns = _READERS[format](records, _of_transport(raw), rejections)
     _reject_future(columns.ts, latest, settings, rejections)
     partition, offset = raw.column("partition"), raw.column("offset")
     events = pa.RecordBatch.from_arrays(
@@ -111,6 +116,12 @@ def _reject_large(raw: pa.RecordBatch, limit: int, raws: list[bytes], rejections
         raws[row] = b""
 
 
+def _reject_empty(raw: pa.RecordBatch, rejections: Rejections) -> None:
+    empty = pc.equal(pc.binary_length(raw.column("raw")), 0).to_numpy(zero_copy_only=False)
+    for row in np.flatnonzero(empty).tolist():
+        rejections.add(row, "malformed", "the record is empty: a message without a value; send a record")
+
+
 def _reject_future(ts: pa.Array, latest: datetime, settings: Settings, rejections: Rejections) -> None:
     ahead = pc.greater(ts, pa.scalar(latest, TIMESTAMP)).to_numpy(zero_copy_only=False)
     for row in np.flatnonzero(ahead).tolist():
@@ -132,8 +143,13 @@ def _of_transport(raw: pa.RecordBatch) -> Columns:
         key=_message_key(raw.column("message_key")),
         ts=pc.coalesce(raw.column("message_ts"), raw.column("arrival")),
         text=pa.repeat(pa.scalar(""), n),
-        attributes=pa.repeat(pa.scalar("{}"), n),
+        attributes=_of_headers(raw.column("message_headers")),
     )
+
+
+def _of_headers(headers: pa.Array) -> pa.Array:
+    attributes = pc.binary_join_element_wise('{"message_headers":', headers, "}", "")
+    return attributes.fill_null(NO_ATTRIBUTES)
 
 
 def _message_key(keys: pa.Array) -> pa.Array:

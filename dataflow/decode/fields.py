@@ -11,13 +11,16 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataflow.decode.rejections import Rejections
 from dataflow.decode.times import time_format
 from dataflow.items.arrays import Int64s
 from dataflow.items.schemas import TIMESTAMP
-from dataflow.settings import Source
+from dataflow.settings import Registry, Source
 
+#: The attributes of a record that has none.
+NO_ATTRIBUTES = "{}"
 #: The fields of one record. A rejected record has no fields.
 Fields: TypeAlias = dict[str, object]
 
@@ -25,13 +28,15 @@ Fields: TypeAlias = dict[str, object]
 class Records(NamedTuple):
     """The undecoded records of one batch, and what is needed to decode them.
 
-    ``header``: the header record of CSV. ``latest``: a later time is in the future.
+    ``header``: the header record of CSV. ``latest``: a later time is in the future. ``registry``: where the
+    schemas of Avro and Protobuf are.
     """
 
     raws: list[bytes]
     header: bytes | None
     options: Source
     latest: datetime
+    registry: Registry
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class Times(NamedTuple):
 def columns_of_fields(rows: list[Fields], records: Records, base: Columns, rejections: Rejections) -> Columns:
     """``base`` with the columns that the settings take from the fields of each row.
 
-    The fields that no setting names become ``attributes``. Removes the other fields from ``rows``.
+    The fields that no setting names become ``attributes``, beside those that ``base`` has. Removes the other
+    fields from ``rows``.
     """
     options, columns = records.options, base
     if options.id_field is not None:
@@ -76,7 +82,7 @@ def columns_of_fields(rows: list[Fields], records: Records, base: Columns, rejec
     for field in {options.id_field, options.key_field, options.ts_field, options.text_field} - {None, ""}:
         for fields in rows:
             fields.pop(field, None)  # type: ignore[arg-type]
-    attributes = _attributes(rows, rejections)
+    attributes = _attributes(_joined(base.attributes, rows), rejections)
     return replace(columns, text=pa.array(texts, pa.string()), attributes=attributes)
 
 
@@ -133,6 +139,13 @@ def _times(values: list[object], records: Records, rejections: Rejections) -> Ti
             micros[row] = time.micros
             ambiguous += time.ambiguous
     return Times(micros, ambiguous)
+
+
+def _joined(attributes: pa.Array, rows: list[Fields]) -> list[Fields]:
+    """``rows`` with the fields of ``attributes``, JSON objects, that they do not have."""
+    if not pc.any(pc.not_equal(attributes, NO_ATTRIBUTES)).as_py():
+        return rows
+    return [orjson.loads(more) | fields for more, fields in zip(attributes.to_pylist(), rows, strict=True)]
 
 
 def _attributes(rows: list[Fields], rejections: Rejections) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Reads the records of a batch: JSON lines, CSV or plain text.
+"""Reads the records of a batch that describe themselves: JSON lines, CSV or plain text.
 
 Each reader takes the records, and ``base``: the columns as the transport knows them. It returns ``base`` with
 the columns that the records hold, and rejects the rows that it cannot read.

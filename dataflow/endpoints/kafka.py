@@ -1,12 +1,15 @@
-"""How the Kafka source and the Kafka sink reach a topic: ``kafka://host:port,.../topic``."""
+"""How the Kafka source and the Kafka sink reach topics: ``kafka://host:port,.../topic``.
+
+A source may read several topics, ``/topic,other``, or the topics that a regular expression matches,
+``/^logs-``.
+"""
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
-
-from pydantic import SecretStr
+from typing import Any, NamedTuple
 
 from dataflow.endpoints.uri import Uri
 from dataflow.errors import SettingsError, SourceError, UnreachableError
@@ -14,17 +17,42 @@ from dataflow.settings import Settings
 
 #: How long to wait for an answer of a broker, in seconds.
 TIMEOUT_S = 10.0
-_TOPIC = re.compile(r"/([A-Za-z0-9._-]{1,249})")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+#: The topics that Kafka makes for itself begin with this.
+_INTERNAL = "__"
 _log = logging.getLogger(__name__)
+# The source and the sinks share their options, so each client is told settings of the other kind.
+_log.addFilter(lambda record: "property and will be ignored by this" not in record.getMessage())
+
+
+class Wanted(NamedTuple):
+    """The topics that a URI names: by their names, or by a regular expression.
+
+    ``pattern`` matches the beginning of a name.
+    """
+
+    names: tuple[str, ...]
+    pattern: "re.Pattern[str] | None" = None
+
+    def matches(self, name: str) -> bool:
+        """Whether ``pattern`` matches the topic ``name``. Topics of Kafka itself do not count."""
+        return bool(self.pattern and self.pattern.match(name)) and not name.startswith(_INTERNAL)
 
 
 @dataclass(frozen=True)
-class Topic:
-    """A topic that exists. ``config``: librdkafka's configuration that reaches the topic, with secrets."""
+class Topics:
+    """Topics that exist. ``partitions``: topic -> the numbers of its partitions, in order; ``config``:
+    librdkafka's configuration that reaches the topics, with secrets.
+    """
 
-    name: str
-    partitions: tuple[int, ...]
+    wanted: Wanted
+    partitions: Mapping[str, tuple[int, ...]]
     config: dict[str, Any] = field(repr=False)
+
+    @property
+    def names(self) -> list[str]:
+        """``topic:partition`` for each partition."""
+        return [f"{topic}:{number}" for topic, numbers in self.partitions.items() for number in numbers]
 
 
 def library() -> ModuleType:
@@ -39,33 +67,81 @@ def library() -> ModuleType:
     return module
 
 
-def find_topic(settings: Settings, uri: Uri) -> Topic:
-    """Ask the brokers of ``uri`` for its topic.
+def find_topic(settings: Settings, uri: Uri) -> Topics:
+    """The only topic of ``uri``, as :func:`find_topics` finds it. Raises ``SettingsError`` for several."""
+    if len(wanted_topics(uri).names) != 1:
+        raise SettingsError("kafka: URI: a sink writes to one topic: kafka://host:port,host:port/topic")
+    return find_topics(settings, uri)
+
+
+def find_topics(settings: Settings, uri: Uri) -> Topics:
+    """Ask the brokers of ``uri`` for its topics.
 
     Raises ``UnreachableError`` if no broker answers, ``SourceError`` if a broker refuses the connection or
     has no such topic, and ``SettingsError`` if ``uri`` names no topic or librdkafka refuses a setting.
     """
-    kafka = library()
-    match = _TOPIC.fullmatch(uri.path)
-    if not uri.authority or match is None:
-        raise SettingsError("kafka: URI: write kafka://host:port,host:port/topic")
-    name = match[1]
-    config = {"bootstrap.servers": uri.authority} | _librdkafka_config(settings)
+    kafka, asked = library(), wanted_topics(uri)
+    config = {"bootstrap.servers": uri.authority, **settings.kafka.librdkafka}
     # librdkafka logs nothing here: the error that is raised below says in one line what went wrong.
     errors: list[Any] = []
     quiet = {"group.id": "driftline", "log_level": 0, "error_cb": errors.append}
-    consumer = _consumer(kafka, config | quiet)
+    consumer = open_client("Consumer", config | quiet)
     try:
-        metadata = consumer.list_topics(name, timeout=TIMEOUT_S).topics[name]
+        found = look_up(consumer, asked)
     except kafka.KafkaException as error:
         consumer.poll(0)  # calls error_cb with the errors since the last call
         raise _no_answer(kafka, uri.authority, [*errors, error.args[0]]) from None
     finally:
         consumer.close()
-    if metadata.error is not None or not metadata.partitions:
-        reason = metadata.error.str() if metadata.error else "it has no partitions"
-        raise SourceError(f"kafka: topic {name!r} at {uri.authority}: {reason}")
-    return Topic(name, tuple(sorted(metadata.partitions)), config | {"logger": _log})
+    for name, metadata in found.items():
+        if metadata.error is not None or not metadata.partitions:
+            reason = metadata.error.str() if metadata.error else "it has no partitions"
+            raise SourceError(f"kafka: topic {name!r} at {uri.authority}: {reason}")
+    if not found:
+        raise SourceError(f"kafka: no topic at {uri.authority} matches {uri.path[1:]!r}; make one first")
+    partitions = {name: tuple(sorted(metadata.partitions)) for name, metadata in found.items()}
+    return Topics(asked, partitions, config | {"logger": _log})
+
+
+def wanted_topics(uri: Uri) -> Wanted:
+    """The topics that ``uri`` names. Raises ``SettingsError`` if it names none.
+
+    >>> from dataflow.endpoints.uri import parse_uri
+    >>> wanted_topics(parse_uri("kafka://h:9092/orders,payments")).names
+    ('orders', 'payments')
+    >>> wanted_topics(parse_uri("kafka://h:9092/^logs-")).matches("logs-eu")
+    True
+    """
+    path = uri.path[1:]
+    if uri.authority and path.startswith("^"):
+        try:
+            return Wanted((), re.compile(path))
+        except re.error as error:
+            raise SettingsError(f"kafka: URI: {path!r} is not a regular expression: {error}") from None
+    names = tuple(dict.fromkeys(path.split(",")))
+    if not uri.authority or not all(map(_TOPIC.fullmatch, names)):
+        raise SettingsError(
+            "kafka: URI: write kafka://host:port,host:port/topic; a source also takes /topic,topic and "
+            "/^regular-expression"
+        )
+    return Wanted(names)
+
+
+def look_up(consumer: Any, asked: Wanted) -> dict[str, Any]:
+    """Topic -> what the brokers say of it now. Raises ``KafkaException`` if no broker answers."""
+    if asked.pattern is None:
+        return {name: consumer.list_topics(name, timeout=TIMEOUT_S).topics[name] for name in asked.names}
+    topics = consumer.list_topics(timeout=TIMEOUT_S).topics
+    return {name: topics[name] for name in sorted(topics) if asked.matches(name)}
+
+
+def open_client(kind: str, config: dict[str, Any]) -> Any:
+    """A ``Consumer`` or a ``Producer``. Raises ``SettingsError`` if librdkafka refuses a setting."""
+    kafka = library()
+    try:
+        return getattr(kafka, kind)(config)
+    except kafka.KafkaException as error:
+        raise SettingsError(f"kafka: {error.args[0].str()}; see the settings of the group kafka") from None
 
 
 def _no_answer(kafka: ModuleType, where: str, errors: list[Any]) -> SourceError:
@@ -81,18 +157,13 @@ def _no_answer(kafka: ModuleType, where: str, errors: list[Any]) -> SourceError:
     return UnreachableError(f"kafka: no answer from {where} in {TIMEOUT_S:g} s: {cause}")
 
 
-def _consumer(kafka: ModuleType, config: dict[str, Any]) -> Any:
-    try:
-        return kafka.Consumer(config)
-    except kafka.KafkaException as error:
-        raise SettingsError(f"kafka: {error.args[0].str()}") from None
+def position(partition: str, offset: int | None = None) -> Any:
+    """The ``TopicPartition`` of ``topic:partition``."""
+    topic, _, number = partition.rpartition(":")
+    of_partition = library().TopicPartition
+    return of_partition(topic, int(number)) if offset is None else of_partition(topic, int(number), offset)
 
 
-def _librdkafka_config(settings: Settings) -> dict[str, Any]:
-    """The Kafka settings that have a value, under librdkafka's names."""
-    values = {name: getattr(settings.kafka, name) for name in type(settings.kafka).model_fields}
-    return {
-        name.replace("_", "."): value.get_secret_value() if isinstance(value, SecretStr) else value
-        for name, value in values.items()
-        if value is not None
-    }
+def name_of(position: Any) -> str:
+    """``topic:partition`` of a ``TopicPartition``."""
+    return f"{position.topic}:{position.partition}"

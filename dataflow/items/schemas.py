@@ -20,7 +20,8 @@ DEFAULT_KEY = "all"
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 #: Undecoded records, one in each row. ``partition`` and ``offset`` identify the record; ``arrival``: the wall
-#: clock when the record was read; ``message_key`` and ``message_ts``: from sources that have them (Kafka).
+#: clock when the record was read; ``message_key``, ``message_ts`` and ``message_headers`` (a JSON object):
+#: from sources that have them (Kafka).
 #: The schema of a batch is :func:`raw_schema`, which adds metadata.
 RAW = pa.schema(
     [
@@ -30,6 +31,7 @@ RAW = pa.schema(
         pa.field("arrival", TIMESTAMP, nullable=False),
         pa.field("message_key", pa.binary()),
         pa.field("message_ts", TIMESTAMP),
+        pa.field("message_headers", pa.string()),
     ]
 )
 
@@ -66,7 +68,7 @@ DEAD_LETTER = pa.schema(
 #: The reasons of dead letters. The set is closed, because the reason is a label of a metric.
 REASONS = (
     "not_utf8",  # the bytes are not UTF-8
-    "malformed",  # not JSON, not a JSON object, or not as many CSV values as the header has columns
+    "malformed",  # empty, not JSON, not a JSON object, or not as many CSV values as the header has columns
     "missing_field",  # a field that the settings name is absent or null
     "bad_value",  # a field has a wrong type, or is NaN
     "bad_time",  # the time cannot be read, was skipped by its zone, or is not between the years 1 and 9999
@@ -176,7 +178,7 @@ CLUSTERS = pa.field("clusters", pa.list_(pa.struct(_CLUSTER)), nullable=False)
 def raw_schema(format: str, header: bytes | None = None) -> pa.Schema:
     """``RAW`` with the metadata that the decode step needs.
 
-    ``format``: ``jsonl``, ``csv`` or ``text``. ``header``: the header record of CSV.
+    ``format``: ``jsonl``, ``csv``, ``text``, ``avro`` or ``protobuf``. ``header``: the header record of CSV.
 
     >>> raw_schema("csv", b"ts,text").metadata
     {b'format': b'csv', b'header': b'ts,text'}

@@ -71,20 +71,24 @@ def read_states(paths: Sequence[Path], step: str, epoch: int) -> dict[str, Any]:
     return states
 
 
-def check_source(folder: Path, paths: Sequence[Path], step: str, partitions: Collection[str]) -> None:
-    """Raise ``SettingsError`` if the source step ``step`` has state of a partition that is not in
-    ``partitions``.
+def check_source(
+    folder: Path, paths: Sequence[Path], step: str, partitions: Collection[str]
+) -> frozenset[str]:
+    """The partitions of which the source step ``step`` has state. Raises ``SettingsError`` if one of them is
+    not in ``partitions``.
     """
+    known = set[str]()
     for path in paths:
         with reading(path) as database:
-            query = f"SELECT state_key {_CURRENT} AND step_id = ? ORDER BY 1"
-            gone = [key for (key,) in database.execute(query, (step,)) if key not in partitions]
-        if gone:
-            more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-            raise SettingsError(
-                f"{gone[0]}{more}: was read before the restart and is no longer in the source; put it back "
-                f"or name it in source.uri, or take an empty recovery directory instead of {folder}"
-            )
+            query = f"SELECT state_key {_CURRENT} AND step_id = ?"
+            known |= {key for (key,) in database.execute(query, (step,))}
+    if gone := sorted(known.difference(partitions)):
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        raise SettingsError(
+            f"{gone[0]}{more}: was read before the restart and is no longer in the source; put it back "
+            f"or name it in source.uri, or take an empty recovery directory instead of {folder}"
+        )
+    return frozenset(known)
 
 
 def _plain(path: Path, step: str, key: str, pickled: bytes) -> Any:

@@ -38,6 +38,8 @@ class Prepared(NamedTuple):
     lock: IO[str]
     #: Which store this is: another one has another identity, also in the same folder.
     identity: str
+    #: The partitions of the source that the store knows.
+    source_parts: frozenset[str]
 
 
 class Contents(NamedTuple):
@@ -86,15 +88,16 @@ def prepare(
         recorded = provenance.read(paths)
         removed = sum(snapshots.remove_unfinished(path, epoch) for path in paths)
         states = sum(snapshots.check_plain(path) for path in paths)
+        read_before = frozenset[str]()
         if states:
             _check_made_with(folder, recorded, made_with, fixed)
-            snapshots.check_source(folder, paths, source_step, source_parts)
+            read_before = snapshots.check_source(folder, paths, source_step, source_parts)
         for path in paths:
             provenance.write(path, made_with)
         identity = provenance.identity(paths[0])
         on_error.pop_all()
     known = recorded if states else {}
-    return Prepared(folder, len(paths), epoch, states, removed, known, held, identity)
+    return Prepared(folder, len(paths), epoch, states, removed, known, held, identity, read_before)
 
 
 def read(folder: Path) -> Contents | None:

@@ -17,6 +17,7 @@ from dataflow.settings.load import CONFIG_VARIABLE, PREFIX, changed, load, load_
 from dataflow.settings.log import Log
 from dataflow.settings.profiles import PROFILES
 from dataflow.settings.provenance import Provenance, differences, of_metadata, provenance, to_metadata
+from dataflow.settings.registry import Registry
 from dataflow.settings.score import Score
 from dataflow.settings.sink import Sink
 from dataflow.settings.source import Source
@@ -38,6 +39,7 @@ __all__ = [
     "Kafka",
     "Log",
     "Provenance",
+    "Registry",
     "Score",
     "Settings",
     "Sink",

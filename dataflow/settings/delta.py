@@ -1,25 +1,20 @@
 """How to reach Delta tables, and how rows become files there."""
 
 import json
-from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
 
 from dataflow.settings.group import Group
-from dataflow.settings.values import NotNegative, Positive, duration
+from dataflow.settings.values import NotNegative, Positive, duration, table
 
 
 def _options(value: object) -> object:
     """A table of texts, or the text of a JSON object of texts, as the text of a JSON object."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError:
-            value = None
-    if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in value.values()):
+    found = table(value)
+    if found is None or not all(isinstance(each, str) for each in found.values()):
         raise ValueError('not options; write a JSON object of texts, as in {"AWS_REGION": "eu-central-1"}')
-    return json.dumps(dict(value))
+    return json.dumps(found)
 
 
 class Delta(Group):

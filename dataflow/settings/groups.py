@@ -12,6 +12,7 @@ from dataflow.settings.group import Group
 from dataflow.settings.kafka import Kafka
 from dataflow.settings.log import Log
 from dataflow.settings.profiles import Profile, with_profile
+from dataflow.settings.registry import Registry
 from dataflow.settings.score import Score
 from dataflow.settings.sink import Sink
 from dataflow.settings.source import Source
@@ -34,6 +35,9 @@ class Settings(Group):
 
     kafka: Kafka = Kafka()
     """How to connect to Kafka, for the source and for the sinks."""
+
+    registry: Registry = Registry()
+    """How to reach the schema registry of a Kafka source."""
 
     delta: Delta = Delta()
     """How to reach Delta tables, for the source and for the sinks, and how sinks make files."""

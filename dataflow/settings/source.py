@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dataflow.settings.group import Group
-from dataflow.settings.values import Patterns, Zone
+from dataflow.settings.values import Names, Patterns, Zone
 
 
 class Source(Group):
@@ -50,6 +50,11 @@ class Source(Group):
 
     text_field: str = "text"
     """Field with the text, a string."""
+
+    headers: Names = ()
+    """Headers of Kafka messages that the attribute ``message_headers`` holds, an object: names separated by
+    blanks, or ``*`` for all. Empty: there is no such attribute. Without effect for other sources.
+    """
 
     mask: Patterns = ()
     """Patterns in the text that become their names before the text is embedded, so that texts of one form

@@ -1,6 +1,8 @@
 """The types of the values of settings: durations, times, time zones, lists of URIs and of patterns."""
 
+import json
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -83,6 +85,21 @@ Instant = Annotated[datetime, BeforeValidator(_instant)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
+def table(value: object) -> dict[str, object] | None:
+    """A table of TOML, or the text of a JSON object, as a dict; ``None``: ``value`` is neither.
+
+    >>> table('{"a": 1}')
+    {'a': 1}
+    >>> table("a=1")
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError:
+            return None
+    return {str(name): each for name, each in value.items()} if isinstance(value, Mapping) else None
+
+
 def _list_of(items: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(value.split())
@@ -99,6 +116,10 @@ def _patterns(value: object) -> tuple[str, ...]:
     return _list_of("patterns", value)
 
 
+def _names(value: object) -> tuple[str, ...]:
+    return _list_of("names", value)
+
+
 def _columns(value: object) -> tuple[str, ...]:
     return _list_of("columns", value)
 
@@ -107,5 +128,7 @@ def _columns(value: object) -> tuple[str, ...]:
 Uris = Annotated[tuple[str, ...], BeforeValidator(_uris)]
 #: No, one or several patterns of texts; in a text they are separated by blanks.
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
+#: No, one or several names; in a text they are separated by blanks.
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 #: No, one or several columns of what an event is beside a reference; in a text they are separated by blanks.
 Columns = Annotated[tuple[Literal["novelty", "surge", "rarity"], ...], BeforeValidator(_columns)]

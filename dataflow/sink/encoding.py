@@ -9,7 +9,7 @@ long. A row is joined from pieces: a ``str`` is the same in each row, an array h
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import chain, groupby
 from typing import Any, TypeAlias
@@ -48,6 +48,8 @@ IDENTITY = {
     "dead_letters": ("partition", "offset"),
     "windows": ("key", "window_start", "revision"),
 }
+#: Stream -> the column of the identity that counts the versions of a row, or the changes of an incident.
+VERSION = {"scores": "revision", "alerts": "sequence", "drift": "revision", "windows": "revision"}
 
 
 def json_lines(batch: pa.RecordBatch) -> memoryview:
@@ -72,11 +74,25 @@ def row_ids(batch: pa.RecordBatch, stream: str) -> list[bytes]:
 
     Two different identities are always different bytes.
     """
+    return _ids(batch, IDENTITY[stream])
+
+
+def subject_ids(batch: pa.RecordBatch, stream: str) -> list[bytes]:
+    """What each row of ``stream`` is about: its identity without the version that :data:`VERSION` names.
+
+    >>> from dataflow.items.schemas import dead_letters
+    >>> subject_ids(dead_letters([("malformed", "not JSON", "p", 7, b"?")]), "dead_letters")
+    [b'["p",7]']
+    """
+    return _ids(batch, [name for name in IDENTITY[stream] if name != VERSION.get(stream)])
+
+
+def _ids(batch: pa.RecordBatch, names: Iterable[str]) -> list[bytes]:
     if not len(batch):
         return []
     text_type = _text_type(batch)
     pieces: list[_Piece] = ["["]
-    for name in IDENTITY[stream]:
+    for name in names:
         pieces += [*_value(batch, name, text_type), ","]
     return [identity.encode() for identity in _join([*pieces[:-1], "]"], text_type).to_pylist()]
 

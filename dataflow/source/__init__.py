@@ -37,6 +37,13 @@ Partitions with data
     A source may have the method ``partitions_with_data() -> list[str]``: the partitions that have records to
     read now. The watermark of the stream waits until each of these partitions has given an event.
 
+New partitions
+    A source whose partitions may become more has two methods. ``resume(known: Collection[str])`` is called
+    before the start if the flow resumes. ``known`` are the partitions that the recovery store knows; a
+    partition that is not among them was added since, and is read from its first record.
+    ``watch_partitions(added: Callable[[list[str]], None])`` is called at the start. From then on, the source
+    calls ``added``, in any thread, with the names of partitions that were added after ``list_parts``.
+
 To add a source: write the module, add its scheme to :data:`SOURCES`, and add an example to the contract test
 ``tests/unit/source/test_contract.py``.
 """

@@ -76,10 +76,12 @@ def raw_batch(
     *,
     message_keys: Sequence[bytes | None] | None = None,
     message_ts_ms: Sequence[int | None] | None = None,
+    message_headers: Sequence[bytes | None] | None = None,
 ) -> pa.RecordBatch:
     """A batch of ``schema`` (see ``raw_schema``) with records of one partition that arrived together.
 
     ``message_ts_ms``: the timestamp of each message, in milliseconds since the Unix epoch.
+    ``message_headers``: the headers of each message, as a JSON object.
     """
     n = len(records)
     stamps = pa.array(message_ts_ms or [None] * n, pa.timestamp("ms", tz="UTC"))
@@ -91,6 +93,7 @@ def raw_batch(
             pa.repeat(pa.scalar(arrival, TIMESTAMP), n),
             pa.array(message_keys or [None] * n, pa.binary()),
             stamps.cast(TIMESTAMP),
+            pa.array(message_headers or [None] * n, pa.string()),
         ],
         schema=schema,
     )

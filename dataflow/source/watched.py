@@ -1,7 +1,7 @@
 """Wraps a source: logs where partitions begin and end, stops on request, ends the process on an error."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,16 @@ class WatchedSource(FixedPartitionedSource[pa.RecordBatch, Any]):
     def partitions_with_data(self) -> list[str]:
         """See :func:`dataflow.source.partitions_with_data`."""
         return partitions_with_data(self._inner)
+
+    def resume(self, known: Collection[str]) -> None:
+        """See :mod:`dataflow.source`."""
+        if hasattr(self._inner, "resume"):
+            self._inner.resume(known)
+
+    def watch_partitions(self, added: Callable[[list[str]], None]) -> None:
+        """See :mod:`dataflow.source`."""
+        if hasattr(self._inner, "watch_partitions"):
+            self._inner.watch_partitions(added)
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "_WatchedPart":
         part = self._guard(self._inner.build_part)(step_id, for_part, resume_state)

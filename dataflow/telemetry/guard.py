@@ -52,10 +52,16 @@ def exit_on_error(texts: bool, before_exit: Callable[[], None] = lambda: None) -
     return guard
 
 
-def last_line(texts: bool) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
-    """A ``sys.excepthook`` that logs an error of Bytewax as one line; ``texts``: see ``settings.Log``."""
+def last_line(
+    texts: bool, failed: Callable[[], None] = lambda: None
+) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """A ``sys.excepthook`` that logs an error of Bytewax as one line; ``texts``: see ``settings.Log``.
+
+    ``failed`` is called before.
+    """
 
     def log(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        failed()
         if found := _STORE_FAILED.search(str(error)):
             sentence = (
                 f"the recovery store cannot be written: {found[1]}; make room on its disk or repair "

@@ -65,6 +65,10 @@ BATCH_RECORDS = Histogram("driftline_batch_records", "Records in a batch.", buck
 AMBIGUOUS_TIMES = Counter(
     "driftline_ambiguous_times_total", "Event times that the clock of source.ts_zone showed twice."
 )
+TOMBSTONES = Counter("driftline_tombstones_total", "Kafka messages without a value that were skipped.")
+NEW_PARTITIONS = Gauge(
+    "driftline_source_new_partitions", "Partitions that were added and are read after the next start."
+)
 SOURCE_LAG_MESSAGES = Gauge("driftline_source_lag_messages", "Messages in Kafka that are not read yet.")
 SOURCE_LAG_BYTES = Gauge("driftline_source_lag_bytes", "Bytes of the source's files that are not read yet.")
 

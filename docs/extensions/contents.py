@@ -11,6 +11,7 @@ CONTENTS = {
             [
                 "guides/sources-and-sinks",
                 "guides/files",
+                "guides/kafka",
                 "guides/delta",
                 "guides/models",
                 "guides/model-server",

@@ -122,6 +122,15 @@ def test_the_commands_of_replay(checkout: Path) -> None:
 
 
 @pytest.mark.integration
+def test_the_commands_of_kafka(triton: Sidecar, checkout: Path) -> None:
+    """The topics are those that the document makes."""
+    with broker(checkout / "broker.log") as address:
+        for command, printed in blocks("docs/guides/kafka.md"):
+            said = run(command.replace("localhost:9092", address), checkout, triton)
+            assert said == printed
+
+
+@pytest.mark.integration
 def test_the_commands_of_delta(triton: Sidecar, checkout: Path) -> None:
     for command, printed in blocks("docs/guides/delta.md"):
         said = run(command, checkout, triton)

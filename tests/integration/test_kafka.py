@@ -108,9 +108,9 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         ("kafka://h:1", {}, "write kafka://host:port"),
         ("kafka:///t", {}, "write kafka://host:port"),
         ("kafka://h:1/a/b", {}, "write kafka://host:port"),
-        ("kafka://h:1/t?start=now", {}, "must be one of earliest, latest"),
+        ("kafka://h:1/t?start=now", {}, "must be earliest, latest, or a time"),
         ("kafka://h:1/t?format=csv", {}, "must be one of jsonl, text"),
-        ("kafka://h:1/t?group=x", {}, "no such option 'group'; there are start, tail, format"),
+        ("kafka://h:1/t?group=x", {}, "no such option 'group'; there are start, tail, format, tombstones"),
         ("kafka://h:1/t", {"sasl_mechanism": "NONE", "security_protocol": "SASL_SSL"}, "Unsupported SASL"),
     ],
 )  # fmt: skip
@@ -155,7 +155,7 @@ def test_start_at_the_end(mock: str) -> None:
 def test_a_topic_made_anew_is_noticed(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
-    monkeypatch.setattr("dataflow.source.kafka._LAST_MESSAGE_TIMEOUT_S", 2.0)
+    monkeypatch.setattr("dataflow.source.kafka.offsets._LAST_MESSAGE_TIMEOUT_S", 2.0)
     address: str = request.getfixturevalue(which)
     if which == "kafka":
         make_topic(address, "anew", 1)

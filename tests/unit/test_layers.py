@@ -29,10 +29,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sink": {*BELOW, "__init__"},
     "recovery": {"errors", "settings", "telemetry"},
     "stop": {"telemetry"},
+    "new_partitions": {"telemetry"},
     "startup": {"__init__", "embed", "recovery", "settings", "telemetry"},
     "marks": {*BELOW, "decode", "embed"},
     "reference": {*BELOW, "source", "decode", "embed", "score", "recovery"},
-    "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup"},
+    "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup", "new_partitions"},
     "doctor": {*BELOW, *STAGES, "recovery", "reference", "flow"},
     "backtest": {*BELOW, *STAGES, "reference", "flow"},
     "replay": {*BELOW, "source", "decode", "sink", "flow", "stop"},
@@ -42,7 +43,9 @@ LIBRARIES = {
     "bytewax": {"flow", "source", "sink", "backtest/again", "replay/sending"}
     | {f"{stage}/logics" for stage in ("window", "score", "drift", "alert")}
     | {f"{stage}/step" for stage in STAGES},
-    "confluent_kafka": {"endpoints/kafka"},
+    "confluent_kafka": {"endpoints/kafka", "endpoints/registry"},
+    "fastavro": {"decode/avro"},
+    "google": {"decode/protobuf"},
     "deltalake": {"endpoints/delta"},
     "grpc": {"embed/triton"},
     "jinja2": {"backtest/page"},

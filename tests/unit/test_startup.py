@@ -66,7 +66,7 @@ def test_a_resume_logs_what_the_store_holds_and_keeps_its_lock(
     monkeypatch.setattr(store, "show_size", lambda _: None)
     resume_log = ResumeLog(lambda: (0, 0))
     lock, made_with = io.StringIO(), {"model": model} if model else {}
-    prepared = Prepared(tmp_path, 1, 7, states, removed, made_with, lock, "s")
+    prepared = Prepared(tmp_path, 1, 7, states, removed, made_with, lock, "s", frozenset())
     startup.resume(prepared, NullEmbedder(8), resume_log)
     assert said in last(logged)
     assert last(logged).fields == {"epoch": 7, "states": states, "removed": removed}

@@ -1,7 +1,10 @@
 """A stop without a signal; tests/flow/test_stop.py sends signals to processes."""
 
 import signal
+import sys
 from threading import Thread
+
+import pytest
 
 from dataflow.stop import Signals, Stop
 
@@ -14,6 +17,23 @@ def test_a_stop_stays_asked() -> None:
     stop.ask()
     stop.ask()
     assert stop.asked()
+
+
+def test_a_process_starts_again_only_if_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda path, arguments: started.append([path, *arguments]))
+    monkeypatch.setattr("sys.orig_argv", ["python", "-m", "bytewax.run", "flow"])
+    stop = Stop()
+    stop.start_again()
+    stop.ask_again()
+    assert stop.asked()
+    stop.start_again()
+    assert started == [[sys.executable, sys.executable, "-m", "bytewax.run", "flow"]]
+    stop.ask()  # a signal while the flow drains
+    stop.start_again()
+    stop.ask_again()
+    stop.start_again()
+    assert len(started) == 1
 
 
 def test_the_handlers_of_before_are_restored() -> None:

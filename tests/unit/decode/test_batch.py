@@ -1,5 +1,6 @@
 """A batch is decoded: order, positions, limits, the transport's columns, and mistakes in the settings."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -85,3 +86,26 @@ def test_an_empty_batch() -> None:
     for format in ("jsonl", "csv", "text"):
         decoded = run(format=format, header=b"ts,text", id_field=None)
         assert (decoded.events.num_rows, decoded.dead_letters.num_rows) == (0, 0)
+
+
+def test_headers_become_an_attribute_beside_the_fields_of_the_record() -> None:
+    headers = [b'{"a":"1","b":null}', None, b'{"a":"2"}', b'{"a":"3"}']
+    records = [line(n=1), line(n=2), line(message_headers="own"), b"?"]
+    for format, of_record in (("jsonl", {"n": 1}), ("text", {})):
+        schema = schemas.raw_schema(format)
+        raw = raw_batch(records, [0, 1, 2, 3], "p", ARRIVAL, schema, message_headers=headers)
+        decoded = decode_batch(raw, Settings(), now=NOW)
+        found = [json.loads(each) for each in decoded.events["attributes"].to_pylist()]
+        assert found[0] == of_record | {"message_headers": {"a": "1", "b": None}}
+        assert found[1] == ({"n": 2} if format == "jsonl" else {})
+        assert found[2]["message_headers"] == ("own" if format == "jsonl" else {"a": "2"})
+
+
+@pytest.mark.parametrize("format", ["jsonl", "text", "csv"])
+def test_an_empty_record_is_a_dead_letter(format: str) -> None:
+    header = b"ts,text" if format == "csv" else None
+    reason, message = rejection(run(b"", format=format, header=header))
+    assert (reason, message) == (
+        "malformed",
+        "the record is empty: a message without a value; send a record",
+    )

@@ -56,6 +56,16 @@ def test_the_states_that_a_flow_resumes_from_are_read(folder: Path) -> None:
     assert store.read_states(folder, ["step", "other", "none"]) == [{"a": {"b": b"2"}, "b": 5}, {"a": 4}, {}]
 
 
+def test_the_partitions_that_the_source_has_state_of_are_known(folder: Path) -> None:
+    assert prepared(folder).source_parts == frozenset()
+    one, two = sorted(folder.glob("part-*.sqlite3"))
+    step = CHECKS["source_step"]
+    snaps(one, [(step, "a", 3, 1), (step, "b", 3, 1), (step, "b", 4, ...), ("other", "d", 3, 1)])
+    snaps(two, [(step, "c", 5, 5)])
+    run(one, 0, 1, 1, {0: 7})
+    assert prepared(folder, source_parts=["a", "c", "new"]).source_parts == {"a", "c"}
+
+
 def test_states_are_not_read_while_a_flow_uses_the_store(folder: Path) -> None:
     with closing(lock(folder, "another")), pytest.raises(SettingsError, match="another flow uses this store"):
         store.read_states(folder, ["step"])

@@ -10,13 +10,17 @@ from tests.support.sources import NOW
 
 def test_a_raw_batch_has_one_row_for_each_record() -> None:
     schema = raw_schema("jsonl")
-    messages: Any = {"message_keys": [b"k", None], "message_ts_ms": [5, None]}
+    messages: Any = {
+        "message_keys": [b"k", None],
+        "message_ts_ms": [5, None],
+        "message_headers": [None, b"{}"],
+    }
     batch = raw_batch([b"a", b"b"], [3, 9], "p", NOW, schema, **messages)
     assert batch.schema.equals(schema, check_metadata=True)
     stamp = datetime(1970, 1, 1, 0, 0, 0, 5000, tzinfo=timezone.utc)
     assert [tuple(row.values()) for row in batch.to_pylist()] == [
-        (b"a", "p", 3, NOW, b"k", stamp),
-        (b"b", "p", 9, NOW, None, None),
+        (b"a", "p", 3, NOW, b"k", stamp, None),
+        (b"b", "p", 9, NOW, None, None, "{}"),
     ]
 
 

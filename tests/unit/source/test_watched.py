@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bytewax.inputs import FixedPartitionedSource
 
 from dataflow.source.watched import WatchedSource
 from dataflow.telemetry.guard import unguarded
@@ -91,3 +92,32 @@ def test_the_log_shows_the_offset_of_a_partition_whose_state_is_more(
     assert lines(caplog) == ["a.log: opened at 0", "a.log: resumed at 2", "a.log: ends at 6"]
     part.close()
     resumed.close()
+
+
+class Growing(FixedPartitionedSource[Any, Any]):
+    """A source that may get more partitions."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def list_parts(self) -> list[str]:
+        return []
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any) -> Any: ...
+
+    def resume(self, known: Any) -> None:
+        self.told.append(known)
+
+    def watch_partitions(self, added: Any) -> None:
+        self.told.append(added)
+
+
+def test_a_source_that_may_grow_learns_what_the_store_knows() -> None:
+    inner = Growing()
+    source = WatchedSource(inner, unguarded, lambda: False)
+    source.resume({"a"})
+    source.watch_partitions(print)
+    assert inner.told == [{"a"}, print]
+    fixed = WatchedSource(opened("*.log"), unguarded, lambda: False)
+    fixed.resume({"a"})
+    fixed.watch_partitions(print)

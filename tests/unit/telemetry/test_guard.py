@@ -83,5 +83,7 @@ def test_an_error_of_the_system_names_the_file(caplog: pytest.LogCaptureFixture,
 
 def test_an_error_of_the_recovery_store_is_named(caplog: pytest.LogCaptureFixture) -> None:
     error = RuntimeError('...SqliteFailure(Error { code: DiskFull }, Some("database or disk is full"))...')
-    last_line(texts=False)(RuntimeError, error, None)
+    called: list[int] = []
+    last_line(texts=False, failed=lambda: called.append(1))(RuntimeError, error, None)
+    assert called == [1]
     assert line(caplog).startswith("the recovery store cannot be written: database or disk is full; ")

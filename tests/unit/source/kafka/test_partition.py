@@ -1,62 +1,26 @@
 """Errors of Kafka: some end by themselves, some end the flow. Fakes play the brokers."""
 
-import logging
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
+from prometheus_client import REGISTRY
 
 from dataflow.endpoints import kafka
 from dataflow.errors import SourceError
+from dataflow.items.schemas import raw_schema
 from dataflow.settings import Settings, Source
 from dataflow.source.kafka import KafkaSource
+from dataflow.source.kafka.messages import Messages
+from dataflow.source.kafka.offsets import EARLIEST
 from dataflow.source.waiting import AT_ONCE
+from tests.support.kafka_fakes import FakeConsumer, Message
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
 
-TOPIC = kafka.Topic("t", (0,), {})
-
-
-class Message:
-    """A message at ``offset``, or an error, which librdkafka hands over as a message too."""
-
-    def __init__(self, offset: int = -1001, error: int | None = None, value: bytes = b"v") -> None:
-        self._offset, self._error, self._value = offset, error, value
-
-    def error(self) -> KafkaError | None:
-        return None if self._error is None else KafkaError(self._error)
-
-    def offset(self) -> int:
-        return self._offset
-
-    def value(self) -> bytes:
-        return self._value
-
-    def key(self) -> None:
-        return None
-
-    def timestamp(self) -> tuple[int, int]:
-        return (0, -1)  # TIMESTAMP_NOT_AVAILABLE
-
-
-class FakeConsumer:
-    def __init__(self, batches: list[list[Message]], watermarks: tuple[int, int] = (0, 100)) -> None:
-        self.batches, self.watermarks = batches, watermarks
-        self.config: dict[str, Any] = {}
-
-    def get_watermark_offsets(
-        self, position: object, timeout: float = 0, cached: bool = False
-    ) -> tuple[int, int]:
-        return self.watermarks
-
-    def assign(self, positions: object) -> None: ...
-
-    def consume(self, rows: int, timeout: float) -> list[Message]:
-        return self.batches.pop(0)
-
-    def close(self) -> None: ...
+TOPIC = kafka.Topics(kafka.Wanted(("t",)), {"t": (0,)}, {})
 
 
 def part(
@@ -68,7 +32,8 @@ def part(
 
     monkeypatch.setattr("confluent_kafka.Consumer", build)
     settings = Settings(source=Source.model_validate(source))
-    opened = KafkaSource(settings, TOPIC, lambda: NOW, format="jsonl", latest=False, tail=False)
+    messages = Messages(raw_schema("jsonl"), lambda: NOW, (), skip_tombstones=True)
+    opened = KafkaSource(settings, TOPIC, messages, start=EARLIEST, tail=False)
     return opened.build_part("s", "t:0", state)
 
 
@@ -112,10 +77,14 @@ def test_a_permanent_error_ends_it(monkeypatch: pytest.MonkeyPatch, code: int) -
         part(monkeypatch, FakeConsumer([[Message(error=code)]])).next_batch()
 
 
-def test_what_retention_took_is_said(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        source = part(monkeypatch, FakeConsumer([], watermarks=(40, 100)), state=25)
-    assert source.snapshot() == 40
-    assert "t:0: retention deleted offsets 25 to 39 before they were read" in caplog.text
+def test_a_tombstone_is_skipped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def count() -> float:
+        return REGISTRY.get_sample_value("driftline_tombstones_total") or 0
+
+    before = count()
+    batches = [[Message(0), Message(1, value=None), Message(2)], [Message(3, value=None)]]
+    source = part(monkeypatch, FakeConsumer(batches))
+    assert source.next_batch()[0]["offset"].to_pylist() == [0, 2]
+    assert source.next_batch() == []
+    assert source.snapshot() == 4  # a restart does not read and count it again
+    assert count() == before + 2
