@@ -8,6 +8,7 @@ field                               meaning
 ``arrival``                         when the record was read, RFC 3339
 ``message_key``                     the key of the message; ``message_key_base64`` if it is not UTF-8
 ``message_ts``                      the time of the message, RFC 3339
+``message_headers``                 the headers of the message that were read, an object
 ``format``, ``header``, ...         the metadata of :func:`dataflow.items.schemas.raw_schema`
 ==================================  ========================================================================
 
@@ -39,15 +40,16 @@ def of_records(raw: pa.RecordBatch) -> list[bytes]:
     """
     metadata = {name.decode(): value.decode() for name, value in (raw.schema.metadata or {}).items()}
     arrivals, stamps = (raw.column(name).cast(pa.int64()).to_pylist() for name in ("arrival", "message_ts"))
-    keys = raw.column("message_key").to_pylist()
+    keys, headers = (raw.column(name).to_pylist() for name in ("message_key", "message_headers"))
     return [
         orjson.dumps(
             metadata
             | {"arrival": rfc3339(arrival)}
             | ({} if key is None else _key(key))
             | ({} if stamp is None else {"message_ts": rfc3339(stamp)})
+            | ({} if header is None else {"message_headers": orjson.Fragment(header)})
         )
-        for arrival, key, stamp in zip(arrivals, keys, stamps, strict=True)
+        for arrival, key, stamp, header in zip(arrivals, keys, stamps, headers, strict=True)
     ]
 
 

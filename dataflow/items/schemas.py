@@ -21,8 +21,7 @@ TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 #: Undecoded records, one in each row. ``partition`` and ``offset`` identify the record; ``arrival``: the wall
 #: clock when the record was read; ``message_key``, ``message_ts`` and ``message_headers`` (a JSON object):
-#: from sources that have them (Kafka).
-#: The schema of a batch is :func:`raw_schema`, which adds metadata.
+#: from sources that have them (Kafka). The schema of a batch is :func:`raw_schema`, which adds metadata.
 RAW = pa.schema(
     [
         pa.field("raw", pa.binary(), nullable=False),

@@ -20,7 +20,7 @@ from dataflow.source.dead_letters.selection import Record
 
 #: The reason of a late event.
 LATE = "late"
-_OF_TRANSPORT = ("arrival", "message_key", "message_key_base64", "message_ts")
+_OF_TRANSPORT = ("arrival", "message_key", "message_key_base64", "message_ts", "message_headers")
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,13 @@ def _dead_letter(fields: dict[str, Any], position: dict[str, Any], settings: Set
     )
     if flaw := _flaw(fields, metadata):
         return replace(letter, flaw=flaw)
-    stamp = _micros(envelope.get("message_ts"))
-    return replace(letter, record=_record(position, metadata, raw, letter.time or 0, message_key, stamp))
+    headers = envelope.get("message_headers")
+    record = _record(position, metadata, raw, letter.time or 0)._replace(
+        message_key=message_key,
+        message_ts=_micros(envelope.get("message_ts")),
+        message_headers=None if headers is None else orjson.dumps(headers).decode(),
+    )
+    return replace(letter, record=record)
 
 
 def _event_letter(
@@ -89,26 +94,20 @@ def _event_letter(
     # orjson writes 254 levels of JSON at most, and the attributes may have them all.
     attributes = orjson.Fragment(attributes)
     event = {"id": fields["id"], "key": fields["key"], "ts": time, "text": text, "attributes": attributes}
-    record = _record(position, {"format": EVENT_FORMAT}, orjson.dumps(event), time or 0, None, None)
+    record = _record(position, {"format": EVENT_FORMAT}, orjson.dumps(event), time or 0)
     return Letter(reason=reason, message=message, key=fields["key"], time=time, record=record, **position)
 
 
-def _record(
-    position: dict[str, Any],
-    metadata: dict[str, str],
-    raw: bytes,
-    arrival: int,
-    message_key: bytes | None,
-    message_ts: int | None,
-) -> Record:
+def _record(position: dict[str, Any], metadata: dict[str, str], raw: bytes, arrival: int) -> Record:
     return Record(
         ts=0,
         metadata=orjson.dumps(metadata, option=orjson.OPT_SORT_KEYS).decode(),
         digest=hashlib.blake2b(raw, digest_size=16).digest(),
         raw=raw,
         arrival=arrival,
-        message_key=message_key,
-        message_ts=message_ts,
+        message_key=None,
+        message_ts=None,
+        message_headers=None,
         **position,
     )
 

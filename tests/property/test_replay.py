@@ -86,6 +86,7 @@ def raw_batches(rows: Any, format: str) -> list[pa.RecordBatch]:
             "arrival": NOW - timedelta(seconds=number),
             "message_key": key,
             "message_ts": ts,
+            "message_headers": '{"trace":"7"}' if number % 3 == 0 else None,
         }
         for number, (raw, key, ts) in enumerate(rows)
     ]

@@ -43,11 +43,12 @@ CREATE TABLE IF NOT EXISTS records (
     arrival INTEGER NOT NULL,
     message_key BLOB,
     message_ts INTEGER,
+    message_headers TEXT,
     PRIMARY KEY (partition, "offset")
 );
 CREATE INDEX IF NOT EXISTS by_time ON records (send, partition, ts, "offset");
 """
-_COLUMNS = 'partition, "offset", ts, metadata, digest, raw, arrival, message_key, message_ts'
+_COLUMNS = 'partition, "offset", ts, metadata, digest, raw, arrival, message_key, message_ts, message_headers'
 
 
 class Record(NamedTuple):
@@ -65,6 +66,7 @@ class Record(NamedTuple):
     arrival: int
     message_key: bytes | None
     message_ts: int | None
+    message_headers: str | None
 
 
 class Send(NamedTuple):

@@ -63,7 +63,7 @@ def test_all_sinks_give_the_same_letters(tmp_path: Path) -> None:
     assert record
     assert record[:2] == ("t:0", 0)
     assert (record.raw, record.metadata) == (b"\xff\x00", '{"format":"jsonl"}')
-    assert record[-3:] == (ARRIVAL_US, b"\xfe", ARRIVAL_US)
+    assert record[-4:] == (ARRIVAL_US, b"\xfe", ARRIVAL_US, None)
     assert {letter.time for letter in first} == {ARRIVAL_US}
 
 

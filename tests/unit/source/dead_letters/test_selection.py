@@ -13,7 +13,7 @@ JSON, EVENT = '{"format":"jsonl"}', '{"format":"event"}'
 
 
 def record(offset: int, *, metadata: str = JSON, digest: bytes = b"d", ts: int = 0) -> Record:
-    return Record("p", offset, ts, metadata, digest, b"raw", 0, None, None)
+    return Record("p", offset, ts, metadata, digest, b"raw", 0, None, None, None)
 
 
 @pytest.fixture

@@ -37,7 +37,16 @@ def opened(uri: str, check: Callable[..., None] = nothing, **sinks: tuple[str, .
 def test_a_batch_has_one_format_and_all_that_the_record_had(tmp_path: Path) -> None:
     records = [
         Record(
-            "p", number, number, CSV if number == 1 else '{"format":"text"}', b"", b"%d" % number, 5, b"k", 7
+            "p",
+            number,
+            number,
+            CSV if number == 1 else '{"format":"text"}',
+            b"",
+            b"%d" % number,
+            5,
+            b"k",
+            7,
+            '{"trace":"7"}',
         )
         for number in range(3)
     ]
@@ -52,7 +61,7 @@ def test_a_batch_has_one_format_and_all_that_the_record_had(tmp_path: Path) -> N
     assert [batch.column("raw").to_pylist() for batch in batches] == [[b"0"], [b"1"], [b"2"]]
     assert batches[1].schema.metadata == {b"format": b"csv", b"header": b"ts,text"}
     row = batches[2].to_pylist()[0]
-    assert (row["offset"], row["message_key"]) == (2, b"k")
+    assert (row["offset"], row["message_key"], row["message_headers"]) == (2, b"k", '{"trace":"7"}')
     assert [batches[2].column(name)[0].value for name in ("arrival", "message_ts")] == [5, 7]
 
 
