@@ -10,8 +10,11 @@ VENV := .venv
 SIDECAR_VENV := .venv-triton
 CHECKOV_VENV := .venv-checkov
 MODEL := all-MiniLM-L6-v2
-# model_repo/ holds the configuration of the default model. Any other model has its own repository.
-REPOSITORY := $(if $(filter all-MiniLM-L6-v2,$(MODEL)),model_repo,out/models/$(notdir $(MODEL)))
+# gpu on a machine with an NVIDIA GPU. DEVICE=cpu leaves the GPU to others.
+DEVICE := $(if $(wildcard /dev/nvidiactl /dev/dxg),gpu,cpu)
+# model_repo/ holds the configuration of the default model for any device. All others have their own repository.
+GPU := $(if $(filter gpu,$(DEVICE)),-gpu)
+REPOSITORY := $(if $(filter all-MiniLM-L6-v2cpu,$(MODEL)$(DEVICE)),model_repo,out/models/$(notdir $(MODEL))$(GPU))
 STEP := requirements/step.sh
 
 # An existing environment keeps its Python. A shim may exist and fail to run, so each candidate is tried.
@@ -27,7 +30,7 @@ MINOR := $(shell "$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null && \
 MADE := $(VENV)/.made-$(MINOR)
 EXPORT := $(VENV)/.export-$(MINOR)
 DEV := $(VENV)/.dev-$(MINOR)
-SIDECAR := $(SIDECAR_VENV)/.made-$(MINOR)
+SIDECAR := $(SIDECAR_VENV)/.made-$(MINOR)$(GPU)
 CHECKOV := $(CHECKOV_VENV)/.made-$(MINOR)
 # --no-compile: few of the files that come with torch are ever imported. Python compiles a file when it imports it.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
@@ -41,7 +44,7 @@ COVERAGE := out/coverage
 
 .PHONY: help
 help: ## list the targets
-	@echo 'make TARGET [PYTHON=python3.12] [MODEL=all-mpnet-base-v2]'
+	@echo 'make TARGET [PYTHON=python3.12] [MODEL=all-mpnet-base-v2] [DEVICE=cpu]'
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
 	    while IFS=$$'\t' read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
 
@@ -55,7 +58,7 @@ sidecar: $(SIDECAR) model ## run Triton in the foreground, on 127.0.0.1:8001 (gR
 
 .PHONY: model
 model: $(EXPORT) ## export all-MiniLM-L6-v2 into model_repo/ if it is missing; MODEL= names another model
-	@$(VENV)/bin/python -m export build '$(MODEL)' --repository '$(REPOSITORY)'
+	@$(VENV)/bin/python -m export build '$(MODEL)' --repository '$(REPOSITORY)' $(if $(GPU),--device gpu --precision fp16)
 
 .PHONY: venv
 venv: $(EXPORT) ## make .venv: the environment of the dataflow, the model export and the demo
@@ -128,7 +131,7 @@ $(DEV): requirements/dev.txt $(EXPORT)
 	@$(STEP) '$(VENV): installing the packages of tests and checks' $(VENV)/bin/python $(LOCKED) $<
 	@touch $@
 
-$(SIDECAR): requirements/sidecar.txt | python
+$(SIDECAR): requirements/sidecar$(GPU).txt | python
 	@"$(PYTHON)" -m venv --clear $(SIDECAR_VENV)
 	@$(STEP) '$(SIDECAR_VENV): installing Triton Inference Server' $(SIDECAR_VENV)/bin/python $(LOCKED) $<
 	@touch $@

@@ -15,13 +15,14 @@ from rich.console import Console
 from dataflow.clock import utc_now
 from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import DriftlineError
-from dataflow.settings import Settings
+from dataflow.settings import Embed, Settings
 from dataflow.source.demo import open_source
 from dataflow.source.demo_log import Plan, record
 from demo import incidents, report
 from demo.processes import Interrupts, running
 from demo.progress import Progress
 from demo.scored import Events, planted
+from export.manage.verify import require_gpu_agrees
 from export.serve.sidecar import Sidecar
 
 COMMAND = ("-m", "bytewax.run", "dataflow.flow:flow")
@@ -74,6 +75,9 @@ def _demo(arguments: argparse.Namespace, interrupts: Interrupts) -> int:
     with Sidecar(arguments.repository, log=out / "triton.log") as sidecar:
         try:
             print(f"Triton: ready on {sidecar.url} after {time.monotonic() - begun:.1f} s")
+            embed = Embed(url=sidecar.url, repository=arguments.repository)
+            if verdict := require_gpu_agrees(embed, arguments.repository):
+                print(f"GPU: {verdict.precision}, mean cosine {verdict.cosine:.6f} to the reference")
             variables = environment(arguments.source, out, sidecar.url, arguments.repository)
             print(by_hand(variables, arguments.repository), flush=True)
             streaming = time.monotonic()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from dataflow import settings
 from dataflow.errors import ContractError, DriftlineError, OutageError
 from export.convert import weights
 from export.convert.precision import DATA, PRECISIONS
@@ -154,6 +155,8 @@ def _sidecar(arguments: argparse.Namespace) -> int:
 
 def _serve(server: Sidecar) -> None:
     """Keep ``server`` running. Raises ``SidecarError`` if the server ends again and again."""
+    if verdict := _verdict(server):
+        print(verdict, flush=True)
     http = f", HTTP {HOST}:{server.http_port}" if server.http_port else ""
     where = f"gRPC {server.url}{http}, key {server.key_file}, log {server.log}"
     ends: list[float] = []
@@ -169,6 +172,15 @@ def _serve(server: Sidecar) -> None:
             print(f"{error}\nstarting the server again", file=sys.stderr, flush=True)
             server.stop()
             server.start()
+
+
+def _verdict(server: Sidecar) -> str:
+    """How the model agrees with its reference on the GPU; empty if the model is for any device."""
+    from export.manage.verify import require_gpu_agrees  # noqa: PLC0415  imports gRPC
+
+    options = settings.Embed(url=server.url, repository=server.repository)
+    found = require_gpu_agrees(options, server.repository)
+    return f"{found.precision} on the GPU: mean cosine {found.cosine:.6f} to the reference" if found else ""
 
 
 if __name__ == "__main__":

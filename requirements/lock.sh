@@ -2,7 +2,7 @@
 # Rewrites the lock files from pyproject.toml, for CPython 3.10 to 3.12 on Linux. A locked version changes only if
 # pyproject.toml requires it; `requirements/lock.sh --upgrade` takes the newest versions.
 #
-#   runtime.txt  what the dataflow needs, with Kafka, Delta Lake and tracing: the container image
+#   runtime.txt  what the dataflow needs, with Kafka, its registry, Delta Lake and tracing: the container image
 #   export.txt   runtime.txt without tracing, and what the model export and the demo need, except torch
 #   dev.txt      everything of both, and what the tests and checks need
 #   torch.txt    torch alone, in a version that fits the other lock files
@@ -36,6 +36,6 @@ write() { # write LOCK COMMAND REQUIREMENTS
 
 case " $* " in *" --upgrade "*) : >requirements/torch.txt ;; esac
 # dev.txt comes first: the other lock files take its versions.
-compile dev --all-extras --group dev "$@"
+compile dev --extra backtest --extra delta --extra export --extra kafka --extra registry --extra tracing --group dev "$@"
 compile export --extra delta --extra kafka --extra export --constraint requirements/dev.txt
-compile runtime --extra delta --extra kafka --extra tracing --constraint requirements/dev.txt
+compile runtime --extra delta --extra kafka --extra registry --extra tracing --constraint requirements/dev.txt

@@ -9,6 +9,7 @@ from functools import partial
 from dataflow.doctor import Case, Finding, failed, found
 from dataflow.embed import open_embedder, repository
 from dataflow.embed.base import Embedder
+from dataflow.embed.onnx import OnnxEmbedder
 from dataflow.errors import OutageError, SettingsError
 from dataflow.settings import Embed
 
@@ -50,6 +51,8 @@ def _embedder(options: Embed, embedder: Embedder) -> Finding:
     embedder.embed([_TEXT])
     took_ms = (time.monotonic() - start) * 1e3
     where = f" at {options.url}" if options.kind == "triton" else ""
+    if isinstance(embedder, OnnxEmbedder):
+        where = f" on {embedder.device}"
     what = f"{embedder.model} version {embedder.version}, {embedder.dim} dimensions"
     return Finding("embedder", "ok", f"{options.kind}{where}: {what}; one text took {took_ms:.0f} ms")
 

@@ -1,12 +1,13 @@
 """Compares the answers of a served version with the reference that its export stored."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from dataflow import settings
-from dataflow.embed.repository import Layout
+from dataflow.embed.repository import Layout, newest
 from dataflow.embed.triton.connect import connect
 from export.convert import parity, precision
 from export.errors import FailedError
@@ -54,6 +55,17 @@ def verify(options: settings.Embed, layout: Layout, reference: npt.NDArray[np.fl
         embedder.close()
     ok = precision.shortfall(kind, found) is None
     return Verdict(layout.version, kind, found.difference, found.cosine, ok)
+
+
+def require_gpu_agrees(options: settings.Embed, repository: Path) -> Verdict | None:
+    """Compare with the stored reference if the model of ``repository`` is for a GPU, else return None.
+
+    The export may have run on a machine without a GPU; here the device that serves answers. Raises
+    ``FailedError`` if the answers do not agree.
+    """
+    layout = Layout(repository, newest(repository, options.model) or "1", options.model)
+    spec = install.read_spec(layout)
+    return None if spec is None or spec.device == "auto" else require_unchanged(options, layout)
 
 
 def require_unchanged(options: settings.Embed, layout: Layout) -> Verdict:

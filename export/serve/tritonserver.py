@@ -14,8 +14,9 @@ from export.errors import SidecarError
 
 #: The environment with the wheel's server.
 VENV = Path(".venv-triton")
-#: What the environment holds.
+#: What the environment holds, on a machine without an NVIDIA GPU and with one.
 REQUIREMENTS = Path("requirements/sidecar.txt")
+GPU_REQUIREMENTS = Path("requirements/sidecar-gpu.txt")
 #: The command that makes the environment.
 INSTALL = "python -m export sidecar --install"
 
@@ -105,8 +106,20 @@ def backend_directory(server: Server, folder: Path) -> Path | None:
     return folder
 
 
-def install(folder: Path, requirements: Path = REQUIREMENTS) -> None:
-    """Make the venv ``folder`` with the locked ``requirements``, from the Python that runs this code."""
+def requirements_here() -> Path:
+    """What the environment holds on this machine."""
+    try:
+        return GPU_REQUIREMENTS if cuda_session.gpus() else REQUIREMENTS
+    except cuda_session.CudaError:
+        return REQUIREMENTS
+
+
+def install(folder: Path, requirements: Path | None = None) -> None:
+    """Make the venv ``folder`` with the locked ``requirements``, from the Python that runs this code.
+
+    ``requirements`` is :func:`requirements_here` if it is not given.
+    """
+    requirements = requirements or requirements_here()
     if not requirements.is_file():
         raise SidecarError(f"{requirements}: no such file; run this in the root of a checkout")
     if not (folder / "bin" / "python3").exists():

@@ -27,6 +27,7 @@ def test_a_batch_has_the_raw_schema(tmp_path: Path) -> None:
             "arrival": NOW,
             "message_key": None,
             "message_ts": None,
+            "message_headers": None,
         }
         for at, raw in ((12, b"1,a"), (17, b"2,b"))
     ]
