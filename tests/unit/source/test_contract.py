@@ -95,7 +95,7 @@ def replay(folder: Path) -> Iterator[str]:
         now = micros(NOW)
         for number, raw in enumerate([*RECORDS, LONG]):
             position = f"p{number % 2}", number, number
-            selection.add(send, Record(*position, '{"format":"jsonl"}', b"", raw, now, None, None))
+            selection.add(send, Record(*position, '{"format":"jsonl"}', b"", raw, now, None, None, None))
     yield f"dead_letters:{folder}?send={send}"
 
 
