@@ -14,8 +14,9 @@ from export.errors import SidecarError
 
 #: The environment with the wheel's server.
 VENV = Path(".venv-triton")
-#: What the environment holds, on a machine without an NVIDIA GPU and with one.
+#: What the environment holds on a machine without an NVIDIA GPU.
 REQUIREMENTS = Path("requirements/sidecar.txt")
+#: What the environment holds on a machine with one.
 GPU_REQUIREMENTS = Path("requirements/sidecar-gpu.txt")
 #: The command that makes the environment.
 INSTALL = "python -m export sidecar --install"

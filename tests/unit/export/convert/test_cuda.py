@@ -14,7 +14,7 @@ from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel
 from export.convert import cuda, graph, quantise
 from export.convert.architecture import Architecture
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -25,7 +25,7 @@ SIZES = {
 
 def traced(kind: str, path: Path, *, fuse: bool = True) -> Path:
     torch.manual_seed(0)
-    model = BertModel(BertConfig(**SIZES)) if kind == "bert" else MPNetModel(MPNetConfig(**SIZES))
+    model: Any = BertModel(BertConfig(**SIZES)) if kind == "bert" else MPNetModel(MPNetConfig(**SIZES))
     for each in model.parameters():  # the initial biases are zero
         each.data += 0.1 * torch.randn_like(each)
     reference: Any = [type("Transformer", (), {"auto_model": model.eval()})()]
@@ -77,8 +77,8 @@ def test_a_graph_with_another_attention_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_casts_that_the_converter_repeats_are_made_once() -> None:
-    cast = {"inputs": ["x"], "outputs": ["x_fp32"], "name": "cast", "to": onnx.TensorProto.FLOAT}
-    nodes = [onnx.helper.make_node("Cast", **cast) for _ in range(2)]
+    to = onnx.TensorProto.FLOAT
+    nodes = [onnx.helper.make_node("Cast", ["x"], ["x_fp32"], name="cast", to=to) for _ in range(2)]
     nodes.append(onnx.helper.make_node("Add", ["x_fp32", "x_fp32"], ["y"]))
     model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "twice", [], []))
     quantise._drop_repeated(model)

@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from dataflow.embed.cuda_session import CudaError, Gpu
 from export.errors import SidecarError
 from export.serve import tritonserver
 
@@ -30,6 +33,18 @@ def test_a_python_without_a_server_or_that_does_not_run_is_refused(tmp_path: Pat
             tritonserver.from_wheel(tmp_path)
 
 
+@pytest.mark.parametrize("found", [[Gpu("H100", 80 << 30)], CudaError("no driver")])
+def test_a_machine_with_a_gpu_gets_the_packages_for_it(
+    found: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gpus = Mock(side_effect=[found])
+    monkeypatch.setattr("dataflow.embed.cuda_session.gpus", gpus)
+    file = "sidecar.txt" if isinstance(found, CudaError) else "sidecar-gpu.txt"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SidecarError, match=rf"requirements/{file}: no such file"):
+        tritonserver.install(tmp_path)
+
+
 def test_the_backends_are_complete_and_leave_out_what_python_compiled(tmp_path: Path) -> None:
     backends, stub = tmp_path / "wheel", tmp_path / "triton_python_backend_stub"
     (backends / "python").mkdir(parents=True)
@@ -39,6 +54,7 @@ def test_the_backends_are_complete_and_leave_out_what_python_compiled(tmp_path: 
     folder = tritonserver.backend_directory(server, tmp_path / "all")
     assert folder is not None
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
+        "onnxruntime/cuda_session.py",
         "onnxruntime/model.py",
         "onnxruntime/openvino_session.py",
         "python/libtriton_python.so",
