@@ -22,7 +22,7 @@ from dataflow.settings import Kafka, Settings
 from dataflow.settings import Source as SourceSettings
 from dataflow.sink import open_sink
 from dataflow.source import lag, open_source
-from tests.support.kafka_broker import PATIENCE_S, QUIET, broker, make_topic
+from tests.support.kafka_broker import PATIENCE_S, QUIET, broker, make_topic, mock_broker
 from tests.support.kafka_messages import NOW, SENT_MS, build, opened, read, send
 
 pytestmark = pytest.mark.integration
@@ -36,11 +36,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def mock() -> Iterator[str]:
-    """librdkafka's mock broker: its latest offsets are right, but it makes each topic that a client names."""
-    producer = Producer({"test.mock.num.brokers": 1} | QUIET)
-    (node,) = producer.list_topics(timeout=PATIENCE_S).brokers.values()
-    yield f"{node.host}:{node.port}"
-    del producer
+    with mock_broker() as address:
+        yield address
 
 
 def test_what_kafka_knows_is_passed_on(kafka: str) -> None:

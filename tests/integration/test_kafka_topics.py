@@ -26,7 +26,7 @@ from dataflow.items.schemas import raw_schema
 from dataflow.settings import Registry, Settings, Source
 from dataflow.source import open_source
 from tests.support.flows import FLOW, environment, rows
-from tests.support.kafka_broker import PATIENCE_S, QUIET, broker, make_topic
+from tests.support.kafka_broker import PATIENCE_S, QUIET, broker, make_topic, mock_broker
 from tests.support.kafka_messages import NOW, opened, read, send
 from tests.support.paths import ROOT
 from tests.support.processes import killed, wait_until
@@ -45,10 +45,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def mock() -> Iterator[str]:
-    producer = Producer({"test.mock.num.brokers": 1} | QUIET)
-    (node,) = producer.list_topics(timeout=PATIENCE_S).brokers.values()
-    yield f"{node.host}:{node.port}"
-    del producer
+    with mock_broker() as address:
+        yield address
 
 
 def test_several_topics_and_an_expression(kafka: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -65,3 +66,12 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
+
+
+@contextmanager
+def mock_broker() -> Iterator[str]:
+    """librdkafka's mock broker: its latest offsets are right, but it makes each topic that a client names."""
+    producer = Producer({"test.mock.num.brokers": 1} | QUIET)
+    (node,) = producer.list_topics(timeout=PATIENCE_S).brokers.values()
+    yield f"{node.host}:{node.port}"
+    del producer
