@@ -12,8 +12,8 @@ CHECKOV_VENV := .venv-checkov
 MODEL := all-MiniLM-L6-v2
 # gpu on a machine with an NVIDIA GPU; DEVICE=cpu leaves the GPU to others. Tests never use a GPU.
 DEVICE := $(if $(filter test test-unit,$(MAKECMDGOALS)),cpu,$(if $(wildcard /dev/nvidiactl /dev/dxg),gpu,cpu))
-# model_repo/ holds the configuration of the default model for any device. All others have their own repository.
 GPU := $(if $(filter gpu,$(DEVICE)),-gpu)
+# model_repo/ holds the configuration of the default model for any device. All others have their own repository.
 REPOSITORY := $(if $(filter all-MiniLM-L6-v2cpu,$(MODEL)$(DEVICE)),model_repo,out/models/$(notdir $(MODEL))$(GPU))
 STEP := requirements/step.sh
 

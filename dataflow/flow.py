@@ -39,7 +39,6 @@ from dataflow.errors import DriftlineError
 from dataflow.items.marks import Marked
 from dataflow.items.windows import KeyWindow, WholeWindows
 from dataflow.marks.open import open_marks
-from dataflow.new_partitions import on_new_partitions
 from dataflow.recovery.resume_log import ResumeLog
 from dataflow.reference.again import EmbedsSamples, follows
 from dataflow.reference.pinned import open_pinned
@@ -111,7 +110,7 @@ def open_flow(load_settings: Callable[[], Settings], run: BytewaxRun, stop: Stop
     sys.excepthook = last_line(settings.log.texts, stop.ask)
     signals.running(before_exit=tracer.stop)
     alone = run.recovery is not None and not run.cluster
-    source.watch_partitions(on_new_partitions(stop.ask_again if alone else None))
+    source.watch_partitions(startup.on_new_partitions(stop.ask_again if alone else None))
     return built
 
 

@@ -1,8 +1,11 @@
-"""Prepares the recovery store before the flow runs, and logs the start, the resume and the stop."""
+"""Prepares the recovery store before the flow runs, and logs the start, the resume, the stop, and new
+partitions of the source.
+"""
 
 import atexit
 import logging
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +14,7 @@ from dataflow.embed.base import Embedder
 from dataflow.recovery import provenance, store
 from dataflow.recovery.resume_log import ResumeLog
 from dataflow.settings import BytewaxRun, Settings, changed
+from dataflow.telemetry import metrics
 from dataflow.telemetry.logs import Line
 from dataflow.telemetry.watch import Watch
 
@@ -77,3 +81,22 @@ def log_stop(watch: Watch) -> None:
     watch.digest.report()
     watch.tracer.stop()
     _log.info(Line("stop", "driftline stops"))
+
+
+def on_new_partitions(restart: Callable[[], None] | None) -> Callable[[list[str]], None]:
+    """What a source calls with the names of its new partitions.
+
+    ``restart`` stops the flow in order and starts the process again. ``None``: a person has to do that.
+    Without a recovery store, a start reads the source from its beginning. And the processes of a cluster
+    cannot stop at the same moment by themselves.
+    """
+
+    def added(names: list[str]) -> None:
+        metrics.NEW_PARTITIONS.inc(len(names))
+        how = "the dataflow starts again" if restart else "stop the dataflow and start it again"
+        sentence = f"the source has new partitions: {', '.join(names)}; {how}, to read them"
+        _log.warning(Line("partitions_added", sentence, partitions=names, restarts=restart is not None))
+        if restart:
+            restart()
+
+    return added

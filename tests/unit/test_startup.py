@@ -1,4 +1,4 @@
-"""The log lines of the start and of a resume."""
+"""The log lines of the start, of a resume, and of new partitions."""
 
 import atexit
 import io
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from dataflow import startup
 from dataflow.embed.null import NullEmbedder
@@ -75,3 +76,19 @@ def test_a_resume_logs_what_the_store_holds_and_keeps_its_lock(
     (release,) = at_exit
     release()
     assert lock.closed
+
+
+def counted() -> float:
+    return REGISTRY.get_sample_value("driftline_source_new_partitions") or 0
+
+
+def test_new_partitions_are_named_and_the_flow_starts_again_if_it_may(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before, asked = counted(), []
+    startup.on_new_partitions(lambda: asked.append(1))(["t:2", "t:3"])
+    assert "the source has new partitions: t:2, t:3; the dataflow starts again" in caplog.text
+    assert asked == [1]
+    startup.on_new_partitions(None)(["u:1"])
+    assert "u:1; stop the dataflow and start it again" in caplog.text
+    assert counted() == before + 3
