@@ -128,6 +128,27 @@ def read_commit(files: pafs.FileSystem, where: Location, version: int) -> list[A
     return [json.loads(line) for line in lines if line.strip()]
 
 
+def newest_version(files: pafs.FileSystem, where: Location, version: int) -> int:
+    """The newest version of a table that has ``version``.
+
+    Asks for a number of commits that grows with the logarithm of the distance: a listing of the log has all
+    its commits.
+    """
+
+    def has(candidate: int) -> bool:
+        with explained(where):
+            return bool(files.get_file_info(commit_path(candidate)).type == pafs.FileType.File)
+
+    step = 1
+    while has(version + step):
+        step *= 2
+    low, high = version + step // 2, version + step  # the table has low, and does not have high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if has(middle) else (low, middle)
+    return low
+
+
 def file_path(path: str) -> str:
     """The path of a data file in its table; ``path``: as the log has it.
 

@@ -12,6 +12,7 @@ class PartitionLag:
 
     messages: int | None = None
     bytes: int | None = None
+    versions: int | None = None
 
 
 #: The lag of each partition that is open in this process.
@@ -22,3 +23,4 @@ def show() -> None:
     """From now on, the gauges show the sum of all :data:`LAGS`."""
     metrics.SOURCE_LAG_MESSAGES.set_function(lambda: known(lag.messages for lag in LAGS))
     metrics.SOURCE_LAG_BYTES.set_function(lambda: known(lag.bytes for lag in LAGS))
+    metrics.SOURCE_LAG_VERSIONS.set_function(lambda: known(lag.versions for lag in LAGS))

@@ -71,6 +71,9 @@ NEW_PARTITIONS = Gauge(
 )
 SOURCE_LAG_MESSAGES = Gauge("driftline_source_lag_messages", "Messages in Kafka that are not read yet.")
 SOURCE_LAG_BYTES = Gauge("driftline_source_lag_bytes", "Bytes of the source's files that are not read yet.")
+SOURCE_LAG_VERSIONS = Gauge(
+    "driftline_source_lag_versions", "Versions of a Delta table that are not read to their end yet."
+)
 
 # The output.
 SCORED_ROWS = Counter("driftline_scored_rows_total", "Scored rows: one for each event and window.")

@@ -88,6 +88,10 @@ class TableLog:
         ]
         return [DataFile(path, values) for _, path, values in sorted(found, key=lambda file: file[:2])]
 
+    def newest_from(self, version: int) -> int:
+        """The newest version of the table now, which has ``version``."""
+        return delta.newest_version(self.files, self.where, version)
+
     def check_not_cleaned(self, version: int) -> None:
         """Raise ``SourceError`` if the log has no commit of ``version``, although it has later versions."""
         with delta.explained(self.where):

@@ -16,6 +16,7 @@ from dataflow.settings import Settings
 from dataflow.source.batching import Backlog
 from dataflow.source.delta.log import DataFile, TableLog
 from dataflow.source.delta.rows import Part, Selection, read_rows
+from dataflow.source.lag import LAGS, PartitionLag
 from dataflow.source.waiting import AT_ONCE, WaitOncePerRound
 from dataflow.telemetry.logs import Line
 
@@ -73,7 +74,9 @@ class DeltaPartition(StatefulSourcePartition[pa.RecordBatch, dict[str, Any]]):
         self._parts: Iterator[Part] | None = None
         self._backlog = Backlog[Record](settings.source, lambda record: len(record.raw))
         self._waits = WaitOncePerRound()
-        self._next_poll = time.monotonic()
+        self._next_poll = self._next_count = time.monotonic()
+        self._newest = -1  # the newest version when the versions were last counted
+        self._lag = LAGS.add(PartitionLag())
         self._trouble = False
 
     def next_batch(self) -> list[pa.RecordBatch]:
@@ -121,8 +124,19 @@ class DeltaPartition(StatefulSourcePartition[pa.RecordBatch, dict[str, Any]]):
         self._files = self._log.at(at.version) if at.whole else self._log.added(at.version)
         if self._files is None:
             self._log.check_not_cleaned(at.version)
+            self._lag.versions = 0
             self._end = not self._tail
             self._wait()
+        else:
+            self._lag.versions = self._newest_version() - at.version + 1
+
+    def _newest_version(self) -> int:
+        """The newest version, asked for at most once in a poll interval, as far as it is not passed."""
+        now = time.monotonic()
+        if self._at.version > self._newest or now >= self._next_count:
+            self._newest = self._log.newest_from(self._at.version)
+            self._next_count = now + self._poll_s
+        return self._newest
 
     def _read_part(self, file: DataFile) -> None:
         log = self._log

@@ -1,8 +1,10 @@
 """Where tables are, and what an error of an object store becomes."""
 
 import builtins
+from pathlib import Path
 from typing import Any
 
+import pyarrow.fs as pafs
 import pytest
 from deltalake.exceptions import DeltaError
 
@@ -94,3 +96,13 @@ def test_without_the_library_one_line_names_the_extra(monkeypatch: pytest.Monkey
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(SettingsError, match=r"pip install 'driftline\[delta\]'"):
         delta.library()
+
+
+def test_the_newest_version_is_found_from_each_version_with_few_questions(tmp_path: Path) -> None:
+    where = delta.Location("delta:t", str(tmp_path), {})
+    (tmp_path / "_delta_log").mkdir()
+    for newest in range(40):
+        (tmp_path / delta.commit_path(newest)).touch()
+        files = pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem())
+        asked = [delta.newest_version(files, where, version) for version in range(newest + 1)]
+        assert asked == [newest] * (newest + 1)

@@ -13,7 +13,10 @@ from deltalake import DeltaTable, write_deltalake
 
 from dataflow.endpoints import delta
 from dataflow.errors import UnreachableError
+from dataflow.source import lag
+from dataflow.source.delta import partition
 from dataflow.source.delta.partition import ROWS_OF_VERSION
+from dataflow.telemetry.live_objects import LiveObjects
 from tests.support.plain import stored
 from tests.support.sources import build, opened, rows
 from tests.support.tables import TS, append, ids, part, read, refused
@@ -222,3 +225,23 @@ def test_a_file_that_is_broken_is_named(table: Path) -> None:
     file = next(table.rglob("*.parquet"))
     file.write_bytes(b"PAR1 and no more than that PAR1")
     assert f"{file.name} cannot be read" in refused(table)
+
+
+def test_the_lag_is_the_versions_that_are_not_read_to_their_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lag, "LAGS", LiveObjects())
+    monkeypatch.setattr(partition, "LAGS", lag.LAGS)
+    for version in range(5):
+        append(tmp_path / "t", 2 * version, 2 * version + 1)
+    reader = part(tmp_path / "t", batch_rows=2)
+    (shown,) = lag.LAGS
+    left = [shown.versions]
+    for _ in range(5):
+        assert len(rows(reader, 1)) == 2
+        left.append(shown.versions)
+    append(tmp_path / "t", 10, 11)
+    for more in (2, 0):
+        assert len(rows(reader, 1)) == more
+        left.append(shown.versions)
+    assert left == [None, 5, 4, 3, 2, 1, 1, 0]
