@@ -71,8 +71,15 @@ class Embed(Group):
     """Most characters in a request to the model server, at least 1. A longer text makes a request of its own.
     """
 
-    max_in_flight: Annotated[int, Field(ge=1)] = 4
-    """Most requests that a worker has open at a time, at least 1."""
+    max_in_flight: Annotated[int, Field(ge=1)] = 16
+    """Most requests that a worker has open at a time, at least 1. The number begins with ``min_in_flight``.
+    It rises while that makes the model server answer more, and falls while answers take too long.
+    """
+
+    min_in_flight: Annotated[int, Field(ge=1)] = 1
+    """Fewest requests to which that number falls, from 1 to ``max_in_flight``. Equal: the number stays the
+    same.
+    """
 
     channels: Annotated[int, Field(ge=1)] = 2
     """Connections to the model server, which the requests of the process share, at least 1."""
@@ -107,6 +114,8 @@ class Embed(Group):
     def _fits_together(self) -> "Embed":
         if self.follow and self.version:
             raise ValueError("embed.follow and embed.version exclude each other: follow takes the newest")
+        if self.min_in_flight > self.max_in_flight:
+            raise ValueError("embed.min_in_flight must be at most embed.max_in_flight")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("embed.tls_certificate and embed.tls_key belong together: set both or neither")
         if self.tls_certificate and not self.tls_ca:

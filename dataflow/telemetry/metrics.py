@@ -192,6 +192,9 @@ REQUEST_SECONDS = Histogram(
     "Seconds from sending a request to the model server until the answer.",
     buckets=_SHORT_SECONDS,
 )
+REQUESTS_IN_FLIGHT_LIMIT = Gauge(
+    "driftline_embed_in_flight_limit", "Requests to the model server that a worker may have open now."
+)
 REQUEST_FAILURES = Counter(
     "driftline_embed_request_failures_total", "Requests to the model server without a valid answer.", ["code"]
 )

@@ -5,6 +5,7 @@ Only the modules of this package import gRPC.
 
 import itertools
 import struct
+import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,10 @@ import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from dataflow.embed import repository
+from dataflow.embed.triton.concurrency import Concurrency
 from dataflow.errors import SettingsError
 from dataflow.settings import Embed
+from dataflow.telemetry import metrics
 from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
 #: Status codes of errors that pass by themselves.
@@ -32,6 +35,7 @@ PERMANENT = {
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNAUTHENTICATED,
 }
+_OVERLOADED = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 _CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -49,7 +53,10 @@ _CHANNEL = [
 
 
 class Connection:
-    """Channels to one server, for one model. Safe to share between threads. Raises ``grpc.RpcError``."""
+    """Channels to one server, for one model. Safe to share between threads. Raises ``grpc.RpcError``.
+
+    ``concurrency``: how many requests the threads may have open, each of them.
+    """
 
     def __init__(self, options: Embed, tracer: Tracer = NO_TRACER) -> None:
         self._tracer = tracer
@@ -60,6 +67,7 @@ class Connection:
         stubs = [service_pb2_grpc.GRPCInferenceServiceStub(channel) for channel in self._channels]
         self._stub = stubs[0]
         self._stubs = itertools.cycle(stubs)
+        self.concurrency = Concurrency(options.max_in_flight, options.min_in_flight)
 
     def metadata(self, version: str = "") -> Any:
         """The model's ``ModelMetadataResponse``; ``version`` empty: it names all versions that are ready."""
@@ -78,11 +86,14 @@ class Connection:
         text = answer.raw_output_contents[0][4:]  # the first four bytes are the length
         return repository.parsed(text.decode(errors="replace"))
 
-    def infer(self, texts: Sequence[str], version: str, sha256: str = "", *, check: bool = False) -> Any:
+    def infer(
+        self, texts: Sequence[str], version: str, sha256: str = "", *, check: bool = False, limit: int = 0
+    ) -> Any:
         """Send a request, on each channel in turn. Returns a future of the ``ModelInferResponse``.
 
         ``sha256``: the sum of the agreed model; a server with another model answers NOT_FOUND. ``check``: ask
-        for the output ``CHECK``, which must equal :func:`checksums` of the texts.
+        for the output ``CHECK``, which must equal :func:`checksums` of the texts. ``limit``: how many
+        requests are open with this one, if ``concurrency`` allows no more; else 0.
         """
         request = self._request(texts, version, *["EMBEDDING", "CHECK"][: 1 + check])
         if sha256:
@@ -94,10 +105,21 @@ class Connection:
             model_version=version,
             rows=len(texts),
         )
-        stub = next(self._stubs)
+        stub, sent = next(self._stubs), time.perf_counter()
         answer = stub.ModelInfer.future(request, timeout=self._timeout, metadata=span.metadata)
         span.until(answer)
+        chars = sum(map(len, texts))
+        # Measured when the answer comes: with several requests open, the answer may be read much later.
+        answer.add_done_callback(lambda done: self._measure(done, limit, chars, time.perf_counter() - sent))
         return answer
+
+    def _measure(self, answer: Any, limit: int, chars: int, seconds: float) -> None:
+        metrics.REQUEST_SECONDS.observe(seconds)
+        if answer.code() is grpc.StatusCode.OK:
+            self.concurrency.answered(limit, chars, seconds)
+        elif answer.code() in _OVERLOADED:
+            self.concurrency.overloaded(limit)
+        metrics.REQUESTS_IN_FLIGHT_LIMIT.set(self.concurrency.limit)
 
     def _request(self, texts: Sequence[str], version: str, *outputs: str) -> Any:
         message = service_pb2.ModelInferRequest

@@ -12,7 +12,6 @@ What may go wrong, and what the embedder does:
 - The answer, or the model under the agreed version, is not as agreed at the start: ``ContractError``.
 """
 
-import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -80,7 +79,6 @@ class TritonEmbedder:
         self._sha256 = version.identity.sha256 if version.identity else ""
         self._connection = connection
         self._chars = options.max_request_chars
-        self._in_flight = options.max_in_flight
         self._outage = outage
         self._unit = False
 
@@ -113,9 +111,11 @@ class TritonEmbedder:
 
         try:
             for rows in by_length(texts, max_rows=most_rows, max_chars=self._chars):
-                if len(pending) == self._in_flight:
+                limit = self._connection.concurrency.limit
+                while len(pending) >= limit:
                     finish()
-                pending.append((rows, self._send([texts[row] for row in rows])))
+                full = limit if len(pending) + 1 == limit else 0
+                pending.append((rows, self._send([texts[row] for row in rows], full)))
             while pending:
                 finish()
         finally:
@@ -123,20 +123,18 @@ class TritonEmbedder:
                 request.future.cancel()
         return Embedded(vectors, self.version, failed)
 
-    def _send(self, texts: Sequence[str]) -> _Request:
+    def _send(self, texts: Sequence[str], limit: int = 0) -> _Request:
+        """Send a request. ``limit``: how many are open with it, if no more may be; else 0."""
         metrics.REQUEST_TEXTS.observe(len(texts))
-        sent = time.perf_counter()
-        future = self._infer(texts)
-        # Measured when the answer comes: with several requests open, the answer may be read much later.
-        future.add_done_callback(lambda _: metrics.REQUEST_SECONDS.observe(time.perf_counter() - sent))
-        return _Request(texts, future, self._outage.count)
+        return _Request(texts, self._infer(texts, limit), self._outage.count)
 
     def _send_again(self, request: _Request) -> _Request:
         metrics.RETRIES.inc()
         return self._send(request.texts)
 
-    def _infer(self, texts: Sequence[str]) -> Any:
-        return self._connection.infer(texts, self._served.number, self._sha256, check=self._served.checks)
+    def _infer(self, texts: Sequence[str], limit: int = 0) -> Any:
+        served = self._served
+        return self._connection.infer(texts, served.number, self._sha256, check=served.checks, limit=limit)
 
     def _finish(self, request: _Request) -> Embedded:
         """Wait for the answer to ``request``, through outages; find the texts at fault if it fails."""

@@ -1,11 +1,14 @@
 """The embedder over gRPC: outages are waited out, and only the texts at fault fail."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dataflow.embed.triton.concurrency import Concurrency
+from dataflow.embed.triton.embedder import TritonEmbedder
 from dataflow.errors import ContractError, OutageError
 from dataflow.telemetry.logs import Line
 from tests.support.kserve import TEXTS, Code, Connect, Server, embedded, expected
@@ -19,6 +22,37 @@ def test_answers_come_back_in_order(server: Server, connected: Connect, rows: in
     # Neither the client's bound nor the server's is passed.
     assert max(len(request) for request in server.requests) == min(rows, 16)
     assert embedder.embed([]).vectors.shape == (0, 4)
+
+
+class Fixed(Concurrency):
+    """Keeps what it is told."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit, limit)
+        self.told: list[tuple[str, int, int]] = []
+
+    def answered(self, limit: int, chars: int, seconds: float) -> None:
+        assert seconds > 0
+        self.told.append(("answered", limit, chars))
+
+    def overloaded(self, limit: int) -> None:
+        self.told.append(("overloaded", limit, 0))
+
+
+def test_each_request_that_reaches_the_limit_says_how_the_server_took_it(
+    server: Server, connected: Connect
+) -> None:
+    embedder = connected(max_request_rows=10).embedder
+    assert isinstance(embedder, TritonEmbedder)
+    fixed = embedder._connection.concurrency = Fixed(3)
+    refused = [TEXTS[49]]
+    server.fault = lambda texts: (Code.RESOURCE_EXHAUSTED, "full") if refused and refused.pop() else None
+    embedder.embed(TEXTS)
+    # The first two requests leave room for a third one, and the one that is sent again is outside the limit.
+    counted = Counter((what, limit) for what, limit, _ in fixed.told)
+    assert counted["answered", 3] + counted["overloaded", 3] == 8
+    assert counted["overloaded", 3] + counted["overloaded", 0] == 1
+    assert sum(chars for _, _, chars in fixed.told) >= sum(map(len, TEXTS))
 
 
 def test_an_outage_is_waited_out_and_logged_twice(server: Server, connected: Connect) -> None:
