@@ -92,7 +92,7 @@ docs: $(DEV) ## build the documentation site into out/docs; a broken link or an 
 manifests: $(CHECKOV) ## write the Kubernetes manifests to out/k8s/, and check them and the Dockerfiles with checkov
 	@command -v kubectl >/dev/null || { echo 'skipped: kubectl is not installed' >&2; exit 0; }; \
 	mkdir -p out/k8s; \
-	for overlay in cpu gpu; do kubectl kustomize k8s/overlays/$$overlay > out/k8s/$$overlay.yaml; done; \
+	for overlay in cpu gpu gpu-shared; do kubectl kustomize k8s/overlays/$$overlay > out/k8s/$$overlay.yaml; done; \
 	$(CHECKOV_VENV)/bin/checkov --config-file k8s/checkov.yaml --file out/k8s/*.yaml docker/*.Dockerfile
 
 .PHONY: lock

@@ -170,7 +170,7 @@ def connecting(server: Server) -> Iterator[Connect]:
 
     def make(**options: Any) -> Connected:
         time, logged = Time(), list[str]()
-        embed = Embed(url=server.url, **options)
+        embed = Embed(**({"url": server.url} | options))
         embedder = connect(embed, sleep=time.sleep, clock=time.clock, log=logged.append)
         opened.append(embedder)
         server.requests.clear()

@@ -17,6 +17,8 @@ from tests.support.paths import ROOT
 
 OVERLAYS = ("cpu", "gpu")
 COMPONENTS = ("kafka-credentials", "monitoring")
+#: Triton in pods of its own; tests/unit/k8s/test_shared_triton.py is about these.
+SHARED = ("shared-triton", "triton-autoscaling")
 SECRETS = {"username": "driftline", "password": "not a secret"}
 
 Object = dict[str, Any]

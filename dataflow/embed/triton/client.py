@@ -47,6 +47,8 @@ _CHANNEL = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A name may have several addresses: requests go to all of them in turn.
+    ("grpc.lb_policy_name", "round_robin"),
     # By default all channels to one address share one connection.
     ("grpc.use_local_subchannel_pool", 1),
 ]

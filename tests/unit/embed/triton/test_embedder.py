@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from dataflow.embed.triton.concurrency import Concurrency
 from dataflow.embed.triton.embedder import TritonEmbedder
 from dataflow.errors import ContractError, OutageError
 from dataflow.telemetry.logs import Line
-from tests.support.kserve import TEXTS, Code, Connect, Server, embedded, expected
+from tests.support.kserve import TEXTS, Code, Connect, Server, embedded, expected, running
 
 
 @pytest.mark.parametrize("rows", [1, 7, 16, 500])
@@ -160,3 +161,22 @@ def test_an_answer_to_another_request_is_an_error(server: Server, connected: Con
     server.ModelInfer(embedded(TEXTS[:10]), None)
     with pytest.raises(ContractError, match=r"answered for other texts than it was asked; start the server"):
         embedder.embed(TEXTS)
+
+
+def test_requests_go_to_all_addresses_in_turn(server: Server, connected: Connect) -> None:
+    with running() as other:
+        # What a name with two addresses resolves to, without a name server.
+        url = "ipv4:" + ",".join([server.url, other.url])
+        embedder = connected(url=url, max_request_rows=5, channels=1).embedder
+        other.requests.clear()
+        # Until both are connected, one gets all requests.
+        for _ in range(200):
+            assert embedder.embed(TEXTS).vectors.tolist() == expected(TEXTS)
+            if server.requests and other.requests:
+                break
+            sleep(0.05)
+        server.requests.clear()
+        other.requests.clear()
+        embedder.embed(TEXTS)
+        assert len(server.requests) == len(other.requests) == 10
+        embedder.close()
