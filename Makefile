@@ -9,6 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv
 SIDECAR_VENV := .venv-triton
 CHECKOV_VENV := .venv-checkov
+NODE_VENV := .venv-node
 MODEL := all-MiniLM-L6-v2
 # gpu on a machine with an NVIDIA GPU; DEVICE=cpu leaves the GPU to others. Tests never use a GPU.
 DEVICE := $(if $(filter test test-unit,$(MAKECMDGOALS)),cpu,$(if $(wildcard /dev/nvidiactl /dev/dxg),gpu,cpu))
@@ -32,6 +33,11 @@ EXPORT := $(VENV)/.export-$(MINOR)
 DEV := $(VENV)/.dev-$(MINOR)
 SIDECAR := $(SIDECAR_VENV)/.made-$(MINOR)$(GPU)
 CHECKOV := $(CHECKOV_VENV)/.made-$(MINOR)
+NODE := $(NODE_VENV)/.made-$(MINOR)
+# npm runs in the folder of the page's sources.
+NPM := cd dashboard/page && PATH="$(CURDIR)/$(NODE_VENV)/bin:$$PATH" npm --no-update-notifier
+PAGE_PACKAGES := dashboard/page/node_modules/.made
+PAGE := dashboard/static/index.html
 # --no-compile: few of the files that come with torch are ever imported. Python compiles a file when it imports it.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 # --no-deps: the lock files leave out torch, and what only the (unused) Python package of Triton's wheel needs.
@@ -52,6 +58,15 @@ help: ## list the targets
 demo: $(SIDECAR) model ## find planted anomalies in a generated stream, with a real Triton
 	@exec $(VENV)/bin/python -m demo --repository '$(REPOSITORY)'
 
+.PHONY: page
+page: $(EXPORT) $(PAGE) ## open the live page over the output of the demo
+	@[ -s out/demo/scores.jsonl ] || { echo 'error: out/demo has no output; run `make demo` first' >&2; exit 1; }
+	@exec $(VENV)/bin/python -m dashboard out/demo --marks out/demo/marks.jsonl --open
+
+.PHONY: screenshots
+screenshots: $(DEV) $(PAGE) ## pictures of each view of the live page, in out/screenshots
+	@exec $(VENV)/bin/python -m demo.screenshots
+
 .PHONY: sidecar
 sidecar: $(SIDECAR) model ## run Triton in the foreground, on 127.0.0.1:8001 (gRPC)
 	@exec $(VENV)/bin/python -m export sidecar --repository '$(REPOSITORY)'
@@ -67,13 +82,15 @@ venv: $(EXPORT) ## make .venv: the environment of the dataflow, the model export
 sidecar-venv: $(SIDECAR) ## make .venv-triton: Triton Inference Server and the packages that its models import
 
 .PHONY: check
-check: $(DEV) ## run ruff and mypy
+check: $(DEV) $(PAGE_PACKAGES) ## run ruff and mypy; for the live page, tsc and biome
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+	$(NPM) run --silent check
 
 .PHONY: test
-test: $(DEV) $(SIDECAR) model ## all tests, with real servers; fails also if too little of the code is covered
+test: $(DEV) $(SIDECAR) $(PAGE) model ## all tests, with real servers; fails also if too little of the code is covered
+	$(NPM) test --silent
 	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)
 	$(VENV)/bin/python -m coverage run $(PYTEST) $(FAST_TESTS) tests/flow tests/integration $(ARGS)
 	@$(VENV)/bin/python -m coverage combine --quiet
@@ -101,8 +118,8 @@ lock: $(DEV) ## rewrite requirements/*.txt from pyproject.toml; ARGS=--upgrade t
 
 .PHONY: clean
 clean: ## remove the environments, downloads, exported models and all output
-	rm -rf $(VENV) $(SIDECAR_VENV) $(CHECKOV_VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis out *.egg-info
-	find dataflow export demo benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(SIDECAR_VENV) $(CHECKOV_VENV) $(NODE_VENV) dashboard/page/node_modules dashboard/static .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis out *.egg-info
+	find dataflow export dashboard demo benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 	if [ -d .git ]; then git clean -qfdX model_repo; fi
 
 .PHONY: which-python
@@ -139,4 +156,17 @@ $(SIDECAR): requirements/sidecar$(GPU).txt | python
 $(CHECKOV): requirements/checkov.txt | python
 	@"$(PYTHON)" -m venv --clear $(CHECKOV_VENV)
 	@$(STEP) '$(CHECKOV_VENV): installing checkov, which checks the manifests' $(CHECKOV_VENV)/bin/python $(LOCKED) $<
+	@touch $@
+
+$(NODE): requirements/node.txt | python
+	@"$(PYTHON)" -m venv --clear $(NODE_VENV)
+	@$(STEP) '$(NODE_VENV): installing Node.js' $(NODE_VENV)/bin/python $(LOCKED) $<
+	@touch $@
+
+$(PAGE_PACKAGES): dashboard/page/package-lock.json $(NODE)
+	@$(STEP) 'dashboard/page: installing the packages of the live page' bash -c '$(NPM) ci'
+	@touch $@
+
+$(PAGE): $(PAGE_PACKAGES) $(shell find dashboard/page -name node_modules -prune -o -type f -print)
+	@$(STEP) 'dashboard/static: building the live page' bash -c '$(NPM) run build'
 	@touch $@

@@ -3,7 +3,8 @@
 # pyproject.toml requires it; `requirements/lock.sh --upgrade` takes the newest versions.
 #
 #   runtime.txt  what the dataflow needs, with Kafka, its registry, Delta Lake and tracing: the container image
-#   export.txt   runtime.txt without tracing, and what the model export and the demo need, except torch
+#   export.txt   runtime.txt without tracing, and what the model export, the demo and the live page need, except torch
+#   page.txt     what the live page needs: its container image
 #   dev.txt      everything of both, and what the tests and checks need
 #   torch.txt    torch alone, in a version that fits the other lock files
 #
@@ -36,6 +37,7 @@ write() { # write LOCK COMMAND REQUIREMENTS
 
 case " $* " in *" --upgrade "*) : >requirements/torch.txt ;; esac
 # dev.txt comes first: the other lock files take its versions.
-compile dev --extra backtest --extra delta --extra export --extra kafka --extra registry --extra tracing --group dev "$@"
-compile export --extra delta --extra kafka --extra export --constraint requirements/dev.txt
+compile dev --extra backtest --extra delta --extra export --extra kafka --extra page --extra registry --extra tracing --group dev "$@"
+compile export --extra delta --extra kafka --extra export --extra page --constraint requirements/dev.txt
+compile page --extra delta --extra kafka --extra page --constraint requirements/dev.txt
 compile runtime --extra delta --extra kafka --extra registry --extra tracing --constraint requirements/dev.txt
