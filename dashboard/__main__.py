@@ -25,8 +25,9 @@ _LEAST_ROWS, _MOST_ROWS = 1000, 20_000_000
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Serve the page until a signal ends it. Returns the exit code: 0, 2 with one line on stderr for a mistake
-    of the user, 1 if the port is taken.
+    """Serve the page until a signal ends it.
+
+    Returns the exit code: 0, 2 with one line on stderr for a mistake of the user, 1 if the port is taken.
     """
     arguments = _parser().parse_args(words)
     try:

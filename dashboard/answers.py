@@ -28,9 +28,7 @@ def wrong(text: str, status: int = 400) -> Json:
 
 def found(content: Mapping[str, Any] | None, what: str) -> Json:
     """The content, or an answer that it is not there."""
-    return (
-        Json(content) if content is not None else wrong(f"{what} is not known; it may have left memory", 404)
-    )
+    return Json(content) if content is not None else wrong(f"{what} is not known (any more)", 404)
 
 
 async def body_of(request: Request) -> bytes:

@@ -27,7 +27,7 @@ MOST_SELECTED = 50_000
 
 
 def application(page: Page, access: Access) -> Starlette:
-    """The application that serves ``page`` to those whom ``access`` allows. It starts and stops the sources."""
+    """The application that serves ``page`` to those whom ``access`` allows. It starts and stops sources."""
     updates = Updates(page)
 
     @asynccontextmanager

@@ -125,8 +125,9 @@ def labels(moment: Moment, marks: Mapping[str, Mapping[str, Any]]) -> bytes:
     """JSON lines: the examples of marked incidents, with what people say about them."""
     lines = []
     for name, mark in marks.items():
-        incident = moment.incidents.get(name)
-        for example in incident.row["examples"] if incident else []:
+        if (incident := moment.incidents.get(name)) is None:
+            continue
+        for example in incident.row["examples"]:
             said = {
                 "key": incident.row["key"],
                 "id": example["id"],
@@ -169,6 +170,7 @@ def _lines(row: Mapping[str, Any], wanted: Request, at: str, before: Sequence[Ma
                 "until": until,
             }
             for each in row["examples"]
+            if each["text"].strip()
         ]
     now = {(each["text"], each["key"]) for each in about}
     gone = [

@@ -1,7 +1,6 @@
 """Reads and checks the parameters of requests."""
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from dashboard.queries.filters import Filter
 from dashboard.queries.incidents import Wanted
@@ -12,7 +11,6 @@ from dashboard.store.orders import SORTS
 MOST_CHARACTERS = 1000
 MOST_ROWS = 500
 _MOST_OFFSET = 1 << 31
-_T = TypeVar("_T")
 
 FILTER = ("key", "from", "to", "text", "cluster", "incident", "window", "selection", "revisions")
 SORTING = ("sort", "order")
@@ -51,9 +49,14 @@ class Parameters:
         value = self.text(name)
         if value is None:
             return None
-        return self._read(
-            name, value, int, f"an integer from {least} to {most}", lambda n: least <= n <= most
-        )
+        try:
+            found = int(value)
+        except ValueError:
+            found = least - 1
+        if not least <= found <= most:
+            what = f"an integer from {least} to {most}"
+            raise ParameterError(f"{name} is {value[:40]!r}; it must be {what}")
+        return found
 
     def needed_integer(self, name: str) -> int:
         """An integer that must be there."""
@@ -68,17 +71,6 @@ class Parameters:
         if value is not None and value not in values:
             raise ParameterError(f"{name} is {value[:40]!r}; it must be one of {', '.join(values)}")
         return value
-
-    def _read(
-        self, name: str, value: str, convert: Callable[[str], _T], what: str, fits: Callable[[_T], bool]
-    ) -> _T:
-        try:
-            found = convert(value)
-        except ValueError:
-            raise ParameterError(f"{name} is {value[:40]!r}; it must be {what}") from None
-        if not fits(found):
-            raise ParameterError(f"{name} is {value[:40]!r}; it must be {what}")
-        return found
 
     def filter(self) -> Filter:
         """The conditions on rows."""

@@ -65,7 +65,9 @@ def of_objects(objects: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
         columns["explanation"] = pa.array([e and _json(e) for e in explained], pa.string())
         batch = pa.RecordBatch.from_arrays([columns[name] for name in ROW.names], schema=ROW)
         batch.validate()
-        if any(column.null_count for column, field in zip(batch.columns, ROW) if not field.nullable):
+        if any(
+            column.null_count for column, field in zip(batch.columns, ROW, strict=True) if not field.nullable
+        ):
             raise RowError("a field is null that must not be null")
         if all("embedding" in row for row in objects) and objects:
             batch = _with_embeddings(batch, [row["embedding"] for row in objects])

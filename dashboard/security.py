@@ -25,7 +25,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-#: Hosts that are this machine. A page of another name that resolves to this machine (DNS rebinding) is refused.
+#: Hosts that are this machine. Another name that resolves to it (DNS rebinding) is refused.
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _OPEN = ("/healthz",)
 

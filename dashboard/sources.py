@@ -22,6 +22,9 @@ SourceState = Literal["loading", "live", "lagging", "empty", "broken", "too old"
 _POLL_S, _RETRY_S = 0.3, 2.0
 #: While rows wait, requests see the new ones so often.
 _PUBLISH_S = 0.5
+_LOADING = "The rows are being read."
+_BEHIND = "The page is behind: rows come faster than it reads them."
+_EMPTY = "There are no rows yet; the page shows them when they come."
 #: Stream -> the time of a row.
 _TIME: dict[Stream, str] = {
     "alerts": "decided",
@@ -41,7 +44,7 @@ class Source:
     uri: str
     stream: Stream | None
     state: SourceState = "loading"
-    message: str = "The rows are being read."
+    message: str = _LOADING
     rows: int = 0
     newest: int | None = None
     read: int | None = None
@@ -169,17 +172,11 @@ class _Follower:
             return
         if block is not None and block.behind:
             source.state = "lagging" if source.caught_up else "loading"
-            source.message = (
-                "The page is behind: rows come faster than it reads them."
-                if source.caught_up
-                else ("The rows are being read.")
-            )
+            source.message = _BEHIND if source.caught_up else _LOADING
         else:
             source.caught_up = True
             source.state = "live" if source.rows else "empty"
-            source.message = (
-                "" if source.rows else "There are no rows yet; the page shows them when they come."
-            )
+            source.message = "" if source.rows else _EMPTY
         if source.broken:
             source.message = f"{source.broken} rows are left out: {source.why}. {source.message}".strip()
 

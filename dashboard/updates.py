@@ -32,9 +32,8 @@ class Updates:
     async def __call__(self, request: Request) -> Response:
         if self._open >= MOST_STREAMS:
             return wrong(f"{MOST_STREAMS} pages are open already; close one", 503)
-        return StreamingResponse(
-            self._events(), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
-        )
+        headers = {"x-accel-buffering": "no"}
+        return StreamingResponse(self._events(), media_type="text/event-stream", headers=headers)
 
     async def _events(self) -> AsyncIterator[bytes]:
         self._open += 1

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 Column = npt.NDArray[Any]
 
-#: Column -> its type. ``key``: the number of the key. ``window``: the number of the window, which is a key and
-#: a start. ``event``: the hash of key and id. ``source``: the number of the source. ``x`` and ``y``: the place
-#: on the map; NaN: it has none.
+#: Column -> its type. ``key``: the number of the key. ``window``: the number of the window, which is a key
+#: and a start. ``event``: the hash of key and id. ``source``: the number of the source. ``x``, ``y``: the
+#: place on the map; NaN: it has none.
 TYPES: dict[str, npt.DTypeLike] = {
     "window_start": np.int64,
     "window_end": np.int64,

@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.store.times import in_micros
-from dataflow.items.alerts import OVER
+from dataflow.items.alerts import ALERT, OVER
 
 #: So many incidents are kept, the newest ones.
 MOST_INCIDENTS = 20_000
 #: So many rows of one incident are kept, the newest ones.
 _MOST_CHANGES = 200
 _TIMES = ("decided", "window_start", "window_end", "first_ts", "last_ts")
-_FIELDS = (
-    "incident", "kind", "state", "key", "decided", "first_ts", "last_ts", "window_start", "window_end", "count",
-    "peak", "p_value", "threshold", "cluster", "message", "sequence", "merged_into", "examples",
-)  # fmt: skip
+_FIELDS = tuple(name for name in ALERT.names if name != "format")
 _CHANGE = ("sequence", "state", "decided", "count", "peak", "message")
 
 
@@ -49,15 +46,13 @@ def checked(row: Mapping[str, Any]) -> dict[str, Any]:
         found[name] = in_micros(row[name])
     if not isinstance(row["examples"], list) or not isinstance(row["sequence"], int):
         raise ValueError("examples or sequence have a wrong type")
-    found["examples"] = [
-        {
-            **each,
-            "ts": in_micros(each["ts"]),
-            "nearest_ts": each.get("nearest_ts") and in_micros(each["nearest_ts"]),
-        }
-        for each in row["examples"]
-    ]
+    found["examples"] = [_example(each) for each in row["examples"]]
     return found
+
+
+def _example(said: Mapping[str, Any]) -> dict[str, Any]:
+    near = said.get("nearest_ts")
+    return {**said, "ts": in_micros(said["ts"]), "nearest_ts": None if near is None else in_micros(near)}
 
 
 class Incidents:
@@ -68,7 +63,7 @@ class Incidents:
         self._made: dict[str, Incident] = {}
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows that :func:`checked` has made. A row that comes again takes the place of the earlier one."""
+        """Add rows that :func:`checked` has made. A row that comes again replaces the earlier one."""
         changed = set()
         for row in rows:
             of_incident = self._rows.setdefault(row["incident"], {})

@@ -41,7 +41,7 @@ class Orders:
         self._lock = Lock()
 
     def of(self, snapshot: Snapshot, sort: str) -> Order:
-        """The rows of ``snapshot`` by ``sort``, one of :data:`SORTS`; of equal ones, the earlier ``ts`` first."""
+        """The rows of ``snapshot`` by ``sort``, one of :data:`SORTS`; of equal ones, the earlier first."""
         with self._lock:
             known = self._orders.get(sort)
             end = snapshot.first + len(snapshot)
@@ -79,9 +79,8 @@ def _made(snapshot: Snapshot, sort: str, known: Order | None) -> Order:
 
 def _keys(snapshot: Snapshot, sort: str, rows: slice) -> _Keys:
     """Complex numbers sort by the real part, then by the imaginary one. NaN comes last."""
-    columns: dict[str, Any] = {
-        name: snapshot.columns[name][rows] for name in (_main(sort), "ts", "anomaly", "score")
-    }
+    names = (_main(sort), "ts", "anomaly", "score")
+    columns: dict[str, Any] = {name: snapshot.columns[name][rows] for name in names}
     found = np.empty(len(columns["ts"]), np.complex128)
     found.real = columns[_main(sort)]
     if sort == "window":

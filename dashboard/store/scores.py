@@ -123,7 +123,8 @@ class Scores:
     def _key_numbers(self, column: pa.Array) -> Column:
         coded = column.dictionary_encode()
         known = [self._keys.setdefault(key, len(self._keys)) for key in coded.dictionary.to_pylist()]
-        return np.array(known, np.int32)[coded.indices.to_numpy()]
+        found: Column = np.array(known, np.int32)[coded.indices.to_numpy()]
+        return found
 
     def _window_numbers(self, keys: Column, starts: Column) -> Column:
         windows, of_row = np.unique(mixed(keys, starts), return_inverse=True)

@@ -45,8 +45,9 @@ class Store:
         return self._moment
 
     def add(self, stream: Stream, source: int, rows: pa.RecordBatch | Sequence[dict[str, Any]]) -> None:
-        """Add rows of a source: of ``scores``, a batch of :data:`~dashboard.rows.ROW`; of another stream, rows
-        that its function ``checked`` has made.
+        """Add rows of a source.
+
+        Of ``scores``: a batch of :data:`~dashboard.rows.ROW`; of others: what their ``checked`` has made.
         """
         with self._lock:
             self._changed.add(stream)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 #: The columns that are kept here. The others are numbers.
@@ -45,7 +46,9 @@ class Texts:
         """Without the chunks whose rows all have numbers lower than ``before``."""
         return Texts(tuple(chunk for chunk in self.chunks if chunk.end > before))
 
-    def take(self, rows: Sequence[int], columns: Sequence[str] = TEXT_COLUMNS) -> pa.Table:
+    def take(
+        self, rows: "Sequence[int] | npt.NDArray[np.int64]", columns: Sequence[str] = TEXT_COLUMNS
+    ) -> pa.Table:
         """These columns of the rows with these numbers, in their order."""
         wanted = np.asarray(rows, np.int64)
         of_chunk = np.searchsorted([chunk.start for chunk in self.chunks], wanted, "right") - 1
