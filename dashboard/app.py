@@ -40,7 +40,7 @@ def application(page: Page, access: Access) -> Starlette:
     api = _Api(page)
     routes: list[BaseRoute] = [
         Route("/healthz", _health),
-        Mount("/api", routes=[*api.routes(), Route("/updates", updates)]),
+        Mount("/api", routes=[*api.routes(), Route("/updates", updates.answer)]),
         *Files(page.static).routes(),
     ]
     app = Starlette(

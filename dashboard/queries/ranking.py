@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dashboard.queries.filters import Filter, Filters
 from dashboard.queries.rows import described
-from dashboard.store.orders import Orders
+from dashboard.store.orders import SORTS, Orders
 from dashboard.store.store import Moment
 
 Places = npt.NDArray[np.int32]
@@ -52,6 +52,11 @@ class Rankings:
         with_value, without = order.places[: order.known], order.places[order.known :]
         parts = [with_value[::-1], without[::-1]] if sorting.falling else [with_value, without]
         return np.concatenate([part[mask[part]] for part in parts])
+
+    def warm(self, moment: Moment) -> None:
+        """Sort the rows in each order before somebody asks for it."""
+        for sort in SORTS:
+            self._orders.of(moment.scores, sort)
 
     def page(
         self, moment: Moment, wanted: Filter, sorting: Sorting, offset: int, limit: int
