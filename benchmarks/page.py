@@ -1,7 +1,7 @@
 """How fast the server of the live page answers while rows come, and how much memory it takes.
 
-``python -m benchmarks.page --rows 1000000 --rate 1000`` starts the server as a process over a file of JSON lines
-of so many scored rows, appends more of them, and prints the medians of the answers.
+``python -m benchmarks.page --rows 1000000 --rate 1000`` starts the server as a process over a file of JSON
+lines of so many scored rows, appends more of them, and prints the medians of the answers.
 """
 
 import argparse
@@ -35,6 +35,8 @@ _WORDS = (
     "login failed",
 )
 
+Question = tuple[str, dict[str, object]]
+
 
 class Client:
     """Asks the server on one connection."""
@@ -56,30 +58,26 @@ class Client:
         return found
 
 
-def questions() -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-    """What is asked: an endless series of requests for each name. No request is like the one before."""
-    windows = ({"window": START_US + 300_000_000 * n} for n in itertools.count())
-    words = ({"text": f"{word}{'' if turn == 0 else ' '}"} for turn in itertools.count() for word in _WORDS)
+def questions() -> dict[str, Iterator[Question]]:
+    """What is asked: an endless series of requests for each name."""
+    turns = itertools.count
+    words = (f"{word}{' ' * turn}" for turn in turns() for word in _WORDS)
     sorts = itertools.cycle(["score", "anomaly", "p_value", "novelty"])
-    keys = itertools.cycle(range(20))
-    deep = itertools.count(100_000, 37_000)
     return {
-        "state": (("/api/state", {}) for _ in itertools.count()),
-        "rows, default order": (("/api/rows", {}) for _ in itertools.count()),
-        "rows, one of four orders": (("/api/rows", {"sort": next(sorts)}) for _ in itertools.count()),
+        "state": (("/api/state", {}) for _ in turns()),
+        "rows, default order": (("/api/rows", {}) for _ in turns()),
+        "rows, one of four orders": (("/api/rows", {"sort": next(sorts)}) for _ in turns()),
         "rows, of a key, by score": (
-            ("/api/rows", {"key": f"service-{next(keys)}", "sort": "score"}) for _ in itertools.count()
+            ("/api/rows", {"key": f"service-{n % 20}", "sort": "score"}) for n in turns()
         ),
-        "rows, of a window": (("/api/rows", window) for window in windows),
-        "rows, with a text, first time": (("/api/rows", {**word, "sort": "anomaly"}) for word in words),
+        "rows, of a window": (("/api/rows", {"window": START_US + 300_000_000 * n}) for n in turns()),
+        "rows, with a text, first time": (("/api/rows", {"text": word, "sort": "anomaly"}) for word in words),
         "rows, 100,000 and deeper": (
-            ("/api/rows", {"sort": "score", "offset": next(deep)}) for _ in itertools.count()
+            ("/api/rows", {"sort": "score", "offset": n}) for n in turns(100_000, 37_000)
         ),
-        "event": (
-            ("/api/event", {"key": "service-0", "id": f"event-{20 * n:09d}"}) for n in itertools.count(2000)
-        ),
-        # "time": (("/api/time", {"key": f"service-{next(keys)}"}) for _ in itertools.count()),
-        # "time, all rows": (("/api/time", {}) for _ in itertools.count()),
+        "event": (("/api/event", {"key": "service-0", "id": f"event-{20 * n:09d}"}) for n in turns(2000)),
+        "time, of a key": (("/api/time", {"key": f"service-{n % 20}"}) for n in turns()),
+        "time, all rows": (("/api/time", {}) for _ in turns()),
     }
 
 
@@ -151,7 +149,7 @@ def run(folder: Path, rows: int, rate: int, rounds: int) -> None:
     begin = time.monotonic()
     with served(path, _PORT) as server:
         client = Client(_PORT)
-        took, _ = client.get("/healthz")
+        client.get("/healthz")
         first_s = time.monotonic() - begin
         while not client.state()["loaded"]:
             time.sleep(0.1)

@@ -12,34 +12,9 @@ from dataflow.sink.encoding import json_lines
 START_US = 1_767_225_600_000_000
 _WORDS = np.array(
     [
-        "payment",
-        "refund",
-        "captured",
-        "stripe",
-        "declined",
-        "card",
-        "queue",
-        "settlement",
-        "lag",
-        "consumer",
-        "accepted",
-        "session",
-        "timeout",
-        "backup",
-        "node",
-        "started",
-        "user",
-        "login",
-        "failed",
-        "batch",
-        "order",
-        "worker",
-        "retry",
-        "ledger",
-        "shard",
-        "replica",
-        "gateway",
-        "invoice",
+        *("payment", "refund", "captured", "stripe", "declined", "card", "queue", "settlement", "lag"),
+        *("consumer", "accepted", "session", "timeout", "backup", "node", "started", "user", "login"),
+        *("failed", "batch", "order", "worker", "retry", "ledger", "shard", "replica", "gateway", "invoice"),
     ]
 )
 _WINDOW_US, _KEYS, _WINDOWS_OF_AN_EVENT = 600_000_000, 20, 2

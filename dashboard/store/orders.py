@@ -1,7 +1,7 @@
 """Rows in an order that is kept while rows come: the new ones are merged in.
 
-To sort a million rows takes a fifth of a second, and to merge some thousand into them takes a few milliseconds.
-An order takes 20 MB for each million rows.
+To sort a million rows takes a fifth of a second, to merge some thousand into them a few milliseconds. An
+order takes 20 MB for each million rows.
 """
 
 from dataclasses import dataclass
