@@ -87,7 +87,7 @@ def _open(arguments: argparse.Namespace) -> tuple[Page, Access]:
     if not _LEAST_ROWS <= arguments.rows <= _MOST_ROWS:
         raise SettingsError(f"--rows {arguments.rows}: must be from {_LEAST_ROWS} to {_MOST_ROWS}")
     store = Store(arguments.rows)
-    sources = Sources(store, [named_uri(text) for text in arguments.uri])
+    sources = Sources(store, [named_uri(text) for text in arguments.uri], arguments.rows)
     marks = MarksStore(arguments.marks) if arguments.marks else None
     return Page(store, sources, marks), Access(token, loopback)
 

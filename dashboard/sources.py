@@ -61,8 +61,8 @@ class Source:
 class Sources:
     """All outputs. :meth:`start` starts their threads, :meth:`stop` ends them."""
 
-    def __init__(self, store: Store, named: Sequence[Named]) -> None:
-        self._store, self._named = store, named
+    def __init__(self, store: Store, named: Sequence[Named], most: int) -> None:
+        self._store, self._named, self._most = store, named, most
         self._stop = Event()
         self._lock = Lock()
         self._threads: list[Thread] = []
@@ -98,7 +98,7 @@ class Sources:
     def _look(self) -> None:
         for where in self._named:
             try:
-                found = outputs(where)
+                found = outputs(where, self._most)
             except (DriftlineError, OSError):
                 continue
             for output in found:
