@@ -51,6 +51,7 @@ class Source:
     broken: int = 0
     why: str | None = None
     caught_up: bool = False
+    is_folder: bool = False
 
     def described(self) -> dict[str, Any]:
         """As the page gets it."""
@@ -72,7 +73,7 @@ class Sources:
     def all(self) -> list[Source]:
         """The sources in the order in which they were found."""
         with self._lock:
-            return list(self._known.values())
+            return [source for source in self._known.values() if not source.is_folder]
 
     @property
     def loaded(self) -> bool:
@@ -130,6 +131,10 @@ class _Follower:
                 reader = reader or output.open()
                 block = reader.read()
                 self._source.stream = reader.stream
+            except IsADirectoryError:
+                # A folder has come where nothing was; its outputs are found one by one.
+                self._source.is_folder = True
+                return
             except (DriftlineError, OSError) as error:
                 self._fail(output, error)
                 self._stop.wait(_RETRY_S)

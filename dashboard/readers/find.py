@@ -34,10 +34,11 @@ class Output:
 
 @dataclass(frozen=True)
 class Named:
-    """A URI of the command line. ``stream``: as ``scores=URI`` says it."""
+    """A URI of the command line. ``stream``: as ``scores=URI`` says it. ``settings``: those of the process."""
 
     uri: Uri
     stream: Stream | None
+    settings: Settings
 
 
 def named_uri(text: str) -> Named:
@@ -52,6 +53,7 @@ def named_uri(text: str) -> Named:
     match = _NAMED.fullmatch(text)
     stream, rest = (cast(Stream, match[1]), match[2]) if match else (None, text)
     uri = parse_uri(rest)
+    settings = load() if uri.scheme in ("kafka", "delta") else Settings()
     if uri.scheme == "kafka":
         uri.allow("compression")
         kafka.library()
@@ -59,24 +61,23 @@ def named_uri(text: str) -> Named:
     elif uri.scheme == "delta":
         uri.allow()
         delta.library()
-        delta.location(Settings(), uri)
+        delta.location(settings, uri)
     elif uri.scheme == "file" and uri.authority in ("", "localhost") and uri.path:
         uri.allow()
     else:
         raise SettingsError(f"{rest}: write a path, delta:PATH, or kafka://host:port/topic")
-    return Named(uri, stream)
+    return Named(uri, stream, settings)
 
 
 def outputs(where: Named, most: int) -> list[Output]:
     """The outputs that are there now. A folder may have more of them later. ``most``: the rows that the page
-    keeps. Raises ``SettingsError`` if the settings of Kafka or Delta are wrong.
+    keeps.
     """
     uri, stream, text = where.uri, where.stream, str(where.uri)
     if uri.scheme == "kafka":
-        settings = load()
-        return [Output(text, stream, lambda: TopicReader(settings, uri, most, stream))]
+        return [Output(text, stream, lambda: TopicReader(where.settings, uri, most, stream))]
     if uri.scheme == "delta":
-        place = delta.location(load(), uri)
+        place = delta.location(where.settings, uri)
         return [Output(text, stream, lambda: TableReader(text, DeltaFiles(place), stream))]
     path = Path(uri.path)
     if not path.is_dir() or _is_table(path):

@@ -66,11 +66,10 @@ class PackedReader:
         if seen == self._seen:
             return False
         self._anew, self._line = self._seen is not None, 0
-        self._open = (
-            gzip.open(self._path)
-            if self._path.suffix == ".gz"
-            else pa.input_stream(str(self._path), compression="zstd")
-        )
+        if self._path.suffix == ".gz":
+            self._open = gzip.GzipFile(self._path)
+        else:
+            self._open = pa.input_stream(str(self._path), compression="zstd")
         self._seen = seen
         return True
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,12 +93,15 @@ def parquet_files(path: Path) -> list[File]:
         with suppress(FileNotFoundError):
             about = os.stat(each)
             signature = (about.st_ino, about.st_size, about.st_mtime_ns)
-            found.append(File(each.name, signature, lambda each=each: pq.ParquetFile(each)))
+            found.append(File(each.name, signature, partial(pq.ParquetFile, each)))
     return found
 
 
 class DeltaFiles:
-    """The files of a Delta table, as :class:`TableReader` finds them. Rows that a later version removes stay."""
+    """The files of a Delta table, as :class:`TableReader` finds them. Rows that a later version removes stay.
+
+    An object store that answers late holds the interpreter's lock, so requests wait, too.
+    """
 
     def __init__(self, where: Location) -> None:
         self._where = where
@@ -113,7 +117,7 @@ class DeltaFiles:
         with delta.explained(self._where):
             actions = pa.table(self._table.get_add_actions()).select(["modification_time", "path"])
         ordered = sorted(zip(*(column.to_pylist() for column in actions.columns), strict=True))
-        return [File(path, None, lambda path=path: self._open(delta.file_path(path))) for _, path in ordered]
+        return [File(path, None, partial(self._open, delta.file_path(path))) for _, path in ordered]
 
     def _open(self, path: str) -> pq.ParquetFile:
         assert self._files is not None
