@@ -34,7 +34,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Named:
-    """A URI of the command line. ``stream``: as ``scores=URI`` says it. ``settings``: those of the process."""
+    """A URI of the command line. ``stream``: as ``scores=URI`` says it. ``settings``: of the process."""
 
     uri: Uri
     stream: Stream | None
