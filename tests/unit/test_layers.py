@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup"},
     "doctor": {*BELOW, *STAGES, "recovery", "reference", "flow"},
     "backtest": {*BELOW, *STAGES, "reference", "flow"},
+    "top": set(),
     "replay": {*BELOW, "source", "decode", "sink", "flow", "stop"},
 }
 #: A library -> the packages and modules that may import it.

@@ -1,0 +1,1 @@
+"""The top of a stream in a terminal: ``python -m dataflow.top``."""
