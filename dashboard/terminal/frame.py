@@ -42,10 +42,13 @@ def frame(shown: Shown, width: int, height: int) -> RenderableType:
         above.append(_rates(shown.health))
     incidents = shown.incidents[:_MOST_INCIDENTS]
     below = [_incidents(incidents)] if incidents else []
-    lines = len(above) + (2 + len(incidents) if incidents else 0) + 3 + bool(shown.keys)
+    # A blank line and a heading stand above the rows, and above the incidents.
+    lines = len(above) + 2 + (2 + len(incidents) if incidents else 0) + bool(shown.keys)
     rows = _rows(shown, max(height - lines, _LEAST_ROWS), width)
-    keys = [Text(shown.keys, style="dim", no_wrap=True)] if shown.keys else []
-    return Group(*above, Text(), rows, *([Text(), *below] if below else []), *keys)
+    parts: list[RenderableType] = [*above, Text(), rows, *([Text(), *below] if below else [])]
+    if shown.keys:
+        parts.append(Text(shown.keys, style="dim", no_wrap=True))
+    return Group(*parts)
 
 
 def _title(state: Mapping[str, Any]) -> Text:
