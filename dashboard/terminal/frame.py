@@ -41,11 +41,11 @@ def frame(shown: Shown, width: int, height: int) -> RenderableType:
     if shown.health is not None:
         above.append(_rates(shown.health))
     incidents = shown.incidents[:_MOST_INCIDENTS]
-    below = [_incidents(incidents)] if incidents else []
+    below: list[RenderableType] = [Text(), _incidents(incidents)] if incidents else []
     # A blank line and a heading stand above the rows, and above the incidents.
     lines = len(above) + 2 + (2 + len(incidents) if incidents else 0) + bool(shown.keys)
     rows = _rows(shown, max(height - lines, _LEAST_ROWS), width)
-    parts: list[RenderableType] = [*above, Text(), rows, *([Text(), *below] if below else [])]
+    parts: list[RenderableType] = [*above, Text(), rows, *below]
     if shown.keys:
         parts.append(Text(shown.keys, style="dim", no_wrap=True))
     return Group(*parts)
