@@ -1,0 +1,55 @@
+import { lazy, Suspense } from "preact/compat";
+import { useEffect } from "preact/hooks";
+import { IncidentsView } from "./incidents/view";
+import { Keys, listen } from "./keys";
+import { LiveView } from "./live/view";
+import { Header } from "./shell/header";
+import { Ribbon } from "./shell/ribbon";
+import { Banner, nothingYet } from "./shell/states";
+import { announced, connection, route, state } from "./store";
+import { Notice } from "./widgets";
+
+const TimeView = lazy(() => import("./time/view").then((module) => module.TimeView));
+const MapView = lazy(() => import("./map/view").then((module) => module.MapView));
+
+export function App() {
+  useEffect(listen, []);
+  return (
+    <>
+      <a class="skip" href="#view">
+        Skip to the view
+      </a>
+      <Header />
+      <Banner />
+      <main id="view" tabIndex={-1}>
+        <View />
+      </main>
+      <Keys />
+      <p class="unseen" aria-live="polite">
+        {announced.value}
+      </p>
+    </>
+  );
+}
+
+function View() {
+  const now = state.value;
+  if (!now) {
+    if (connection.value === "refused" || connection.value === "gone") return null;
+    return <Notice title="Reading the output of the flow" busy />;
+  }
+  const absent = nothingYet(now);
+  if (absent) return absent;
+  const { view } = route.value;
+  return (
+    <>
+      {view === "time" || view === "health" || view === "compare" ? null : <Ribbon />}
+      <Suspense fallback={<Notice title="Loading the view" busy />}>
+        {view === "live" ? <LiveView /> : null}
+        {view === "incidents" ? <IncidentsView /> : null}
+        {view === "time" ? <TimeView /> : null}
+        {view === "map" ? <MapView /> : null}
+      </Suspense>
+    </>
+  );
+}

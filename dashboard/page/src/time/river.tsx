@@ -1,0 +1,84 @@
+import { clusterColour } from "../colours";
+import { percent } from "../format";
+import { StreamText } from "../text";
+import type { Clusters, Micros, Series } from "../types";
+import { Cluster } from "../widgets";
+import { Chart } from "./chart";
+import { brush, Panel } from "./view";
+
+export type Trend = "new" | "growing" | "fading" | "gone" | "steady";
+
+function mean(values: Series): number {
+  return values.length ? values.reduce<number>((sum, value) => sum + (value ?? 0), 0) / values.length : 0;
+}
+
+/** How the share of a cluster changes from the first third of the windows to the last third. */
+export function trend(share: Series): Trend {
+  const third = Math.max(Math.floor(share.length / 3), 1);
+  const [before, after] = [mean(share.slice(0, third)), mean(share.slice(-third))];
+  if (before < 0.01 && after >= 0.02) return "new";
+  if (after < 0.01 && before >= 0.02) return "gone";
+  if (Math.abs(after - before) < 0.02) return "steady";
+  if (after > before * 1.3) return "growing";
+  return after < before / 1.3 ? "fading" : "steady";
+}
+
+const SIGNS: Record<Trend, string> = { new: "＋", growing: "↗", fading: "↘", gone: "−", steady: "→" };
+
+/** The shares of the clusters as a stack over time, and what each cluster is about. */
+export function River(props: { clusters: Clusters; from: Micros; to: Micros }) {
+  const { clusters } = props;
+  const ordered = [...clusters.clusters].sort((a, b) => mean(b.share) - mean(a.share));
+  return (
+    <Panel wide title="Clusters" said="the share of each cluster in the windows">
+      <div class="river">
+        <Chart
+          x={clusters.windows}
+          series={ordered.map((one) => one.share)}
+          lines={ordered.map((one) => ({
+            name: String(one.cluster),
+            kind: "area",
+            colour: (colours) => clusterColour(colours, one.cluster),
+          }))}
+          from={props.from}
+          to={props.to}
+          height={210}
+          stacked
+          least={1}
+          label="Shares of the clusters over time"
+          format={(value) => `${Math.round(value * 100)} %`}
+          brush={brush}
+        />
+        <table class="river-names">
+          <thead>
+            <tr>
+              <th>cluster</th>
+              <th>trend</th>
+              <th class="number">now</th>
+              <th>a typical text</th>
+            </tr>
+          </thead>
+          <tbody>
+            {ordered.slice(0, 12).map((one) => {
+              const way = trend(one.share);
+              return (
+                <tr key={one.cluster}>
+                  <td>
+                    <Cluster cluster={one.cluster} />
+                  </td>
+                  <td class={`trend ${way}`}>
+                    <span aria-hidden="true">{SIGNS[way]}</span> {way}
+                  </td>
+                  <td class="number">{percent(one.share.at(-1) ?? null)}</td>
+                  <td class="example">
+                    {one.example === null ? "–" : <StreamText text={one.example.slice(0, 300)} limit={20} />}
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </Panel>
+  );
+}
