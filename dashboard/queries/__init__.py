@@ -1,0 +1,1 @@
+"""What requests ask of a moment of the store. All functions are plain; threads call them."""

@@ -1,0 +1,130 @@
+"""Scored rows as the store takes them, whatever they were read from."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataflow.clock import micros, rfc3339
+from dataflow.items.schemas import EVIDENCE, TIMESTAMP
+
+EVIDENCE_NAMES = tuple(field.name for field in EVIDENCE)
+#: The most characters of a text that are kept.
+TEXT_CHARACTERS = 100_000
+#: The most characters of the attributes, and of an explanation, that are kept.
+_JSON_CHARACTERS = 100_000
+
+#: A scored row in the store. ``model``: the model and its version. ``attributes`` and ``explanation``: JSON.
+#: ``text_length``: the characters of the whole text. A column ``embedding`` may follow.
+ROW = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("window_start", TIMESTAMP, nullable=False),
+        pa.field("window_end", TIMESTAMP, nullable=False),
+        pa.field("revision", pa.int32(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("ts", TIMESTAMP, nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("text_length", pa.int32(), nullable=False),
+        pa.field("score", pa.float64(), nullable=False),
+        pa.field("cluster", pa.int32(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("attributes", pa.string(), nullable=False),
+        *(pa.field(name, pa.float64()) for name in EVIDENCE_NAMES),
+        pa.field("explanation", pa.string()),
+    ]
+)
+_TIMES = ("window_start", "window_end", "ts")
+_TIMES_AS = orjson.OPT_PASSTHROUGH_DATETIME
+_STRAIGHT = ("key", "revision", "id", "score", "cluster")
+
+
+class RowError(ValueError):
+    """A row is not as the schema says. The text names the field."""
+
+
+def of_objects(objects: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    """Rows of ``SCORED`` in JSON as a batch of :data:`ROW`. Raises ``RowError`` if one of them is wrong."""
+    columns: dict[str, Any] = {}
+    try:
+        for name in _STRAIGHT:
+            columns[name] = pa.array([row[name] for row in objects], ROW.field(name).type)
+        for name in _TIMES:
+            columns[name] = pa.array([row[name] for row in objects], pa.string()).cast(TIMESTAMP)
+        texts = [row["text"] for row in objects]
+        columns["text_length"] = pa.array(map(len, texts), pa.int32())
+        columns["text"] = pa.array([_kept(text) for text in texts], pa.string())
+        columns["model"] = pa.array([f"{row['model']} {row['model_version']}" for row in objects])
+        columns["attributes"] = pa.array([_json(row["attributes"]) for row in objects], pa.string())
+        for name in EVIDENCE_NAMES:
+            columns[name] = pa.array([row.get(name) for row in objects], pa.float64())
+        explained = [row.get("explanation") for row in objects]
+        columns["explanation"] = pa.array([e and _json(e) for e in explained], pa.string())
+        batch = pa.RecordBatch.from_arrays([columns[name] for name in ROW.names], schema=ROW)
+        batch.validate()
+        if any(
+            column.null_count for column, field in zip(batch.columns, ROW, strict=True) if not field.nullable
+        ):
+            raise RowError("a field is null that must not be null")
+        if all("embedding" in row for row in objects) and objects:
+            batch = _with_embeddings(batch, [row["embedding"] for row in objects])
+    except KeyError as error:
+        raise RowError(f"the field {error.args[0]!r} is missing") from None
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise RowError(str(error).splitlines()[0][:200]) from None
+    return batch
+
+
+def of_arrow(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows of ``SCORED`` in Arrow as a batch of :data:`ROW`. Raises ``RowError`` if a column is wrong."""
+    try:
+        columns = {name: batch.column(name).cast(ROW.field(name).type) for name in (*_STRAIGHT, *_TIMES)}
+        text = batch.column("text").cast(pa.string())
+        columns["text_length"] = pc.utf8_length(text).cast(pa.int32())
+        columns["text"] = pc.utf8_slice_codeunits(text, 0, TEXT_CHARACTERS)
+        model, version = (batch.column(name).cast(pa.string()) for name in ("model", "model_version"))
+        columns["model"] = pc.binary_join_element_wise(model, version, " ")
+        columns["attributes"] = batch.column("attributes").cast(pa.string())
+        for name in (*EVIDENCE_NAMES, "explanation"):
+            columns[name] = pa.nulls(len(batch), ROW.field(name).type)
+        for name in set(EVIDENCE_NAMES) & set(batch.schema.names):
+            columns[name] = batch.column(name).cast(pa.float64())
+        if "explanation" in batch.schema.names:
+            said = batch.column("explanation").to_pylist()
+            columns["explanation"] = pa.array([each and _json(each) for each in said], pa.string())
+        rows = pa.RecordBatch.from_arrays([columns[name] for name in ROW.names], schema=ROW)
+    except KeyError as error:
+        raise RowError(str(error.args[0])) from None
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise RowError(str(error).splitlines()[0][:200]) from None
+    if "embedding" in batch.schema.names:
+        vectors = batch.column("embedding")
+        if pa.types.is_fixed_size_list(vectors.type):
+            rows = rows.append_column("embedding", vectors)
+    return rows
+
+
+def _with_embeddings(batch: pa.RecordBatch, vectors: Sequence[Sequence[float]]) -> pa.RecordBatch:
+    dim = len(vectors[0])
+    if not dim or any(len(vector) != dim for vector in vectors):
+        raise RowError("embeddings have different numbers of dimensions")
+    flat = pa.array([number for vector in vectors for number in vector], pa.float32())
+    return batch.append_column(
+        pa.field("embedding", pa.list_(pa.float32(), dim)), pa.FixedSizeListArray.from_arrays(flat, dim)
+    )
+
+
+def _kept(text: str) -> str:
+    return text if len(text) <= TEXT_CHARACTERS else text[:TEXT_CHARACTERS]
+
+
+def _json(value: Any) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value, default=_time, option=_TIMES_AS).decode()
+    return text if len(text) <= _JSON_CHARACTERS else "{}"
+
+
+def _time(at: datetime) -> str:
+    return rfc3339(micros(at))

@@ -1,0 +1,42 @@
+"""The streams that a flow writes, and how a row says which stream it belongs to."""
+
+from collections.abc import Collection
+from typing import Literal
+
+from dataflow.items.alerts import ALERT_FORMAT
+from dataflow.items.drift import DRIFT_FORMAT
+
+Stream = Literal["scores", "alerts", "drift", "windows", "late", "dead_letters"]
+STREAMS: tuple[Stream, ...] = ("scores", "alerts", "drift", "windows", "late", "dead_letters")
+
+#: Stream -> fields that no other stream has together.
+_OWN: dict[Stream, frozenset[str]] = {
+    "alerts": frozenset({"incident", "sequence", "message"}),
+    "drift": frozenset({"inertia", "fitted"}),
+    "windows": frozenset({"rows_seen", "score_max"}),
+    "late": frozenset({"late_by_us", "missed"}),
+    "dead_letters": frozenset({"reason", "message", "partition"}),
+    "scores": frozenset({"window_start", "text", "score", "cluster"}),
+}
+#: Stream -> the version of its rows that this program reads. Rows of the others have no version.
+FORMATS: dict[Stream, int] = {"alerts": ALERT_FORMAT, "drift": DRIFT_FORMAT}
+
+
+def stream_of(fields: Collection[str]) -> Stream | None:
+    """The stream of a row with these fields; ``None``: it is no row of a flow.
+
+    >>> stream_of(["incident", "sequence", "message", "key"])
+    'alerts'
+    >>> stream_of(["level", "event"]) is None
+    True
+    """
+    return next((stream for stream, own in _OWN.items() if own <= set(fields)), None)
+
+
+def named(name: str) -> Stream | None:
+    """The stream whose output usually has this name.
+
+    >>> named("dead_letters"), named("triton")
+    ('dead_letters', None)
+    """
+    return next((stream for stream in STREAMS if stream == name), None)
