@@ -39,7 +39,11 @@ async function get<T>(path: string, query?: Query, signal?: AbortSignal): Promis
 }
 
 async function post<T>(path: string, body: unknown): Promise<T> {
-  const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const init = {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  };
   return (await answer(fetch(path, init))).json() as Promise<T>;
 }
 

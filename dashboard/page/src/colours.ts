@@ -20,7 +20,17 @@ const LIGHT: Colours = {
   signal: "#b5410e",
   surface: "#ffffff",
   bar: "#b9c6ce",
-  clusters: ["#332288", "#44aa99", "#cc6677", "#117733", "#88ccee", "#999933", "#aa4499", "#ddcc77", "#882255"],
+  clusters: [
+    "#332288",
+    "#44aa99",
+    "#cc6677",
+    "#117733",
+    "#88ccee",
+    "#999933",
+    "#aa4499",
+    "#ddcc77",
+    "#882255",
+  ],
   quantiles: ["#a9b8c2", "#6f8a99", "#0a6e81", "#b5410e"],
 };
 
@@ -32,7 +42,17 @@ const DARK: Colours = {
   signal: "#ff9d66",
   surface: "#141a20",
   bar: "#3d4b57",
-  clusters: ["#8c86e6", "#52c3b0", "#e58a99", "#4fae6d", "#9ad6f3", "#b9b94f", "#cf79c1", "#e6d88f", "#c2558a"],
+  clusters: [
+    "#8c86e6",
+    "#52c3b0",
+    "#e58a99",
+    "#4fae6d",
+    "#9ad6f3",
+    "#b9b94f",
+    "#cf79c1",
+    "#e6d88f",
+    "#c2558a",
+  ],
   quantiles: ["#4d5c68", "#7f95a3", "#5fc9dd", "#ff9d66"],
 };
 

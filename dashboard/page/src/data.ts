@@ -33,7 +33,9 @@ export function useAnswer<T>(key: string | null, turn: number, load: () => Promi
         const message = error instanceof Error ? error.message : String(error);
         // What was read before stays in view; the banner says that the server is away.
         if (wish.current.key === asked) {
-          show((before) => (before.key === asked && before.data ? before : { key: asked, data: null, error: message }));
+          show((before) =>
+            before.key === asked && before.data ? before : { key: asked, data: null, error: message },
+          );
         }
       } finally {
         busy.current = false;

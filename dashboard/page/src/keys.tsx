@@ -17,7 +17,7 @@ function typing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
 }
 
-function escape(): void {
+function closeTop(): void {
   if (helpOpen.value) helpOpen.value = false;
   else if (route.value.event) go({ event: null });
   else if (route.value.open) go({ open: null });
@@ -27,7 +27,7 @@ function pressed(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") {
     if (typing(event.target)) (event.target as HTMLElement).blur();
-    escape();
+    closeTop();
     return;
   }
   if (typing(event.target)) return;
@@ -79,9 +79,15 @@ export function Keys() {
         {KEYS.map(([key, what]) => (
           <div key={key}>
             <dt>
-              {key.split(" ").map((one) =>
-                /^(or|…)$/.test(one) ? <span key={one}>{one}</span> : <kbd key={one}>{one.replace(",", "")}</kbd>,
-              )}
+              {key
+                .split(" ")
+                .map((one) =>
+                  /^(or|…)$/.test(one) ? (
+                    <span key={one}>{one}</span>
+                  ) : (
+                    <kbd key={one}>{one.replace(",", "")}</kbd>
+                  ),
+                )}
             </dt>
             <dd>{key.startsWith("1") ? views.join(", ") : what}</dd>
           </div>

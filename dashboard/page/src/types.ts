@@ -138,7 +138,14 @@ export interface Incident {
 }
 
 export interface IncidentDetail extends Incident {
-  changes: { sequence: number; state: string; decided: Micros; count: number; peak: number; message: string }[];
+  changes: {
+    sequence: number;
+    state: string;
+    decided: Micros;
+    count: number;
+    peak: number;
+    message: string;
+  }[];
 }
 
 export interface Precision {

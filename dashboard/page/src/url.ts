@@ -90,8 +90,10 @@ export function format(route: Route): string {
   const put = (name: string, value: string | number | null) => {
     if (value !== null && value !== START[name as keyof Route]) query.set(name, String(value));
   };
-  for (const name of ["view", "key", "text", "cluster", "incident", "selection"] as const) put(name, route[name]);
-  for (const name of ["from", "to", "window"] as const) put(name, route[name] === null ? null : iso(route[name]));
+  for (const name of ["view", "key", "text", "cluster", "incident", "selection"] as const)
+    put(name, route[name]);
+  for (const name of ["from", "to", "window"] as const)
+    put(name, route[name] === null ? null : iso(route[name]));
   for (const name of ["revisions", "sort", "order", "open", "kind", "state", "mark"] as const) {
     put(name, route[name]);
   }

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { bothZones, clock, day, range } from "./format";
-import { severalDays, zone } from "./store";
+import { narrow, severalDays, zone } from "./store";
 import type { Micros } from "./types";
 
 /** A time in the reader's zone; the tooltip has UTC. */
@@ -73,13 +73,28 @@ export function Drift(props: { still?: boolean }) {
   );
 }
 
-/** Buttons of which one is chosen. */
+/** Buttons of which one is chosen; on a phone, if `folds`, a list to choose from. */
 export function Choice<T extends string>(props: {
   label: string;
   value: T;
   options: readonly (readonly [T, string])[];
   choose: (value: T) => void;
+  folds?: boolean;
 }) {
+  if (props.folds && narrow.value) {
+    return (
+      <label class="field">
+        <span class="unseen">{props.label}</span>
+        <select value={props.value} onChange={(event) => props.choose(event.currentTarget.value as T)}>
+          {props.options.map(([value, name]) => (
+            <option key={value} value={value}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+    );
+  }
   return (
     <fieldset class="choice">
       <legend class="unseen">{props.label}</legend>

@@ -10,7 +10,9 @@ import { MarkBadge, StateMark, titleOf } from "./list";
 import { MarkForm } from "./mark";
 
 export function IncidentPanel(props: { id: string; marks: number; marked: () => void }) {
-  const { data, error, pending } = useAnswer(props.id, turn.value + props.marks, () => api.incident(props.id));
+  const { data, error, pending } = useAnswer(props.id, turn.value + props.marks, () =>
+    api.incident(props.id),
+  );
   return (
     <Panel label="Incident" name={props.id} close={() => go({ open: null })}>
       {error ? (
@@ -43,7 +45,7 @@ function Detail(props: { incident: IncidentDetail; pending: boolean; marked: () 
           <StreamText text={titleOf(incident).slice(0, 600)} limit={60} />
         </h2>
         <dl class="figures">
-          <div class="alerting">
+          <div class="loud">
             <dt>peak</dt>
             <dd>{score(incident.peak, 1)}</dd>
           </div>
@@ -81,24 +83,41 @@ function Detail(props: { incident: IncidentDetail; pending: boolean; marked: () 
   );
 }
 
+/** The sinks say of three events of an incident which incident they are in: the others are found by time. */
 function Show(props: { incident: IncidentDetail }) {
   const { incident } = props;
-  const drift = incident.kind === "drift";
+  const several = (state.value?.keys_total ?? 0) > 1;
   return (
     <p class="actions">
       <button
         type="button"
         class="button"
         onClick={() =>
-          go(
-            drift
-              ? { view: "live", from: incident.first_ts, to: incident.last_ts, window: null, sort: "anomaly", order: "desc" }
-              : { view: "live", incident: incident.incident, from: null, to: null, window: null },
-          )
+          go({
+            view: "live",
+            ...(several ? { key: incident.key } : {}),
+            from: incident.first_ts,
+            to: incident.last_ts + 1,
+            window: null,
+            incident: null,
+            sort: "anomaly",
+            order: "desc",
+          })
         }
       >
-        {drift ? "Show the events of its windows" : `Show its ${count(incident.count)} events`}
+        Show the events of its time
       </button>
+      {incident.kind === "events" ? (
+        <button
+          type="button"
+          class="link"
+          onClick={() =>
+            go({ view: "live", incident: incident.incident, from: null, to: null, window: null })
+          }
+        >
+          only its examples
+        </button>
+      ) : null}
       {incident.merged_into ? (
         <button type="button" class="link" onClick={() => go({ open: incident.merged_into })}>
           goes on in incident {incident.merged_into.slice(0, 8)}
@@ -112,7 +131,11 @@ function Examples(props: { incident: IncidentDetail }) {
   const { incident } = props;
   return (
     <section>
-      <h3>{incident.kind === "drift" ? "Typical texts of the cluster that grew" : "Examples, and what is nearest to them"}</h3>
+      <h3>
+        {incident.kind === "drift"
+          ? "Typical texts of the cluster that grew"
+          : "Examples, and what is nearest to them"}
+      </h3>
       <ol class="examples">
         {incident.examples.map((one) => (
           <li key={one.id}>
@@ -131,7 +154,8 @@ function Beside(props: { example: Example; keyOf: string }) {
     <>
       <div class="beside came">
         <span class="beside-at">
-          {example.anomaly === null ? null : <b>{score(example.anomaly, 1)}</b>} <When at={micros(example.ts)} />
+          {example.anomaly === null ? null : <b>{score(example.anomaly, 1)}</b>}{" "}
+          <When at={micros(example.ts)} />
         </span>
         <button
           type="button"
@@ -172,16 +196,19 @@ function Changes(props: { incident: IncidentDetail }) {
             </tr>
           </thead>
           <tbody>
-            {[...changes].reverse().slice(0, 100).map((one) => (
-              <tr key={one.sequence} title={one.message}>
-                <td>
-                  <When at={one.decided} />
-                </td>
-                <td>{one.state}</td>
-                <td class="number">{count(one.count)}</td>
-                <td class="number">{score(one.peak, 1)}</td>
-              </tr>
-            ))}
+            {[...changes]
+              .reverse()
+              .slice(0, 100)
+              .map((one) => (
+                <tr key={one.sequence} title={one.message}>
+                  <td>
+                    <When at={one.decided} />
+                  </td>
+                  <td>{one.state}</td>
+                  <td class="number">{count(one.count)}</td>
+                  <td class="number">{score(one.peak, 1)}</td>
+                </tr>
+              ))}
           </tbody>
         </table>
       </div>

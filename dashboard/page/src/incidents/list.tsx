@@ -41,7 +41,6 @@ export function IncidentList(props: { incidents: Incident[]; pending: boolean })
   }
 
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: the links in the list have the focus
     <ul ref={list} class={props.pending ? "incidents pending" : "incidents"} onKeyDown={pressed}>
       {props.incidents.map((one, index) => (
         <li key={one.incident}>
@@ -103,7 +102,7 @@ export function StateMark(props: { incident: Incident }) {
   return (
     <span class={open ? "standing open" : "standing"}>
       <svg width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
-        {kind === "drift" ? <path d="M6 1.500L10.800 10H1.200Z" /> : <circle cx="6" cy="6" r="4" />}
+        {kind === "drift" ? <path d="M6 1.5L10.8 10H1.2Z" /> : <circle cx="6" cy="6" r="4" />}
       </svg>
       {kind === "drift" ? "drift " : ""}
       {open ? "open" : incident.state === "updated" ? "open" : incident.state}

@@ -41,8 +41,8 @@ export function MarkForm(props: { incident: IncidentDetail; marked: () => void }
       <section class="marking">
         <h3>Mark</h3>
         <p class="note">
-          Marks are read only: start the page with <code>--marks</code> and the file that <code>alert.marks</code> of
-          the flow names.
+          Marks are read only: start the page with <code>--marks</code> and the file that{" "}
+          <code>alert.marks</code> of the flow names.
         </p>
       </section>
     );
@@ -77,7 +77,18 @@ export function MarkForm(props: { incident: IncidentDetail; marked: () => void }
           <Choice<Mark["mark"] | "">
             label="Mark as"
             value={mark ?? ""}
-            options={before ? [["real", "Real"], ["expected", "Expected"], ["none", "No mark"]] : [["real", "Real"], ["expected", "Expected"]]}
+            options={
+              before
+                ? [
+                    ["real", "Real"],
+                    ["expected", "Expected"],
+                    ["none", "No mark"],
+                  ]
+                : [
+                    ["real", "Real"],
+                    ["expected", "Expected"],
+                  ]
+            }
             choose={(value) => {
               setMark(value || null);
               setSent("no");
@@ -93,7 +104,12 @@ export function MarkForm(props: { incident: IncidentDetail; marked: () => void }
             </label>
             <label class="field">
               <span>By</span>
-              <input class="by" value={by} maxLength={100} onInput={(event) => setBy(event.currentTarget.value)} />
+              <input
+                class="by"
+                value={by}
+                maxLength={100}
+                onInput={(event) => setBy(event.currentTarget.value)}
+              />
             </label>
             <label class="field">
               <span>Until</span>

@@ -45,7 +45,9 @@ export function IncidentsView() {
               Show more of {count(data.total)}
             </button>
           ) : null}
-          {data && !data.incidents.length ? <None filtered={Boolean(kind || standing || mark || key || from)} /> : null}
+          {data && !data.incidents.length ? (
+            <None filtered={Boolean(kind || standing || mark || key || from)} />
+          ) : null}
           {!data && !error ? <Notice title="Reading the incidents" busy /> : null}
         </div>
         {open ? <IncidentPanel id={open} marked={() => setMarks((n) => n + 1)} marks={marks} /> : null}
@@ -70,7 +72,9 @@ function None(props: { filtered: boolean }) {
   }
   return (
     <Notice title="No incident so far">
-      <p>An incident opens when events are rarer than the budget of alerts allows. A quiet list is a good list.</p>
+      <p>
+        An incident opens when events are rarer than the budget of alerts allows. A quiet list is a good list.
+      </p>
     </Notice>
   );
 }
@@ -81,26 +85,29 @@ function Choices(props: { route: Route }) {
   return (
     <>
       <Choice
+        folds
         label="State"
         value={standing ?? any}
         options={[
-          [any, "all"],
+          [any, "all states"],
           ["open", `open ${state.value?.incidents.open ?? ""}`],
           ["closed", `closed ${state.value?.incidents.closed ?? ""}`],
         ]}
         choose={(value) => go({ state: value === any ? null : value })}
       />
       <Choice
+        folds
         label="Kind"
         value={kind ?? any}
         options={[
-          [any, "events and drift"],
+          [any, "all kinds"],
           ["events", "events"],
           ["drift", "drift"],
         ]}
         choose={(value) => go({ kind: value === any ? null : value })}
       />
       <Choice
+        folds
         label="Mark"
         value={mark ?? any}
         options={[
@@ -125,10 +132,11 @@ export function PrecisionBar(props: { precision: Precision }) {
       ? `${plural(all, "incident")}, none of them marked yet`
       : `${real} real, ${expected} expected, ${unmarked} unmarked`;
   return (
-    <div class="precision" title="Of the marked incidents, the share that is real: the precision at the budget">
-      <span class="precision-share">
-        {share === null ? "Precision –" : `Precision ${percent(share)}`}
-      </span>
+    <div
+      class="precision"
+      title="Of the marked incidents, the share that is real: the precision at the budget"
+    >
+      <span class="precision-share">{share === null ? "Precision –" : `Precision ${percent(share)}`}</span>
       <svg width="96" height="8" viewBox="0 0 96 8" aria-hidden="true">
         <rect class="p-none" width="96" height="8" rx="2" />
         <rect class="p-real" width={(96 * real) / all} height="8" rx="2" />

@@ -20,13 +20,18 @@ export interface Column {
   cell: (row: Row, before: Row | undefined) => VNode | string;
 }
 
-/** An `anomaly` of 6 is once in a million: the bar is full. */
+/** An `anomaly` of 6 is once in a million: the bar is full. From 3 on, once in 1,000, it stands out. */
 const FULL = 6;
+const LOUD = 3;
 
-export function Bar(props: { value: number | null; alerting: boolean }) {
+export function isLoud(anomaly: number | null): boolean {
+  return anomaly !== null && anomaly >= LOUD;
+}
+
+function Bar(props: { value: number | null }) {
   const share = Math.min(Math.max((props.value ?? 0) / FULL, 0), 1);
   return (
-    <svg class={props.alerting ? "bar alerting" : "bar"} width="40" height="6" aria-hidden="true">
+    <svg class={isLoud(props.value) ? "bar loud" : "bar"} width="40" height="6" aria-hidden="true">
       <rect class="bar-all" width="40" height="6" rx="1" />
       <rect class="bar-value" width={(share * 40).toFixed(1)} height="6" rx="1" />
     </svg>
@@ -51,15 +56,19 @@ export const COLUMNS: readonly Column[] = [
     name: "Anomaly",
     about: "How rare the event is: 2 is once in 100 events, 3 is once in 1,000",
     sort: "anomaly",
-    width: "112px",
+    width: "116px",
     number: true,
     from: 0,
     needs: "anomaly",
     cell: (row) => (
       <>
-        <Bar value={row.anomaly} alerting={row.incident !== null} />
-        <span class={row.incident !== null ? "value alerting" : "value"}>{score(row.anomaly)}</span>
-        {row.incident !== null ? <span class="unseen"> in an incident</span> : null}
+        {row.incident !== null ? (
+          <span class="in-incident" title="an example of an incident">
+            <span class="unseen">in an incident </span>
+          </span>
+        ) : null}
+        <Bar value={row.anomaly} />
+        <span class={isLoud(row.anomaly) ? "value loud" : "value"}>{score(row.anomaly)}</span>
       </>
     ),
   },

@@ -7,7 +7,9 @@ import { go, route, turn } from "../store";
 import { StreamText } from "../text";
 import type { EventDetail, EventWindow, Explanation } from "../types";
 import { format } from "../url";
-import { Cluster, Notice, Range, When } from "../widgets";
+import { Notice, When } from "../widgets";
+import { Attributes, Neighbours, Windows } from "./beside";
+import { isLoud } from "./columns";
 
 /** An event: its text, why it is unusual, its scores in each window, and what is near it. */
 export function EventPanel() {
@@ -31,7 +33,8 @@ export function EventPanel() {
 /** The window that says most: the one with the highest anomaly, else the newest. */
 export function telling(windows: readonly EventWindow[]): EventWindow | null {
   const ordered = [...windows].sort(
-    (a, b) => (b.anomaly ?? -1) - (a.anomaly ?? -1) || b.window_start - a.window_start || b.revision - a.revision,
+    (a, b) =>
+      (b.anomaly ?? -1) - (a.anomaly ?? -1) || b.window_start - a.window_start || b.revision - a.revision,
   );
   return ordered[0] ?? null;
 }
@@ -51,7 +54,7 @@ function Event(props: { event: EventDetail; pending: boolean }) {
         <Incidents event={event} />
       </header>
       {explanation ? <Why explanation={explanation} /> : null}
-      <Windows event={event} best={best} />
+      <Windows event={event} />
       <Neighbours event={event} />
       <Attributes event={event} />
     </article>
@@ -97,7 +100,7 @@ function Figures(props: { best: EventWindow }) {
   return (
     <dl class="figures">
       {present.map(([name, value]) => (
-        <div key={name} class={name === "anomaly" && best.incident ? "alerting" : ""}>
+        <div key={name} class={name === "anomaly" && isLoud(best.anomaly) ? "loud" : ""}>
           <dt>{name}</dt>
           <dd>{value}</dd>
         </div>
@@ -150,136 +153,37 @@ function Why(props: { explanation: Explanation }) {
     <section>
       <h3>Why it is unusual</h3>
       <dl class="why">
-        <dt>nearest earlier text</dt>
+        <dt>nearest so far</dt>
         <dd>
-          <StreamText text={explanation.nearest.slice(0, 600)} limit={60} cut={explanation.nearest.length > 600} />
+          <StreamText
+            text={explanation.nearest.slice(0, 600)}
+            limit={60}
+            cut={explanation.nearest.length > 600}
+          />
           <span class="note">
             {" "}
             similarity {score(explanation.similarity)}
-            {at === null ? ", pinned" : <>, <When at={at} withDay /></>}
+            {at === null ? (
+              ", pinned"
+            ) : (
+              <>
+                , <When at={at} withDay />
+              </>
+            )}
           </span>
         </dd>
         <dt>new words</dt>
         <dd class="words">
           <Words words={explanation.new} kind="new" />
         </dd>
-        <dt>missing words</dt>
+        <dt>missing</dt>
         <dd class="words">
           <Words words={explanation.missing} kind="missing" />
         </dd>
         <dt>this form</dt>
-        <dd>{explanation.seen ? `was seen ${count(explanation.seen)} times before` : "was never seen before"}</dd>
-      </dl>
-    </section>
-  );
-}
-
-function Windows(props: { event: EventDetail; best: EventWindow | null }) {
-  const { windows } = props.event;
-  const revised = windows.some((one) => one.revision > 0);
-  return (
-    <section>
-      <h3>{windows.length === 1 ? "Its window" : `Its ${windows.length} windows`}</h3>
-      <div class="scroll-x">
-        <table>
-          <thead>
-            <tr>
-              <th>window</th>
-              {revised ? <th class="number">rev.</th> : null}
-              <th class="number">anomaly</th>
-              <th class="number">p-value</th>
-              <th class="number">score</th>
-              <th>cluster</th>
-            </tr>
-          </thead>
-          <tbody>
-            {windows.map((one) => (
-              <tr key={`${one.window_start} ${one.revision}`}>
-                <td>
-                  <button
-                    type="button"
-                    class="link"
-                    title="Show only this window"
-                    onClick={() => go({ window: one.window_start, from: null, to: null, view: "live" })}
-                  >
-                    <Range start={one.window_start} end={one.window_end} />
-                  </button>
-                </td>
-                {revised ? <td class="number">{one.revision}</td> : null}
-                <td class={one.incident ? "number alerting" : "number"}>{score(one.anomaly)}</td>
-                <td class="number">{pValue(one.p_value)}</td>
-                <td class="number">{score(one.score)}</td>
-                <td>
-                  {one.cluster === null || one.cluster < 0 ? (
-                    <Cluster cluster={one.cluster} />
-                  ) : (
-                    <button
-                      type="button"
-                      class="link"
-                      title="Show only this cluster of this window"
-                      onClick={() =>
-                        go({ window: one.window_start, cluster: one.cluster, from: null, to: null, view: "live" })
-                      }
-                    >
-                      <Cluster cluster={one.cluster} />
-                    </button>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    </section>
-  );
-}
-
-function Neighbours(props: { event: EventDetail }) {
-  const { neighbours } = props.event;
-  if (!neighbours.length) return null;
-  return (
-    <section>
-      <h3>Nearest usual texts of the window</h3>
-      <ol class="neighbours">
-        {neighbours.map((one) => (
-          <li key={one.id}>
-            <span class="similarity">{score(one.similarity)}</span>
-            <button
-              type="button"
-              class="link text"
-              onClick={() => go({ event: { key: props.event.key, id: one.id } })}
-            >
-              <StreamText text={one.text.slice(0, 300)} limit={40} cut={one.text.length > 300} />
-            </button>
-          </li>
-        ))}
-      </ol>
-    </section>
-  );
-}
-
-function Attributes(props: { event: EventDetail }) {
-  const { event } = props;
-  const given = Object.entries(event.attributes ?? {}).slice(0, 200);
-  const all: [string, string][] = [
-    ...given.map(([name, value]): [string, string] => [name, typeof value === "string" ? value : JSON.stringify(value)]),
-    ["id", event.id],
-    ["model", event.model ?? "–"],
-  ];
-  return (
-    <section>
-      <h3>Attributes</h3>
-      <dl class="attributes">
-        {all.map(([name, value]) => (
-          <div key={name}>
-            <dt>
-              <StreamText text={name.slice(0, 100)} limit={10} />
-            </dt>
-            <dd>
-              <StreamText text={value.slice(0, 2000)} limit={100} cut={value.length > 2000} />
-            </dd>
-          </div>
-        ))}
+        <dd>
+          {explanation.seen ? `was seen ${count(explanation.seen)} times before` : "was never seen before"}
+        </dd>
       </dl>
     </section>
   );

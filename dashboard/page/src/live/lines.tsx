@@ -14,12 +14,10 @@ export function Heads(props: { columns: Column[] }) {
   const { sort, order } = route.value;
   return (
     <div class={narrow.value ? "heads unseen" : "heads"} role="rowgroup">
-      {/* biome-ignore lint/a11y/useFocusableInteractive: the grid has the focus */}
       <div class="line" role="row" aria-rowindex={1}>
         {props.columns.map((column) => {
           const sorted = column.sort === sort;
           return (
-            // biome-ignore lint/a11y/useFocusableInteractive: the button has the focus
             <div
               key={column.id}
               class={`cell ${column.id}${column.number ? " number" : ""}`}
@@ -73,8 +71,6 @@ export function RowLine(props: {
   if (props.active) names.push("active");
   if (starts) names.push("starts");
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the grid handles the keys
-    // biome-ignore lint/a11y/useFocusableInteractive: the grid has the focus
     <div
       id={`row-${props.index}`}
       class={names.join(" ")}
@@ -88,7 +84,6 @@ export function RowLine(props: {
       }}
     >
       {props.columns.map((column) => (
-        // biome-ignore lint/a11y/useFocusableInteractive: the grid has the focus
         <div key={column.id} class={`cell ${column.id}${column.number ? " number" : ""}`} role="gridcell">
           {row ? column.cell(row, props.byWindow ? before : undefined) : <span class="bone" />}
         </div>

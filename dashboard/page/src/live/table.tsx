@@ -131,7 +131,6 @@ export function Table() {
           ↑ {count(fresh)} new
         </button>
       ) : null}
-      {/* biome-ignore lint/a11y/useSemanticElements: a table element cannot show a million rows */}
       <div
         ref={ref}
         class={rows.pending ? "grid pending" : "grid"}
@@ -151,7 +150,6 @@ export function Table() {
         }}
       >
         <Heads columns={columns} />
-        {/* biome-ignore lint/a11y/useSemanticElements: as above */}
         <div class="rows" role="rowgroup" style={{ height: `${height(extent)}px` }}>
           {shownRows.map((index) => {
             const row = rows.pages?.at(index);
@@ -175,7 +173,11 @@ export function Table() {
         </div>
       </div>
       {rows.pages && !rows.pending && total === 0 ? <Nothing /> : null}
-      {rows.error && !rows.pages ? <Notice title="The rows cannot be shown" kind="warning"><p>{rows.error}</p></Notice> : null}
+      {rows.error && !rows.pages ? (
+        <Notice title="The rows cannot be shown" kind="warning">
+          <p>{rows.error}</p>
+        </Notice>
+      ) : null}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 import { Filters } from "../shell/filters";
 import { go, narrow, route, state } from "../store";
-import { type Order, type Sort, SORTS } from "../url";
+import { type Order, SORTS, type Sort } from "../url";
 import { EventPanel } from "./detail";
 import { Table } from "./table";
 

@@ -35,7 +35,7 @@ function Search() {
     <label class="search">
       <svg width="14" height="14" viewBox="0 0 14 14" fill="none" stroke="currentColor" aria-hidden="true">
         <circle cx="6" cy="6" r="4.2" stroke-width="1.5" />
-        <path d="M9.500 9.500L13 13" stroke-width="1.5" stroke-linecap="round" />
+        <path d="M9.5 9.5L13 13" stroke-width="1.5" stroke-linecap="round" />
       </svg>
       <span class="unseen">Search the texts</span>
       <input

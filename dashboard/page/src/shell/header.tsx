@@ -112,7 +112,11 @@ function Tools() {
       <button
         type="button"
         class="plain zone"
-        title={zone.value === "utc" ? "Times are in UTC. Show your time zone." : "Times are in your zone. Show UTC."}
+        title={
+          zone.value === "utc"
+            ? "Times are in UTC. Show your time zone."
+            : "Times are in your zone. Show UTC."
+        }
         onClick={() => zoneChoice.set(zone.value === "utc" ? "local" : "utc")}
       >
         {zone.value === "utc" || local === "UTC" ? "UTC" : local}
@@ -151,11 +155,13 @@ function ThemeIcon(props: { theme: Theme }) {
           <path
             stroke-width="1.5"
             stroke-linecap="round"
-            d="M8 1v1.500M8 13.500V15M1 8h1.500M13.500 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1"
+            d="M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1"
           />
         </>
       ) : null}
-      {shape === "dark" ? <path stroke-width="1.500" d="M13 9.800A5.500 5.500 0 1 1 6.200 3a4.500 4.500 0 0 0 6.800 6.800Z" /> : null}
+      {shape === "dark" ? (
+        <path stroke-width="1.5" d="M13 9.8A5.5 5.5 0 1 1 6.2 3a4.5 4.5 0 0 0 6.8 6.8Z" />
+      ) : null}
       {shape === "system" ? (
         <>
           <circle cx="8" cy="8" r="6" stroke-width="1.5" />

@@ -13,9 +13,10 @@ const BUCKETS = 240;
 /** The whole stream in one strip: how many rows came, how unusual they were, which range is shown. */
 export function Ribbon() {
   const query = filterOf(route.value, ["from", "to", "window", "incident", "selection"]);
-  const { data } = useAnswer(JSON.stringify(query), turn.value, () =>
+  const { data, error } = useAnswer(JSON.stringify(query), turn.value, () =>
     api.time({ ...query, buckets: BUCKETS }),
   );
+  if (error) return null;
   return (
     <section class="ribbon" aria-label="The stream over time">
       {data?.rows.length ? <Strip time={data} /> : <div class="ribbon-space" />}
@@ -117,7 +118,11 @@ function Bars(props: { time: Time; width: number }) {
     const high = ((value ?? 0) / most) * (HEIGHT * 0.34);
     return `M${(i * step).toFixed(1)} ${HEIGHT}v${(-high).toFixed(1)}h${Math.max(step - 0.6, 0.6).toFixed(1)}V${HEIGHT}Z`;
   });
-  const odd = unusual(time).map((value, i) => ({ x: (i + 0.5) * step, value, opened: time.incidents[i] ?? 0 }));
+  const odd = unusual(time).map((value, i) => ({
+    x: (i + 0.5) * step,
+    value,
+    opened: time.incidents[i] ?? 0,
+  }));
   const needles = odd
     .filter((one) => one.value > 0)
     .map((one) => `M${one.x.toFixed(1)} ${HEIGHT}V${(HEIGHT - 2 - one.value * (HEIGHT - 8)).toFixed(1)}`);

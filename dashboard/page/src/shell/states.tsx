@@ -69,8 +69,8 @@ export function nothingYet(now: State): VNode | null {
   return (
     <Notice title="No window has closed yet" busy>
       <p>
-        The page reads <Uris streams={now.streams} />. Scores come when the first window closes: its length and{" "}
-        <code>window.delay</code> have to pass in the time of the events.
+        The page reads <Uris streams={now.streams} />. Scores come when the first window closes: its length
+        and <code>window.delay</code> have to pass in the time of the events.
       </p>
     </Notice>
   );

@@ -14,7 +14,8 @@ const BUILT: readonly ViewName[] = ["live", "incidents", "time", "map"];
 
 /** The views that there is data for. */
 export function viewsOf(state: State): ViewName[] {
-  const has = (stream: string) => state.streams.some((one) => one.stream === stream && one.state !== "broken");
+  const has = (stream: string) =>
+    state.streams.some((one) => one.stream === stream && one.state !== "broken");
   return VIEWS.filter((view) => {
     if (!BUILT.includes(view)) return false;
     if (view === "incidents") return has("alerts");

@@ -43,7 +43,12 @@ function seriesOf(line: Line, colours: Colours, format: (value: number) => strin
   };
   switch (line.kind ?? "line") {
     case "bars":
-      return { ...base, fill: stroke, width: 0, paths: uPlot.paths.bars?.({ size: [0.9, 40], align: 1 }) as never };
+      return {
+        ...base,
+        fill: stroke,
+        width: 0,
+        paths: uPlot.paths.bars?.({ size: [0.9, 40], align: 1 }) as never,
+      };
     case "points":
       return { ...base, paths: () => null, points: { show: true, size: 5, fill: stroke, width: 0 } };
     case "thin":
@@ -164,7 +169,10 @@ export function Chart(props: ChartProps) {
           (self) => {
             if (self.select.width < 4) return;
             const [a, b] = [self.select.left, self.select.left + self.select.width];
-            last.current.brush?.(Math.round(self.posToVal(a, "x") * 1e6), Math.round(self.posToVal(b, "x") * 1e6));
+            last.current.brush?.(
+              Math.round(self.posToVal(a, "x") * 1e6),
+              Math.round(self.posToVal(b, "x") * 1e6),
+            );
             self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           },
         ],

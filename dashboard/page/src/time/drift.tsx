@@ -83,7 +83,11 @@ export function DriftPanel(props: { time: Time; from: Micros; to: Micros }) {
                 </button>
                 <span class="p">p {pValue(row.p_value)}</span>
                 <span class="cause">
-                  {row.message ? <StreamText text={row.message.slice(0, 400)} limit={20} /> : causeOf(row)?.name}
+                  {row.message ? (
+                    <StreamText text={row.message.slice(0, 400)} limit={20} />
+                  ) : (
+                    causeOf(row)?.name
+                  )}
                 </span>
               </li>
             ))}

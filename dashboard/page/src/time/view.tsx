@@ -77,7 +77,11 @@ function Charts(props: { time: Time }) {
     <div class="charts">
       <Panel
         title={anomaly ? "Anomaly" : "Score"}
-        said={anomaly ? "2 is once in 100 events, 3 is once in 1,000" : "the distance to the centroid of the cluster"}
+        said={
+          anomaly
+            ? "2 is once in 100 events, 3 is once in 1,000"
+            : "the distance to the centroid of the cluster"
+        }
       >
         <Chart
           {...shared}
@@ -88,7 +92,10 @@ function Charts(props: { time: Time }) {
           format={(value) => score(value, anomaly ? 1 : 2)}
         />
       </Panel>
-      <Panel title="Alerts" said={`${plural(sum(time.incidents), "incident")} opened, events that alerted ${each}`}>
+      <Panel
+        title="Alerts"
+        said={`${plural(sum(time.incidents), "incident")} opened, events that alerted ${each}`}
+      >
         <Chart
           {...shared}
           label="Events that alerted and incidents that opened over time"
