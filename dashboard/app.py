@@ -19,6 +19,7 @@ from dashboard.files import Files
 from dashboard.page import Page
 from dashboard.parameters import ParameterError, Parameters
 from dashboard.queries import incidents, rows
+from dashboard.queries.time import over_time
 from dashboard.security import Access, Guard
 from dashboard.updates import Updates
 from dataflow.errors import SourceError
@@ -40,7 +41,7 @@ def application(page: Page, access: Access) -> Starlette:
     api = _Api(page)
     routes: list[BaseRoute] = [
         Route("/healthz", _health),
-        Mount("/api", routes=[*api.routes(), Route("/updates", updates)]),
+        Mount("/api", routes=[*api.routes(), Route("/updates", updates.answer)]),
         *Files(page.static).routes(),
     ]
     app = Starlette(
@@ -71,6 +72,7 @@ class _Api:
             "/position": self._position,
             "/event": self._event,
             "/text": self._text,
+            "/time": self._time,
             "/incidents": self._incidents,
             "/incidents/{incident}": self._incident,
             "/marks": self._marks,
@@ -113,6 +115,11 @@ class _Api:
     def _event(self, request: Request) -> Response:
         given = Parameters(request.query_params, "key", "id")
         return found(rows.event(self._page.store.now, given.needed("key"), given.needed("id")), "the event")
+
+    def _time(self, request: Request) -> Response:
+        given = self._given(request, *parameters.FILTER, "buckets")
+        most = given.integer("buckets", 1, 1000) or 240
+        return Json(over_time(self._page.store.now, self._page.rankings, given.filter(), most))
 
     def _text(self, request: Request) -> Response:
         given = Parameters(request.query_params, "row")

@@ -29,7 +29,8 @@ class Updates:
         """End all streams: the server stops."""
         self._ending.set()
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
+        """The endless answer; 503 if too many are open."""
         if self._open >= MOST_STREAMS:
             return wrong(f"{MOST_STREAMS} pages are open already; close one", 503)
         headers = {"x-accel-buffering": "no"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from dashboard.store.store import Moment
@@ -108,14 +109,14 @@ class Filters:
     def _with_text(self, rows: "Snapshot", text: str) -> Bools:
         with self._lock:
             known = self._texts.pop(text, {})
+            shorter = next((each for part, each in self._texts.items() if part in text), {})
         now: dict[tuple[int, int], Bools] = {}
         found = np.zeros(len(rows), np.bool_)
         for chunk in rows.texts.chunks:
             place = (chunk.start, len(chunk.batch))
             has = known.get(place)
             if has is None:
-                column = chunk.batch.column("text")
-                has = pc.match_substring(column, text, ignore_case=True).to_numpy(zero_copy_only=False)
+                has = _matches(chunk.batch.column("text"), text, shorter.get(place))
             now[place] = has
             start = chunk.start - rows.first
             found[max(start, 0) : start + len(has)] = has[max(-start, 0) :]
@@ -124,3 +125,15 @@ class Filters:
             while len(self._texts) > _KEPT_TEXTS:
                 self._texts.popitem(last=False)
         return found
+
+
+def _matches(texts: pa.Array, text: str, candidates: Bools | None) -> Bools:
+    """``(n,)``: which texts have ``text``. ``candidates``: those that have a part of it."""
+    places = np.flatnonzero(candidates) if candidates is not None else None
+    if places is None or len(places) > len(texts) // 4:
+        found: Bools = pc.match_substring(texts, text, ignore_case=True).to_numpy(zero_copy_only=False)
+        return found
+    has = np.zeros(len(texts), np.bool_)
+    some = pc.match_substring(texts.take(pa.array(places)), text, ignore_case=True)
+    has[places] = some.to_numpy(zero_copy_only=False)
+    return has

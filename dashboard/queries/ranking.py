@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dashboard.queries.filters import Filter, Filters
 from dashboard.queries.rows import described
-from dashboard.store.orders import Orders
+from dashboard.store.orders import SORTS, Orders
 from dashboard.store.store import Moment
 
 Places = npt.NDArray[np.int32]
@@ -29,7 +29,7 @@ class Rankings:
     """Answers requests for a part of the rows in an order. The depth of the part makes no difference."""
 
     def __init__(self, filters: Filters) -> None:
-        self._filters, self._orders = filters, Orders()
+        self.filters, self.orders = filters, Orders()
         self._lock = Lock()
         self._kept: OrderedDict[tuple[int, Filter, Sorting], Places] = OrderedDict()
 
@@ -47,11 +47,16 @@ class Rankings:
         return found
 
     def _made(self, moment: Moment, wanted: Filter, sorting: Sorting) -> Places:
-        order = self._orders.of(moment.scores, sorting.by)
-        mask = self._filters.mask(moment, wanted)
+        order = self.orders.of(moment.scores, sorting.by)
+        mask = self.filters.mask(moment, wanted)
         with_value, without = order.places[: order.known], order.places[order.known :]
         parts = [with_value[::-1], without[::-1]] if sorting.falling else [with_value, without]
         return np.concatenate([part[mask[part]] for part in parts])
+
+    def warm(self, moment: Moment) -> None:
+        """Sort the rows in each order before somebody asks for it."""
+        for sort in SORTS:
+            self.orders.of(moment.scores, sort)
 
     def page(
         self, moment: Moment, wanted: Filter, sorting: Sorting, offset: int, limit: int

@@ -1,6 +1,9 @@
-"""Rows in an order that is kept while rows come: the new ones are merged in."""
+"""Rows in an order that is kept while rows come: the new ones are merged in.
 
-from collections import OrderedDict
+To sort a million rows takes a fifth of a second, to merge some thousand into them a few milliseconds. An
+order takes 20 MB for each million rows.
+"""
+
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -15,8 +18,6 @@ _Keys = npt.NDArray[np.complex128]
 
 #: What rows can be sorted by.
 SORTS = ("window", "anomaly", "score", "p_value", "novelty", "surge", "rarity", "ts")
-#: So many orders are kept: 20 MB for each million rows.
-_KEPT = 4
 #: Lower than any anomaly.
 _BELOW = 1e6
 
@@ -32,34 +33,34 @@ class Order:
     keys: _Keys
     known: int
 
+    @property
+    def end(self) -> int:
+        """The number after the last row."""
+        return self.first + len(self.places)
+
 
 class Orders:
     """The orders of the newest snapshot. Threads may share an object."""
 
     def __init__(self) -> None:
-        self._orders: OrderedDict[str, Order] = OrderedDict()
-        self._lock = Lock()
+        self._orders: dict[str, Order] = {}
+        self._locks = {sort: Lock() for sort in SORTS}
 
     def of(self, snapshot: Snapshot, sort: str) -> Order:
         """The rows of ``snapshot`` by ``sort``, one of :data:`SORTS`; of equal ones, the earlier first."""
-        with self._lock:
+        with self._locks[sort]:
             known = self._orders.get(sort)
-            end = snapshot.first + len(snapshot)
             # A request that took its snapshot earlier than the last one finds an order with more rows.
-            is_older = known is not None and known.first + len(known.places) > end
-            usable = known if not is_older and known and known.first <= snapshot.first else None
-            found = _made(snapshot, sort, usable)
-            if not is_older:
-                self._orders[sort] = found
-                self._orders.move_to_end(sort)
-                while len(self._orders) > _KEPT:
-                    self._orders.popitem(last=False)
-            return found
+            end = snapshot.first + len(snapshot)
+            if known is not None and (known.first > snapshot.first or known.end > end):
+                return _made(snapshot, sort, None)
+            self._orders[sort] = _made(snapshot, sort, known)
+            return self._orders[sort]
 
 
 def _made(snapshot: Snapshot, sort: str, known: Order | None) -> Order:
     places, keys = np.empty(0, np.int32), np.empty(0, np.complex128)
-    if known is not None and known.first + len(known.places) > snapshot.first:
+    if known is not None and known.end > snapshot.first:
         if known.first == snapshot.first and len(known.places) == len(snapshot):
             return known
         gone = snapshot.first - known.first

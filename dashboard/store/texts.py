@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ import pyarrow as pa
 TEXT_COLUMNS = ("id", "text", "text_length", "model", "attributes", "explanation")
 #: Batches with fewer rows are joined with those after them.
 _WHOLE = 1 << 16
+
+
+Numbers: TypeAlias = "Sequence[int] | npt.NDArray[np.int64]"
 
 
 @dataclass(frozen=True)

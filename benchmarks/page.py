@@ -1,0 +1,194 @@
+"""How fast the server of the live page answers while rows come, and how much memory it takes.
+
+``python -m benchmarks.page --rows 1000000 --rate 1000`` starts the server as a process over a file of JSON
+lines of so many scored rows, appends more of them, and prints the medians of the answers.
+"""
+
+import argparse
+import http.client
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlencode
+
+from benchmarks.kit.measure import table
+from benchmarks.kit.page_rows import START_US, lines
+
+_PORT = 18_766
+_WORDS = (
+    "refund",
+    "stripe declined",
+    "card queue",
+    "p-99",
+    "gateway",
+    "invoice",
+    "ledger shard",
+    "login failed",
+)
+
+Question = tuple[str, dict[str, object]]
+
+
+class Client:
+    """Asks the server on one connection."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port)
+
+    def get(self, path: str, **query: object) -> tuple[float, bytes]:
+        """Milliseconds until the whole answer was there, and the answer."""
+        begin = time.perf_counter()
+        self._connection.request("GET", f"{path}?{urlencode(query)}")
+        answer = self._connection.getresponse()
+        content = answer.read()
+        assert answer.status in (200, 404), content
+        return (time.perf_counter() - begin) * 1000, content
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.get("/api/state")[1])
+        return found
+
+
+def questions() -> dict[str, Iterator[Question]]:
+    """What is asked: an endless series of requests for each name."""
+    turns = itertools.count
+    words = (f"{word}{' ' * turn}" for turn in turns() for word in _WORDS)
+    sorts = itertools.cycle(["score", "anomaly", "p_value", "novelty"])
+    return {
+        "state": (("/api/state", {}) for _ in turns()),
+        "rows, default order": (("/api/rows", {}) for _ in turns()),
+        "rows, one of four orders": (("/api/rows", {"sort": next(sorts)}) for _ in turns()),
+        "rows, of a key, by score": (
+            ("/api/rows", {"key": f"service-{n % 20}", "sort": "score"}) for n in turns()
+        ),
+        "rows, of a window": (("/api/rows", {"window": START_US + 300_000_000 * n}) for n in turns()),
+        "rows, with a text, first time": (("/api/rows", {"text": word, "sort": "anomaly"}) for word in words),
+        "rows, 100,000 and deeper": (
+            ("/api/rows", {"sort": "score", "offset": n}) for n in turns(100_000, 37_000)
+        ),
+        "event": (("/api/event", {"key": "service-0", "id": f"event-{20 * n:09d}"}) for n in turns(2000)),
+        "time, of a key": (("/api/time", {"key": f"service-{n % 20}"}) for n in turns()),
+        "time, all rows": (("/api/time", {}) for _ in turns()),
+    }
+
+
+def memory_mb(pid: int, name: str = "VmRSS") -> float:
+    """Resident memory of a process now, or at its peak (``VmHWM``)."""
+    found = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(name)]
+    return int(found[0].split()[1]) / 1024
+
+
+@contextmanager
+def served(uri: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server over ``uri``, which has said that it listens."""
+    command = [sys.executable, "-m", "dashboard", str(uri), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            server.stdout.readline()
+            yield server
+        finally:
+            server.terminate()
+
+
+class Appender(threading.Thread):
+    """Appends ``rate`` rows a second to ``path``, from the number ``first`` on, until :meth:`end`."""
+
+    def __init__(self, path: Path, first: int, rate: int) -> None:
+        super().__init__(daemon=True)
+        self._path, self._first, self._rate = path, first, rate
+        self._ended = threading.Event()
+        self.behind_s = 0.0
+
+    def run(self) -> None:
+        begin = time.monotonic()
+        with self._path.open("ab", buffering=0) as file:
+            for second in itertools.count(1):
+                if self._ended.is_set():
+                    return
+                for part in lines(self._rate, first=self._first + (second - 1) * self._rate):
+                    file.write(part)
+                left = begin + second - time.monotonic()
+                self.behind_s = max(0.0, -left)
+                time.sleep(max(0.0, left))
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+def measured(client: Client, rounds: int) -> list[tuple[str, list[float]]]:
+    """Milliseconds of each answer, by the name of the question."""
+    asked = questions()
+    found: dict[str, list[float]] = {name: [] for name in asked}
+    for number in range(rounds + 1):
+        for name, some in asked.items():
+            path, query = next(some)
+            took, _ = client.get(path, **query)
+            if number:
+                found[name].append(took)
+            time.sleep(0.05)
+    return list(found.items())
+
+
+def run(folder: Path, rows: int, rate: int, rounds: int) -> None:
+    path = folder / "scores.jsonl"
+    with path.open("wb") as file:
+        for part in lines(rows):
+            file.write(part)
+    print(f"{rows} rows, {path.stat().st_size / 1e6:.0f} MB of JSON lines", flush=True)
+    begin = time.monotonic()
+    with served(path, _PORT) as server:
+        client = Client(_PORT)
+        client.get("/healthz")
+        first_s = time.monotonic() - begin
+        while not client.state()["loaded"]:
+            time.sleep(0.1)
+        loaded_s, loaded_mb = time.monotonic() - begin, memory_mb(server.pid)
+        appender = Appender(path, rows, rate)
+        if rate:
+            appender.start()
+        answers = measured(client, rounds)
+        if rate:
+            appender.end()
+        state = client.state()
+        table(
+            f"Answers while {rate} rows a second come; {state['rows']} rows",
+            ("question", "median ms", "highest ms"),
+            [(name, f"{statistics.median(some):.1f}", f"{max(some):.1f}") for name, some in answers],
+        )
+        table(
+            "Server",
+            ("what", "figure"),
+            [
+                ("first answer after the start, s", f"{first_s:.2f}"),
+                ("all rows loaded, s", f"{loaded_s:.1f}"),
+                ("memory when loaded, MB", f"{loaded_mb:.0f}"),
+                ("memory at the end, MB", f"{memory_mb(server.pid):.0f}"),
+                ("memory at its peak, MB", f"{memory_mb(server.pid, 'VmHWM'):.0f}"),
+                ("writer behind at the end, s", f"{appender.behind_s:.1f}"),
+            ],
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="default: %(default)s")
+    parser.add_argument("--rate", type=int, default=1000, help="rows a second; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
+    arguments = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        run(Path(folder), arguments.rows, arguments.rate, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
