@@ -16,14 +16,20 @@ export function pause(failures: number): number {
 let failures = 0;
 let readAt = 0;
 
-async function read(): Promise<void> {
+/** Returns whether the server has read its outputs. A server that has just started leaves the page as it is. */
+async function read(): Promise<boolean> {
   const answer = await api.state();
+  if (!answer.loaded && state.value?.events) {
+    connection.value = "connecting";
+    return false;
+  }
   readAt = performance.now();
   batch(() => {
     state.value = answer;
     connection.value = "live";
     turn.value += 1;
   });
+  return true;
 }
 
 function retry(): void {
@@ -34,7 +40,10 @@ function retry(): void {
 /** Reads the state, then follows the server's updates; goes on by itself when the server was away. */
 export async function start(): Promise<void> {
   try {
-    await read();
+    if (!(await read())) {
+      setTimeout(start, 300);
+      return;
+    }
   } catch (error) {
     if (error instanceof api.ApiError && error.status >= 400 && error.status < 500) {
       refusal.value = error.message;
