@@ -63,3 +63,10 @@ export function coloursOf(dark: boolean): Colours {
 export function clusterColour(colours: Colours, cluster: number): string {
   return cluster < 0 ? colours.faint : (colours.clusters[cluster % colours.clusters.length] ?? colours.ink);
 }
+
+/** `share` of the first colour and the rest of the second one; both as `#rrggbb`. */
+export function mixed(one: string, other: string, share: number): string {
+  const part = (text: string, at: number) => Number.parseInt(text.slice(at, at + 2), 16);
+  const channels = [1, 3, 5].map((at) => Math.round(part(one, at) * share + part(other, at) * (1 - share)));
+  return `#${channels.map((channel) => channel.toString(16).padStart(2, "0")).join("")}`;
+}

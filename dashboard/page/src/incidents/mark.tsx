@@ -36,6 +36,7 @@ export function MarkForm(props: { incident: IncidentDetail; marked: () => void }
   const [everywhere, setEverywhere] = useState(before ? before.key === null : false);
   const [sent, setSent] = useState<"no" | "busy" | "yes" | { error: string }>("no");
   const marks = state.value?.marks;
+  if (incident.kind === "drift") return null;
   if (!marks?.writable) {
     return (
       <section class="marking">
@@ -57,7 +58,10 @@ export function MarkForm(props: { incident: IncidentDetail; marked: () => void }
     } catch {
       // storage is switched off
     }
-    const until = days ? (state.value?.now ?? Date.now() * 1000) + Number(days) * 86400e6 : null;
+    // A mark counts in the time of the stream: of a stream that is over, from its end on.
+    const { now = Date.now() * 1000, watermark = null } = state.value ?? {};
+    const from = Math.min(now, watermark ?? now);
+    const until = days ? from + Number(days) * 86400e6 : null;
     try {
       await api.mark({ incident: incident.incident, mark, everywhere, note, by, until });
       setSent("yes");

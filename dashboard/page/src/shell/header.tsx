@@ -64,7 +64,8 @@ export function standing(now: State): { word: string; kind: "good" | "quiet" | "
   const states = now.streams.map((stream) => stream.state);
   if (connection.value === "gone") return { word: "reconnecting", kind: "bad" };
   if (states.includes("broken") || states.includes("too old")) return { word: "broken source", kind: "bad" };
-  if (connection.value === "connecting" || !now.loaded || states.includes("loading")) return { word: "loading", kind: "quiet" };
+  if (connection.value === "connecting" || !now.loaded || states.includes("loading"))
+    return { word: "loading", kind: "quiet" };
   if (states.includes("lagging")) return { word: "lagging", kind: "bad" };
   return { word: "live", kind: "good" };
 }

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import * as api from "../api";
 import { useAnswer, useSize } from "../data";
 import { clock, day, minute, plural, range } from "../format";
+import { isLoud } from "../live/columns";
 import { go, route, severalDays, turn, zone } from "../store";
 import type { Time } from "../types";
 import { filterOf } from "../url";
@@ -84,7 +85,7 @@ function Strip(props: { time: Time }) {
         </svg>
       ) : null}
       <p class="unseen">{summary(time)}</p>
-      {shown ? (
+      {drag && shown ? (
         <span class="strip-range">
           {severalDays.value ? `${day(shown.from, zone.value)} ` : ""}
           {range(shown.from, shown.to, zone.value)}
@@ -118,25 +119,29 @@ function Bars(props: { time: Time; width: number }) {
     const high = ((value ?? 0) / most) * (HEIGHT * 0.34);
     return `M${(i * step).toFixed(1)} ${HEIGHT}v${(-high).toFixed(1)}h${Math.max(step - 0.6, 0.6).toFixed(1)}V${HEIGHT}Z`;
   });
-  const odd = unusual(time).map((value, i) => ({
-    x: (i + 0.5) * step,
-    value,
-    opened: time.incidents[i] ?? 0,
-  }));
-  const needles = odd
-    .filter((one) => one.value > 0)
-    .map((one) => `M${one.x.toFixed(1)} ${HEIGHT}V${(HEIGHT - 2 - one.value * (HEIGHT - 8)).toFixed(1)}`);
+  const levels = unusual(time);
+  const loud = time.anomaly.max.map((value) => isLoud(value));
+  const wide = Math.min(Math.max(step * 0.36, 1.2), 4);
+  const needles = (which: boolean) =>
+    levels
+      .map((level, i) => {
+        if (level <= 0 || loud[i] !== which) return "";
+        const x = (i + 0.5) * step - wide / 2;
+        return `M${x.toFixed(1)} ${HEIGHT}V${(HEIGHT - 2 - level * (HEIGHT - 14)).toFixed(1)}h${wide.toFixed(1)}V${HEIGHT}Z`;
+      })
+      .join("");
   return (
     <>
       <path class="strip-rows" d={rows.join("")} />
-      <path class="strip-odd" d={needles.join("")} />
-      {odd.map((one) =>
-        one.opened > 0 ? (
+      <path class="strip-odd" d={needles(false)} />
+      <path class="strip-odd loud" d={needles(true)} />
+      {time.incidents.map((opened, i) =>
+        opened ? (
           <circle
-            key={one.x}
+            key={time.start + i * time.bucket_us}
             class="strip-opened"
-            cx={one.x}
-            cy={Math.max(HEIGHT - 2 - one.value * (HEIGHT - 8), 5)}
+            cx={(i + 0.5) * step}
+            cy="5"
             r="3.5"
           />
         ) : null,

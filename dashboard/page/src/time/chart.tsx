@@ -1,9 +1,9 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { type Colours, coloursOf } from "../colours";
+import { type Colours, coloursOf, mixed } from "../colours";
 import { useSize } from "../data";
-import { clock, day, minute } from "../format";
+import { clock, day, minute, short } from "../format";
 import { dark, severalDays, zone } from "../store";
 import type { Micros, Series } from "../types";
 
@@ -26,6 +26,8 @@ export interface ChartProps {
   /** The least range of the y axis, so that a quiet series does not look loud. */
   least?: number;
   format?: (value: number) => string;
+  /** The numbers beside the chart; short ones if absent. */
+  axis?: (value: number) => string;
   /** A dashed line across. */
   rule?: number;
   stacked?: boolean;
@@ -39,7 +41,7 @@ function seriesOf(line: Line, colours: Colours, format: (value: number) => strin
     stroke,
     width: 1.5,
     points: { show: false },
-    value: (_plot, value: number | null) => (value === null ? "–" : format(value)),
+    value: (_plot, value: number | null) => (value === null ? "" : format(value)),
   };
   switch (line.kind ?? "line") {
     case "bars":
@@ -54,7 +56,7 @@ function seriesOf(line: Line, colours: Colours, format: (value: number) => strin
     case "thin":
       return { ...base, width: 1, spanGaps: true };
     case "area":
-      return { ...base, width: 1, stroke: colours.surface, fill: stroke };
+      return { ...base, width: 1, stroke: colours.surface, fill: mixed(stroke, colours.surface, 0.82) };
     default:
       return { ...base, spanGaps: true };
   }
@@ -75,7 +77,7 @@ export function stack(series: readonly Series[]): Series[] {
     .reverse();
 }
 
-function axes(colours: Colours, format: (value: number) => string): uPlot.Axis[] {
+function axes(colours: Colours, axis: (value: number) => string): uPlot.Axis[] {
   const shared = {
     stroke: colours.ink,
     font: "11px system-ui, sans-serif",
@@ -95,7 +97,7 @@ function axes(colours: Colours, format: (value: number) => string): uPlot.Axis[]
           return name === "00:00" ? day(s * 1e6, zone.value) : name;
         }),
     },
-    { ...shared, size: 46, gap: 6, space: 28, values: (_plot, at) => at.map((value) => format(value)) },
+    { ...shared, size: 46, gap: 6, space: 28, values: (_plot, at) => at.map(axis) },
   ];
 }
 
@@ -136,14 +138,14 @@ export function Chart(props: ChartProps) {
     const options: uPlot.Options = {
       width,
       height,
-      padding: [8, 8, 0, 0],
+      padding: [8, 22, 0, 0],
       series: [
         {
           value: (_plot, at: number | null) => {
-            if (at === null) return "–";
+            if (at === null) return "";
             return `${severalDays.value ? `${day(at * 1e6, zone.value)} ` : ""}${clock(at * 1e6, zone.value)}`;
           },
-          label: "at",
+          label: "",
         },
         ...lines.map((line, i) => {
           const one = seriesOf(line, colours, format);
@@ -151,7 +153,7 @@ export function Chart(props: ChartProps) {
           return { ...one, value: (_p: uPlot, _v: number, _s: number, at: number | null) => shareAt(i, at) };
         }),
       ],
-      axes: axes(colours, format),
+      axes: axes(colours, last.current.axis ?? short),
       scales: {
         x: { range: () => [last.current.from / 1e6, last.current.to / 1e6] },
         y: { range: (_plot, _low, high) => [0, Math.max((high ?? 0) * (stacked ? 1 : 1.05), least) || 1] },
@@ -180,7 +182,7 @@ export function Chart(props: ChartProps) {
     };
     const shareAt = (i: number, at: number | null) => {
       const value = at === null ? null : last.current.series[i]?.[at];
-      return value === null || value === undefined ? "–" : format(value);
+      return value === null || value === undefined ? "" : format(value);
     };
     const made = new uPlot(options, data(), ref.current);
     plot.current = made;

@@ -54,7 +54,7 @@ export function DriftPanel(props: { time: Time; from: Micros; to: Micros }) {
     <Panel
       wide
       title="Drift"
-      said={`how surprising a window is beside what came before, in powers of ten; ${tested.length} of ${rows.length} windows were tested`}
+      said={`how surprising each window is, in powers of ten; above the line: once in 100. ${tested.length} of ${rows.length} windows tested`}
     >
       <div class="drift">
         <Chart

@@ -28,10 +28,11 @@ const SIGNS: Record<Trend, string> = { new: "＋", growing: "↗", fading: "↘"
 /** The shares of the clusters as a stack over time, and what each cluster is about. */
 export function River(props: { clusters: Clusters; from: Micros; to: Micros }) {
   const { clusters } = props;
+  const described = clusters.clusters.some((one) => one.example !== null);
   const ordered = [...clusters.clusters].sort((a, b) => mean(b.share) - mean(a.share));
   return (
     <Panel wide title="Clusters" said="the share of each cluster in the windows">
-      <div class="river">
+      <div class={described ? "river" : "river plain-names"}>
         <Chart
           x={clusters.windows}
           series={ordered.map((one) => one.share)}
@@ -46,7 +47,8 @@ export function River(props: { clusters: Clusters; from: Micros; to: Micros }) {
           stacked
           least={1}
           label="Shares of the clusters over time"
-          format={(value) => `${Math.round(value * 100)} %`}
+          format={percent}
+          axis={(value) => `${Math.round(value * 100)} %`}
           brush={brush}
         />
         <table class="river-names">
@@ -55,7 +57,7 @@ export function River(props: { clusters: Clusters; from: Micros; to: Micros }) {
               <th>cluster</th>
               <th>trend</th>
               <th class="number">now</th>
-              <th>a typical text</th>
+              {described ? <th>a typical text</th> : <th aria-hidden="true" />}
             </tr>
           </thead>
           <tbody>
@@ -71,7 +73,7 @@ export function River(props: { clusters: Clusters; from: Micros; to: Micros }) {
                   </td>
                   <td class="number">{percent(one.share.at(-1) ?? null)}</td>
                   <td class="example">
-                    {one.example === null ? "–" : <StreamText text={one.example.slice(0, 300)} limit={20} />}
+                    {one.example === null ? null : <StreamText text={one.example.slice(0, 300)} limit={20} />}
                   </td>
                 </tr>
               );

@@ -22,7 +22,11 @@ export function TimeView() {
   return (
     <>
       <Filters />
-      <div class={pending && data ? "charts-frame pending" : "charts-frame"}>
+      <section
+        class={pending && data ? "charts-frame pending" : "charts-frame"}
+        aria-label="Charts"
+        tabIndex={0}
+      >
         {error ? (
           <Notice title="The times cannot be shown" kind="warning">
             <p>{error}</p>
@@ -31,7 +35,7 @@ export function TimeView() {
         {data?.rows.length && !error ? <Charts time={data} /> : null}
         {data && !data.rows.length ? <Notice title="No row passes the filters" /> : null}
         {!data && !error ? <Notice title="Reading the times" busy /> : null}
-      </div>
+      </section>
     </>
   );
 }
@@ -73,8 +77,9 @@ function Charts(props: { time: Time }) {
   const each = `in ${duration(time.bucket_us)}`;
   const anomaly = any(time.anomaly.max);
   const level = anomaly ? time.anomaly : time.score;
+  const lost = any(time.late) || any(time.dead_letters);
   return (
-    <div class="charts">
+    <div class={lost ? "charts" : "charts three"}>
       <Panel
         title={anomaly ? "Anomaly" : "Score"}
         said={
@@ -92,10 +97,7 @@ function Charts(props: { time: Time }) {
           format={(value) => score(value, anomaly ? 1 : 2)}
         />
       </Panel>
-      <Panel
-        title="Alerts"
-        said={`${plural(sum(time.incidents), "incident")} opened, events that alerted ${each}`}
-      >
+      <Panel title="Alerts" said={`events that alerted ${each}; ${plural(sum(time.incidents), "incident")}`}>
         <Chart
           {...shared}
           label="Events that alerted and incidents that opened over time"
@@ -108,7 +110,7 @@ function Charts(props: { time: Time }) {
           format={short}
         />
       </Panel>
-      <Panel title="Throughput" said={`scored rows ${each} of the stream`}>
+      <Panel title="Throughput" said={`scored rows ${each}${lost ? "" : "; no late ones, no dead letters"}`}>
         <Chart
           {...shared}
           label="Scored rows over time"
@@ -137,13 +139,7 @@ interface Shared {
 function Late(props: { time: Time; shared: Shared; each: string }) {
   const { late, dead_letters: dead, rows } = props.time;
   const [lates, deads, all] = [sum(late), sum(dead), sum(rows)];
-  if (!lates && !deads) {
-    return (
-      <Panel title="Late events and dead letters" said="Every record became an event in time.">
-        <p class="calm">none</p>
-      </Panel>
-    );
-  }
+  if (!lates && !deads) return null;
   return (
     <Panel
       title="Late events and dead letters"
