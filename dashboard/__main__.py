@@ -7,12 +7,14 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from socket import socket
+from types import FrameType
 
 import uvicorn
 
 from dashboard.app import application
 from dashboard.marks import MarksStore
 from dashboard.page import Page
+from dashboard.projection import fitted
 from dashboard.readers.find import named_uri
 from dashboard.security import Access
 from dashboard.sources import Sources
@@ -67,6 +69,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._updates, self._address, self._opens = updates, address, opens
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would raise the signal again after an orderly stop.
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
@@ -86,8 +93,8 @@ def _open(arguments: argparse.Namespace) -> tuple[Page, Access]:
         raise SettingsError(f"--host {arguments.host}: others can reach this address; give --token-file")
     if not _LEAST_ROWS <= arguments.rows <= _MOST_ROWS:
         raise SettingsError(f"--rows {arguments.rows}: must be from {_LEAST_ROWS} to {_MOST_ROWS}")
-    store = Store(arguments.rows)
-    sources = Sources(store, [named_uri(text) for text in arguments.uri])
+    store = Store(arguments.rows, fitted)
+    sources = Sources(store, [named_uri(text) for text in arguments.uri], arguments.rows)
     marks = MarksStore(arguments.marks) if arguments.marks else None
     return Page(store, sources, marks), Access(token, loopback)
 

@@ -19,8 +19,10 @@ from dashboard.files import Files
 from dashboard.page import Page
 from dashboard.parameters import ParameterError, Parameters
 from dashboard.queries import incidents, rows
+from dashboard.queries.map import MOST_POINTS, points
 from dashboard.queries.time import over_time
 from dashboard.security import Access, Guard
+from dashboard.store.layout import LEAST_EVENTS
 from dashboard.updates import Updates
 from dataflow.errors import SourceError
 
@@ -73,6 +75,7 @@ class _Api:
             "/event": self._event,
             "/text": self._text,
             "/time": self._time,
+            "/map": self._map,
             "/incidents": self._incidents,
             "/incidents/{incident}": self._incident,
             "/marks": self._marks,
@@ -120,6 +123,18 @@ class _Api:
         given = self._given(request, *parameters.FILTER, "buckets")
         most = given.integer("buckets", 1, 1000) or 240
         return Json(over_time(self._page.store.now, self._page.rankings, given.filter(), most))
+
+    def _map(self, request: Request) -> Response:
+        given = self._given(request, *parameters.FILTER, "limit")
+        limit, wanted = given.integer("limit", 1, MOST_POINTS) or 50_000, given.filter()
+        page = self._page
+        if page.store.now.map.projection is None and page.sources.loaded:
+            page.store.settle()
+        moment = page.store.now
+        if (projection := moment.map.projection) is None:
+            return wrong(_no_map(moment.map.events), 404)
+        stream = points(moment, page.filters, wanted, projection, limit)
+        return Response(stream, media_type="application/vnd.apache.arrow.stream")
 
     def _text(self, request: Request) -> Response:
         given = Parameters(request.query_params, "row")
@@ -171,6 +186,12 @@ class _Api:
         if rows is None or rows.ndim != 1 or len(rows) > MOST_SELECTED:
             return wrong(f"rows must be a list of at most {MOST_SELECTED} row numbers")
         return Json({"selection": self._page.filters.select(rows)})
+
+
+def _no_map(events: int) -> str:
+    if not events:
+        return "the scored rows have no embeddings; run the flow with sink.embeddings = true"
+    return f"{events} events have come, and the map needs {LEAST_EVENTS}; wait for more"
 
 
 def _health(request: Request) -> Response:

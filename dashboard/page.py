@@ -43,7 +43,7 @@ class Page:
             "loaded": self.sources.loaded,
             "streams": [source.described() for source in self.sources.all],
             "now": micros(utc_now()),
-            "embeddings": False,
+            "embeddings": bool(self.store.now.map.vectors),
             "marks": {"uri": self.marks and self.marks.uri, "writable": self.marks is not None},
             "metrics": False,
             "compare": False,

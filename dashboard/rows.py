@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -111,7 +112,7 @@ def _with_embeddings(batch: pa.RecordBatch, vectors: Sequence[Sequence[float]]) 
     dim = len(vectors[0])
     if not dim or any(len(vector) != dim for vector in vectors):
         raise RowError("embeddings have different numbers of dimensions")
-    flat = pa.array([number for vector in vectors for number in vector], pa.float32())
+    flat = pa.array(np.array(vectors, np.float32).reshape(-1))
     return batch.append_column(
         pa.field("embedding", pa.list_(pa.float32(), dim)), pa.FixedSizeListArray.from_arrays(flat, dim)
     )

@@ -51,6 +51,7 @@ class Source:
     broken: int = 0
     why: str | None = None
     caught_up: bool = False
+    is_folder: bool = False
 
     def described(self) -> dict[str, Any]:
         """As the page gets it."""
@@ -61,8 +62,8 @@ class Source:
 class Sources:
     """All outputs. :meth:`start` starts their threads, :meth:`stop` ends them."""
 
-    def __init__(self, store: Store, named: Sequence[Named]) -> None:
-        self._store, self._named = store, named
+    def __init__(self, store: Store, named: Sequence[Named], most: int) -> None:
+        self._store, self._named, self._most = store, named, most
         self._stop = Event()
         self._lock = Lock()
         self._threads: list[Thread] = []
@@ -72,7 +73,7 @@ class Sources:
     def all(self) -> list[Source]:
         """The sources in the order in which they were found."""
         with self._lock:
-            return list(self._known.values())
+            return [source for source in self._known.values() if not source.is_folder]
 
     @property
     def loaded(self) -> bool:
@@ -98,7 +99,7 @@ class Sources:
     def _look(self) -> None:
         for where in self._named:
             try:
-                found = outputs(where)
+                found = outputs(where, self._most)
             except (DriftlineError, OSError):
                 continue
             for output in found:
@@ -130,6 +131,10 @@ class _Follower:
                 reader = reader or output.open()
                 block = reader.read()
                 self._source.stream = reader.stream
+            except IsADirectoryError:
+                # A folder has come where nothing was; its outputs are found one by one.
+                self._source.is_folder = True
+                return
             except (DriftlineError, OSError) as error:
                 self._fail(output, error)
                 self._stop.wait(_RETRY_S)

@@ -3,8 +3,7 @@
 from collections.abc import Collection
 from typing import Literal
 
-from dataflow.items.alerts import ALERT_FORMAT
-from dataflow.items.drift import DRIFT_FORMAT
+from dataflow.items.formats import STREAM_FORMATS
 
 Stream = Literal["scores", "alerts", "drift", "windows", "late", "dead_letters"]
 STREAMS: tuple[Stream, ...] = ("scores", "alerts", "drift", "windows", "late", "dead_letters")
@@ -18,8 +17,10 @@ _OWN: dict[Stream, frozenset[str]] = {
     "dead_letters": frozenset({"reason", "message", "partition"}),
     "scores": frozenset({"window_start", "text", "score", "cluster"}),
 }
-#: Stream -> the version of its rows that this program reads. Rows of the others have no version.
-FORMATS: dict[Stream, int] = {"alerts": ALERT_FORMAT, "drift": DRIFT_FORMAT}
+#: Stream -> the version of its rows that this program reads.
+FORMATS: dict[Stream, int] = {stream: STREAM_FORMATS[stream] for stream in STREAMS}
+#: Streams whose rows say their version.
+VERSIONED: tuple[Stream, ...] = ("alerts", "drift")
 
 
 def stream_of(fields: Collection[str]) -> Stream | None:

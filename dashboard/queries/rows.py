@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from dashboard.queries.neighbours import neighbours
 from dashboard.rows import EVIDENCE_NAMES
 from dashboard.store.store import Moment
 from dashboard.store.times import in_micros
@@ -92,7 +93,7 @@ def event(moment: Moment, key: str, id: str) -> dict[str, Any] | None:
         "model": texts["model"][newest].as_py(),
         "windows": windows,
         "incidents": _incidents(moment, key, id),
-        "neighbours": [],
+        "neighbours": neighbours(moment, int(places[newest])),
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import orjson
@@ -9,7 +10,8 @@ import pyarrow as pa
 
 from dashboard import rows as scored
 from dashboard.store import incidents, side
-from dashboard.streams import FORMATS, Stream, stream_of
+from dashboard.streams import FORMATS, VERSIONED, Stream, stream_of
+from dataflow.errors import SourceError
 
 Rows: TypeAlias = "pa.RecordBatch | list[dict[str, Any]]"
 
@@ -65,6 +67,22 @@ def parsed(lines: Sequence[bytes]) -> tuple[list[Any], list[int]]:
     return found, bad
 
 
+def lines_block(
+    path: Path, stream: Stream | None, lines: Sequence[bytes], first: int, anew: bool, behind: bool
+) -> tuple[Stream | None, Block | None]:
+    """The stream and the block of lines of a file; the first one has the number ``first``. Raises
+    ``SourceError`` if there are rows, and they are of no stream.
+    """
+    objects, bad = parsed(lines)
+    found = stream or recognised(objects)
+    if found is None:
+        if not objects and not bad:
+            return None, None
+        raise SourceError(f"{path}: the rows are of no stream of Driftline; name the output of a sink")
+    why = f"line {first + bad[0]} is not JSON" if bad else None
+    return found, block_of(found, objects, anew=anew, behind=behind, broken=len(bad), why=why)
+
+
 def block_of(stream: Stream, objects: Sequence[Any], **more: Any) -> Block:
     """Rows in JSON as a block. Rows that are wrong are counted."""
     if old := _old(stream, objects):
@@ -81,9 +99,9 @@ def block_of(stream: Stream, objects: Sequence[Any], **more: Any) -> Block:
 
 def _old(stream: Stream, objects: Sequence[Any]) -> object:
     """The version of a row that is not the one that this program reads."""
-    known = FORMATS.get(stream)
-    if known is None:
+    if stream not in VERSIONED:
         return None
+    known = FORMATS[stream]
     said = (each.get("format", "none") for each in objects if isinstance(each, dict))
     return next((version for version in said if version != known), None)
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from dashboard.readers.block import Block, block_of, parsed, recognised
+from dashboard.readers.block import Block, lines_block
 from dashboard.streams import Stream
 from dataflow.errors import SourceError
 
@@ -66,15 +66,8 @@ class LinesReader:
         return None
 
     def _block(self, lines: list[bytes], *, behind: bool) -> Block | None:
-        objects, bad = parsed(lines)
         first = self._line + 1
+        self.stream, block = lines_block(self._path, self.stream, lines, first, self._anew, behind)
         self._line += len(lines)
-        if self.stream is None:
-            self.stream = recognised(objects)
-        if self.stream is None:
-            raise SourceError(
-                f"{self._path}: the rows are of no stream of Driftline; name the output of a sink"
-            )
-        why = f"line {first + bad[0]} is not JSON" if bad else None
-        anew, self._anew = self._anew, False
-        return block_of(self.stream, objects, anew=anew, behind=behind, broken=len(bad), why=why)
+        self._anew = False
+        return block

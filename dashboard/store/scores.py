@@ -58,14 +58,19 @@ class Scores:
         self._live = self._dropped = 0
 
     @property
+    def first(self) -> int:
+        """The number of the first row that is in memory."""
+        return self._columns.first
+
+    @property
     def end(self) -> int:
         """The number that the next row gets."""
         return self._columns.end
 
-    def add(self, batch: pa.RecordBatch, source: int, places: tuple[Column, Column] | None = None) -> None:
+    def add(self, batch: pa.RecordBatch, source: int) -> tuple[pa.RecordBatch, Hashes]:
         """Add rows. A row whose identity is known takes the place of the earlier one.
 
-        ``places``: ``x`` and ``y`` on the map, ``(n,)`` each.
+        Returns the rows that were added, the last ones now, and the hashes of their events.
         """
         keys = self._key_numbers(batch.column("key"))
         of_id = hashes(batch.column("id"))
@@ -78,7 +83,6 @@ class Scores:
             batch, keys, event = batch.take(pa.array(kept)), keys[kept], event[kept]
             identity, revision = identity[kept], revision[kept]
             numbers = {name: column[kept] for name, column in numbers.items()}
-            places = places and (places[0][kept], places[1][kept])
         window = self._window_numbers(keys, numbers["window_start"])
         rows: dict[str, Column] = {
             **numbers,
@@ -90,8 +94,7 @@ class Scores:
             "window": window,
             "source": np.full(len(batch), source),
             "live": np.ones(len(batch), np.bool_),
-            "x": np.full(len(batch), np.nan) if places is None else places[0],
-            "y": np.full(len(batch), np.nan) if places is None else places[1],
+            **{name: np.full(len(batch), np.nan) for name in ("x", "y")},
         }
         self._replace(identity)
         rows["latest"] = self._newest(window, revision)
@@ -101,6 +104,7 @@ class Scores:
         self._identities.add(identity, np.arange(start, self._columns.end))
         self._live += len(batch)
         self._evict()
+        return batch, event
 
     def forget(self, source: int, start: int = 0) -> None:
         """Remove the rows of a source whose numbers are ``start`` or higher."""
@@ -110,10 +114,12 @@ class Scores:
         live[gone] = False
         self._live -= int(gone.sum())
 
-    def place(self, first: int, x: Column, y: Column) -> None:
-        """Set the places on the map of the rows from the number ``first`` on."""
-        at = slice(first - self._columns.first, first - self._columns.first + len(x))
-        self._columns.column("x")[at], self._columns.column("y")[at] = x, y
+    def place(self, start: int, places: Column) -> None:
+        """Set the places on the map of the rows from the number ``start`` on: ``(n, 2)``."""
+        places = places[max(0, self._columns.first - start) :]
+        at = max(0, start - self._columns.first)
+        for name, column in zip(("x", "y"), places.T, strict=True):
+            self._columns.column(name)[at : at + len(column)] = column
 
     def snapshot(self) -> Snapshot:
         """The rows as they are now."""

@@ -8,11 +8,26 @@ from typing import Any
 import pyarrow as pa
 
 from dashboard.store.incidents import Incident, Incidents
+from dashboard.store.layout import Fit, Floats, Layout, Projection
 from dashboard.store.scores import Scores, Snapshot
 from dashboard.store.side import SideRows
+from dashboard.store.vectors import Vectors
 from dashboard.streams import Stream
+from dataflow.items.schemas import embeddings
 
 _SIDES: tuple[Stream, ...] = ("drift", "windows", "late", "dead_letters")
+
+
+@dataclass(frozen=True)
+class Map:
+    """``projection``: ``None``: no map is fitted yet. ``fitted_end``: rows with lower numbers are those that
+    the map was fitted on. ``events``: how many events have embeddings; not counted after the fit.
+    """
+
+    projection: Projection | None
+    fitted_end: int
+    vectors: Vectors
+    events: int
 
 
 @dataclass(frozen=True)
@@ -27,17 +42,23 @@ class Moment:
     incidents: Mapping[str, Incident]
     sides: Mapping[Stream, Sequence[Mapping[str, Any]]]
     incident_of: Mapping[int, str]
+    map: Map
 
 
 class Store:
-    """Takes rows from the threads that read sources. ``most``: the scored rows that are kept."""
+    """Takes rows from the threads that read sources.
 
-    def __init__(self, most: int) -> None:
+    ``most``: the scored rows that are kept. ``fit``: makes the map from embeddings.
+    """
+
+    def __init__(self, most: int, fit: Fit) -> None:
         self._lock = Lock()
         self._scores, self._incidents = Scores(most), Incidents()
         self._sides = {stream: SideRows(stream) for stream in _SIDES}
         self._changed: set[Stream] = set()
-        self._moment = Moment(0, self._scores.snapshot(), {}, dict.fromkeys(_SIDES, ()), {})
+        self._layout, self._vectors, self._fitted_end = Layout(fit), Vectors(), 0
+        sides: dict[Stream, Sequence[Mapping[str, Any]]] = dict.fromkeys(_SIDES, ())
+        self._moment = Moment(0, self._scores.snapshot(), {}, sides, {}, Map(None, 0, self._vectors, 0))
 
     @property
     def now(self) -> Moment:
@@ -52,11 +73,33 @@ class Store:
         with self._lock:
             self._changed.add(stream)
             if isinstance(rows, pa.RecordBatch):
-                self._scores.add(rows, source)
+                self._add_scores(rows, source)
             elif stream == "alerts":
                 self._incidents.add(rows)
             else:
                 self._sides[stream].add(rows)
+
+    def settle(self) -> None:
+        """Fit the map on the events that are there, if no more come."""
+        with self._lock:
+            if placed := self._layout.settle():
+                self._place(placed)
+                self._changed.add("scores")
+        self.publish()
+
+    def _add_scores(self, rows: pa.RecordBatch, source: int) -> None:
+        added, events = self._scores.add(rows, source)
+        if "embedding" not in added.schema.names or not len(added):
+            return
+        start, vectors = self._scores.end - len(added), embeddings(added)
+        self._vectors = self._vectors.plus(start, vectors).without(self._scores.first)
+        self._place(self._layout.add(start, events, vectors))
+
+    def _place(self, placed: Sequence[tuple[int, Floats]]) -> None:
+        for start, places in placed:
+            self._scores.place(start, places)
+        if placed and not self._fitted_end:
+            self._fitted_end = self._scores.end
 
     def forget(self, stream: Stream, source: int) -> None:
         """Remove the rows of a source whose output starts anew."""
@@ -84,7 +127,8 @@ class Store:
             incident_of = old.incident_of
             if "alerts" in changed or len(scores.keys) != len(old.scores.keys):
                 incident_of = _incident_of(scores, incidents)
-            self._moment = Moment(old.generation + 1, scores, incidents, sides, incident_of)
+            there = Map(self._layout.projection, self._fitted_end, self._vectors, self._layout.events)
+            self._moment = Moment(old.generation + 1, scores, incidents, sides, incident_of, there)
             self._changed = set()
 
 
