@@ -1,5 +1,6 @@
+import type { ComponentChildren } from "preact";
 import { lazy, Suspense } from "preact/compat";
-import { useEffect } from "preact/hooks";
+import { useEffect, useErrorBoundary } from "preact/hooks";
 import { IncidentsView } from "./incidents/view";
 import { Keys, listen } from "./keys";
 import { LiveView } from "./live/view";
@@ -22,13 +23,29 @@ export function App() {
       <Header />
       <Banner />
       <main id="view" tabIndex={-1}>
-        <View />
+        <Guarded>
+          <View />
+        </Guarded>
       </main>
       <Keys />
       <p class="unseen" aria-live="polite">
         {announced.value}
       </p>
     </>
+  );
+}
+
+/** A defect of a view leaves the rest of the page as it is. */
+function Guarded(props: { children: ComponentChildren }) {
+  const [problem, again] = useErrorBoundary((error) => reportError(error));
+  if (!problem) return <>{props.children}</>;
+  return (
+    <Notice title="The view failed" kind="warning">
+      <p>{String(problem)}</p>
+      <button type="button" class="button" onClick={again}>
+        Try again
+      </button>
+    </Notice>
   );
 }
 

@@ -93,6 +93,11 @@ export function Keys() {
           </div>
         ))}
       </dl>
+      {state.value && !state.value.embeddings ? (
+        <p class="note keys-note">
+          There is no map: the flow stores no embeddings. <code>sink.embeddings = true</code> stores them.
+        </p>
+      ) : null}
     </dialog>
   );
 }

@@ -1,17 +1,8 @@
 import { batch } from "@preact/signals";
 import * as api from "./api";
+import { merged, pause } from "./live_state";
 import { connection, refusal, state, turn } from "./store";
 import type { State } from "./types";
-
-/** What an update changes in the state. */
-export function merged(before: State, update: Partial<State>): State {
-  return { ...before, ...update };
-}
-
-/** The pause in milliseconds before the connection is tried for the nth time. */
-export function pause(failures: number): number {
-  return Math.min(500 * 2 ** Math.min(failures, 10), 5000);
-}
 
 let failures = 0;
 let readAt = 0;

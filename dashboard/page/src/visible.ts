@@ -36,12 +36,15 @@ const hidden =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to find.
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Surrogate}|[\u{e0000}-\u{e007f}]/gu;
 
+const ABBREVIATIONS =
+  "NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(
+    " ",
+  );
+
 function glyph(code: number): string {
   if (code === 0x0a) return "⏎";
-  if (code === 0x09) return "⇥";
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return "␡";
-  return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  if (code === 0x7f) return "DEL";
+  return ABBREVIATIONS[code] ?? `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 function described(character: string): { value: string; name: string } {
@@ -53,7 +56,7 @@ function described(character: string): { value: string; name: string } {
 
 /**
  * The text in segments. At most `limit` segments are made, and equal control characters in a row are one
- * (`␀×12`), so that a hostile text cannot make a page of a million elements.
+ * (`NUL×12`), so that a hostile text cannot make a page of a million elements.
  */
 export function segments(text: string, options: { lines?: boolean; limit?: number } = {}): Segment[] {
   const { lines = false, limit = 400 } = options;

@@ -42,7 +42,7 @@ export function telling(windows: readonly EventWindow[]): EventWindow | null {
 function Event(props: { event: EventDetail; pending: boolean }) {
   const { event } = props;
   const best = telling(event.windows);
-  const explanation = best?.explanation ?? event.windows.find((one) => one.explanation)?.explanation ?? null;
+  const explanation = [best, ...event.windows].map((one) => one?.explanation).find((one) => one?.nearest);
   return (
     <article class={props.pending ? "detail pending" : "detail"}>
       <header>
@@ -61,7 +61,8 @@ function Event(props: { event: EventDetail; pending: boolean }) {
   );
 }
 
-const FIRST = 1200;
+/** So many characters are shown until a reader asks for more. */
+const FIRST = 800;
 
 function Text(props: { event: EventDetail }) {
   const { text, text_length: length, id } = props.event;
@@ -174,11 +175,11 @@ function Why(props: { explanation: Explanation }) {
         </dd>
         <dt>new words</dt>
         <dd class="words">
-          <Words words={explanation.new} kind="new" />
+          <Words words={explanation.new ?? []} kind="new" />
         </dd>
         <dt>missing</dt>
         <dd class="words">
-          <Words words={explanation.missing} kind="missing" />
+          <Words words={explanation.missing ?? []} kind="missing" />
         </dd>
         <dt>this form</dt>
         <dd>

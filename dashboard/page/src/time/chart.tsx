@@ -6,6 +6,7 @@ import { useSize } from "../data";
 import { clock, day, minute, short } from "../format";
 import { dark, severalDays, zone } from "../store";
 import type { Micros, Series } from "../types";
+import { stack } from "./stack";
 
 export interface Line {
   name: string;
@@ -60,21 +61,6 @@ function seriesOf(line: Line, colours: Colours, format: (value: number) => strin
     default:
       return { ...base, spanGaps: true };
   }
-}
-
-/** The sums that make a stack: the first series is on top. */
-export function stack(series: readonly Series[]): Series[] {
-  const length = series[0]?.length ?? 0;
-  const sums = new Array<number>(length).fill(0);
-  return [...series]
-    .reverse()
-    .map((one) =>
-      one.map((value, i) => {
-        sums[i] = (sums[i] ?? 0) + (value ?? 0);
-        return sums[i] ?? 0;
-      }),
-    )
-    .reverse();
 }
 
 function axes(colours: Colours, axis: (value: number) => string): uPlot.Axis[] {
