@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -34,6 +35,10 @@ class Files:
 
 
 class _Assets(StaticFiles):
+    async def check_config(self) -> None:
+        if not Path(str(self.directory)).is_dir():
+            raise HTTPException(404)
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         answer = await super().get_response(path, scope)
         lasting = "public, max-age=31536000, immutable"

@@ -15,7 +15,9 @@ from dataflow.items.schemas import EVIDENCE, TIMESTAMP
 EVIDENCE_NAMES = tuple(field.name for field in EVIDENCE)
 #: The most characters of a text that are kept.
 TEXT_CHARACTERS = 100_000
-#: The most characters of the attributes, and of an explanation, that are kept.
+#: The most characters of a text of an explanation, and the most words that are kept.
+_CHARACTERS, _WORDS = 2000, 50
+#: The most characters of the attributes that are kept.
 _JSON_CHARACTERS = 100_000
 
 #: A scored row in the store. ``model``: the model and its version. ``attributes`` and ``explanation``: JSON.
@@ -63,7 +65,7 @@ def of_objects(objects: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
         for name in EVIDENCE_NAMES:
             columns[name] = pa.array([row.get(name) for row in objects], pa.float64())
         explained = [row.get("explanation") for row in objects]
-        columns["explanation"] = pa.array([e and _json(e) for e in explained], pa.string())
+        columns["explanation"] = pa.array([e and _explanation(e) for e in explained], pa.string())
         batch = pa.RecordBatch.from_arrays([columns[name] for name in ROW.names], schema=ROW)
         batch.validate()
         if any(
@@ -95,7 +97,7 @@ def of_arrow(batch: pa.RecordBatch) -> pa.RecordBatch:
             columns[name] = batch.column(name).cast(pa.float64())
         if "explanation" in batch.schema.names:
             said = batch.column("explanation").to_pylist()
-            columns["explanation"] = pa.array([each and _json(each) for each in said], pa.string())
+            columns["explanation"] = pa.array([each and _explanation(each) for each in said], pa.string())
         rows = pa.RecordBatch.from_arrays([columns[name] for name in ROW.names], schema=ROW)
     except KeyError as error:
         raise RowError(str(error.args[0])) from None
@@ -120,6 +122,17 @@ def _with_embeddings(batch: pa.RecordBatch, vectors: Sequence[Sequence[float]]) 
 
 def _kept(text: str) -> str:
     return text if len(text) <= TEXT_CHARACTERS else text[:TEXT_CHARACTERS]
+
+
+def _explanation(said: Mapping[str, Any]) -> str:
+    """An explanation as JSON. Its texts are cut: it repeats those of two events."""
+    return _json({name: _short(value) for name, value in said.items()})
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:_CHARACTERS]
+    return [_short(each) for each in value[:_WORDS]] if isinstance(value, list) else value
 
 
 def _json(value: Any) -> str:

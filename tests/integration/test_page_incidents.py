@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.flows import rows
-from tests.support.page import GrowingFlow, Server, chromium, growing_flow, opened, require_page, serving, usual
+from tests.support.browser import GrowingFlow, Server, chromium, growing_flow, opened, require_page, serving, usual
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.integration

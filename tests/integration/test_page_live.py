@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.page import GrowingFlow, Server, chromium, growing_flow, opened, require_page, serving, usual
+from tests.support.browser import GrowingFlow, Server, chromium, growing_flow, opened, require_page, serving, usual
 
 pytestmark = pytest.mark.integration
 

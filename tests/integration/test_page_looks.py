@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.page import (
+from tests.support.browser import (
     AXE,
     PHONE,
     GrowingFlow,

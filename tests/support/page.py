@@ -1,192 +1,139 @@
-"""The live page in a real browser, over the output of a real flow that still runs."""
+"""Outputs for the live page, and a client that asks it."""
 
 import json
-import os
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta, timezone
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+import numpy as np
+from starlette.testclient import TestClient
 
-from tests.support.flows import ALERTING, environment, start
-from tests.support.paths import ROOT
-from tests.support.ports import free_port
-from tests.support.processes import Process, killed, size, wait_until
+from dashboard.app import application
+from dashboard.marks import MarksStore
+from dashboard.page import Page
+from dashboard.projection import fitted
+from dashboard.readers.find import named_uri
+from dashboard.security import Access
+from dashboard.sources import Sources
+from dashboard.store.store import Store
+from dataflow.clock import rfc3339
+from tests.support.processes import wait_until
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-BUILT = ROOT / "dashboard" / "static" / "index.html"
-AXE = ROOT / "dashboard" / "page" / "node_modules" / "axe-core" / "axe.min.js"
-#: SwiftShader draws WebGL without a graphics card.
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
-BEGIN = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
-#: A page that shows nothing for so long is broken, on a loaded machine too.
-PATIENCE_MS = 20_000
-expect.set_options(timeout=PATIENCE_MS)
-
-
-def require_page() -> None:
-    """Skip the test where there is no Chromium, or no built page."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    if not BUILT.exists():
-        pytest.skip("the page is not built: run `make page-build`")
+MINUTE = 60_000_000
+START = 1_767_225_600_000_000
+WINDOW = 10 * MINUTE
+Row = dict[str, Any]
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless browser."""
-    require_page()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+def scored(event: int, window: int = 0, *, revision: int = 0, key: str = "a", **more: Any) -> Row:
+    """A scored row as JSON has it, of the event with this number. ``window``: its number."""
+    start = START + window * WINDOW
+    row = {
+        "key": key,
+        "window_start": rfc3339(start),
+        "window_end": rfc3339(start + WINDOW),
+        "revision": revision,
+        "id": f"e{event}",
+        "ts": rfc3339(START + event * 1000),
+        "text": f"text of event {event}",
+        "score": (event * 37 % 101) / 100,
+        "cluster": event % 3,
+        "model": "null",
+        "model_version": "1",
+        "attributes": {"host": f"h{event % 2}"},
+        "novelty": 0.5,
+        "surge": 1.0,
+        "rarity": 2.0,
+        "p_value": 10 ** -(event * 53 % 97 / 20),
+        "anomaly": event * 53 % 97 / 20,
+        "explanation": None,
+    }
+    return row | more
 
 
-class Opened:
-    """A page of a browser, and what went wrong in it."""
-
-    def __init__(self, browser: Browser, address: str, **options: Any) -> None:
-        defaults = {"viewport": DESKTOP, "timezone_id": "Europe/Berlin", "color_scheme": "light"}
-        self.context = browser.new_context(**{**defaults, **options})
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda said: self._said(said.type, said.text))
-        self.page.on("dialog", lambda dialog: self.errors.append(f"dialog {dialog.message}"))
-        self.page.goto(address)
-
-    def _said(self, kind: str, text: str) -> None:
-        # A server that is away is reported as a failure to load.
-        if kind == "error" and "Failed to load resource" not in text:
-            self.errors.append(text)
-
-
-@contextmanager
-def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """A page at ``address``. Fails if the page reports an error, such as one of its security policy."""
-    it = Opened(browser, address, **options)
-    try:
-        yield it.page
-        assert not it.errors, it.errors
-    finally:
-        it.context.close()
-
-
-class Server:
-    """``python -m dashboard`` over a folder of outputs. It can be killed and started again on its port."""
-
-    def __init__(self, out: Path, *arguments: str) -> None:
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self._arguments = [str(out), "--port", str(self.port), *arguments]
-        self.process = self._started()
-
-    def _started(self) -> Process:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dashboard", *self._arguments],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_until(lambda: self.state().get("loaded"), process)
-        return process
-
-    def state(self) -> dict[str, Any]:
-        """What the server says of its outputs; empty while it does not answer."""
-        with suppress(OSError):
-            return dict(self.get("/api/state"))
-        return {}
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.address + path) as answer:
-            return json.load(answer)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def start_again(self) -> None:
-        self.process = self._started()
+def alert(
+    incident: str, sequence: int = 0, *, window: int = 0, examples: Sequence[int] = (1, 2), **more: Any
+) -> Row:
+    """A row of ``ALERT`` as JSON has it. ``examples``: the numbers of events."""
+    start = START + window * WINDOW
+    row = {
+        "format": 3,
+        "kind": "events",
+        "incident": incident,
+        "sequence": sequence,
+        "state": "open" if sequence == 0 else "updated",
+        "key": "a",
+        "decided": rfc3339(start + WINDOW + sequence * MINUTE),
+        "window_start": rfc3339(start),
+        "window_end": rfc3339(start + WINDOW),
+        "first_ts": rfc3339(start + 1000),
+        "last_ts": rfc3339(start + 2000),
+        "count": 2 + sequence,
+        "peak": 4.0,
+        "p_value": 1e-4,
+        "threshold": 3.0,
+        "cluster": 1,
+        "merged_into": None,
+        "examples": [
+            {
+                "id": f"e{event}",
+                "ts": rfc3339(start + event * 1000),
+                "text": f"text of event {event}",
+                "anomaly": 4.0,
+                "nearest": "usual text",
+                "nearest_ts": rfc3339(start),
+                "explanation": "why",
+            }
+            for event in examples
+        ],
+        "message": f"{incident} in words",
+    }
+    return row | more
 
 
-@contextmanager
-def serving(out: Path, *arguments: str) -> Iterator[Server]:
-    server = Server(out, *arguments)
-    try:
-        yield server
-    finally:
-        server.kill()
+def written(path: Path, rows: Iterable[Mapping[str, Any]], mode: str = "a") -> Path:
+    """Append rows to a file of JSON lines."""
+    with path.open(mode, encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    return path
 
 
-class GrowingFlow:
-    """A flow that follows a log. Each minute of the log is a window."""
+class Opened(TestClient):
+    """A client of a page that runs. ``page``: the page."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.out = folder, folder / "out"
-        self.marks = folder / "marks.jsonl"
-        self._log = folder / "app.jsonl"
-        self._log.touch()
-        self.minute = 0
-        settings = {
-            "DRIFTLINE_SOURCE__URI": f"tail:{self._log}",
-            "DRIFTLINE_WINDOW__KIND": "tumbling",
-            "DRIFTLINE_WINDOW__LENGTH": "60s",
-            "DRIFTLINE_WINDOW__DELAY": "1s",
-            "DRIFTLINE_ALERT__MARKS": str(self.marks),
-            "DRIFTLINE_ALERT__CLOSE_AFTER": "1m",
-            "DRIFTLINE_ALERT__COOL_DOWN": "0s",
-            "DRIFTLINE_SCORE__QUARANTINE": "4h",
-            "DRIFTLINE_SCORE__EXPLAIN": "1",
-            "DRIFTLINE_SINK__DEAD_LETTERS": f"file:{self.out}/dead_letters.jsonl",
-            **{
-                f"DRIFTLINE_SINK__{name.upper()}": f"file:{self.out}/{name}.jsonl"
-                for name in ("alerts", "drift", "windows")
-            },
-        }
-        self.environment = environment(folder, **(ALERTING | settings))
-        self.processes: Sequence[Process] = ()
+    page: Page
 
-    def write(self, *minutes: Sequence[str], host: str = "a") -> None:
-        """Append minutes of texts, and wait for the scores of all minutes but the last one."""
-        scores = self.out / "scores.jsonl"
-        for texts in minutes:
-            before = size(scores)
-            at = BEGIN + timedelta(minutes=self.minute)
-            lines = [
-                {
-                    "id": f"m{self.minute}-{number}",
-                    "host": host,
-                    "ts": (at + timedelta(seconds=1 + 55 * number / len(texts))).isoformat(),
-                    "text": text,
-                    "service": "checkout",
-                }
-                for number, text in enumerate(texts)
-            ]
-            with self._log.open("a") as log:
-                log.write("".join(json.dumps(line) + "\n" for line in lines))
-            self.minute += 1
-            if self.minute > 1:
-                wait_until(lambda: size(scores) > before, *self.processes)  # noqa: B023
+    def json(self, path: str, status: int = 200, **query: Any) -> Any:
+        """The answer to a request; fails if it has another status."""
+        params = {name.rstrip("_"): value for name, value in query.items()}
+        answer = self.get(f"/api/{path}", params=params)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def loaded(self, rows: int | None = None) -> "Opened":
+        """Wait until all is read that is there; and until there are so many scored rows."""
+        wait_until(lambda: self.json("state")["loaded"] and rows in (None, self.json("state")["rows"]))
+        return self
 
 
 @contextmanager
-def growing_flow(folder: Path) -> Iterator[GrowingFlow]:
-    flow = GrowingFlow(folder)
-    with killed(start(flow.environment)) as processes:
-        flow.processes = processes
-        yield flow
+def opened(
+    *uris: Path | str, marks: Path | None = None, most: int = 100_000, access: Access | None = None
+) -> Iterator[Opened]:
+    """A page over these outputs, and a client of it on this machine."""
+    store = Store(most, fitted)
+    sources = Sources(store, [named_uri(str(uri)) for uri in uris], most)
+    page = Page(store, sources, MarksStore(str(marks)) if marks else None)
+    app = application(page, access or Access())
+    with Opened(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=True) as client:
+        client.page = page
+        yield client
 
 
-def usual(minute: int, events: int = 20) -> list[str]:
-    """Texts that come again and again."""
-    return [f"Payment {(minute * 7 + number) % 12} captured" for number in range(events)]
+def clustered(n: int, dim: int = 16, seed: int = 0) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """``(n, dim)``: unit vectors around five centres."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((5, dim))
+    found = centres[rng.integers(0, 5, n)] + 0.1 * rng.standard_normal((n, dim))
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
