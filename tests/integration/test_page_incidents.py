@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.support.browser import (
+    GrowingFlow,
+    Server,
+    chromium,
+    growing_flow,
+    opened,
+    require_page,
+    serving,
+    usual,
+)
 from tests.support.flows import rows
-from tests.support.browser import GrowingFlow, Server, chromium, growing_flow, opened, require_page, serving, usual
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.integration
@@ -28,7 +37,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingFlow]:
     with growing_flow(tmp_path_factory.mktemp("incidents")) as one:
         one.write(*[usual(minute) for minute in range(20)])
         one.write([*usual(20), *BACKUP], usual(21), usual(22), usual(23))
-        wait_until(lambda: (one.out / "alerts.jsonl").exists(), *one.processes)
+        wait_until((one.out / "alerts.jsonl").exists, *one.processes)
         yield one
 
 

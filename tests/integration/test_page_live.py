@@ -1,12 +1,20 @@
 """The view "Live" in a real browser, over a flow that is still running."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import GrowingFlow, Server, chromium, growing_flow, opened, require_page, serving, usual
+from tests.support.browser import (
+    GrowingFlow,
+    Server,
+    chromium,
+    growing_flow,
+    opened,
+    require_page,
+    serving,
+    usual,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -87,7 +95,9 @@ def test_an_address_keeps_the_whole_view(page: Page, browser: Browser) -> None:
     expect(page.get_by_role("complementary", name="Event")).to_contain_text(ODD)
     with opened(browser, page.url) as other:
         expect(other.get_by_role("complementary", name="Event")).to_contain_text(ODD)
-        expect(other.get_by_role("grid").get_by_role("columnheader", name="Anomaly")).to_have_attribute("aria-sort", "descending")
+        expect(other.get_by_role("grid").get_by_role("columnheader", name="Anomaly")).to_have_attribute(
+            "aria-sort", "descending"
+        )
 
 
 def test_an_event_opens_to_its_scores_and_attributes(page: Page) -> None:

@@ -82,7 +82,9 @@ def test_hidden_characters_are_made_visible(
         panel = open_event(page, server, text)
         expect(panel.locator(".full-text .control").first).to_be_visible()
         assert set(panel.locator(".full-text .control").all_inner_texts()) == set(seen)
-        assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", page.locator("main").inner_text())
+        assert not re.search(
+            "[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", page.locator("main").inner_text()
+        )
 
 
 def test_a_text_that_runs_from_right_to_left_turns_nothing_else(browser: Browser, server: Server) -> None:

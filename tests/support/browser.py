@@ -131,7 +131,7 @@ def serving(out: Path, *arguments: str) -> Iterator[Server]:
 class GrowingFlow:
     """A flow that follows a log. Each minute of the log is a window."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: str) -> None:
         self.folder, self.out = folder, folder / "out"
         self.marks = folder / "marks.jsonl"
         self._log = folder / "app.jsonl"
@@ -153,7 +153,7 @@ class GrowingFlow:
                 for name in ("alerts", "drift", "windows")
             },
         }
-        self.environment = environment(folder, **(ALERTING | settings))
+        self.environment = environment(folder, **(ALERTING | settings | more))
         self.processes: Sequence[Process] = ()
 
     def write(self, *minutes: Sequence[str], host: str = "a") -> None:
@@ -180,8 +180,8 @@ class GrowingFlow:
 
 
 @contextmanager
-def growing_flow(folder: Path) -> Iterator[GrowingFlow]:
-    flow = GrowingFlow(folder)
+def growing_flow(folder: Path, **settings: str) -> Iterator[GrowingFlow]:
+    flow = GrowingFlow(folder, **settings)
     with killed(start(flow.environment)) as processes:
         flow.processes = processes
         yield flow
