@@ -105,7 +105,8 @@ export function Table() {
     };
     const next = to[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (next !== undefined) activate(at < 0 ? Math.ceil(position.top / rowHeight) : next);
+    const step = /^(Arrow|[jk]$)/.test(event.key);
+    if (next !== undefined) activate(at < 0 && step ? Math.ceil(position.top / rowHeight) : next);
     else if (event.key === "Enter" && at >= 0) open(rows.pages?.at(at));
     else if (event.key === "Escape" && !route.value.event && active) setActive(null);
     else return;

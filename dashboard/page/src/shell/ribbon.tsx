@@ -33,6 +33,11 @@ export function unusual(time: Time): number[] {
   return series.map((value) => Math.max(value ?? 0, 0) / top);
 }
 
+/** Of n events, the highest anomaly is about log10(n) by chance. */
+export function isUnexpected(anomaly: number | null, rows: number): boolean {
+  return anomaly !== null && isLoud(anomaly) && anomaly >= Math.log10(Math.max(rows, 1)) + 1.5;
+}
+
 function Strip(props: { time: Time }) {
   const { ref, width } = useSize<HTMLDivElement>();
   const [drag, setDrag] = useState<{ a: number; b: number } | null>(null);
@@ -120,7 +125,7 @@ function Bars(props: { time: Time; width: number }) {
     return `M${(i * step).toFixed(1)} ${HEIGHT}v${(-high).toFixed(1)}h${Math.max(step - 0.6, 0.6).toFixed(1)}V${HEIGHT}Z`;
   });
   const levels = unusual(time);
-  const loud = time.anomaly.max.map((value) => isLoud(value));
+  const loud = time.anomaly.max.map((value, i) => isUnexpected(value, time.rows[i] ?? 0));
   const wide = Math.min(Math.max(step * 0.36, 1.2), 4);
   const needles = (which: boolean) =>
     levels
