@@ -9,6 +9,8 @@ export interface Stream {
   state: StreamState;
   message: string | null;
   rows: number;
+  /** Rows that were left out because they cannot be read. */
+  broken: number;
   newest: Micros | null;
   read: Micros | null;
 }

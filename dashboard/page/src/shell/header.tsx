@@ -67,7 +67,7 @@ export function standing(now: State): { word: string; kind: "good" | "quiet" | "
   if (connection.value === "connecting" || !now.loaded || states.includes("loading"))
     return { word: "loading", kind: "quiet" };
   if (states.includes("lagging")) return { word: "lagging", kind: "bad" };
-  return { word: "live", kind: "good" };
+  return now.events ? { word: "live", kind: "good" } : { word: "waiting", kind: "quiet" };
 }
 
 function Status() {

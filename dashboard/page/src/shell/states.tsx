@@ -39,14 +39,15 @@ export function Banner() {
     );
   }
   for (const stream of now?.streams ?? []) {
-    const word = WORDS[stream.state];
+    const word = WORDS[stream.state] ?? (stream.broken ? "have rows that cannot be read" : null);
     if (!word) continue;
+    const message = stream.message ?? "";
     lines.push(
-      <p key={stream.uri} class={stream.state === "lagging" ? "slow" : "bad"}>
+      <p key={stream.uri} class={stream.state in WORDS && stream.state !== "lagging" ? "bad" : "slow"}>
         <b>
           {NAMES[stream.stream] ?? stream.stream} {word}.
         </b>{" "}
-        {stream.message} <code>{stream.uri}</code>
+        {message} {message.includes(stream.uri) ? null : <code>{stream.uri}</code>}
       </p>,
     );
   }
