@@ -81,6 +81,7 @@ export async function map(query: Query): Promise<Uint8Array> {
 
 export interface Metric {
   name: string;
+  labels?: Record<string, string>;
   value: number | null;
   rate: number | null;
   unit: string | null;
@@ -90,7 +91,7 @@ export interface Health {
   reachable: boolean;
   message: string | null;
   stages: { stage: string; metrics: Metric[] }[];
-  triton: Record<string, unknown>[];
+  triton: { model: string; version: string; metrics: Metric[] }[];
   read_at: number | null;
 }
 

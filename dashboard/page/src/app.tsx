@@ -11,6 +11,8 @@ import { announced, connection, route, state } from "./store";
 import { Notice } from "./widgets";
 
 const TimeView = lazy(() => import("./time/view").then((module) => module.TimeView));
+const HealthView = lazy(() => import("./health/view").then((module) => module.HealthView));
+const CompareView = lazy(() => import("./compare/view").then((module) => module.CompareView));
 const MapView = lazy(() => import("./map/view").then((module) => module.MapView));
 
 export function App() {
@@ -66,6 +68,8 @@ function View() {
         {view === "incidents" ? <IncidentsView /> : null}
         {view === "time" ? <TimeView /> : null}
         {view === "map" ? <MapView /> : null}
+        {view === "health" ? <HealthView /> : null}
+        {view === "compare" ? <CompareView /> : null}
       </Suspense>
     </>
   );

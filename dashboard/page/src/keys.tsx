@@ -93,7 +93,7 @@ export function Keys() {
           </div>
         ))}
       </dl>
-      {state.value && !state.value.embeddings ? (
+      {state.value?.events && !state.value.embeddings ? (
         <p class="note keys-note">
           There is no map: the flow stores no embeddings. <code>sink.embeddings = true</code> stores them.
         </p>

@@ -10,14 +10,11 @@ export const VIEW_NAMES: Record<ViewName, string> = {
   compare: "Compare",
 };
 
-const BUILT: readonly ViewName[] = ["live", "incidents", "time", "map"];
-
 /** The views that there is data for. */
 export function viewsOf(state: State): ViewName[] {
   const has = (stream: string) =>
     state.streams.some((one) => one.stream === stream && !["broken", "too old"].includes(one.state));
   return VIEWS.filter((view) => {
-    if (!BUILT.includes(view)) return false;
     if (view === "incidents") return has("alerts");
     if (view === "map") return state.embeddings;
     if (view === "health") return state.metrics;

@@ -1,0 +1,111 @@
+import { useEffect, useState } from "preact/hooks";
+import * as api from "../api";
+import { useAnswer } from "../data";
+import { duration } from "../format";
+import { state } from "../store";
+import { StreamText } from "../text";
+import { Notice, When } from "../widgets";
+import { labelsOf, nameOf, rateOf, shownValue } from "./names";
+import "../style/health.css";
+
+const EVERY_MS = 2000;
+
+/** The metrics of the flow, stage by stage, read again every two seconds. */
+export function HealthView() {
+  const [beat, setBeat] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(
+      () => document.visibilityState === "visible" && setBeat((n) => n + 1),
+      EVERY_MS,
+    );
+    return () => clearInterval(timer);
+  }, []);
+  const { data, error } = useAnswer("health", beat, api.health);
+  if (error) {
+    return (
+      <Notice title="The health of the flow is unknown" kind="warning">
+        <p>{error}</p>
+      </Notice>
+    );
+  }
+  if (!data) return <Notice title="Reading the metrics of the flow" busy />;
+  return (
+    <section class="health" aria-label="Health of the flow" tabIndex={0}>
+      {data.message ? (
+        <p class="health-message">
+          <StreamText text={data.message} />
+        </p>
+      ) : null}
+      {data.stages.length ? (
+        <div class="cards">
+          {data.stages.map((stage) => (
+            <Card key={stage.stage} title={stage.stage} metrics={stage.metrics} />
+          ))}
+          {data.triton.map((model) => (
+            <Card
+              key={`${model.model} ${model.version}`}
+              title={`Triton: ${model.model} ${model.version}`}
+              metrics={model.metrics}
+              but={["model", "version"]}
+            />
+          ))}
+        </div>
+      ) : (
+        <Notice title={data.reachable ? "The flow gives no metrics yet" : "The flow does not answer"} />
+      )}
+      <p class="note read-at">
+        read at <When at={data.read_at} withDay={false} />
+      </p>
+    </section>
+  );
+}
+
+function Card(props: { title: string; metrics: api.Metric[]; but?: readonly string[] }) {
+  return (
+    <section class="card">
+      <h2>
+        <StreamText text={props.title} />
+      </h2>
+      <table>
+        <thead class="unseen">
+          <tr>
+            <th>metric</th>
+            <th>value</th>
+            <th>rate</th>
+          </tr>
+        </thead>
+        <tbody>
+          {props.metrics.map((metric) => (
+            <Line key={`${metric.name} ${labelsOf(metric)}`} metric={metric} but={props.but ?? []} />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Line(props: { metric: api.Metric; but: readonly string[] }) {
+  const { metric } = props;
+  const labels = labelsOf(metric, props.but);
+  return (
+    <tr class={metric.value ? "" : "zero"}>
+      <td title={metric.name}>
+        {nameOf(metric)} {labels ? <span class="note">{labels}</span> : null}
+      </td>
+      <td class="number">{metric.unit === "time" ? <Since at={metric.value} /> : shownValue(metric)}</td>
+      <td class="number">{rateOf(metric)}</td>
+    </tr>
+  );
+}
+
+/** A time, and how far it is behind the clock of the server. */
+function Since(props: { at: number | null }) {
+  if (!props.at) return <>–</>;
+  const behind = (state.value?.now ?? Date.now() * 1000) - props.at * 1e6;
+  return (
+    <>
+      <When at={props.at * 1e6} withDay={behind > 12 * 3600e6} />{" "}
+      <span class="note">{behind > 0 ? `${duration(behind)} ago` : ""}</span>
+    </>
+  );
+}
