@@ -12,8 +12,9 @@ from types import FrameType
 import uvicorn
 
 from dashboard.app import application
+from dashboard.health import Health, checked_url
 from dashboard.marks import MarksStore
-from dashboard.page import Page
+from dashboard.page import Other, Page
 from dashboard.projection import fitted
 from dashboard.readers.find import named_uri
 from dashboard.security import Access
@@ -96,7 +97,17 @@ def _open(arguments: argparse.Namespace) -> tuple[Page, Access]:
     store = Store(arguments.rows, fitted)
     sources = Sources(store, [named_uri(text) for text in arguments.uri], arguments.rows)
     marks = MarksStore(arguments.marks) if arguments.marks else None
-    return Page(store, sources, marks), Access(token, loopback)
+    health = Health([checked_url(url) for url in arguments.metrics]) if arguments.metrics else None
+    page = Page(store, sources, marks, health, _other(arguments))
+    return page, Access(token, loopback)
+
+
+def _other(arguments: argparse.Namespace) -> Other | None:
+    if arguments.compare is None:
+        return None
+    store = Store(arguments.rows, fitted)
+    sources = Sources(store, [named_uri(arguments.compare)], arguments.rows)
+    return Other(arguments.compare, store, sources)
 
 
 def _token(path: Path) -> str:
@@ -137,6 +148,10 @@ def _parser() -> argparse.ArgumentParser:
         "scores=out/a.jsonl",
     )
     parser.add_argument("--marks", metavar="URI", help="where marks are written: alert.marks of the flow")
+    parser.add_argument(
+        "--metrics", action="append", metavar="URL", help="the metrics of a process of the flow, or of Triton"
+    )
+    parser.add_argument("--compare", metavar="URI", help="the output of another run, to see what differs")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8765, help="the port to listen on (8765)")
     parser.add_argument(

@@ -35,14 +35,14 @@ def application(page: Page, access: Access) -> Starlette:
 
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
-        await run_in_threadpool(page.sources.start)
+        await run_in_threadpool(page.start)
         yield
         updates.end()
-        await run_in_threadpool(page.sources.stop)
+        await run_in_threadpool(page.stop)
 
     api = _Api(page)
     routes: list[BaseRoute] = [
-        Route("/healthz", _health),
+        Route("/healthz", _alive),
         Mount("/api", routes=[*api.routes(), Route("/updates", updates.answer)]),
         *Files(page.static).routes(),
     ]
@@ -79,6 +79,8 @@ class _Api:
             "/incidents": self._incidents,
             "/incidents/{incident}": self._incident,
             "/marks": self._marks,
+            "/health": self._health,
+            "/compare": self._compare,
             "/labels.jsonl": self._labels,
         }
         return [
@@ -153,6 +155,18 @@ class _Api:
         name = request.path_params["incident"]
         return found(incidents.whole(self._page.store.now, self._page.of_incidents(), name), "the incident")
 
+    def _health(self, request: Request) -> Response:
+        Parameters(request.query_params)
+        health = self._page.health
+        if health is None:
+            return wrong("no metrics endpoint is known; start the page with --metrics URL", 404)
+        return Json(health.read())
+
+    def _compare(self, request: Request) -> Response:
+        given = Parameters(request.query_params, "key", "from", "to")
+        found = self._page.compared(given.filter())
+        return Json(found) if found else wrong("nothing to compare with; give --compare URI", 404)
+
     def _marks(self, request: Request) -> Response:
         Parameters(request.query_params)
         return Json({"marks": self._page.marks.all() if self._page.marks else []})
@@ -194,7 +208,7 @@ def _no_map(events: int) -> str:
     return f"{events} events have come, and the map needs {LEAST_EVENTS}; wait for more"
 
 
-def _health(request: Request) -> Response:
+def _alive(request: Request) -> Response:
     return PlainTextResponse("ok")
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from dashboard.health import Health
 from dashboard.marks import MarksStore
-from dashboard.queries.filters import Filters
+from dashboard.queries.compare import compared
+from dashboard.queries.filters import Filter, Filters
 from dashboard.queries.ranking import Rankings
 from dashboard.queries.state import summary
 from dashboard.sources import Sources
@@ -19,12 +21,28 @@ STATIC = Path(__file__).parent / "static"
 
 
 @dataclass
+class Other:
+    """The output that is compared with. ``uri``: as the user wrote it."""
+
+    uri: str
+    store: Store
+    sources: Sources
+
+    def __post_init__(self) -> None:
+        self.rankings = Rankings(Filters())
+
+
+@dataclass
 class Page:
-    """``marks``: where marks are written; ``None``: the page only reads."""
+    """``marks``: where marks are written; ``None``: the page only reads. ``health``: the metrics of the flow.
+    ``other``: the output that this one is compared with. ``None``: there is none.
+    """
 
     store: Store
     sources: Sources
     marks: MarksStore | None = None
+    health: Health | None = None
+    other: Other | None = None
     static: Path = STATIC
     filters: Filters = field(default_factory=Filters)
 
@@ -45,9 +63,29 @@ class Page:
             "now": micros(utc_now()),
             "embeddings": bool(self.store.now.map.vectors),
             "marks": {"uri": self.marks and self.marks.uri, "writable": self.marks is not None},
-            "metrics": False,
-            "compare": False,
+            "metrics": self.health is not None,
+            "compare": self.other is not None,
         }
+
+    def start(self) -> None:
+        """Follow the outputs."""
+        for sources in self._all():
+            sources.start()
+
+    def stop(self) -> None:
+        """End all threads."""
+        for sources in self._all():
+            sources.stop()
+
+    def _all(self) -> list[Sources]:
+        return [self.sources, *([self.other.sources] if self.other else [])]
+
+    def compared(self, wanted: Filter) -> dict[str, Any] | None:
+        """What ``/api/compare`` answers; ``None``: there is nothing to compare with."""
+        if self.other is None:
+            return None
+        here, there = (self.store.now, self.rankings), (self.other.store.now, self.other.rankings)
+        return {"a": self.sources.text, "b": self.other.uri, **compared(here, there, wanted)}
 
     def news(self) -> dict[str, Any]:
         """What an event of ``/api/updates`` says."""

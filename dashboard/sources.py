@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from dashboard.readers.block import Block, Reader
+from dashboard.readers.block import Block, OtherRowsError, Reader
 from dashboard.readers.find import Named, Output, outputs
 from dashboard.store.store import Store
 from dashboard.streams import FORMATS, Stream
@@ -51,7 +51,7 @@ class Source:
     broken: int = 0
     why: str | None = None
     caught_up: bool = False
-    is_folder: bool = False
+    is_hidden: bool = False
 
     def described(self) -> dict[str, Any]:
         """As the page gets it."""
@@ -70,10 +70,15 @@ class Sources:
         self._known: dict[str, Source] = {}
 
     @property
+    def text(self) -> str:
+        """The URIs of the command line."""
+        return " ".join(str(each.uri) for each in self._named)
+
+    @property
     def all(self) -> list[Source]:
         """The sources in the order in which they were found."""
         with self._lock:
-            return [source for source in self._known.values() if not source.is_folder]
+            return [source for source in self._known.values() if not source.is_hidden]
 
     @property
     def loaded(self) -> bool:
@@ -131,9 +136,14 @@ class _Follower:
                 reader = reader or output.open()
                 block = reader.read()
                 self._source.stream = reader.stream
+            except OtherRowsError as error:
+                self._source.is_hidden = not output.asked
+                self._fail(output, error)
+                self._stop.wait(_RETRY_S)
+                continue
             except IsADirectoryError:
                 # A folder has come where nothing was; its outputs are found one by one.
-                self._source.is_folder = True
+                self._source.is_hidden = True
                 return
             except (DriftlineError, OSError) as error:
                 self._fail(output, error)
@@ -172,7 +182,7 @@ class _Follower:
 
     def _tell(self, block: Block | None) -> None:
         source = self._source
-        source.read = micros(utc_now())
+        source.read, source.is_hidden = micros(utc_now()), False
         if source.state == "too old":
             return
         if block is not None and block.behind:

@@ -35,6 +35,10 @@ class Block:
         return len(self.rows)
 
 
+class OtherRowsError(SourceError):
+    """The rows are of no stream."""
+
+
 class Reader(Protocol):
     """Reads one output. ``stream``: what it holds; ``None``: not known yet."""
 
@@ -71,14 +75,14 @@ def lines_block(
     path: Path, stream: Stream | None, lines: Sequence[bytes], first: int, anew: bool, behind: bool
 ) -> tuple[Stream | None, Block | None]:
     """The stream and the block of lines of a file; the first one has the number ``first``. Raises
-    ``SourceError`` if there are rows, and they are of no stream.
+    ``OtherRowsError`` if there are rows, and they are of no stream.
     """
     objects, bad = parsed(lines)
     found = stream or recognised(objects)
     if found is None:
         if not objects and not bad:
             return None, None
-        raise SourceError(f"{path}: the rows are of no stream of Driftline; name the output of a sink")
+        raise OtherRowsError(f"{path}: the rows are of no stream of Driftline; name the output of a sink")
     why = f"line {first + bad[0]} is not JSON" if bad else None
     return found, block_of(found, objects, anew=anew, behind=behind, broken=len(bad), why=why)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from errno import ENOENT
 from pathlib import Path
 from typing import cast
@@ -25,11 +25,15 @@ _SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
 
 @dataclass(frozen=True)
 class Output:
-    """One output. ``uri``: how the page names it. ``stream``: what it holds; ``None``: its rows say it."""
+    """One output. ``uri``: how the page names it. ``stream``: what it holds; ``None``: its rows say it.
+
+    ``asked``: the user named it; others are in a folder, and maybe of another program.
+    """
 
     uri: str
     stream: Stream | None
     open: Callable[[], Reader]
+    asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def outputs(where: Named, most: int) -> list[Output]:
     if not path.is_dir() or _is_table(path):
         return [_of_path(path, text, stream)]
     return [
-        _of_path(each, str(each), stream or named(each.name.partition(".")[0]))
+        replace(_of_path(each, str(each), stream or named(each.name.partition(".")[0])), asked=False)
         for each in sorted(path.iterdir())
         if _is_output(each)
     ]

@@ -160,7 +160,7 @@ def test_positions_and_texts(client: Opened) -> None:
         )  # fmt: skip
         assert found == {"offset": offset}
         assert client.json("text", row=row["row"]) == {"text": row["text"]}
-    gone = {"row_key": "a", "id": "none", "window_start": START, "revision": 0}
+    gone: dict[str, Any] = {"row_key": "a", "id": "none", "window_start": START, "revision": 0}
     assert client.json("position", **gone) == {"offset": None}
     assert client.json("text", 404, row=10_000)
 
