@@ -63,9 +63,9 @@ def shots(state: dict[str, Any]) -> list[Shot]:
     if state["embeddings"]:
         found.append(Shot("map", "?view=map", ".replay"))
     if state["metrics"]:
-        found.append(Shot("health", "?view=health", ".health"))
+        found.append(Shot("health", "?view=health", ".health .card"))
     if state["compare"]:
-        found.append(Shot("compare", "?view=compare", ".compare"))
+        found.append(Shot("compare", "?view=compare", ".compare .part"))
     return found
 
 
@@ -75,6 +75,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "uris", nargs="*", default=["out/demo"], help="what the page shows; default: out/demo"
     )
+    parser.add_argument("--compare", help="another output, for the view Compare")
+    parser.add_argument("--metrics", help="the metrics of a running flow, for the view Health")
     parser.add_argument("--out", type=Path, default=Path("out/screenshots"), help="default: %(default)s")
     parser.add_argument("--chromium", type=Path, default=CHROMIUM, help="default: %(default)s")
     arguments = parser.parse_args(words)
@@ -84,8 +86,10 @@ def main(words: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    more = [("--compare", arguments.compare), ("--metrics", arguments.metrics)]
+    options = [word for option, value in more if value for word in (option, value)]
     try:
-        with serving(arguments.uris) as address, sync_playwright() as playwright:
+        with serving([*arguments.uris, *options]) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=str(arguments.chromium), args=FLAGS)
             take(browser, address, arguments.out)
             browser.close()
@@ -129,14 +133,14 @@ def _settle(page: Page, shot: Shot) -> None:
 
 
 @contextmanager
-def serving(uris: Sequence[str]) -> Iterator[str]:
-    """The address of the page's server, which has read ``uris``."""
+def serving(words: Sequence[str]) -> Iterator[str]:
+    """The address of the page's server, which has read its outputs. ``words``: its command line."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
-        [sys.executable, "-m", "dashboard", *uris, "--port", str(port)], stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "dashboard", *words, "--port", str(port)], stdout=subprocess.DEVNULL
     )
     try:
         end = time.monotonic() + _PATIENCE_S

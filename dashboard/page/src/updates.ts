@@ -58,7 +58,7 @@ export async function start(): Promise<void> {
       if (changed) turn.value += 1;
     });
     // Keys, columns and counts come with the whole state only.
-    if (changed && performance.now() - readAt > 3000) {
+    if (changed && (!before.events || performance.now() - readAt > 3000)) {
       readAt = performance.now();
       api.state().then(
         (whole) => {

@@ -8,7 +8,7 @@ import { go, route, turn } from "../store";
 import { StreamText } from "../text";
 import type { Incident } from "../types";
 import { filterOf } from "../url";
-import { Notice, Range, When } from "../widgets";
+import { Notice, When } from "../widgets";
 import "../style/compare.css";
 
 const RANKS = 100;
@@ -182,7 +182,7 @@ function Ranks(props: { ranks: api.Comparison["ranks"] }) {
               <th class="number">A</th>
               <th class="number">B</th>
               <th class="number">change</th>
-              <th>window</th>
+              <th>window from</th>
               <th>text</th>
             </tr>
           </thead>
@@ -195,7 +195,7 @@ function Ranks(props: { ranks: api.Comparison["ranks"] }) {
                   <Moved a={one.a} b={one.b} />
                 </td>
                 <td>
-                  <Range start={one.window_start} end={one.window_start} />
+                  <When at={one.window_start} />
                 </td>
                 <td class="grow">
                   <button

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { bytes, labelsOf, nameOf, rateOf, shownValue } from "./names";
+import { bytes, labelsOf, nameOf, rateOf, shownValue, wholeName } from "./names";
 
 const metric = (
   name: string,
@@ -42,12 +42,13 @@ it("bytes go up in thousands", () => {
 it("a rate is a number for each second", () => {
   expect(rateOf(metric("x", 1, null, 714.3))).toBe("714 /s");
   expect(rateOf(metric("x", 1, null, 0.01))).toBe("<0.1 /s");
-  expect(rateOf(metric("x", 1, null, 0))).toBe("0 /s");
+  expect(rateOf(metric("x", 1, null, 0))).toBe("");
   expect(rateOf(metric("x", 1))).toBe("");
 });
 
-it("labels stand in words", () => {
-  const one = { ...metric("x", 1), labels: { worker: "0", model: "sbert", empty: "" } };
-  expect(labelsOf(one)).toBe("worker 0, model sbert");
-  expect(labelsOf(one, ["model"])).toBe("worker 0");
+it("labels stand behind the name", () => {
+  const one = { ...metric("x_total", 1), labels: { worker: "0", reason: "bad_time", empty: "" } };
+  expect(labelsOf(one)).toBe("0, bad time");
+  expect(labelsOf(one, ["worker"])).toBe("bad time");
+  expect(wholeName(one)).toBe('x_total{worker="0", reason="bad_time", empty=""}');
 });

@@ -10,12 +10,18 @@ export function nameOf(metric: Pick<Metric, "name">): string {
     .replaceAll("_", " ");
 }
 
-/** `worker 0, model sbert`; empty if the metric has no labels. */
+/** The values of the labels, such as `missing field`; empty if the metric has none. */
 export function labelsOf(metric: Metric, but: readonly string[] = []): string {
   return Object.entries(metric.labels ?? {})
     .filter(([name, value]) => value !== "" && !but.includes(name))
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`)
+    .map(([, value]) => value.replaceAll("_", " "))
     .join(", ");
+}
+
+/** The name and the labels as Prometheus writes them. */
+export function wholeName(metric: Metric): string {
+  const labels = Object.entries(metric.labels ?? {}).map(([name, value]) => `${name}="${value}"`);
+  return labels.length ? `${metric.name}{${labels.join(", ")}}` : metric.name;
 }
 
 const SIZES = ["B", "KB", "MB", "GB", "TB"] as const;
@@ -41,8 +47,8 @@ export function shownValue(metric: Metric): string {
   return Number.isInteger(value) ? count(value) : score(value, 3);
 }
 
-/** `714 /s`; empty if there is no rate. */
+/** `714 /s`; empty if there is no rate, or nothing happens. */
 export function rateOf(metric: Metric): string {
-  if (metric.rate === null || metric.rate === undefined) return "";
-  return `${metric.rate > 0 && metric.rate < 0.05 ? "<0.1" : short(Number(metric.rate.toFixed(1)))} /s`;
+  if (!metric.rate) return "";
+  return `${metric.rate < 0.05 ? "<0.1" : short(Number(metric.rate.toFixed(1)))} /s`;
 }

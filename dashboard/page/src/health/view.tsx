@@ -1,11 +1,11 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../api";
 import { useAnswer } from "../data";
-import { duration } from "../format";
+import { bothZones, duration } from "../format";
 import { state } from "../store";
 import { StreamText } from "../text";
 import { Notice, When } from "../widgets";
-import { labelsOf, nameOf, rateOf, shownValue } from "./names";
+import { labelsOf, nameOf, rateOf, shownValue, wholeName } from "./names";
 import "../style/health.css";
 
 const EVERY_MS = 2000;
@@ -89,7 +89,7 @@ function Line(props: { metric: api.Metric; but: readonly string[] }) {
   const labels = labelsOf(metric, props.but);
   return (
     <tr class={metric.value ? "" : "zero"}>
-      <td title={metric.name}>
+      <td title={wholeName(metric)}>
         {nameOf(metric)} {labels ? <span class="note">{labels}</span> : null}
       </td>
       <td class="number">{metric.unit === "time" ? <Since at={metric.value} /> : shownValue(metric)}</td>
@@ -98,14 +98,11 @@ function Line(props: { metric: api.Metric; but: readonly string[] }) {
   );
 }
 
-/** A time, and how far it is behind the clock of the server. */
+/** How far a time is behind the clock of the server; the tooltip has the time. */
 function Since(props: { at: number | null }) {
   if (!props.at) return <>–</>;
-  const behind = (state.value?.now ?? Date.now() * 1000) - props.at * 1e6;
-  return (
-    <>
-      <When at={props.at * 1e6} withDay={behind > 12 * 3600e6} />{" "}
-      <span class="note">{behind > 0 ? `${duration(behind)} ago` : ""}</span>
-    </>
-  );
+  const at = props.at * 1e6;
+  const behind = (state.value?.now ?? Date.now() * 1000) - at;
+  if (behind < 0) return <When at={at} />;
+  return <span title={bothZones(at)}>{duration(behind)} ago</span>;
 }
