@@ -1,4 +1,4 @@
-"""The view "Incidents" in a real browser: a mark is written where the running flow reads it."""
+"""The views "Incidents", "Compare" and "Health" in a real browser, over a flow that is still running."""
 
 import json
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from tests.support.browser import (
     usual,
 )
 from tests.support.flows import rows
+from tests.support.ports import free_port
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.integration
@@ -34,7 +35,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingFlow]:
     require_page()
-    with growing_flow(tmp_path_factory.mktemp("incidents")) as one:
+    folder, port = tmp_path_factory.mktemp("incidents"), free_port()
+    metrics = {
+        "BYTEWAX_DATAFLOW_API_ENABLED": "1",
+        "BYTEWAX_DATAFLOW_API_PORT": str(port),
+        "BYTEWAX_DATAFLOW_API_CACHE_PATH": str(folder),
+    }
+    with growing_flow(folder, **metrics) as one:
         one.write(*[usual(minute) for minute in range(20)])
         one.write([*usual(20), *BACKUP], usual(21), usual(22), usual(23))
         wait_until((one.out / "alerts.jsonl").exists, *one.processes)
@@ -101,3 +108,37 @@ def test_without_a_file_of_marks_the_page_says_what_to_do(browser: Browser, flow
     with serving(flow.out) as server, opened(browser, f"{server.address}/?view=incidents") as page:
         page.locator("a.incident", has_text="Backup of db1").first.click()
         expect(page.get_by_role("complementary", name="Incident")).to_contain_text("--marks")
+
+
+def test_incidents_that_only_one_output_has_are_told_apart(
+    browser: Browser, flow: GrowingFlow, tmp_path: Path
+) -> None:
+    other = tmp_path / "out"
+    other.mkdir()
+    (other / "scores.jsonl").write_text((flow.out / "scores.jsonl").read_text())
+    backups = [line for line in rows(flow.out / "alerts.jsonl") if line["incident"] != opened_by(flow)[0]]
+    (other / "alerts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in backups))
+    with (
+        serving(flow.out, "--compare", str(other)) as server,
+        opened(browser, f"{server.address}/?view=compare") as page,
+    ):
+        alone = page.locator(".part", has_text="Only in A")
+        expect(alone.locator("li")).to_have_count(1)
+        expect(alone).to_contain_text("Backup of db1 failed")
+        expect(page.locator(".part", has_text="Only in B")).to_contain_text("no incident")
+        # The scores are the same, so no row changes its rank.
+        expect(page.locator(".part", has_text="Ranks").locator("tbody tr").first).to_contain_text("=")
+        expect(page.locator(".moved, .only")).to_have_count(0)
+
+
+def test_the_health_of_the_flow_is_read_again_and_again(browser: Browser, flow: GrowingFlow) -> None:
+    port = flow.environment["BYTEWAX_DATAFLOW_API_PORT"]
+    with (
+        serving(flow.out, "--metrics", f"http://127.0.0.1:{port}/metrics") as server,
+        opened(browser, f"{server.address}/?view=health") as page,
+    ):
+        line = page.locator(".card", has_text="Source").locator("tr", has_text="records").first
+        expect(line).to_be_visible()
+        before = line.inner_text()
+        flow.write(usual(40), usual(41))
+        expect(line).not_to_have_text(before, use_inner_text=True)

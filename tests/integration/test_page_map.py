@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FloatRect, Page, expect
 
 from tests.support.browser import (
     PHONE,
@@ -42,16 +42,16 @@ def server(flow: GrowingFlow) -> Iterator[Server]:
         yield one
 
 
-def map_of(page: Page) -> dict[str, float]:
+def map_of(page: Page) -> FloatRect:
     """Where the map is, when it is drawn."""
     page.locator(".map-canvas canvas").wait_for()
     expect(page.locator(".replay-at")).to_contain_text(f"{EVENTS} rows")
     box = page.locator(".map-canvas").bounding_box()
     assert box
-    return dict(box)
+    return box
 
 
-def draw_around(page: Page, box: dict[str, float], inset: float) -> None:
+def draw_around(page: Page, box: FloatRect, inset: float) -> None:
     left, top = box["x"] + inset, box["y"] + inset
     right, bottom = box["x"] + box["width"] - inset, box["y"] + box["height"] - inset
     page.get_by_role("button", name="Lasso").click()

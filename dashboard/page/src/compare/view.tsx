@@ -20,7 +20,7 @@ export function CompareView() {
   const { data, error, pending } = useAnswer(JSON.stringify(query), turn.value, () => api.compare(query));
   return (
     <>
-      <Filters />
+      <Filters plain />
       <section
         class={pending && data ? "compare pending" : "compare"}
         aria-label="Comparison of two outputs"

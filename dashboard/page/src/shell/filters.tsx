@@ -5,11 +5,11 @@ import { go, route, state, zone } from "../store";
 import { StreamText } from "../text";
 import { CLEAR } from "../url";
 
-/** What is filtered, with the means to change it. */
-export function Filters(props: { children?: ComponentChildren }) {
+/** What is filtered, with the means to change it. `plain`: the view does not search texts. */
+export function Filters(props: { plain?: boolean; children?: ComponentChildren }) {
   return (
-    <search class="filters">
-      <Search />
+    <search class={props.plain ? "filters plain-filters" : "filters"}>
+      {props.plain ? null : <Search />}
       <KeyChoice />
       <Chips />
       <span class="spacer" />
