@@ -117,7 +117,7 @@ class DeltaFiles:
         with delta.explained(self._where):
             actions = pa.table(self._table.get_add_actions()).select(["modification_time", "path"])
         ordered = sorted(zip(*(column.to_pylist() for column in actions.columns), strict=True))
-        return [File(path, None, partial(self._open, delta.file_path(path))) for _, path in ordered]
+        return [File(path, path, partial(self._open, delta.file_path(path))) for _, path in ordered]
 
     def _open(self, path: str) -> pq.ParquetFile:
         assert self._files is not None

@@ -12,7 +12,7 @@ MOST_LINES, MOST_FUNCTION_LINES, MOST_METHODS = 250, 50, 14
 MANY_METHODS = {"Assigner", "Aligned", "Sessions"}
 FILES = [
     path
-    for top in ("benchmarks", "dataflow", "demo", "export", "tests")
+    for top in ("benchmarks", "dashboard", "dataflow", "demo", "export", "tests")
     for path in (ROOT / top).rglob("*.py")
 ]
 

@@ -11,9 +11,11 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PACKAGES = ("dataflow", "export")
+PACKAGES = ("dashboard", "dataflow", "export")
 #: Triton reads this folder by its path, so no import fails when the wheel lacks a file of it.
 BACKENDS = ROOT / "export" / "serve" / "backends"
+#: ``page`` holds the sources of the page in TypeScript.
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "page", "node_modules", "static")
 METADATA = ("pyproject.toml", "README.md", "LICENSE")
 BUILD = "from setuptools import build_meta; build_meta.build_wheel('wheel')"
 
@@ -23,7 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
     """The wheel of a copy of the checkout: the build writes into the folder that it builds."""
     copy = tmp_path_factory.mktemp("checkout")
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, copy / package, ignore=LEFT_OUT)
     for name in METADATA:
         shutil.copy(ROOT / name, copy / name)
     done = subprocess.run(
