@@ -28,7 +28,14 @@ BIDI = "refund \u202etxt.exe\u202c for \u2066user\u2069"
 RIGHT_TO_LEFT = "تم رفض الدفع 42"
 LONG = "long " + "x" * 1_000_000
 HOSTILE = [HTML, ANSI, BIDI, RIGHT_TO_LEFT, LONG]
-VIEWS = ["", "?view=incidents", "?view=time", "?sort=anomaly&event=m12-20&event_key=a"]
+VIEWS = [
+    "",
+    "?sort=anomaly&event=m12-20&event_key=a",
+    "?view=incidents",
+    "?view=time",
+    "?view=map",
+    "?view=compare",
+]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +47,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingFlow]:
     require_page()
-    with growing_flow(tmp_path_factory.mktemp("looks")) as one:
+    with growing_flow(tmp_path_factory.mktemp("looks"), DRIFTLINE_SINK__EMBEDDINGS="true") as one:
         one.write(*[usual(minute) for minute in range(12)])
         one.write([*usual(12), *HOSTILE], usual(13), usual(14))
         yield one
@@ -48,12 +55,12 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingFlow]:
 
 @pytest.fixture(scope="module")
 def server(flow: GrowingFlow) -> Iterator[Server]:
-    with serving(flow.out, "--marks", str(flow.marks)) as one:
+    with serving(flow.out, "--marks", str(flow.marks), "--compare", str(flow.out)) as one:
         yield one
 
 
 def ready(page: Page) -> None:
-    page.locator(".body .text, a.incident, .uplot, .notice h2").first.wait_for()
+    page.locator(".body .text, a.incident, .uplot, .map canvas, .compare .part, .notice h2").first.wait_for()
     expect(page.get_by_text("Reading the")).to_have_count(0)
     expect(page.locator(".pending")).to_have_count(0)
 
