@@ -1,8 +1,8 @@
 """How true the map of the live page is, beside other maps.
 
 ``python -m benchmarks.page_map`` fits each map on the first 1,000 events of a stream and places later ones.
-Trustworthiness (Venna and Kaski, 2001) says how many of the ten nearest points on the map are neighbours among
-the embeddings, too: 1 is all of them.
+Trustworthiness (Venna and Kaski, 2001) says how many of the ten nearest points on the map are neighbours
+among the embeddings, too: 1 is all of them.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from dashboard.app import application
 from dashboard.marks import MarksStore
-from dashboard.page import Page
+from dashboard.live import Page
 from dashboard.projection import fitted
 from dashboard.readers.find import named_uri
 from dashboard.security import Access

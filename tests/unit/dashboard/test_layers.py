@@ -29,9 +29,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": set(),
     "files": set(),
     "parameters": {"queries", "store"},
-    "page": {"health", "marks", "queries", "sources", "store"},
-    "updates": {"answers", "page"},
-    "app": {"answers", "files", "marks", "page", "parameters", "queries", "security", "store", "updates"},
+    "live": {"health", "marks", "queries", "sources", "store"},
+    "updates": {"answers", "live"},
+    "app": {"answers", "files", "live", "marks", "parameters", "queries", "security", "store", "updates"},
     "__main__": {
         *(
             "app",
