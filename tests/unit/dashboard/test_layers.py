@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "app",
             "health",
             "marks",
-            "page",
+            "live",
             "projection",
             "readers",
             "security",
