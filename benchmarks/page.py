@@ -1,8 +1,8 @@
 """How fast the server of the live page answers while rows come, and how much memory it takes.
 
 ``python -m benchmarks.page --rows 1000000 --rate 1000`` starts the server as a process over a file of JSON
-lines of so many scored rows, appends more of them, and prints the medians of the answers. With ``--dim 384`` the
-rows have embeddings and are in Parquet files.
+lines of so many scored rows, appends more of them, and prints the medians of the answers. With ``--dim 384``
+the rows have embeddings and are in Parquet files.
 """
 
 import argparse

@@ -112,7 +112,9 @@ class Filters:
     def _with_text(self, rows: "Snapshot", text: str) -> Bools:
         with self._lock:
             known = self._texts.pop(text, {})
-            shorter = next((each for part, each in self._texts.items() if part in text), {})
+            # What was typed so far is a part of what is typed next.
+            part = max((each for each in self._texts if each in text), key=len, default=None)
+            shorter = self._texts[part] if part is not None else {}
         chunks = {(chunk.start, len(chunk.batch)): chunk.batch.column("text") for chunk in rows.texts.chunks}
 
         def look(place: tuple[int, int]) -> Bools:
