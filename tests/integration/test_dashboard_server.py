@@ -183,7 +183,7 @@ def test_another_address_needs_the_token(tmp_path: Path) -> None:
 
 
 def refused(server: Server, *words: Any, **headers: str) -> bool:
-    """Whether the server refuses a request. It may close the connection before it has read the whole of it."""
+    """Whether the server refuses a request. It may close the connection before it has read all of it."""
     try:
         return server.ask(*words, **headers)[0] in (400, 413, 414, 431)
     except ConnectionError:
