@@ -5,7 +5,7 @@ import { clusterColour, coloursOf } from "../colours";
 import { useSize } from "../data";
 import { dark } from "../store";
 import { Notice } from "../widgets";
-import { type Bounds, nearest, type Points, type Polygon, radius } from "./points";
+import { type Bounds, crowding, nearest, type Points, type Polygon, radius } from "./points";
 
 export interface CanvasProps {
   points: Points;
@@ -80,7 +80,8 @@ function foreground(points: Points, shown: Uint32Array, isDark: boolean) {
       },
     },
     radiusUnits: "pixels",
-    stroked: true,
+    radiusScale: crowding(n),
+    stroked: n < 4000,
     lineWidthUnits: "pixels",
     getLineWidth: 0.75,
     getLineColor: bytes(colours.surface, 255),

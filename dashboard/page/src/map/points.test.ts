@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { byWindow, enclosed, inside, nearest, type Points, type Polygon, radius } from "./points";
+import { byWindow, crowding, enclosed, inside, nearest, type Points, type Polygon, radius } from "./points";
 
 function points(places: [number, number][], window: number[] = []): Points {
   const n = places.length;
@@ -82,4 +82,10 @@ it("points grow with the anomaly, within bounds", () => {
   expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
   expect(radius(1000)).toBe(radius(9));
   expect(radius(Number.NaN)).toBeGreaterThan(0);
+});
+
+it("points of a crowd are smaller, and never too small to see", () => {
+  expect([0, 100, 4000].map(crowding)).toEqual([1, 1, 1]);
+  expect(crowding(16_000)).toBe(0.5);
+  expect(crowding(1e9)).toBe(0.4);
 });

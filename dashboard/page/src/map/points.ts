@@ -83,6 +83,11 @@ export function byWindow(points: Points): { start: number; places: Uint32Array }
     .map(([start, places]) => ({ start, places: Uint32Array.from(places) }));
 }
 
+/** What the radius of each of `n` points is multiplied with, so that many points do not cover each other. */
+export function crowding(n: number): number {
+  return Math.min(Math.max(Math.sqrt(4000 / Math.max(n, 1)), 0.4), 1);
+}
+
 /** The radius of a point in pixels: the area grows with the anomaly. */
 export function radius(anomaly: number): number {
   return Number.isNaN(anomaly) ? 3 : 2.6 + 2.4 * Math.sqrt(Math.min(Math.max(anomaly, 0), 9));
