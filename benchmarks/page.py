@@ -1,7 +1,8 @@
 """How fast the server of the live page answers while rows come, and how much memory it takes.
 
 ``python -m benchmarks.page --rows 1000000 --rate 1000`` starts the server as a process over a file of JSON
-lines of so many scored rows, appends more of them, and prints the medians of the answers.
+lines of so many scored rows, appends more of them, and prints the medians of the answers. With ``--dim 384``
+the rows have embeddings and are in Parquet files.
 """
 
 import argparse
@@ -13,15 +14,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from benchmarks.kit.measure import table
-from benchmarks.kit.page_rows import START_US, lines
+from benchmarks.kit.page_rows import START_US, batches, lines
 
 _PORT = 18_766
 _WORDS = (
@@ -77,6 +81,7 @@ def questions() -> dict[str, Iterator[Question]]:
         ),
         "event": (("/api/event", {"key": "service-0", "id": f"event-{20 * n:09d}"}) for n in turns(2000)),
         "time, of a key": (("/api/time", {"key": f"service-{n % 20}"}) for n in turns()),
+        "map of 50,000 points (without embeddings: none)": (("/api/map", {}) for _ in turns()),
         "time, all rows": (("/api/time", {}) for _ in turns()),
     }
 
@@ -100,26 +105,37 @@ def served(uri: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
             server.terminate()
 
 
-class Appender(threading.Thread):
-    """Appends ``rate`` rows a second to ``path``, from the number ``first`` on, until :meth:`end`."""
+def write(folder: Path, rows: int, first: int, dim: int) -> None:
+    """Appends rows to the output in ``folder``: without embeddings to a file, else as a Parquet file."""
+    if not dim:
+        with (folder / "scores.jsonl").open("ab") as file:
+            file.writelines(lines(rows, first=first))
+        return
+    (folder / "scores.parquet").mkdir(exist_ok=True)
+    for number, batch in enumerate(batches(rows, first=first, dim=dim)):
+        path = folder / "scores.parquet" / f"part-{first:09d}-{number:05d}"
+        pq.write_table(pa.table(batch), path.with_suffix(".unfinished"))
+        path.with_suffix(".unfinished").rename(path.with_suffix(".parquet"))
 
-    def __init__(self, path: Path, first: int, rate: int) -> None:
+
+class Appender(threading.Thread):
+    """Appends ``rate`` rows a second with ``append(rows, first)``, from the number ``first`` on."""
+
+    def __init__(self, append: Callable[[int, int], None], first: int, rate: int) -> None:
         super().__init__(daemon=True)
-        self._path, self._first, self._rate = path, first, rate
+        self._append, self._first, self._rate = append, first, rate
         self._ended = threading.Event()
         self.behind_s = 0.0
 
     def run(self) -> None:
         begin = time.monotonic()
-        with self._path.open("ab", buffering=0) as file:
-            for second in itertools.count(1):
-                if self._ended.is_set():
-                    return
-                for part in lines(self._rate, first=self._first + (second - 1) * self._rate):
-                    file.write(part)
-                left = begin + second - time.monotonic()
-                self.behind_s = max(0.0, -left)
-                time.sleep(max(0.0, left))
+        for second in itertools.count(1):
+            if self._ended.is_set() or not self._rate:
+                return
+            self._append(self._rate, self._first + (second - 1) * self._rate)
+            left = begin + second - time.monotonic()
+            self.behind_s = max(0.0, -left)
+            time.sleep(max(0.0, left))
 
     def end(self) -> None:
         self._ended.set()
@@ -140,26 +156,22 @@ def measured(client: Client, rounds: int) -> list[tuple[str, list[float]]]:
     return list(found.items())
 
 
-def run(folder: Path, rows: int, rate: int, rounds: int) -> None:
-    path = folder / "scores.jsonl"
-    with path.open("wb") as file:
-        for part in lines(rows):
-            file.write(part)
-    print(f"{rows} rows, {path.stat().st_size / 1e6:.0f} MB of JSON lines", flush=True)
+def run(folder: Path, rows: int, rate: int, rounds: int, dim: int) -> None:
+    write(folder, rows, 0, dim)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{rows} rows, {size / 1e6:.0f} MB", flush=True)
     begin = time.monotonic()
-    with served(path, _PORT) as server:
+    with served(folder, _PORT) as server:
         client = Client(_PORT)
         client.get("/healthz")
         first_s = time.monotonic() - begin
         while not client.state()["loaded"]:
             time.sleep(0.1)
         loaded_s, loaded_mb = time.monotonic() - begin, memory_mb(server.pid)
-        appender = Appender(path, rows, rate)
-        if rate:
-            appender.start()
+        appender = Appender(lambda more, first: write(folder, more, first, dim), rows, rate)
+        appender.start()
         answers = measured(client, rounds)
-        if rate:
-            appender.end()
+        appender.end()
         state = client.state()
         table(
             f"Answers while {rate} rows a second come; {state['rows']} rows",
@@ -184,10 +196,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="default: %(default)s")
     parser.add_argument("--rate", type=int, default=1000, help="rows a second; default: %(default)s")
+    parser.add_argument("--dim", type=int, default=0, help="dimensions of embeddings; default: none")
     parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
-        run(Path(folder), arguments.rows, arguments.rate, arguments.rounds)
+        run(Path(folder), arguments.rows, arguments.rate, arguments.rounds, arguments.dim)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import uvicorn
 
 from dashboard.app import application
 from dashboard.health import Health, checked_url
+from dashboard.live import Other, Page
 from dashboard.marks import MarksStore
-from dashboard.page import Other, Page
 from dashboard.projection import fitted
 from dashboard.readers.find import named_uri
 from dashboard.security import Access

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from dashboard import marks, parameters
 from dashboard.answers import Json, body_of, found, wrong
 from dashboard.files import Files
-from dashboard.page import Page
+from dashboard.live import Page
 from dashboard.parameters import ParameterError, Parameters
 from dashboard.queries import incidents, rows
 from dashboard.queries.map import MOST_POINTS, points

@@ -10,10 +10,10 @@ import orjson
 
 from dashboard.store.store import Moment
 from dataflow.clock import FOREVER, micros, rfc3339, utc_now
-from dataflow.errors import SourceError
+from dataflow.endpoints.uri import parse_uri
+from dataflow.errors import SettingsError, SourceError
 from dataflow.marks.file import MarksFile
 from dataflow.marks.line import Mark, parse
-from dataflow.marks.open import path_of
 
 #: The most characters of a note, and of a name.
 _MOST_NOTE, _MOST_NAME = 2000, 200
@@ -76,7 +76,7 @@ class MarksStore:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        self._path: Path = path_of(uri)
+        self._path = _path(uri)
         self._file = MarksFile(self._path)
         self._lock = Lock()
 
@@ -189,6 +189,17 @@ def _lines(row: Mapping[str, Any], wanted: Request, at: str, before: Sequence[Ma
             raise MarkError(f"{error}; correct it") from None
         lines.append(line + b"\n")
     return lines
+
+
+def _path(text: str) -> Path:
+    uri = parse_uri(text)
+    path = Path(uri.path)
+    if uri.scheme != "file" or uri.authority not in ("", "localhost") or path.suffix != ".jsonl":
+        raise SettingsError(f"--marks {text}: write file:PATH.jsonl; the page writes marks nowhere else")
+    uri.allow()
+    if path.is_dir():
+        raise SettingsError(f"--marks {text}: is a folder; name a file in it")
+    return path
 
 
 def _append(path: Path, lines: Sequence[bytes]) -> None:

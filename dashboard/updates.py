@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from dashboard.answers import wrong
-from dashboard.page import Page
+from dashboard.live import Page
 
 #: So many streams at a time.
 MOST_STREAMS = 32

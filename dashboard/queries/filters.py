@@ -1,6 +1,8 @@
 """Which rows a request is about."""
 
+import os
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -47,6 +49,7 @@ class Filters:
         #: Text -> the first number and the rows of a chunk -> which of its rows have the text.
         self._texts: OrderedDict[str, dict[tuple[int, int], Bools]] = OrderedDict()
         self._selections: OrderedDict[str, Int64s] = OrderedDict()
+        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "texts")
 
     def select(self, rows: Int64s) -> str:
         """Keep a selection of row numbers. Returns its name."""
@@ -109,16 +112,19 @@ class Filters:
     def _with_text(self, rows: "Snapshot", text: str) -> Bools:
         with self._lock:
             known = self._texts.pop(text, {})
-            shorter = next((each for part, each in self._texts.items() if part in text), {})
-        now: dict[tuple[int, int], Bools] = {}
-        found = np.zeros(len(rows), np.bool_)
-        for chunk in rows.texts.chunks:
-            place = (chunk.start, len(chunk.batch))
+            # What was typed so far is a part of what is typed next.
+            part = max((each for each in self._texts if each in text), key=len, default=None)
+            shorter = self._texts[part] if part is not None else {}
+        chunks = {(chunk.start, len(chunk.batch)): chunk.batch.column("text") for chunk in rows.texts.chunks}
+
+        def look(place: tuple[int, int]) -> Bools:
             has = known.get(place)
-            if has is None:
-                has = _matches(chunk.batch.column("text"), text, shorter.get(place))
-            now[place] = has
-            start = chunk.start - rows.first
+            return _matches(chunks[place], text, shorter.get(place)) if has is None else has
+
+        now = dict(zip(chunks, self._threads.map(look, chunks), strict=True))
+        found = np.zeros(len(rows), np.bool_)
+        for (first, _), has in now.items():
+            start = first - rows.first
             found[max(start, 0) : start + len(has)] = has[max(-start, 0) :]
         with self._lock:
             self._texts[text] = now

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from dashboard.health import Health, checked_url
-from dashboard.page import Page
+from dashboard.live import Page
 from dashboard.projection import fitted
 from dashboard.queries.filters import Filter
 from dashboard.queries.incidents import Wanted, listed

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from dashboard import __main__ as page
 from dataflow.backtest import __main__ as backtest
 from dataflow.doctor import __main__ as doctor
 from dataflow.marks import __main__ as marks
@@ -83,6 +84,7 @@ def commands_page() -> str:
     parts = [COMMANDS, _command(doctor._parser(), "The doctor"), _command(backtest._parser(), "The backtest")]
     parts += [
         BACKTEST,
+        _command(page._parser(), "The live page"),
         _command(marks._parser(), "Marks"),
         _command(webhook._parser(), "Webhooks"),
         REPLAYS,

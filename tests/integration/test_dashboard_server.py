@@ -182,11 +182,19 @@ def test_another_address_needs_the_token(tmp_path: Path) -> None:
         )
 
 
+def refused(server: Server, *words: Any, **headers: str) -> bool:
+    """Whether the server refuses a request. It may close the connection before it has read all of it."""
+    try:
+        return server.ask(*words, **headers)[0] in (400, 413, 414, 431)
+    except ConnectionError:
+        return True
+
+
 def test_requests_are_bounded(tmp_path: Path) -> None:
     written(tmp_path / "scores.jsonl", [scored(1)])
     with served(tmp_path) as server:
         assert server.ask("/api/rows?text=" + "x" * 2000)[0] == 400
-        assert server.ask("/api/rows?text=" + "x" * 200_000)[0] in (400, 414)
-        assert server.ask("/api/state", cookie="x" * 200_000)[0] in (400, 431)
-        assert server.ask("/api/selections", "POST", {"rows": [10**9] * 200_000})[0] == 413
+        assert refused(server, "/api/rows?text=" + "x" * 200_000)
+        assert refused(server, "/api/state", cookie="x" * 200_000)
+        assert refused(server, "/api/selections", "POST", {"rows": [10**9] * 200_000})
         assert server.ask("/healthz") == (200, b"ok")

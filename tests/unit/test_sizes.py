@@ -14,6 +14,7 @@ FILES = [
     path
     for top in ("benchmarks", "dashboard", "dataflow", "demo", "export", "tests")
     for path in (ROOT / top).rglob("*.py")
+    if "node_modules" not in path.parts
 ]
 
 

@@ -16,6 +16,8 @@ PACKAGES = ("dashboard", "dataflow", "export")
 BACKENDS = ROOT / "export" / "serve" / "backends"
 #: ``page`` holds the sources of the page in TypeScript.
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "page", "node_modules", "static")
+#: What the build of the page leaves, which a checkout need not have.
+BUILT = ("dashboard/static/index.html", "dashboard/static/assets/index-a1b2c3d4.js")
 METADATA = ("pyproject.toml", "README.md", "LICENSE")
 BUILD = "from setuptools import build_meta; build_meta.build_wheel('wheel')"
 
@@ -28,6 +30,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
         shutil.copytree(ROOT / package, copy / package, ignore=LEFT_OUT)
     for name in METADATA:
         shutil.copy(ROOT / name, copy / name)
+    for name in BUILT:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text("built")
     done = subprocess.run(
         [sys.executable, "-c", BUILD], cwd=copy, capture_output=True, text=True, check=False
     )
@@ -49,7 +54,7 @@ def test_the_wheel_has_the_files_that_nothing_imports(wheel: zipfile.ZipFile) ->
         if path.is_file() and path.parent.name != "__pycache__"
     }
     assert files
-    assert files | {"dataflow/py.typed"} <= set(wheel.namelist())
+    assert files | {"dataflow/py.typed", *BUILT} <= set(wheel.namelist())
 
 
 def test_the_wheel_has_nothing_else(wheel: zipfile.ZipFile) -> None:

@@ -51,6 +51,4 @@ def test_a_weak_token_is_refused_and_not_shown(
     assert main([str(written(tmp_path / "s.jsonl", [scored(1)])), "--token-file", str(path)]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert (
-        not token or token not in said.replace("short", "", 0 if token != "short" else -1) or token == "short"
-    )
+    assert not token or token not in said

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 from dashboard.health import Health
@@ -18,6 +18,7 @@ from dataflow.clock import micros, utc_now
 
 #: The built page.
 STATIC = Path(__file__).parent / "static"
+_LOOK_S = 0.5
 
 
 @dataclass
@@ -49,6 +50,8 @@ class Page:
     def __post_init__(self) -> None:
         self.rankings = Rankings(self.filters)
         self._summary = OfMoment(summary)
+        self._ending = Event()
+        self._sorter = Thread(target=self._sort, daemon=True, name="orders")
 
     def of_incidents(self) -> dict[str, dict[str, Any]]:
         """Incident -> its mark."""
@@ -71,11 +74,21 @@ class Page:
         """Follow the outputs."""
         for sources in self._all():
             sources.start()
+        self._sorter.start()
+
+    def _sort(self) -> None:
+        """Sort the rows in each order when all are loaded. Later orders are merged from these."""
+        while not self._ending.wait(_LOOK_S):
+            if self.sources.loaded:
+                self.rankings.warm(self.store.now)
+                return
 
     def stop(self) -> None:
         """End all threads."""
+        self._ending.set()
         for sources in self._all():
             sources.stop()
+        self._sorter.join()
 
     def _all(self) -> list[Sources]:
         return [self.sources, *([self.other.sources] if self.other else [])]

@@ -1,0 +1,83 @@
+import type { Row, Rows } from "../types";
+
+export const PAGE = 100;
+
+export interface Loader {
+  rows(offset: number, limit: number): Promise<Rows>;
+  /** The place of a row in the order that is shown, or null if the server no longer has the row. */
+  position(row: Row): Promise<number | null>;
+}
+
+/** The identity of a scored row: it stays the same over restarts of the server. */
+export function identity(row: Pick<Row, "key" | "window_start" | "id" | "revision">): string {
+  return JSON.stringify([row.key, row.window_start, row.id, row.revision]);
+}
+
+/** The pages of rows that were read, and how they follow a stream that grows. */
+export class RowPages {
+  total: number | null = null;
+  generation = 0;
+  private pages = new Map<number, Row[]>();
+  private asked = new Set<number>();
+
+  constructor(
+    private readonly loader: Loader,
+    private readonly most = 60,
+  ) {}
+
+  at(index: number): Row | undefined {
+    return this.pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+  }
+
+  /** Reads the pages of rows `first` to `end` that are missing. Returns whether any came. */
+  async ensure(first: number, end: number): Promise<boolean> {
+    const missing = this.numbers(first, end).filter((n) => !this.pages.has(n) && !this.asked.has(n));
+    const pages = this.pages;
+    for (const n of missing) this.asked.add(n);
+    try {
+      const answers = await Promise.all(missing.map((n) => this.loader.rows(n * PAGE, PAGE)));
+      // A refresh replaced all pages in the meantime.
+      if (pages !== this.pages) return false;
+      answers.forEach((answer, i) => {
+        pages.set(missing[i] as number, answer.rows);
+        this.total = answer.total;
+        this.generation = answer.generation;
+      });
+    } finally {
+      for (const n of missing) this.asked.delete(n);
+    }
+    this.forget(first, end);
+    return missing.length > 0;
+  }
+
+  /**
+   * Reads again what is shown. With an `anchor`, the pages around its new place are read. Returns by how many
+   * rows the anchor moved: rows that came before it.
+   */
+  async refresh(first: number, end: number, anchor: { row: Row; index: number } | null): Promise<number> {
+    const place = anchor ? await this.loader.position(anchor.row) : null;
+    const moved = anchor && place !== null ? place - anchor.index : 0;
+    const numbers = this.numbers(Math.max(first + moved, 0), Math.max(end + moved, 1));
+    const answers = await Promise.all(numbers.map((n) => this.loader.rows(n * PAGE, PAGE)));
+    this.pages = new Map(answers.map((answer, i) => [numbers[i] as number, answer.rows]));
+    this.asked.clear();
+    const last = answers.at(-1);
+    if (last) {
+      this.total = last.total;
+      this.generation = last.generation;
+    }
+    return moved;
+  }
+
+  private numbers(first: number, end: number): number[] {
+    const from = Math.floor(Math.max(first, 0) / PAGE);
+    const to = Math.max(Math.ceil(end / PAGE), from + 1);
+    return Array.from({ length: to - from }, (_, i) => from + i);
+  }
+
+  private forget(first: number, end: number): void {
+    const middle = (first + end) / 2 / PAGE;
+    const far = [...this.pages.keys()].sort((a, b) => Math.abs(b - middle) - Math.abs(a - middle));
+    for (const n of far.slice(0, Math.max(this.pages.size - this.most, 0))) this.pages.delete(n);
+  }
+}

@@ -1,0 +1,144 @@
+"""The views "Incidents", "Compare" and "Health" in a real browser, over a flow that is still running."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.browser import (
+    GrowingFlow,
+    Server,
+    chromium,
+    growing_flow,
+    opened,
+    require_page,
+    serving,
+    usual,
+)
+from tests.support.flows import rows
+from tests.support.ports import free_port
+from tests.support.processes import wait_until
+
+pytestmark = pytest.mark.integration
+
+BACKUP = ["Backup of db1 failed"] * 6
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingFlow]:
+    require_page()
+    folder, port = tmp_path_factory.mktemp("incidents"), free_port()
+    metrics = {
+        "BYTEWAX_DATAFLOW_API_ENABLED": "1",
+        "BYTEWAX_DATAFLOW_API_PORT": str(port),
+        "BYTEWAX_DATAFLOW_API_CACHE_PATH": str(folder),
+    }
+    with growing_flow(folder, **metrics) as one:
+        one.write(*[usual(minute) for minute in range(20)])
+        one.write([*usual(20), *BACKUP], usual(21), usual(22), usual(23))
+        wait_until((one.out / "alerts.jsonl").exists, *one.processes)
+        yield one
+
+
+@pytest.fixture(scope="module")
+def server(flow: GrowingFlow) -> Iterator[Server]:
+    with serving(flow.out, "--marks", str(flow.marks)) as one:
+        yield one
+
+
+def opened_by(flow: GrowingFlow) -> list[str]:
+    alerts: Path = flow.out / "alerts.jsonl"
+    found = rows(alerts)
+    return [str(row["incident"]) for row in found if row["state"] == "open" and row["kind"] == "events"]
+
+
+def test_a_mark_is_written_and_the_flow_keeps_quiet(
+    browser: Browser, flow: GrowingFlow, server: Server
+) -> None:
+    before = opened_by(flow)
+    assert before
+    with opened(browser, f"{server.address}/?view=incidents") as page:
+        page.locator("a.incident", has_text="Backup of db1").click()
+        panel = page.get_by_role("complementary", name="Incident")
+        expect(panel).to_contain_text("Examples, and what is nearest to them")
+        panel.get_by_role("button", name="Expected").click()
+        panel.get_by_label("Note").fill("tested by Ana")
+        panel.get_by_label("By").fill("ana")
+        panel.get_by_role("button", name="Save the mark").click()
+        expect(panel).to_contain_text("Saved.")
+        expect(page.locator("a.incident", has_text="Backup of db1").locator(".mark")).to_have_text("expected")
+        expect(page.locator(".precision-share")).to_have_text("Precision 0 %")
+        lines = [json.loads(line) for line in flow.marks.read_text().splitlines()]
+        assert {line["mark"] for line in lines} == {"expected"}
+        assert {line["note"] for line in lines} == {"tested by Ana"}
+        # A reader who comes later sees the same.
+        page.reload()
+        expect(page.locator(".precision-said")).to_contain_text("1 expected")
+    flow.write([*usual(24), *BACKUP], usual(25), usual(26), usual(27))
+    assert opened_by(flow) == before
+    with opened(browser, f"{server.address}/?view=incidents&mark=expected") as page:
+        page.locator("a.incident").click()
+        page.get_by_role("button", name="No mark").click()
+        page.get_by_role("button", name="Save the mark").click()
+        expect(page.get_by_text("No incident passes the filters")).to_be_visible()
+    flow.write([*usual(28), *BACKUP], usual(29), usual(30), usual(31))
+    wait_until(lambda: len(opened_by(flow)) > len(before), *flow.processes)
+
+
+def test_the_arrow_keys_walk_the_list_and_enter_opens(browser: Browser, server: Server) -> None:
+    with opened(browser, f"{server.address}/?view=incidents") as page:
+        page.locator("a.incident").first.focus()
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("complementary", name="Incident")).to_be_visible()
+        assert "open=" in page.url
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("complementary", name="Incident")).to_have_count(0)
+
+
+def test_without_a_file_of_marks_the_page_says_what_to_do(browser: Browser, flow: GrowingFlow) -> None:
+    with serving(flow.out) as server, opened(browser, f"{server.address}/?view=incidents") as page:
+        page.locator("a.incident", has_text="Backup of db1").first.click()
+        expect(page.get_by_role("complementary", name="Incident")).to_contain_text("--marks")
+
+
+def test_incidents_that_only_one_output_has_are_told_apart(
+    browser: Browser, flow: GrowingFlow, tmp_path: Path
+) -> None:
+    other = tmp_path / "out"
+    other.mkdir()
+    (other / "scores.jsonl").write_text((flow.out / "scores.jsonl").read_text())
+    backups = [line for line in rows(flow.out / "alerts.jsonl") if line["incident"] != opened_by(flow)[0]]
+    (other / "alerts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in backups))
+    with (
+        serving(flow.out, "--compare", str(other)) as server,
+        opened(browser, f"{server.address}/?view=compare") as page,
+    ):
+        alone = page.locator(".part", has_text="Only in A")
+        expect(alone.locator("li")).to_have_count(1)
+        expect(alone).to_contain_text("Backup of db1 failed")
+        expect(page.locator(".part", has_text="Only in B")).to_contain_text("no incident")
+        # The scores are the same, so no row changes its rank.
+        expect(page.locator(".part", has_text="Ranks").locator("tbody tr").first).to_contain_text("=")
+        expect(page.locator(".moved, .only")).to_have_count(0)
+
+
+def test_the_health_of_the_flow_is_read_again_and_again(browser: Browser, flow: GrowingFlow) -> None:
+    port = flow.environment["BYTEWAX_DATAFLOW_API_PORT"]
+    with (
+        serving(flow.out, "--metrics", f"http://127.0.0.1:{port}/metrics") as server,
+        opened(browser, f"{server.address}/?view=health") as page,
+    ):
+        line = page.locator(".card", has_text="Source").locator("tr", has_text="records").first
+        expect(line).to_be_visible()
+        before = line.inner_text()
+        flow.write(usual(40), usual(41))
+        expect(line).not_to_have_text(before, use_inner_text=True)
