@@ -6,6 +6,7 @@ It stands beside the demo because the pictures show its output, which has incide
 import argparse
 import itertools
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, Error, Page, ViewportSize, sync_playwright
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = Path(shutil.which("chromium") or shutil.which("google-chrome") or "chromium")
 #: SwiftShader draws the map without a graphics card.
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--hide-scrollbars"]
 _PATIENCE_S = 60.0

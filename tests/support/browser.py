@@ -1,7 +1,7 @@
 """The live page in a real browser, over the output of a real flow that still runs."""
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.processes import Process, killed, size, wait_until
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+CHROMIUM = Path(shutil.which("chromium") or shutil.which("google-chrome") or "chromium")
 BUILT = ROOT / "dashboard" / "static" / "index.html"
 AXE = ROOT / "dashboard" / "page" / "node_modules" / "axe-core" / "axe.min.js"
 #: SwiftShader draws WebGL without a graphics card.

@@ -19,6 +19,7 @@ OVERLAYS = ("cpu", "gpu")
 COMPONENTS = ("kafka-credentials", "monitoring")
 #: Triton in pods of its own; tests/unit/k8s/test_shared_triton.py is about these.
 SHARED = ("shared-triton", "triton-autoscaling")
+ALL_COMPONENTS = {*COMPONENTS, *SHARED, "live-page"}
 SECRETS = {"username": "driftline", "password": "not a secret"}
 
 Object = dict[str, Any]

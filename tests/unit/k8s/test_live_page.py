@@ -19,7 +19,7 @@ NAME = "driftline-page"
 def objects(tmp_path: Path) -> list[Object]:
     k8s = Path(os.path.relpath(ROOT / "k8s", tmp_path.resolve()))
     kustomization = {
-        "resources": [str(k8s / "overlays" / "cpu")],
+        "resources": [str(k8s / "overlays" / "gpu")],
         "components": [str(k8s / "components" / "live-page")],
     }
     (tmp_path / "kustomization.yaml").write_text(json.dumps(kustomization))
@@ -42,7 +42,7 @@ def test_it_reads_what_the_dataflow_writes(objects: list[Object], pod: Object) -
     assert container["command"] == ["python", "-m", "dashboard"]
     arguments = _parser().parse_args(container["args"])
     sinks = loaded(objects).sink
-    assert arguments.uri == [sinks.scores, sinks.late, sinks.dead_letters]
+    assert arguments.uri == [*sinks.scores, *sinks.late, *sinks.dead_letters]
     assert {"driftline-settings"} == {
         source["configMapRef"]["name"].rpartition("-")[0] for source in container["envFrom"]
     }

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.support import manifests
-from tests.support.manifests import COMPONENTS, OVERLAYS, SHARED, Object, container, containers, of, one, pod
+from tests.support.manifests import OVERLAYS, Object, container, containers, of, one, pod
 from tests.support.paths import ROOT
 
 #: The first version with sidecar containers by default, and the newest version whose schemas are installed.
@@ -247,6 +247,4 @@ def test_the_pod_for_restoring_has_the_volume_and_image_of_the_dataflow() -> Non
 
 
 def test_all_components_are_known() -> None:
-    assert sorted(path.name for path in (ROOT / "k8s" / "components").iterdir()) == sorted(
-        COMPONENTS + SHARED
-    )
+    assert {path.name for path in (ROOT / "k8s" / "components").iterdir()} == manifests.ALL_COMPONENTS
