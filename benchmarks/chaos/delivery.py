@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def prove(
         _tally(
             proof,
             stream.expected(records),
-            *[place.outputs(run, of.sink_disk.folder) + [of.posts(receiver)] for run, of in runs.items()],
+            *[[*place.outputs(run, of.sink_disk.folder), of.posts(receiver)] for run, of in runs.items()],
         )
     proof.seconds = time.monotonic() - begin
     return proof
@@ -124,7 +125,7 @@ def _feed(
 ) -> None:
     """Append the records in as many parts as there are faults: half before each fault, half meanwhile."""
     cuts = [len(records) * part // (2 * len(faults)) for part in range(2 * len(faults) + 1)]
-    parts = [records[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    parts = [records[start:end] for start, end in pairwise(cuts)]
     for number, fault in enumerate(faults):
         say(f"{number + 1}. {fault}")
         before, meanwhile = parts[2 * number], parts[2 * number + 1]
@@ -140,9 +141,7 @@ def _feed(
     world.flow.wait_until_up()
 
 
-def _tally(
-    proof: Proof, expected: stream.Expected, found: Sequence[Output], calm: Sequence[Output]
-) -> None:
+def _tally(proof: Proof, expected: stream.Expected, found: Sequence[Output], calm: Sequence[Output]) -> None:
     first = {output.stream: output.rows for output in reversed(found)}
     proof.accounts, proof.wrong = account(expected, first["scores"], first["late"], first["dead_letters"])
     for number, (disturbed, undisturbed) in enumerate(zip(found, calm, strict=True)):

@@ -29,6 +29,7 @@ _EVERYWHERE = (
 BEHIND_A_PROXY: dict[Route, str] = {"kafka": "broker", "delta": "object store"}
 #: How often a kind is drawn, relative to the others.
 _WEIGHTS = {KILL_FLOW: 4, KILL_TRITON: 2}
+_ROTATIONS: tuple[Rotation, ...] = ("", "", "rename", "copy and truncate")
 #: The dataflow gives up an outage sooner than the longest fault ends: see ``routes.GIVES_UP_S``.
 SHORT_S, LONG_S = (0.3, 2.5), (6.0, 9.0)
 
@@ -66,18 +67,19 @@ def plan(
 ) -> tuple[Fault, ...]:
     """``count`` faults of ``kinds``: first each kind once, in any order, then by weight.
 
-    ``long_faults``: a fifth of the faults last longer than the dataflow waits.
+    ``long_faults``: a third of the faults last longer than the dataflow waits.
     """
     draw = random.Random(f"{seed} {route}")
     order = draw.sample(list(kinds), len(kinds))
-    order += draw.choices(list(kinds), [_WEIGHTS.get(kind, 1) for kind in kinds], k=max(0, count - len(kinds)))
+    weights = [_WEIGHTS.get(kind, 1) for kind in kinds]
+    order += draw.choices(list(kinds), weights, k=max(0, count - len(kinds)))
     faults = []
     for kind in order[:count]:
         at_once = kind in (KILL_FLOW, STOP_FLOW)
-        long = long_faults and draw.random() < 0.2
+        long = long_faults and draw.random() < 1 / 3
         seconds = 0.0 if at_once else round(draw.uniform(*(LONG_S if long else SHORT_S)), 1)
         working_s = None if draw.random() < 0.15 else round(draw.uniform(0, 1.5), 2)
-        rotation = draw.choice(("", "", "rename", "copy and truncate"))
+        rotation = draw.choice(_ROTATIONS)
         with_kill = not at_once and draw.random() < 0.25
         faults.append(Fault(kind, seconds, with_kill, working_s, rotation if route == "files" else ""))
     return tuple(faults)

@@ -40,7 +40,8 @@ class Place(ABC):
         """Append records to the source."""
 
     def rotate(self, how: Rotation) -> None:
-        """Rotate the source, if it can be rotated."""
+        """Rotate the source; ``how`` is empty for a source that cannot be rotated."""
+        assert not how
 
     @abstractmethod
     def settings(self, run: str, disk: Path, *, end: bool) -> Settings:
@@ -128,7 +129,9 @@ class Delta(Place):
 
     def _rows(self, url: str) -> list[Row]:
         options = self._store.options if url.startswith("s3:") else None
-        return [canonical(row) for row in DeltaTable(url, storage_options=options).to_pyarrow_table().to_pylist()]
+        return [
+            canonical(row) for row in DeltaTable(url, storage_options=options).to_pyarrow_table().to_pylist()
+        ]
 
 
 class Files(Place):

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
@@ -82,7 +82,10 @@ def expected(arrived: Sequence[Record]) -> Expected:
     A record is in each of its windows that the watermark has not passed: the largest event time before the
     record, less the delay. A record without such a window is late.
     """
-    rows, late, dead, watermark = set(), set(), set(), float("-inf")
+    rows: set[tuple[str, int]] = set()
+    late: set[str] = set()
+    dead: set[str] = set()
+    watermark = float("-inf")
     for record in arrived:
         if record.bad:
             dead.add(record.id)
@@ -101,7 +104,7 @@ def _windows(ts_us: int) -> Iterable[int]:
     return [start for start in range(last - length, last + slide, slide) if start <= ts_us < start + length]
 
 
-def record_id(row: dict[str, Any]) -> str:
+def record_id(row: Mapping[str, Any]) -> str:
     """The record that a dead letter holds."""
     raw = row.get("raw", "")
     found = _ID.search(raw.decode() if isinstance(raw, bytes) else str(raw))

@@ -121,7 +121,7 @@ def _content(stream: str, row: Row) -> Row:
 
 
 def _distance(one: Any, other: Any) -> float:
-    """0 if two values are equal, the relative difference of two numbers, infinity if they differ otherwise."""
+    """0 if two values are equal, the relative difference of two numbers, infinity for all other values."""
     if one == other:
         return 0.0
     if isinstance(one, float) and isinstance(other, float):

@@ -1,4 +1,4 @@
-"""A small disk that a benchmark fills: a tmpfs for root, else a limit on the size of the files of a process."""
+"""A small disk that a benchmark fills: a tmpfs for root, else a limit on the size of files."""
 
 import os
 import resource
@@ -98,7 +98,9 @@ def disk(folder: Path, megabytes: int, *, mount: bool = True) -> Iterator[Disk]:
     """
     options = ["-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(folder)]
     mounted = mount and os.geteuid() == 0
-    mounted = mounted and subprocess.run(["mount", *options], capture_output=True, check=False).returncode == 0
+    mounted = (
+        mounted and subprocess.run(["mount", *options], capture_output=True, check=False).returncode == 0
+    )
     if not mounted:
         yield LimitedFiles(folder)
         return
