@@ -45,8 +45,9 @@ _SETTINGS = {
 
 @dataclass
 class Proof:
-    """``exits``: how often the dataflow ended, by exit code and reason. ``sinks``: by the stream and the
-    position of the sink. ``alerts``: different changes of incidents that the webhook receiver has.
+    """``exits``: how often the dataflow ended, by exit code and reason. ``warnings``: those of its log, by
+    their event. ``sinks``: by the position and the stream of the sink. ``wrong``: the ids of records with a
+    wrong outcome. ``disk``: how a disk was full.
     """
 
     route: Route
@@ -56,6 +57,7 @@ class Proof:
     wrong: list[str] = field(default_factory=list)
     sinks: dict[str, SinkTally] = field(default_factory=dict)
     exits: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
     starts: int = 0
     seconds: float = 0.0
     disk: str = ""
@@ -105,7 +107,7 @@ def prove(
         with flow:
             _feed(place, world, faults, records, say)
         flow.read_to_the_end(chaos.env(place, receiver, triton, end=True))
-        proof.exits, proof.starts = flow.exits, flow.starts
+        proof.exits, proof.warnings, proof.starts = flow.exits, flow.warnings, flow.starts
         calm.flow(place, receiver, triton).read_to_the_end(calm.env(place, receiver, triton, end=True))
         _tally(
             proof,
@@ -193,6 +195,8 @@ def _embedder(triton: Sidecar | None) -> dict[str, str]:
         "EMBED__REPOSITORY": str(triton.repository),
         "EMBED__MAX_OUTAGE": f"{GIVES_UP_S}s",
         "EMBED__STARTUP_TIMEOUT": "3s",
-        # Each text is a batch of its own, so its embedding is the same to the bit in any run.
+        # One text at a time: so each text is a batch of its own, and its embedding is the same to the bit in
+        # any run. In larger batches, the last bits depend on the texts beside it.
         "EMBED__MAX_REQUEST_ROWS": "1",
+        "EMBED__MAX_IN_FLIGHT": "1",
     }

@@ -31,7 +31,7 @@ BEHIND_A_PROXY: dict[Route, str] = {"kafka": "broker", "delta": "object store"}
 _WEIGHTS = {KILL_FLOW: 4, KILL_TRITON: 2}
 _ROTATIONS: tuple[Rotation, ...] = ("", "", "rename", "copy and truncate")
 #: The dataflow gives up an outage sooner than the longest fault ends: see ``routes.GIVES_UP_S``.
-SHORT_S, LONG_S = (0.3, 2.5), (6.0, 9.0)
+SHORT_S, LONG_S = (0.5, 3.0), (6.0, 9.0)
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ class Files(Place):
         lines = {"late": disk / "late.jsonl", "dead_letters": disk / "dead.jsonl"}
         parquet = {stream: disk / f"{stream}.parquet" for stream in ("scores", "alerts")}
         return [Output(stream, _parquet(folder), once=True) for stream, folder in parquet.items()] + [
-            Output(stream, [json.loads(line) for line in path.open("rb")], once=True)
+            Output(stream, list(map(json.loads, path.read_bytes().splitlines())), once=True)
             for stream, path in lines.items()
         ]
 

@@ -30,7 +30,7 @@ class Supervised:
     """A dataflow with the settings ``env`` and the flags of Bytewax ``flags``. A context manager.
 
     ``started`` is called with the id of each new process. All logs are appended to ``log``. ``exits``: how
-    often the dataflow ended, by exit code and reason.
+    often the dataflow ended, by exit code and reason. ``warnings``: the warnings of the log, by their event.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Supervised:
     ) -> None:
         self._env, self._flags, self._log, self._started = env, flags, log, started
         self.exits: Counter[str] = Counter()
+        self.warnings: Counter[str] = Counter()
         self.starts = 0
         self._changed = threading.Condition()
         self._process: subprocess.Popen[Any] | None = None
@@ -72,9 +73,12 @@ class Supervised:
         with self._changed:
             self._ending = True
             self._changed.notify_all()
+        asked = None
         while self._thread.is_alive():
-            self.terminate()
-            self._thread.join(1.0)
+            if (process := self._process) is not asked and process is not None:
+                process.terminate()  # once: a second signal would be no orderly end
+                asked = process
+            self._thread.join(0.1)
 
     def read_to_the_end(self, env: Mapping[str, str]) -> None:
         """Run the dataflow with the settings ``env`` until it ends with code 0. Raises ``HungError``.
@@ -86,6 +90,7 @@ class Supervised:
         while time.monotonic() < hung:
             if self._run(hung) == 0:
                 return
+            time.sleep(_FIRST_PAUSE_S)
         raise HungError(f"the dataflow does not reach the end of its input; see {self._log}")
 
     def _supervise(self) -> None:
@@ -132,6 +137,8 @@ class Supervised:
                 log.write(line)
                 log.flush()
                 event = _event(line)
+                if event.get("level") == "warning":
+                    self.warnings[str(event["event"])] += 1
                 if event.get("event") == "partition_opened":
                     with self._changed:
                         self._up = True

@@ -30,7 +30,7 @@ def executable() -> Path | None:
 
 @contextmanager
 def broker(log: Path, port: int | None = None, proxy: int | None = None) -> Iterator[str]:
-    """A broker that keeps its topics in memory: ``host:port``. ``proxy``: the port that clients are sent to."""
+    """A broker that keeps its topics in memory: ``host:port``. ``proxy``: where it sends clients to."""
     binary = executable()
     assert binary is not None
     port = port or free_port()
