@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.soak flow --minutes 30`` runs the whole dataflow at full speed: the source always has
 more records, and a model of ``--texts-per-second`` answers (0: one that costs nothing). It samples the
-resident memory, the size of the recovery store, and the rows that were read and are not embedded yet. It
+resident memory, the size of the recovery store, and the most rows that were read and not embedded. It
 prints the start, the end and the slope of each, and writes all samples as JSON.
 
 ``python -m benchmarks.soak model --minutes 30`` sends texts of mixed lengths, 256 at a time, through a Triton
@@ -77,7 +77,8 @@ def soak_flow(
     seconds: float, *, warm_up_s: float, every_s: float, texts_per_second: float, target: Path
 ) -> None:
     """Prints the trends, and writes them and all samples to ``target``."""
-    source, model = EndlessSource(seconds, EVENTS_PER_SECOND), PacedModel(DIM, texts_per_second)
+    model = PacedModel(DIM, texts_per_second)
+    source = EndlessSource(seconds, EVENTS_PER_SECOND, lambda: model.rows)
     scored = CountingSink(lambda item: len(item[1]))
     every = settings.Settings(
         source=settings.Source(key_field="service"), sink=settings.Sink(scores=("stdout:",), late=())
@@ -91,7 +92,7 @@ def soak_flow(
         measures = {
             "resident memory, MB": lambda: resident_bytes() / _MB,
             "recovery store, MB": lambda: folder_bytes(store) / _MB,
-            "rows read and not embedded": lambda: source.rows - model.rows,
+            "most rows in flight": lambda: source.most_in_flight,
         }
         with Sampler(measures, every_s) as sampler:
             recovery = RecoveryConfig(str(store), timedelta(0))

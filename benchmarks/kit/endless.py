@@ -1,7 +1,7 @@
 """A stream that never waits, and a model that may be slower: both count rows."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -22,13 +22,20 @@ _BATCH_ROWS = 1024
 class EndlessSource(FixedPartitionedSource[pa.RecordBatch, int]):
     """JSON records, as many as somebody takes until ``seconds`` are over. ``rows``: how many were taken.
 
-    No text comes twice, so each is asked of the model.
-    ``events_per_second``: of event time.
+    No text comes twice, so the model is asked for each. ``events_per_second``: of event time. ``answered``:
+    how many texts the model has answered. ``most_in_flight``: the most rows that were taken and not answered.
     """
 
-    def __init__(self, seconds: float, events_per_second: float) -> None:
+    def __init__(self, seconds: float, events_per_second: float, answered: Callable[[], int]) -> None:
         self._seconds, self._step_us = seconds, round(1e6 / events_per_second)
-        self.rows = 0
+        self._answered = answered
+        self.rows = self.most_in_flight = 0
+
+    def take(self, rows: int) -> range:
+        """The numbers of the next ``rows`` rows."""
+        self.rows += rows
+        self.most_in_flight = max(self.most_in_flight, self.rows - self._answered())
+        return range(self.rows - rows, self.rows)
 
     def list_parts(self) -> list[str]:
         return ["endless"]
@@ -44,9 +51,7 @@ class _Endless(StatefulSourcePartition[pa.RecordBatch, int]):
     def next_batch(self) -> list[pa.RecordBatch]:
         if time.monotonic() > self._until:
             raise StopIteration
-        first = self._source.rows
-        offsets = range(first, first + _BATCH_ROWS)
-        self._source.rows += _BATCH_ROWS
+        offsets = self._source.take(_BATCH_ROWS)
         columns: dict[str, Any] = {
             "raw": [self._record(offset) for offset in offsets],
             "partition": pa.repeat("endless", _BATCH_ROWS),

@@ -162,14 +162,15 @@ def test_a_sampler_measures_until_the_block_ends() -> None:
 
 
 def test_an_endless_source_has_new_texts_until_its_time_is_over() -> None:
-    source = EndlessSource(60, events_per_second=20)
+    source = EndlessSource(60, events_per_second=20, answered=lambda: 100)
     part = source.build_part("s", "endless", None)
     batches = part.next_batch() + part.next_batch()
     assert all(batch.schema.equals(RAW) for batch in batches)
     records = [raw for batch in batches for raw in batch["raw"].to_pylist()]
     assert len(set(records)) == len(records) == source.rows == part.snapshot()
+    assert source.most_in_flight == source.rows - 100
     with pytest.raises(StopIteration):
-        EndlessSource(-1, 20).build_part("s", "endless", None).next_batch()
+        EndlessSource(-1, 20, lambda: 0).build_part("s", "endless", None).next_batch()
 
 
 def test_a_paced_model_counts_what_it_answers() -> None:
