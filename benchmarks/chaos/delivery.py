@@ -46,7 +46,7 @@ _SETTINGS = {
 @dataclass
 class Proof:
     """``exits``: how often the dataflow ended, by exit code and reason. ``warnings``: those of its log, by
-    their event. ``sinks``: by the position and the stream of the sink. ``wrong``: the ids of records with a
+    their event. ``sinks``: by the stream and the kind of the sink. ``wrong``: the ids of records with a
     wrong outcome. ``disk``: how a disk was full.
     """
 
@@ -146,8 +146,9 @@ def _feed(
 def _tally(proof: Proof, expected: stream.Expected, found: Sequence[Output], calm: Sequence[Output]) -> None:
     first = {output.stream: output.rows for output in reversed(found)}
     proof.accounts, proof.wrong = account(expected, first["scores"], first["late"], first["dead_letters"])
-    for number, (disturbed, undisturbed) in enumerate(zip(found, calm, strict=True)):
-        name = f"{number}. {disturbed.stream}, {'exactly' if disturbed.once else 'at least'} once"
+    for disturbed, undisturbed in zip(found, calm, strict=True):
+        promise = "exactly once" if disturbed.once else "at least once"
+        name = f"{disturbed.stream} ({disturbed.sink}, {promise})"
         proof.sinks[name] = compare(disturbed, undisturbed.rows)
 
 

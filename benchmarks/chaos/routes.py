@@ -88,7 +88,12 @@ class Kafka(Place):
 
     def outputs(self, run: str, disk: Path) -> list[Output]:
         return [
-            Output(stream, [row for _, row in receive(self._address, f"{run}-{stream}", 1)], once=False)
+            Output(
+                stream,
+                [row for _, row in receive(self._address, f"{run}-{stream}", 1)],
+                once=False,
+                sink="Kafka",
+            )
             for stream in self.streams
         ]
 
@@ -125,7 +130,10 @@ class Delta(Place):
             ("dead_letters", f"{disk}/dead"),
             ("alerts", f"{disk}/alerts"),
         ]
-        return [Output(stream, self._rows(url), once=True) for stream, url in places]
+        return [
+            Output(stream, self._rows(url), once=True, sink="Delta, S3" if "://" in url else "Delta, folder")
+            for stream, url in places
+        ]
 
     def _rows(self, url: str) -> list[Row]:
         options = self._store.options if url.startswith("s3:") else None
@@ -164,10 +172,14 @@ class Files(Place):
     def outputs(self, run: str, disk: Path) -> list[Output]:
         lines = {"late": disk / "late.jsonl", "dead_letters": disk / "dead.jsonl"}
         parquet = {stream: disk / f"{stream}.parquet" for stream in ("scores", "alerts")}
-        return [Output(stream, _parquet(folder), once=True) for stream, folder in parquet.items()] + [
-            Output(stream, list(map(json.loads, path.read_bytes().splitlines())), once=True)
-            for stream, path in lines.items()
+        return [
+            *(Output(stream, _parquet(path), True, "Parquet") for stream, path in parquet.items()),
+            *(Output(stream, _lines(path), True, "JSON lines") for stream, path in lines.items()),
         ]
+
+
+def _lines(path: Path) -> list[Row]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 def _parquet(folder: Path) -> list[Row]:
@@ -207,4 +219,4 @@ def can_write(place: Place, kind: str) -> bool:
 
 def of_webhook(posts: Sequence[Any]) -> Output:
     """The changes that a receiver took."""
-    return Output("alerts", [json.loads(post.body) for post in posts], once=False)
+    return Output("alerts", [json.loads(post.body) for post in posts], once=False, sink="webhook")

@@ -18,11 +18,14 @@ _OF_THE_RUN = {"dead_letters": ("day", "envelope")}
 
 
 class Output(NamedTuple):
-    """What a sink has in the end. ``once``: the sink promises each row exactly once, not at least once."""
+    """What a sink has in the end. ``once``: the sink promises each row exactly once, not at least once.
+    ``sink``: what kind of sink it is.
+    """
 
     stream: str
     rows: Sequence[Row]
     once: bool
+    sink: str = ""
 
 
 @dataclass

@@ -149,6 +149,15 @@ def test_one_row_that_is_lost_or_of_another_kind_is_a_wrong_record(data: st.Data
     assert not Proof("files", Counter(), len(RECORDS), accounts).good
 
 
+def test_a_record_that_ends_in_two_places_is_wrong() -> None:
+    scored = scores()[0]["id"]
+    for late_too, dead_too in (
+        ([*late(), {"key": "k", "id": scored}], dead()),
+        (late(), [*dead(), {"raw": scored}]),
+    ):
+        assert account(EXPECTED, scores(), late_too, dead_too)[1] == [scored]
+
+
 def test_a_row_of_a_window_that_was_not_expected_is_wrong() -> None:
     rows = scores()
     rows.append(rows[0] | {"window_start": "2025-01-01T00:00:00.000000Z"})
