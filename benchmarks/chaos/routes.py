@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from deltalake import DeltaTable, write_deltalake
 
 from benchmarks.chaos.plan import BEHIND_A_PROXY, Rotation, Route
-from benchmarks.chaos.stream import Record
+from benchmarks.chaos.stream import FIELDS, Record
 from benchmarks.chaos.tally import Output, Row, canonical
 from benchmarks.kit.proxy import Proxy
 from tests.support.kafka_broker import PATIENCE_S, QUIET, broker, make_topic
@@ -103,9 +103,10 @@ class Delta(Place):
 
     def __init__(self, store: ObjectStore, proxy: Proxy) -> None:
         self._store, self.proxy = store, proxy
+        self.append([])  # so that there is a table when the dataflow starts
 
     def append(self, records: Sequence[Record]) -> None:
-        type = pa.schema([(name, pa.string()) for name in records[0].fields])
+        type = pa.schema([(name, pa.string()) for name in FIELDS])
         rows = pa.Table.from_pylist([record.fields for record in records], type)
         write_deltalake("s3://bucket/in", rows, mode="append", storage_options=self._store.options)
 

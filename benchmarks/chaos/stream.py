@@ -28,6 +28,8 @@ _USUAL = (
 _UNUSUAL = "TLS handshake with gateway {} failed: certificate expired"
 
 Bad = Literal["", "no text", "bad time"]
+#: The fields of a record.
+FIELDS = ("id", "service", "ts", "text")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Record:
         """The record as a row of a table or an object of JSON."""
         ts = "yesterday" if self.bad == "bad time" else rfc3339(self.ts_us)
         text = None if self.bad == "no text" else self.text
-        return {"id": self.id, "service": self.service, "ts": ts, "text": text}
+        return dict(zip(FIELDS, (self.id, self.service, ts, text), strict=True))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The proxy, the small disks, and the trend of samples, on which the proofs depend."""
 
+import json
 import os
 import socket
 import subprocess
@@ -97,7 +98,7 @@ def test_a_slow_proxy_loses_no_byte(echo: int) -> None:
 
 @pytest.mark.parametrize("mount", [True, False])
 def test_nothing_can_be_written_while_the_disk_is_full(tmp_path: Path, mount: bool) -> None:
-    with disk(tmp_path, 1, mount=mount) as small:
+    with disk(tmp_path, 3, mount=mount) as small:
         assert isinstance(small, SmallDisk) or not (mount and may_mount(tmp_path))
         assert mount or isinstance(small, LimitedFiles)
         said = []
@@ -139,7 +140,7 @@ def test_memory_and_folders_have_a_size(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/a").write_bytes(bytes(700))
     (tmp_path / "b").write_bytes(bytes(50))
-    assert 750 <= folder_bytes(tmp_path) < 750 + 3 * 4096 * 4
+    assert folder_bytes(tmp_path) == 750
     before = resident_bytes()
     held = bytearray(os.urandom(1 << 20)) * 64
     assert resident_bytes() - before > len(held) // 2
@@ -166,8 +167,8 @@ def test_an_endless_source_has_new_texts_until_its_time_is_over() -> None:
     part = source.build_part("s", "endless", None)
     batches = part.next_batch() + part.next_batch()
     assert all(batch.schema.equals(RAW) for batch in batches)
-    records = [raw for batch in batches for raw in batch["raw"].to_pylist()]
-    assert len(set(records)) == len(records) == source.rows == part.snapshot()
+    texts = [json.loads(raw)["text"] for batch in batches for raw in batch["raw"].to_pylist()]
+    assert len(set(texts)) == len(texts) == source.rows == part.snapshot()
     assert source.most_in_flight == source.rows - 100
     with pytest.raises(StopIteration):
         EndlessSource(-1, 20, lambda: 0).build_part("s", "endless", None).next_batch()
