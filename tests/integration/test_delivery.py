@@ -7,32 +7,46 @@ import pytest
 
 from benchmarks.chaos import plan, stream
 from benchmarks.chaos.delivery import Proof, prove
-from benchmarks.chaos.plan import Route
+from benchmarks.chaos.plan import Fault, Route
 from export.serve.sidecar import Sidecar
 
 pytestmark = pytest.mark.integration
 
 RECORDS = stream.records(11, 900)
-BROKER_REFUSES, STORE_SILENT = f"broker {plan.REFUSES}", f"object store {plan.SILENT}"
+
+
+FAULTS: dict[Route, list[Fault]] = {
+    "kafka": [
+        Fault(plan.KILL_FLOW, 0.0, False, 0.5),
+        Fault(f"broker {plan.SLOW}", 5.0, True, 0.0),  # many rows wait in the client when the kill comes
+        Fault(f"broker {plan.REFUSES}", 2.0, False, 0.2),
+        Fault(plan.RECEIVER_FAILS, 1.5, False, 0.3),
+        Fault(plan.STORE_FULL, 2.0, False, 0.3),
+    ],
+    "delta": [
+        Fault(f"object store {plan.SILENT}", 3.0, True, 0.0),
+        Fault(plan.KILL_FLOW, 0.0, False, 0.5),
+        Fault(plan.SINK_FULL, 2.5, False, 0.3),
+        Fault(plan.RECEIVER_HANGS, 1.5, False, 0.3),
+    ],
+    "files": [
+        Fault(plan.KILL_FLOW, 0.0, False, 0.5),
+        Fault(plan.SINK_FULL, 2.5, False, 0.1, "rename"),
+        Fault(plan.RECEIVER_REFUSES, 1.5, True, 0.1, "copy and truncate"),
+        Fault(plan.STOP_FLOW, 0.0, False, 0.3, "rename"),
+    ],
+}
 
 
 def proof_of(
-    route: Route, kinds: Sequence[str], folder: Path, *, triton: Sidecar | None = None, mount: bool = True
+    route: Route, faults: Sequence[Fault], folder: Path, *, triton: Sidecar | None = None, mount: bool = True
 ) -> Proof:
-    faults = plan.plan(11, route, len(kinds), kinds, long_faults=False)
     return prove(route, faults, RECORDS, folder=folder, triton=triton, mount=mount)
 
 
-@pytest.mark.parametrize(
-    ("route", "kinds"),
-    [
-        ("kafka", [plan.KILL_FLOW, BROKER_REFUSES, plan.RECEIVER_FAILS, plan.STORE_FULL]),
-        ("delta", [plan.KILL_FLOW, STORE_SILENT, plan.SINK_FULL, plan.RECEIVER_HANGS]),
-        ("files", [plan.KILL_FLOW, plan.STOP_FLOW, plan.SINK_FULL, plan.RECEIVER_REFUSES]),
-    ],
-)
-def test_each_record_is_delivered_whatever_fails(route: Route, kinds: list[str], tmp_path: Path) -> None:
-    proof = proof_of(route, kinds, tmp_path)
+@pytest.mark.parametrize("route", plan.ROUTES)
+def test_each_record_is_delivered_whatever_fails(route: Route, tmp_path: Path) -> None:
+    proof = proof_of(route, FAULTS[route], tmp_path)
     assert proof.good, proof.as_json()
     assert proof.accounts.scored + proof.accounts.late + proof.accounts.dead == len(RECORDS)
     assert proof.starts > 1
@@ -44,12 +58,14 @@ def test_with_a_triton_that_is_killed_all_scores_are_equal_to_the_bit(
     folder = tmp_path / "proof"
     folder.mkdir()
     with Sidecar(repository, venv=sidecar_venv, log=tmp_path / "triton.log") as triton:
-        proof = proof_of("files", [plan.KILL_TRITON, plan.KILL_FLOW], folder, triton=triton)
+        kill = Fault(plan.KILL_TRITON, 2.0, True, 0.0)
+        proof = proof_of("files", [kill, Fault(plan.KILL_FLOW, 0.0, False, 0.5)], folder, triton=triton)
     assert proof.good, proof.as_json()
     assert max(sink.worst for sink in proof.sinks.values()) == 0
 
 
 def test_a_full_disk_without_the_right_to_mount(tmp_path: Path) -> None:
-    proof = proof_of("files", [plan.SINK_FULL, plan.STORE_FULL], tmp_path, mount=False)
+    faults = [Fault(plan.SINK_FULL, 2.5, False, 0.1), Fault(plan.STORE_FULL, 2.5, True, 0.1)]
+    proof = proof_of("files", faults, tmp_path, mount=False)
     assert proof.good, proof.as_json()
     assert proof.disk.startswith("a limit")
