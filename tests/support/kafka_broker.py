@@ -29,13 +29,13 @@ def executable() -> Path | None:
 
 
 @contextmanager
-def broker(log: Path, port: int | None = None) -> Iterator[str]:
-    """A broker that keeps its topics in memory: ``host:port``."""
+def broker(log: Path, port: int | None = None, proxy: int | None = None) -> Iterator[str]:
+    """A broker that keeps its topics in memory: ``host:port``. ``proxy``: where it sends clients to."""
     binary = executable()
     assert binary is not None
     port = port or free_port()
-    url = f"tcp://127.0.0.1:{port}"
-    command = [str(binary), "broker", "--listener-url", url, "--advertised-listener-url", url]
+    url, to = (f"tcp://127.0.0.1:{number}" for number in (port, proxy or port))
+    command = [str(binary), "broker", "--listener-url", url, "--advertised-listener-url", to]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*command, "--storage-engine", "memory://tansu/"], stdout=output, stderr=output

@@ -139,6 +139,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(204)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is part of the tests."""
+
+
 @contextmanager
 def object_store() -> Iterator[ObjectStore]:
     """A store that runs until the block ends."""
@@ -152,6 +159,6 @@ def object_store() -> Iterator[ObjectStore]:
 
 
 if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = _Server(("127.0.0.1", 0), _Handler)
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()

@@ -22,7 +22,12 @@ _MODEL = {
     "triton",
 }
 #: Long tests that share no fixture of their module.
-_ALONE = ("tests/flow/test_flow.py", "tests/flow/test_stop.py", "tests/integration/test_deploy.py")
+_ALONE = (
+    "tests/flow/test_flow.py",
+    "tests/flow/test_stop.py",
+    "tests/integration/test_delivery.py",
+    "tests/integration/test_deploy.py",
+)
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
