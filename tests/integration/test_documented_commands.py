@@ -122,6 +122,14 @@ def test_the_commands_of_replay(checkout: Path) -> None:
 
 
 @pytest.mark.integration
+def test_the_commands_of_marks(checkout: Path) -> None:
+    found = blocks("docs/guides/marks.md")
+    assert len(found) == 2
+    for command, printed in found:
+        assert run(command, checkout) == printed
+
+
+@pytest.mark.integration
 def test_the_commands_of_kafka(triton: Sidecar, checkout: Path) -> None:
     """The topics are those that the document makes."""
     with broker(checkout / "broker.log") as address:
