@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args
 
 from dataflow.alert.rows import batch
 from dataflow.backtest.again import outputs, replay
+from dataflow.backtest.alert_rows import AlertRows, find_alerts
 from dataflow.backtest.comparison import Comparison, compare
-from dataflow.backtest.incidents import find_alerts, incidents_of, read_alerts
+from dataflow.backtest.incidents import incidents_of
 from dataflow.backtest.page import page
 from dataflow.backtest.precision import Precision, by_label, precision
 from dataflow.backtest.recorded import Recorded, open_recorded
@@ -48,11 +49,11 @@ def _run(arguments: argparse.Namespace) -> None:
     settings, out = load(config=arguments.settings), arguments.out
     if not settings.score.reference:
         raise SettingsError("a backtest needs a reference, which alerts need: set score.reference = true")
-    recorded = open_recorded(arguments.recorded)
-    compared = _compared(arguments.compare, recorded)
+    recorded = open_recorded(arguments.recorded, settings)
+    compared = _compared(arguments.compare, recorded, settings)
     differ = None if recorded.made_by is None else differences(recorded.made_by, settings)
     scores, why = _choose(arguments.scores, differ)
-    before = incidents_of(read_alerts(compared)) if compared else []
+    before = incidents_of(compared.read()) if compared else []
     _make(out, recorded)
     notes = _notes(settings, differ, scores)
     if scores == "stored" and any(each.kind == "drift" for each in before):
@@ -65,9 +66,9 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         size = replay(recorded, settings, out)
         notes += _dead(outputs(out)["dead_letters"])
-    found = compare(before, incidents_of(read_alerts(outputs(out)["alerts"])))
+    found = compare(before, incidents_of(AlertRows(outputs(out)["alerts"]).read()))
     precisions = _precisions(recorded, arguments.labels, found) if arguments.labels else None
-    run = Run(arguments.recorded, scores, why, size, differ, str(compared) if compared else None, notes)
+    run = Run(arguments.recorded, scores, why, size, differ, compared.name if compared else None, notes)
     _write(report(run, found, precisions), out)
 
 
@@ -83,10 +84,10 @@ def _choose(asked: _Scores | None, differ: Mapping[str, Any] | None) -> tuple[_S
     return "stored", "the settings of windows and scores are the recorded ones"
 
 
-def _compared(asked: Path | None, recorded: Recorded) -> Path | None:
-    found = find_alerts(asked or recorded.folder)
+def _compared(asked: str | None, recorded: Recorded, settings: Settings) -> AlertRows | None:
+    found = find_alerts(asked or recorded.folder, settings)
     if asked and found is None:
-        raise SourceError(f"{asked}: no alerts; name the file of sink.alerts, or its folder")
+        raise SourceError(f"{asked}: no alerts; name the file or the table of sink.alerts, or its folder")
     return found
 
 
@@ -158,8 +159,8 @@ def _parser() -> argparse.ArgumentParser:
         dest="recorded",
         required=True,
         metavar="URI",
-        help="scored rows with embeddings (sink.embeddings): a folder of Parquet files, or a folder with "
-        "scores.parquet",
+        help="scored rows with embeddings (sink.embeddings): a Delta table (delta:PATH), a folder of Parquet "
+        "files, a .jsonl file, or a folder with scores.parquet or scores.jsonl",
     )
     parser.add_argument(
         "--settings",
@@ -169,9 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--compare",
-        type=Path,
-        metavar="OUTPUT",
-        help="alerts of another run, or the folder that has them; default: those beside the recorded rows",
+        metavar="URI",
+        help="alerts of another run: a file, a Delta table, or the folder that has them; default: those "
+        "beside the recorded rows",
     )
     parser.add_argument(
         "--scores",

@@ -88,7 +88,7 @@ class _Standing:
 def _read(recorded: Recorded, settings: Settings) -> tuple[_Windows, _Standing]:
     if "anomaly" not in recorded.schema.names:
         raise SourceError(
-            f"{recorded.files[0]}: has no column 'anomaly'; run the flow with score.reference = true"
+            f"{recorded.name}: has no column 'anomaly'; run the flow with score.reference = true"
         )
     explained = [EXPLANATION.name] if EXPLANATION.name in recorded.schema.names else []
     columns = [*_WINDOW, *_SHOWN, "model", "model_version", "embedding", *explained]

@@ -9,11 +9,13 @@ import pytest
 
 from dataflow.alert.rows import batch
 from dataflow.backtest.again import outputs, replay
+from dataflow.backtest.alert_rows import AlertRows, find_alerts
+from dataflow.backtest.incidents import incidents_of
 from dataflow.backtest.recorded import open_recorded
 from dataflow.backtest.stored import decide
-from dataflow.settings import Settings
+from dataflow.settings import Settings, provenance
 from dataflow.sink.encoding import json_lines
-from tests.support.recorded import alerts, parquet, record, write_events
+from tests.support.recorded import alerts, in_delta, parquet, record, write_events
 from tests.support.versioned import Changing
 
 KINDS: dict[str, dict[str, str]] = {
@@ -56,6 +58,24 @@ def test_equal_settings_give_equal_rows(kind: str, tmp_path: Path) -> None:
     assert alerts(found["alerts"]) == recorded
 
     assert decided(tmp_path, settings) == recorded
+
+
+@pytest.mark.parametrize("uri", ["file:{}/scores.jsonl", "delta:{}/scores"])
+def test_rows_of_all_sinks_are_decided_alike(uri: str, tmp_path: Path) -> None:
+    write_events(tmp_path)
+    settings = record(tmp_path, in_delta(tmp_path))
+    recorded, uri = alerts(tmp_path / "out/alerts.jsonl"), uri.format(tmp_path / "out")
+    rows = open_recorded(uri)
+    assert rows.made_by == (provenance(settings) if uri.startswith("delta:") else None)
+    (tmp_path / "decided.jsonl").write_bytes(json_lines(batch(decide(rows, settings)[1])))
+    assert alerts(tmp_path / "decided.jsonl") == recorded
+    replay(rows, settings, tmp_path / "again")
+    found = outputs(tmp_path / "again")
+    assert parquet(found["scores"], *SCORE) == parquet(tmp_path / "out/scores.parquet", *SCORE)
+    assert alerts(found["alerts"]) == recorded
+    beside = find_alerts(rows.folder, settings)
+    assert beside is not None
+    assert incidents_of(beside.read()) == incidents_of(AlertRows(tmp_path / "out/alerts.jsonl").read())
 
 
 def test_rows_of_two_versions_of_a_model_are_compared_as_they_were(tmp_path: Path) -> None:

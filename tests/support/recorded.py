@@ -73,11 +73,20 @@ def record(
     folder: Path, more: Mapping[str, str] = MappingProxyType({}), embedder: Embedder | None = None
 ) -> Settings:
     """Run the flow over the events in ``folder``. Its output is in ``folder / "out"``. ``more``: settings."""
-    settings = load({**SETTINGS, **more, **_files(folder)})
+    settings = load({**SETTINGS, **_files(folder), **more})
     source = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
     sink = partial(_open_sink, settings)
     run_main(build(settings, source=source, embedder=embedder or open_embedder(settings.embed), sink=sink))
     return settings
+
+
+def in_delta(folder: Path) -> Mapping[str, str]:
+    """Settings with which the scored rows and the alerts are also Delta tables, and the rows JSON lines."""
+    out = f"{folder}/out"
+    return {
+        "DRIFTLINE_SINK__SCORES": f"file:{out}/scores.parquet file:{out}/scores.jsonl delta:{out}/scores",
+        "DRIFTLINE_SINK__ALERTS": f"file:{out}/alerts.jsonl delta:{out}/alerts",
+    }
 
 
 def _files(folder: Path) -> Mapping[str, str]:
