@@ -71,8 +71,9 @@ def test_the_settings_are_known_if_all_commits_say_the_same(tmp_path: Path) -> N
     append(tmp_path, batch(row(1)), Settings())
     DeltaTable(tmp_path).optimize.compact()
     assert open_recorded(f"delta:{tmp_path}").made_by == provenance(Settings())
-    append(tmp_path, batch(row(2)))
-    assert open_recorded(f"delta:{tmp_path}").made_by is None
+    for number, of_commit in ((2, None), (3, Settings())):
+        append(tmp_path, batch(row(number)), of_commit)
+        assert open_recorded(f"delta:{tmp_path}").made_by is None
 
 
 def test_the_newest_version_of_the_model_is_that_of_the_latest_windows(tmp_path: Path) -> None:
