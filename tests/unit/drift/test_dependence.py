@@ -89,6 +89,9 @@ def test_the_inflation_is_that_of_all_longer_blocks_and_the_last_one_counts_twic
         (1, round(1.05**2 * 1.1 * 1.2, 6)),
     ]
     assert dependence({4: (-0.5, 1.0, 10_000)}, least=4) == Dependence(4, 1.0)
+    negative = dependence({2: (0.2, 1.0, 10_000), 4: (-0.1, 1.0, 10_000)}, least=1)
+    assert negative is not None
+    assert negative.inflation == pytest.approx(0.9 * 1.2)
 
 
 def test_each_window_takes_two_percent_of_the_weight_of_those_before() -> None:
