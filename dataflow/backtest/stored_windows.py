@@ -49,6 +49,9 @@ def runs_of(rows: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def windows_of(runs: pa.Table, key_groups: int) -> Windows:
+    """The windows of ``runs``, which :func:`runs_of` found in all rows. ``key_groups``:
+    ``window.key_groups``.
+    """
     merged = runs.group_by(list(WINDOW)).aggregate([("rows", "sum"), ("model", "min")])
     merged = merged.append_column("group", pa.array(groups_of(one(merged["key"]), key_groups)))
     order = ("window_end", "group", "key", "window_start", "revision")
@@ -106,6 +109,7 @@ def place_of(rows: pa.Table, windows: Windows) -> Int64s:
 
 
 def order_of(rows: pa.Table, place: Int64s, windows: Windows) -> Int64s:
+    """The rows of the last revisions, by window, time and id. ``place``: what :func:`place_of` says."""
     by = pa.table({"place": place, "ts": rows["ts"], "id": rows["id"]})
     order = pc.sort_indices(by, sort_keys=[(name, "ascending") for name in by.column_names]).to_numpy()
     kept: Int64s = order[place[order] >= 0].astype(np.int64)
@@ -113,4 +117,5 @@ def order_of(rows: pa.Table, place: Int64s, windows: Windows) -> Int64s:
 
 
 def one(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array."""
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
