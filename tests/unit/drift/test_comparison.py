@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from dataflow.drift import comparison
 from dataflow.drift.blocks import Blocks, cut
 from dataflow.drift.comparison import (
     Comparison,
@@ -17,7 +18,7 @@ from dataflow.drift.comparison import (
 from dataflow.drift.dependence import Dependence
 from dataflow.drift.permutation import permuted
 from dataflow.drift.shares import share_p_values
-from dataflow.drift.simulation import TOGETHER, Doubles
+from dataflow.drift.simulation import TOGETHER, Doubles, Simulated
 from tests.support.drift import repeated, sample
 
 SINGLE = Dependence(1, 1.0)
@@ -204,11 +205,13 @@ def test_a_reference_of_a_short_past_is_not_compared() -> None:
     assert [each is None for each in found] == [True, False]
 
 
-def test_the_lowest_p_value_may_be_that_of_shares() -> None:
-    """The centroid stays, and one cluster of two takes all rows."""
+def test_the_lowest_p_value_may_be_that_of_the_shares_of_the_whole_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = np.random.default_rng(7)
     before, now = sample(rng, 1000), sample(rng, 300)
-    moved = Sample(now.vectors, np.ones(300, np.int64))
-    found = beside_reference(before, cut(*moved, 1, 999), SINGLE, seed=0, most=9999)
+    tails = Simulated(np.array([0.5, 0.5]), np.array([0.5, 1e-12]), 99)
+    monkeypatch.setattr(comparison, "share_p_values", lambda *_, **__: tails)
+    found = reference(before, now)
     assert found is not None
-    assert found.lowest < 1e-6 < found.p_clusters
+    assert found.lowest == 1e-12
