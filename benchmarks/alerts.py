@@ -6,7 +6,7 @@ the model of ``model_repo/`` in this process. The real alert stage then decides 
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -25,6 +25,8 @@ from dataflow.settings import Embed, Window
 
 BUDGETS = (5, 20, 100)
 KEYS = 1_000
+#: Simulated weeks; ``changed``: SMS that change, ``keys``: SMS of 1,000 keys.
+WEEKS = ("sms", "openssh", "bgl", "changed", "keys")
 #: The stream changes after so many days, and a flood of equal events comes.
 CHANGE, FLOOD = 3, 10_000
 #: Events with a label belong to one burst if the next one comes within this time.
@@ -55,32 +57,28 @@ BURST_HEADS = (
 )
 
 
-def week_cases(seeds: int) -> Iterator[Case]:
-    """Weeks without a change, and weeks in which half of the stream becomes spam."""
+def week(name: str, seed: int) -> Case:
+    """A week without a change, or one in which half of the stream becomes spam."""
     ham, spam = weeks.prose()
-    n = 7 * DAY_US // 1_000_000 // weeks.PACE_S
-    for seed in range(seeds):
-        for name, lines, block, environ in (
-            ("sms", ham, 1, FAST),
-            ("openssh", weeks.log_lines("openssh"), weeks.BLOCK, LOGS | FAST),
-            ("bgl", weeks.log_lines("bgl"), weeks.BLOCK, LOGS | FAST),
-        ):
-            rng = np.random.default_rng(seed)
-            yield Case(name, weeks.events(weeks.resampled(lines, n, rng, block), rng), environ)
-        rng = np.random.default_rng(seed)
-        changed = weeks.changed(weeks.resampled(ham, n, rng), spam, CHANGE / 7, rng)
-        yield Case("sms, half spam from day 4 on", weeks.events(changed, rng), FAST)
-        rng = np.random.default_rng(seed)
-        texts, keys = weeks.resampled(ham, n, rng), weeks.keys(n, KEYS, rng)
-        environ = FAST | {"DRIFTLINE_SOURCE__KEY_FIELD": "key"}
-        yield Case("sms, 1,000 keys", weeks.events(texts, rng, of_keys=keys), environ)
+    n, rng = 7 * DAY_US // 1_000_000 // weeks.PACE_S, np.random.default_rng(seed)
+    if name in ("openssh", "bgl"):
+        texts = weeks.resampled(weeks.log_lines(name), n, rng, weeks.BLOCK)
+        return Case(name, weeks.events(texts, rng), LOGS | FAST)
+    texts = weeks.resampled(ham, n, rng)
+    if name == "changed":
+        changed = weeks.changed(texts, spam, CHANGE / 7, rng)
+        return Case("sms, half spam from day 4 on", weeks.events(changed, rng), FAST)
+    if name == "keys":
+        environ, keys = FAST | {"DRIFTLINE_SOURCE__KEY_FIELD": "key"}, weeks.keys(n, KEYS, rng)
+        return Case("sms, 1,000 keys", weeks.events(texts, rng, of_keys=keys), environ)
+    return Case(name, weeks.events(texts, rng), FAST)
 
 
-def print_weeks(embedder: Embedder, seeds: int) -> None:
+def print_weeks(embedder: Embedder, names: Sequence[str], seeds: int) -> None:
     """The rate of new incidents relative to the budget."""
     found: dict[tuple[str, int], list[tuple[float, ...]]] = defaultdict(list)
     start, hour, end = (START_US + us for us in (CHANGE * DAY_US, CHANGE * DAY_US + HOUR_US, 7 * DAY_US))
-    for case in week_cases(seeds):
+    for case in (week(name, seed) for seed in range(seeds) for name in names):
         stream = scored(case, embedder)
         for budget in BUDGETS:
             rows = alerts(stream, budget=f"{budget}/d")
@@ -167,15 +165,17 @@ def _summary(some: Sequence[Detection]) -> tuple[str, ...]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.alerts")
     parser.add_argument("--seeds", type=int, default=5, help="of each stream of SMS; default: %(default)s")
+    parser.add_argument("--streams", nargs="+", choices=WEEKS, help="weeks of these alone, and nothing else")
     parser.add_argument("--weeks", type=int, default=1, help="of each kind; default: %(default)s")
     arguments = parser.parse_args()
     if not STREAMS.exists() or not SHARED.exists():
         print(f"{STREAMS} or {SHARED} does not exist; there is nothing to measure")
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
-    print_bursts(embedder, arguments.seeds)
-    print_flood(embedder)
-    print_weeks(embedder, arguments.weeks)
+    if not arguments.streams:
+        print_bursts(embedder, arguments.seeds)
+        print_flood(embedder)
+    print_weeks(embedder, arguments.streams or WEEKS, arguments.weeks)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy.stats import binomtest
 
 from benchmarks.drift import Corpus, Rows, corpus
 from benchmarks.kit.corpus import SHARED
@@ -111,6 +112,16 @@ def alarm_days(found: Result, alpha: float) -> int:
     return len(days)
 
 
+def of_days(alarms: int, days: int) -> str:
+    """How many of ``days`` have an alarm, and the exact 95 % interval of their true share.
+
+    >>> of_days(3, 100)
+    '3 (0.6 % to 8.5 %)'
+    """
+    low, high = binomtest(alarms, days).proportion_ci(method="exact")
+    return f"{alarms} ({low:.1%} to {high:.1%})".replace("%", " %")
+
+
 def stationary(of: Corpus, name: str, steps: int, rows: int, rng: np.random.Generator) -> list[Rows]:
     """Steps of ``rows`` rows each, without drift."""
     if name == "sms":
@@ -145,11 +156,13 @@ def main() -> None:
         rows, of, rng = STREAMS[name], corpus(name, embedder), np.random.default_rng(11)
         found = run(Stream(of, stationary(of, name, arguments.days * DAY, rows, rng), 11))
         opened = sum(row["state"] == "open" for row in found.alerts)
-        days = [alarm_days(found, alpha) for alpha in ALPHAS]
+        days = [of_days(alarm_days(found, alpha), arguments.days) for alpha in ALPHAS]
         lines.append((name, 2 * rows, arguments.days, len(found.lowest), opened, *days))
         print(*lines[-1], sep=" | ", flush=True)
     heads = ("stream", "rows", "days", "windows with tests", "drift incidents")
     table("Without drift", (*heads, *(f"days with an alarm at {alpha}" for alpha in ALPHAS)), lines)
+    if not arguments.surges:
+        return
     of = corpus("sms", embedder)
     lines = []
     for share in (0.1, 0.25):

@@ -11,22 +11,25 @@ from typing import Any, Literal, get_args
 
 from dataflow.alert.rows import batch
 from dataflow.backtest.again import outputs, replay
+from dataflow.backtest.alert_rows import AlertRows, find_alerts
 from dataflow.backtest.comparison import Comparison, compare
-from dataflow.backtest.incidents import find_alerts, incidents_of, read_alerts
+from dataflow.backtest.incidents import incidents_of
+from dataflow.backtest.marked import RecordedMarks, read_marks
 from dataflow.backtest.page import page
-from dataflow.backtest.precision import Precision, by_label, precision
+from dataflow.backtest.precision import Judge, Precision, by_label, by_marks, last_words, precision
 from dataflow.backtest.recorded import Recorded, open_recorded
 from dataflow.backtest.report import Run, report
 from dataflow.backtest.stored import decide
 from dataflow.backtest.terminal import lines
 from dataflow.errors import DriftlineError, OutageError, SettingsError, SourceError
+from dataflow.items.likeness import UNMARKED
 from dataflow.settings import Settings, differences, load, load_log
 from dataflow.sink.encoding import json_lines
 from dataflow.telemetry import logs
 
 _Scores = Literal["stored", "again"]
 #: Settings that decide no score.
-_OF_ALERTS = "alert."
+_OF_ALERTS = ("alert.", "drift.")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -48,27 +51,27 @@ def _run(arguments: argparse.Namespace) -> None:
     settings, out = load(config=arguments.settings), arguments.out
     if not settings.score.reference:
         raise SettingsError("a backtest needs a reference, which alerts need: set score.reference = true")
-    recorded = open_recorded(arguments.recorded)
-    compared = _compared(arguments.compare, recorded)
+    recorded = open_recorded(arguments.recorded, settings)
+    compared = _compared(arguments.compare, recorded, settings)
     differ = None if recorded.made_by is None else differences(recorded.made_by, settings)
     scores, why = _choose(arguments.scores, differ)
-    before = incidents_of(read_alerts(compared)) if compared else []
+    before = incidents_of(compared.read()) if compared else []
+    marks = read_marks(recorded, settings)
     _make(out, recorded)
-    notes = _notes(settings, differ, scores)
-    if scores == "stored" and any(each.kind == "drift" for each in before):
-        # Rows do not have what the drift stage needs.
-        before = [each for each in before if each.kind != "drift"]
-        notes.append("stored scores do not decide drift: its incidents are left out (--scores again)")
+    notes = _notes(settings, differ, scores, marks)
+    likeness = marks.likeness(settings.alert.radius) if marks else UNMARKED
     if scores == "stored":
-        size, rows = decide(recorded, settings)
+        size, rows = decide(recorded, settings, likeness)
         outputs(out)["alerts"].write_bytes(json_lines(batch(rows)))
     else:
-        size = replay(recorded, settings, out)
+        size = replay(recorded, settings, out, likeness)
         notes += _dead(outputs(out)["dead_letters"])
-    found = compare(before, incidents_of(read_alerts(outputs(out)["alerts"])))
-    precisions = _precisions(recorded, arguments.labels, found) if arguments.labels else None
-    run = Run(arguments.recorded, scores, why, size, differ, str(compared) if compared else None, notes)
-    _write(report(run, found, precisions), out)
+    found = compare(before, incidents_of(AlertRows(outputs(out)["alerts"]).read()))
+    every = [*found.before, *found.after]
+    labels = by_label(recorded, arguments.labels, every) if arguments.labels else None
+    people = by_marks(marks, recorded, settings.alert.radius, every) if marks and marks.marks else None
+    run = Run(arguments.recorded, scores, why, size, differ, compared.name if compared else None, notes)
+    _write(report(run, found, _precisions(labels, found), _precisions(people, found)), out)
 
 
 def _choose(asked: _Scores | None, differ: Mapping[str, Any] | None) -> tuple[_Scores, str]:
@@ -83,10 +86,10 @@ def _choose(asked: _Scores | None, differ: Mapping[str, Any] | None) -> tuple[_S
     return "stored", "the settings of windows and scores are the recorded ones"
 
 
-def _compared(asked: Path | None, recorded: Recorded) -> Path | None:
-    found = find_alerts(asked or recorded.folder)
+def _compared(asked: str | None, recorded: Recorded, settings: Settings) -> AlertRows | None:
+    found = find_alerts(asked or recorded.folder, settings)
     if asked and found is None:
-        raise SourceError(f"{asked}: no alerts; name the file of sink.alerts, or its folder")
+        raise SourceError(f"{asked}: no alerts; name the file or the table of sink.alerts, or its folder")
     return found
 
 
@@ -104,8 +107,10 @@ def _make(out: Path, recorded: Recorded) -> None:
         raise SourceError(f"--out {out}: cannot be written: {os.strerror(error.errno or 0)}") from None
 
 
-def _notes(settings: Settings, differ: Mapping[str, Any] | None, scores: _Scores) -> list[str]:
-    notes = []
+def _notes(
+    settings: Settings, differ: Mapping[str, Any] | None, scores: _Scores, marks: RecordedMarks | None
+) -> list[str]:
+    notes = list(marks.notes) if marks else []
     if scores == "stored":
         asked = settings.score.explain
         if asked is None or asked > settings.alert.least_anomaly:
@@ -115,8 +120,8 @@ def _notes(settings: Settings, differ: Mapping[str, Any] | None, scores: _Scores
             notes.append(f"the stored scores were made with other settings: {', '.join(other)}")
     elif differ and "source.mask" in differ:
         notes.append("source.mask differs; the embeddings are those of the recorded mask")
-    if settings.alert.marks is not None:
-        notes.append("alert.marks is left out: there is no model that could embed the texts of marks")
+    if scores == "stored" and marks and any(mark.mark == "real" for mark in last_words(marks.marks)):
+        notes.append("stored scores do not leave events marked real out of references (--scores again)")
     if settings.window.max_window_rows or settings.window.max_window_bytes:
         notes.append("windows with too many events were recorded as samples; the other events are not there")
     return notes
@@ -127,10 +132,9 @@ def _dead(path: Path) -> list[str]:
     return [f"{number} events have no embedding of the version that their window needs"] if number else []
 
 
-def _precisions(recorded: Recorded, field: str, found: Comparison) -> dict[str, Precision]:
+def _precisions(judge: Judge | None, found: Comparison) -> dict[str, Precision] | None:
     runs = {"before": found.before, "after": found.after}
-    judge = by_label(recorded, field, [each for incidents in runs.values() for each in incidents])
-    return {name: precision(incidents, judge) for name, incidents in runs.items()}
+    return judge and {name: precision(incidents, judge) for name, incidents in runs.items()}
 
 
 def _write(found: dict[str, Any], out: Path) -> None:
@@ -158,8 +162,8 @@ def _parser() -> argparse.ArgumentParser:
         dest="recorded",
         required=True,
         metavar="URI",
-        help="scored rows with embeddings (sink.embeddings): a folder of Parquet files, or a folder with "
-        "scores.parquet",
+        help="scored rows with embeddings (sink.embeddings): a Delta table (delta:PATH), a folder of Parquet "
+        "files, a .jsonl file, or a folder with scores.parquet or scores.jsonl",
     )
     parser.add_argument(
         "--settings",
@@ -169,9 +173,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--compare",
-        type=Path,
-        metavar="OUTPUT",
-        help="alerts of another run, or the folder that has them; default: those beside the recorded rows",
+        metavar="URI",
+        help="alerts of another run: a file, a Delta table, or the folder that has them; default: those "
+        "beside the recorded rows",
     )
     parser.add_argument(
         "--scores",

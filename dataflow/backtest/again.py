@@ -15,6 +15,7 @@ from dataflow.backtest.versions import Versions
 from dataflow.embed.base import Embedded
 from dataflow.errors import SettingsError
 from dataflow.flow import build_replay
+from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.items.marks import Marked
 from dataflow.reference.pinned import open_pinned
 from dataflow.score.emission import OneModel
@@ -26,9 +27,10 @@ from dataflow.telemetry.watch import Watch
 _FOLDERS = ("scores", "windows")
 
 
-def replay(recorded: Recorded, settings: Settings, out: Path) -> int:
+def replay(recorded: Recorded, settings: Settings, out: Path, likeness: Likeness = UNMARKED) -> int:
     """Replay all events, and write what the flow finds to files in the folder ``out``: ``alerts.jsonl``,
-    ``scores.parquet``, and so on. Returns the number of events. Raises ``SettingsError`` or ``SourceError``.
+    ``scores.parquet``, and so on. ``likeness``: what people marked. Returns the number of events. Raises
+    ``SettingsError`` or ``SourceError``.
     """
     events = read_events(recorded, settings.source.mask)
     settings = _for_replay(settings, events, out)
@@ -37,7 +39,7 @@ def replay(recorded: Recorded, settings: Settings, out: Path) -> int:
     graph = build_replay(
         settings,
         source=_Recorded(events.rows, settings.source.batch_rows),
-        one_model=OneModel(recorded.dim, versions.unify, open_pinned(settings, embedder)),
+        one_model=OneModel(recorded.dim, versions.unify, open_pinned(settings, embedder), likeness=likeness),
         sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
         last_end=events.last_end,
         watch=Watch(guard=exit_on_error(settings.log.texts)),

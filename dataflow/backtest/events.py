@@ -103,7 +103,7 @@ def _choose(recorded: Recorded) -> _Chosen:
 def _identities(recorded: Recorded) -> tuple[_Identities, int, list[str]]:
     parts: list[tuple[Any, ...]] = []
     models: dict[str, int] = {}
-    ends = []
+    ends: list[Int64s] = []
     for batch in recorded.batches(_IDENTITY):
         if not len(batch):
             continue
@@ -111,12 +111,17 @@ def _identities(recorded: Recorded) -> tuple[_Identities, int, list[str]]:
         ts, start, end = (
             columns[n].cast(pa.int64()).to_numpy() for n in ("ts", "window_start", "window_end")
         )
-        ends.append(int(end.max()))
+        ends.append(end)
         revision = columns["revision"].cast(pa.int64()).to_numpy()
         model = _numbers(columns["model"], columns["model_version"], models)
         parts.append((hashes(columns["key"]), hashes(columns["id"]), ts, start, revision, model))
     joined = _Identities(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return joined, max(ends), list(models)
+    every = np.concatenate(ends)
+    # Not the order of the rows: a table that was compacted may have lost it.
+    first = np.full(len(models), every.max())
+    np.minimum.at(first, joined.model, every)
+    order = np.argsort(first, kind="stable")
+    return joined, int(every.max()), [list(models)[number] for number in order.tolist()]
 
 
 def _numbers(model: pa.Array, version: pa.Array, known: dict[str, int]) -> Int64s:

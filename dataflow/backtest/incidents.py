@@ -2,21 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from dataflow.backtest.recorded import read_errors
-from dataflow.errors import SourceError
-from dataflow.items.alerts import ALERT_FORMAT
 
 #: Columns of ``ALERT`` that are fields of an incident.
 _SAME = ("kind", "key", "state", "first_ts", "last_ts", "count", "peak", "message", "merged_into")
-_TIMES = ("decided", "window_start", "window_end", "first_ts", "last_ts")
 
 
 @dataclass(frozen=True)
@@ -79,64 +68,3 @@ def incidents_of(rows: Iterable[Mapping[str, Any]]) -> list[Incident]:
         if id not in provisional
     ]
     return sorted(found, key=lambda each: (each.opened, each.id))
-
-
-def read_alerts(path: Path) -> list[dict[str, Any]]:
-    """The rows of ``ALERT`` in a file of JSON lines, a Parquet file, or a folder of Parquet files.
-
-    Times become integers. Raises ``SourceError``.
-    """
-    return _of_parquet(path) if path.suffix == ".parquet" else _of_lines(path)
-
-
-def find_alerts(path: Path) -> Path | None:
-    """The alerts at ``path``: the file itself, or the output of ``sink.alerts`` in this folder."""
-    if path.is_file() or path.suffix == ".parquet":
-        return path if path.exists() else None
-    return next((each for name in ("alerts.jsonl", "alerts.parquet") if (each := path / name).exists()), None)
-
-
-def _of_parquet(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
-        with read_errors(file):
-            rows += _plain(pq.read_table(file)).to_pylist()
-    return [_checked(path, row) for row in rows]
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """The table with integers for its times. The times in examples are not looked at."""
-    for name in _TIMES:
-        if name in table.schema.names:
-            place = table.schema.get_field_index(name)
-            table = table.set_column(place, name, table[name].cast(pa.int64()))
-    return table
-
-
-def _of_lines(path: Path) -> list[dict[str, Any]]:
-    rows = []
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
-    for number, line in enumerate(lines, 1):
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            if number == len(lines):
-                break  # a flow is writing this line
-            raise SourceError(f"{path}, line {number}: not JSON; name the file of sink.alerts") from None
-        rows.append(_checked(path, row))
-    for row in rows:
-        row |= {name: int(np.datetime64(row[name][:-1], "us").astype(np.int64)) for name in _TIMES}
-    return rows
-
-
-def _checked(path: Path, row: Any) -> dict[str, Any]:
-    if not isinstance(row, dict) or "incident" not in row:
-        raise SourceError(f"{path}: holds no alerts; name the file of sink.alerts")
-    if row["format"] != ALERT_FORMAT:
-        raise SourceError(
-            f"{path}: holds alerts of format {row['format']}; only {ALERT_FORMAT} can be compared"
-        )
-    return row

@@ -11,7 +11,7 @@ from dataflow.backtest.precision import Precision
 from dataflow.clock import rfc3339
 
 #: The version of :func:`report`. A change of a field increases it.
-FORMAT = 1
+FORMAT = 2
 
 Report = dict[str, Any]
 
@@ -34,8 +34,15 @@ class Run:
     notes: Sequence[str]
 
 
-def report(run: Run, found: Comparison, precisions: Mapping[str, Precision] | None) -> Report:
-    """The report. ``precisions``: those of ``before`` and ``after``, if events have labels."""
+def report(
+    run: Run,
+    found: Comparison,
+    precisions: Mapping[str, Precision] | None,
+    by_marks: Mapping[str, Precision] | None = None,
+) -> Report:
+    """The report. ``precisions``: those of ``before`` and ``after``, if events have labels. ``by_marks``: the
+    same, if there are marks.
+    """
     settings = None
     if run.settings is not None:
         settings = {name: {"recorded": old, "now": new} for name, (old, new) in run.settings.items()}
@@ -58,7 +65,8 @@ def report(run: Run, found: Comparison, precisions: Mapping[str, Precision] | No
         },
         "days": _counts(found, _day, "day"),
         "keys": sorted(_counts(found, _key, "key"), key=lambda row: -max(row["incidents"].values())),
-        "precision": {name: _precision(each) for name, each in precisions.items()} if precisions else None,
+        "precision": _precisions(precisions),
+        "precision_by_marks": _precisions(by_marks),
         "new": [_incident(each) for each in found.new],
         "gone": [_incident(each) for each in found.gone],
         "changed": [_changed(pair) for pair in found.changed],
@@ -100,8 +108,8 @@ def _of_groups(
     return opened, events
 
 
-def _precision(found: Precision) -> dict[str, Any]:
-    return {**vars(found), "share": found.share}
+def _precisions(found: Mapping[str, Precision] | None) -> dict[str, Any] | None:
+    return {name: {**vars(each), "share": each.share} for name, each in found.items()} if found else None
 
 
 def _incident(incident: Incident) -> dict[str, Any]:

@@ -25,9 +25,10 @@ def lines(report: Report, width: int) -> Iterator[str]:
         yield " ".join(f"{counts[name]} {name}," for name in ("same", "changed", "new", "gone")).rstrip(",")
     else:
         yield f"incidents: {counts['after']} (no alerts of another run to compare with)"
-    for name, each in (report["precision"] or {}).items():
-        if has_before or name == "after":
-            yield _precision(name, each)
+    for field, by in (("precision", "labels"), ("precision_by_marks", "marks")):
+        for name, each in (report[field] or {}).items():
+            if has_before or name == "after":
+                yield _precision(name, by, each)
     for name in ("day", "key"):
         yield ""
         yield from _table(name, report[f"{name}s"], has_before)
@@ -40,11 +41,11 @@ def _value(value: Any) -> str:
     return "unset" if value is None else str(value)
 
 
-def _precision(name: str, found: Mapping[str, Any]) -> str:
+def _precision(name: str, by: str, found: Mapping[str, Any]) -> str:
     share = "unknown" if found["share"] is None else f"{found['share']:.2f}"
     when = "before" if name == "before" else "now"
     unknown = f", {found['unknown']} unknown" if found["unknown"] else ""
-    return f"precision {when}: {share} ({found['true']} true, {found['false']} false{unknown})"
+    return f"precision by {by} {when}: {share} ({found['true']} true, {found['false']} false{unknown})"
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]], has_before: bool) -> Iterator[str]:

@@ -17,6 +17,9 @@ _FIRST, _TIMES = 99, 10
 _ENOUGH = 10
 #: Values that differ by less are equal, because sums of floating-point numbers differ in their last bits.
 _SAME = 1e-9
+#: A p-value of a tail has so many digits: those after them may depend on the number of threads that multiply
+#: matrices.
+_DIGITS = 9
 #: The tail is this many of the highest draws, if there are ten times as many.
 _TAIL = 250
 
@@ -83,7 +86,8 @@ def _tail(draws: Doubles, value: float) -> float:
     highest = np.partition(draws, -_TAIL)[-_TAIL:]
     start = float(highest.min())
     mean = float(highest.mean() - start) * (1 + 2 / math.sqrt(_TAIL))
-    return _TAIL / len(draws) * math.exp(-(value - start) / mean) if mean else 1.0
+    p_value = _TAIL / len(draws) * math.exp(-(value - start) / mean) if mean else 1.0
+    return float(f"{p_value:.{_DIGITS}g}")
 
 
 def largest(values: Doubles, first: int) -> Doubles:

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.fixed import LENGTH, Fixed, Squares, squared
-from dataflow.marks.file import MarksFile
 from dataflow.marks.line import Mark
-from dataflow.marks.vectors import TextVectors
 from dataflow.telemetry import metrics
 
 #: What counts at so many ends of windows is kept: the stages are not at the same one.
@@ -19,6 +17,23 @@ _MOMENTS = 8
 _BLOCK = 4096
 #: Farther than any two embeddings.
 _FAR = np.iinfo(np.int32).max
+
+
+class Store(Protocol):
+    """Where marks are. Other processes write them."""
+
+    #: Those that were read. Of marks with one name and one ``ts``, the later one counts.
+    marks: tuple[Mark, ...]
+
+    def look(self) -> bool:
+        """Read the marks again if they have changed. Returns whether they were read."""
+
+
+class Vectors(Protocol):
+    """The embeddings of the texts of marks."""
+
+    def of(self, texts: Iterable[str], model: str) -> Mapping[str, Fixed]:
+        """Text -> its embedding by ``model``, ``(dim,)``. Texts without one are left out."""
 
 
 def counting(lines: Iterable[Mark], at: int) -> list[Mark]:
@@ -61,7 +76,7 @@ class _Scope(NamedTuple):
 
 
 class Marks:
-    """A :class:`~dataflow.items.likeness.Likeness` to the marks in a file.
+    """A :class:`~dataflow.items.likeness.Likeness` to the marks in ``store``.
 
     - An event resembles a mark ``expected`` if it is within the radius of the mark, and no mark ``real`` is
       as near. The radius is the distance of the mark to the nearest usual text (``nearest``), between half of
@@ -72,8 +87,8 @@ class Marks:
     ``radius``: ``alert.radius``. Distances are those of unit embeddings.
     """
 
-    def __init__(self, file: MarksFile, vectors: TextVectors, radius: float) -> None:
-        self._file, self._vectors = file, vectors
+    def __init__(self, store: Store, vectors: Vectors, radius: float) -> None:
+        self._store, self._vectors = store, vectors
         self._most, self._least = (int((each * LENGTH) ** 2) for each in (radius, radius / 2))
         self._lock = Lock()
         #: The end of a window -> the marks that count.
@@ -102,7 +117,7 @@ class Marks:
 
     def _scope(self, key: str | None, at: int, model: str | None) -> _Scope:
         with self._lock:
-            if self._file.look():
+            if self._store.look():
                 self._counting, self._scopes = {}, {}
             if at not in self._counting:
                 self._remember(at)
@@ -121,7 +136,7 @@ class Marks:
             oldest = next(iter(self._counting))
             del self._counting[oldest]
             self._scopes = {place: scope for place, scope in self._scopes.items() if place[0] != oldest}
-        self._counting[at] = counting(self._file.marks, at)
+        self._counting[at] = counting(self._store.marks, at)
         for kind, gauge in metrics.MARKS_COUNTING.items():
             gauge.set(sum(mark.mark == kind for mark in self._counting[at]))
 

@@ -85,8 +85,8 @@ class Alert(Group):
     """
 
     marks: str | None = None
-    """What people say about alerts: ``file:PATH.jsonl``, to which people and programs append marks. The file
-    may come later. Unset: there are no marks.
+    """What people say about alerts: ``file:PATH.jsonl`` or ``delta:PATH``, to which people and programs
+    append marks. The file or the table may come later. Unset: there are no marks.
     """
 
     @property

@@ -18,7 +18,7 @@ def _options(value: object) -> object:
 
 
 class Delta(Group):
-    """How to reach Delta tables, for the source and for the sinks, and how sinks make files."""
+    """How to reach Delta tables, for the source, the sinks and marks, and how sinks make files."""
 
     storage_options: Annotated[SecretStr, BeforeValidator(_options)] | None = None
     """Options of the object store, a JSON object of texts (in TOML also a table), for example
@@ -27,7 +27,7 @@ class Delta(Group):
     """
 
     poll_interval: Positive = duration("1s")
-    """How often the source asks for a new version of the table."""
+    """How often the source asks for a new version of its table, and marks for one of theirs."""
 
     append_every: NotNegative = duration("1m")
     """How long rows wait in a sink, so that there are fewer and larger files. Rows are appended at the first

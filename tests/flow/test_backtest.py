@@ -1,5 +1,7 @@
 """A backtest with equal settings gives what the flow gave."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,17 @@ import pytest
 
 from dataflow.alert.rows import batch
 from dataflow.backtest.again import outputs, replay
+from dataflow.backtest.alert_rows import AlertRows, find_alerts
+from dataflow.backtest.incidents import incidents_of
+from dataflow.backtest.marked import read_marks
 from dataflow.backtest.recorded import open_recorded
 from dataflow.backtest.stored import decide
-from dataflow.settings import Settings
+from dataflow.marks.append import append
+from dataflow.settings import Settings, provenance
 from dataflow.sink.encoding import json_lines
-from tests.support.recorded import alerts, parquet, record, write_events
+from tests.support.flows import START
+from tests.support.marks import line
+from tests.support.recorded import alerts, in_delta, parquet, record, write_drifting_events, write_events
 from tests.support.versioned import Changing
 
 KINDS: dict[str, dict[str, str]] = {
@@ -56,6 +64,89 @@ def test_equal_settings_give_equal_rows(kind: str, tmp_path: Path) -> None:
     assert alerts(found["alerts"]) == recorded
 
     assert decided(tmp_path, settings) == recorded
+
+
+DRIFTS = {
+    "sliding": {},
+    "small reference": {"DRIFTLINE_SCORE__REFERENCE_ROWS": "120"},
+    "session": {"DRIFTLINE_WINDOW__KIND": "session", "DRIFTLINE_WINDOW__GAP": "90s"},
+}
+
+
+@pytest.mark.parametrize("kind", DRIFTS)
+def test_equal_settings_give_equal_drift(kind: str, tmp_path: Path) -> None:
+    """Keys whose topic changes in the last third."""
+    write_drifting_events(tmp_path)
+    more = {"DRIFTLINE_SINK__DRIFT": f"file:{tmp_path}/out/drift.jsonl", "DRIFTLINE_DRIFT__ALPHA": "0.9"}
+    more |= {"DRIFTLINE_SCORE__REFERENCE_LEAST": "100", "DRIFTLINE_SCORE__REFERENCE_ROWS": "400"}
+    settings = record(tmp_path, more | DRIFTS[kind])
+    recorded = alerts(tmp_path / "out/alerts.jsonl")
+    tested = [json.loads(line) for line in (tmp_path / "out/drift.jsonl").read_text().splitlines()]
+    assert sum(row["p_value"] is not None for row in tested) > 15
+    assert sum(row["draws_reference"] is not None for row in tested) > 10
+    assert [row for row in recorded if row["kind"] == "drift"]
+    assert decided(tmp_path, settings) == recorded
+    replay(open_recorded(f"file:{tmp_path}/out"), settings, tmp_path / "again")
+    assert alerts(outputs(tmp_path / "again")["alerts"]) == recorded
+
+
+def test_marks_count_as_in_the_flow(tmp_path: Path) -> None:
+    """A mark is written after the flow has recorded, and counts from its own time on. A text is unknown."""
+    write_events(tmp_path)
+    record(tmp_path)
+    without = alerts(tmp_path / "out/alerts.jsonl")
+    path = tmp_path / "marks"
+    texts = {each["text"] for row in without for each in row["examples"]}
+    odd = sorted(text for text in texts if text.startswith("odd"))
+    at = (START + timedelta(minutes=50)).isoformat()
+    more = [json.loads(line("expected", text, at)) for text in ("burst a", *odd[:20], "never seen")]
+    append(f"delta:{path}", more, Settings())
+    settings = record(tmp_path, {"DRIFTLINE_ALERT__MARKS": f"delta:{path}"})
+    recorded = alerts(tmp_path / "out/alerts.jsonl")
+    assert recorded != without
+    rows = open_recorded(f"file:{tmp_path}/out")
+    known = read_marks(rows, settings)
+    assert known is not None
+    [note] = known.notes
+    assert note.startswith(f"1 of {len(more)} marked texts are not among the recorded events")
+    assert note.endswith('"never seen"')
+    likeness = known.likeness(settings.alert.radius)
+    (tmp_path / "decided.jsonl").write_bytes(json_lines(batch(decide(rows, settings, likeness)[1])))
+    assert alerts(tmp_path / "decided.jsonl") == recorded
+    replay(rows, settings, tmp_path / "again", likeness)
+    assert alerts(outputs(tmp_path / "again")["alerts"]) == recorded
+
+
+def test_real_marks_leave_the_reference_if_scores_are_made_again(tmp_path: Path) -> None:
+    write_events(tmp_path)
+    path = tmp_path / "marks.jsonl"
+    path.write_text(line("real", "usual a", START.isoformat()))
+    settings = record(tmp_path, {"DRIFTLINE_ALERT__MARKS": f"file:{path}"})
+    rows = open_recorded(f"file:{tmp_path}/out")
+    known = read_marks(rows, settings)
+    assert known is not None
+    replay(rows, settings, tmp_path / "again", known.likeness(settings.alert.radius))
+    assert parquet(outputs(tmp_path / "again")["scores"], *SCORE) == parquet(
+        tmp_path / "out/scores.parquet", *SCORE
+    )
+
+
+@pytest.mark.parametrize("uri", ["file:{}/scores.jsonl", "delta:{}/scores"])
+def test_rows_of_all_sinks_are_decided_alike(uri: str, tmp_path: Path) -> None:
+    write_events(tmp_path)
+    settings = record(tmp_path, in_delta(tmp_path))
+    recorded, uri = alerts(tmp_path / "out/alerts.jsonl"), uri.format(tmp_path / "out")
+    rows = open_recorded(uri)
+    assert rows.made_by == (provenance(settings) if uri.startswith("delta:") else None)
+    (tmp_path / "decided.jsonl").write_bytes(json_lines(batch(decide(rows, settings)[1])))
+    assert alerts(tmp_path / "decided.jsonl") == recorded
+    replay(rows, settings, tmp_path / "again")
+    found = outputs(tmp_path / "again")
+    assert parquet(found["scores"], *SCORE) == parquet(tmp_path / "out/scores.parquet", *SCORE)
+    assert alerts(found["alerts"]) == recorded
+    beside = find_alerts(rows.folder, settings)
+    assert beside is not None
+    assert incidents_of(beside.read()) == incidents_of(AlertRows(tmp_path / "out/alerts.jsonl").read())
 
 
 def test_rows_of_two_versions_of_a_model_are_compared_as_they_were(tmp_path: Path) -> None:

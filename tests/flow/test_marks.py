@@ -12,7 +12,8 @@ import pytest
 from benchmarks.quality import run
 from dataflow.embed.base import Embedded
 from dataflow.embed.null import NullEmbedder
-from dataflow.settings import load
+from dataflow.marks.append import append
+from dataflow.settings import Settings, load
 from tests.support.flows import ALERTING, START, environment, rows
 from tests.support.marks import line
 
@@ -42,16 +43,17 @@ def write_events(folder: Path) -> None:
 
 
 class Writes(NullEmbedder):
-    """Appends ``lines`` to a file when it embeds the text ``now``. All backups have one embedding."""
+    """Appends ``lines`` to the marks at ``uri`` when it embeds the text ``now``. All backups have one
+    embedding.
+    """
 
-    def __init__(self, path: Path, lines: str) -> None:
+    def __init__(self, uri: object, lines: str) -> None:
         super().__init__(8)
-        self._path, self._lines = path, lines
+        self._uri, self._lines = str(uri), lines
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        if "now" in texts:
-            with self._path.open("a") as file:
-                file.write(self._lines)
+        if "now" in texts and self._lines:
+            append(self._uri, [json.loads(each) for each in self._lines.splitlines()], Settings())
         return super().embed([text.partition(" ")[0] if "backup" in text else text for text in texts])
 
 
@@ -63,7 +65,7 @@ def decided(folder: Path, embedder: NullEmbedder, batch: int, **more: str) -> tu
     sinks |= {"DRIFTLINE_SINK__ALERTS": f"file:{folder}/out/alerts.jsonl"}
     marks = {"DRIFTLINE_ALERT__MARKS": f"{folder}/marks/marks.jsonl"}
     size = {"DRIFTLINE_SOURCE__BATCH_ROWS": str(batch)}
-    run(load(environment(folder, **ALERTING, **SHORT, **sinks, **marks, **size, **more)), embedder)
+    run(load(environment(folder, **ALERTING, **SHORT, **sinks, **size, **(marks | more))), embedder)
     alerts = sorted(
         rows(folder / "out/alerts.jsonl"), key=lambda row: (row["decided"], row["incident"], row["sequence"])
     )
@@ -84,11 +86,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_mark_that_is_written_while_the_flow_runs_counts_from_its_time_on(folder: Path) -> None:
-    path, mark = folder / "marks/marks.jsonl", line("expected", "backup a", at(COUNTS))
-    without = decided(folder, Writes(path, ""), 20)[0]
-    live = decided(folder, Writes(path, mark), 20)[0]
-    replayed = [decided(folder, Writes(path, ""), size)[0] for size in (EVENTS, 30)]
+@pytest.mark.parametrize("uri", ["{folder}/marks/marks.jsonl", "delta:{folder}/marks/table"])
+def test_a_mark_that_is_written_while_the_flow_runs_counts_from_its_time_on(folder: Path, uri: str) -> None:
+    uri, mark = uri.format(folder=folder), line("expected", "backup a", at(COUNTS))
+    of_run = {"DRIFTLINE_ALERT__MARKS": uri, "DRIFTLINE_DELTA__POLL_INTERVAL": "0.000001s"}
+    without = decided(folder, Writes(uri, ""), 20, **of_run)[0]
+    live = decided(folder, Writes(uri, mark), 20, **of_run)[0]
+    replayed = [decided(folder, Writes(uri, ""), size, **of_run)[0] for size in (EVENTS, 30)]
     assert replayed == [live, live]
     since = at(COUNTS).replace("+00:00", "Z")
     assert [each for each in backups(without) if each >= since]

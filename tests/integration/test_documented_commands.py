@@ -122,6 +122,27 @@ def test_the_commands_of_replay(checkout: Path) -> None:
 
 
 @pytest.mark.integration
+def test_the_commands_of_marks(checkout: Path) -> None:
+    found = blocks("docs/guides/marks.md")
+    assert len(found) == 2
+    for command, printed in found:
+        assert run(command, checkout) == printed
+
+
+@pytest.mark.integration
+def test_the_commands_of_backtests(checkout: Path) -> None:
+    commands = [command for command, _ in blocks("docs/guides/backtest.md")]
+    assert len(commands) == 2
+    printed = [run(command, checkout) for command in commands]
+    paths = (checkout / f"out/{name}/report.json" for name in ("first", "second"))
+    first, second = (json.loads(path.read_text()) for path in paths)
+    assert first["settings"] == {"alert.budget": {"recorded": "1000/d", "now": "100/d"}}
+    assert first["compared_with"] == "delta:out/alerts"
+    assert "precision by marks before: 0.00 (" in printed[1]
+    assert second["counts"]["gone"] > 0
+
+
+@pytest.mark.integration
 def test_the_commands_of_kafka(triton: Sidecar, checkout: Path) -> None:
     """The topics are those that the document makes."""
     with broker(checkout / "broker.log") as address:

@@ -69,15 +69,38 @@ def write_events(folder: Path, events: int = 800) -> None:
     (folder / "0.jsonl").write_text("".join(json.dumps(lines[i]) + "\n" for i in order))
 
 
+def write_drifting_events(folder: Path, events: int = 2400) -> None:
+    """Events of two keys and of a key with few events, one in three seconds, with a pause of two minutes
+    after each 200. What they are about changes after two thirds.
+    """
+    rng, lines = np.random.default_rng(3), []
+    for number in range(events):
+        topic = "new" if number > events * 2 // 3 and rng.random() < 0.8 else "usual"
+        host = "c" if number % 50 == 0 else "ab"[rng.integers(2)]
+        at = START + timedelta(seconds=3 * number + 120 * (number // 200))
+        text = f"{topic} {'abcdefghijklmnopqrstuvwxyz'[rng.integers(26)]}"
+        lines.append({"id": f"e{number}", "ts": at.isoformat(), "text": text, "host": host})
+    (folder / "0.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+
+
 def record(
     folder: Path, more: Mapping[str, str] = MappingProxyType({}), embedder: Embedder | None = None
 ) -> Settings:
     """Run the flow over the events in ``folder``. Its output is in ``folder / "out"``. ``more``: settings."""
-    settings = load({**SETTINGS, **more, **_files(folder)})
+    settings = load({**SETTINGS, **_files(folder), **more})
     source = open_source(settings, clock=utc_now, check_format=partial(check_format, settings))
     sink = partial(_open_sink, settings)
     run_main(build(settings, source=source, embedder=embedder or open_embedder(settings.embed), sink=sink))
     return settings
+
+
+def in_delta(folder: Path) -> Mapping[str, str]:
+    """Settings with which the scored rows and the alerts are also Delta tables, and the rows JSON lines."""
+    out = f"{folder}/out"
+    return {
+        "DRIFTLINE_SINK__SCORES": f"file:{out}/scores.parquet file:{out}/scores.jsonl delta:{out}/scores",
+        "DRIFTLINE_SINK__ALERTS": f"file:{out}/alerts.jsonl delta:{out}/alerts",
+    }
 
 
 def _files(folder: Path) -> Mapping[str, str]:

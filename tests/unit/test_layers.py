@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reference": {*BELOW, "source", "decode", "embed", "score", "recovery"},
     "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup"},
     "doctor": {*BELOW, *STAGES, "recovery", "reference", "flow"},
-    "backtest": {*BELOW, *STAGES, "reference", "flow"},
+    "backtest": {*BELOW, *STAGES, "marks", "reference", "flow"},
     "top": set(),
     "replay": {*BELOW, "source", "decode", "sink", "flow", "stop"},
 }

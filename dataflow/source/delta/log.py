@@ -17,6 +17,7 @@ import pyarrow.fs as pafs
 
 from dataflow.endpoints import delta
 from dataflow.endpoints.delta import Action, Location
+from dataflow.endpoints.delta_rows import files_of
 from dataflow.errors import SourceError, UnreachableError
 from dataflow.telemetry.logs import Line
 
@@ -76,17 +77,7 @@ class TableLog:
             ) from None
         if pa.table(table.deletion_vectors()).num_rows:
             raise self._has_deletion_vectors(version)
-        rows = pa.table(table.get_add_actions()).select(["path", "modification_time", "partition"])
-        names = rows.schema.field("partition").type
-        found = [
-            (
-                modified.as_py(),
-                delta.file_path(path.as_py()),
-                {each.name: values[each.name] for each in names},
-            )
-            for path, modified, values in zip(*rows.columns, strict=True)
-        ]
-        return [DataFile(path, values) for _, path, values in sorted(found, key=lambda file: file[:2])]
+        return [DataFile(file.path, file.values) for file in files_of(table)]
 
     def newest_from(self, version: int) -> int:
         """The newest version of the table now, which has ``version``."""

@@ -125,7 +125,7 @@ def test_without_other_alerts_all_incidents_are_shown(
         (["--from", "{recorded}", "--settings", "no.toml"], "no.toml: No such file or directory"),
         (
             ["--from", "{recorded}", "--compare", "no"],
-            "no: no alerts; name the file of sink.alerts, or its folder",
+            "no: no alerts; name the file or the table of sink.alerts, or its folder",
         ),
         (["--from", "{recorded}", "--compare", "{recorded}/late.jsonl"], None),
         (

@@ -12,6 +12,7 @@ from dataflow.backtest.incidents import Incident
 from dataflow.backtest.page import page
 from dataflow.backtest.precision import Precision
 from dataflow.backtest.report import Report, Run, report
+from dataflow.backtest.terminal import lines
 
 BAD = '<script>alert("x")</script> & $x^2$ {{ 7 * 7 }}'
 HOUR = 3_600_000_000
@@ -26,7 +27,10 @@ def incident(id: str, key: str, hour: int, count: int = 2) -> Incident:
 
 def a_report(before: Sequence[Incident], after: Sequence[Incident], compared: str | None = "out") -> Report:
     run = Run(f"out/{BAD}", "stored", "why", 7, {"alert.budget": ("20/d", BAD)}, compared, [BAD])
-    return report(run, compare(before, after), {"before": Precision(1, 1, 0), "after": Precision(0, 0, 1)})
+    found = {"before": Precision(1, 1, 0), "after": Precision(0, 0, 1)}
+    return report(
+        run, compare(before, after), found, {"before": Precision(1, 3, 2), "after": Precision(3, 1, 0)}
+    )
 
 
 BEFORE = [incident("a", BAD, 1), incident("b", "k", 30), incident("c", "k", 60)]
@@ -49,12 +53,31 @@ def test_texts_are_shown_as_they_are_and_nothing_is_loaded(found: Report) -> Non
     assert "<built-in" not in html
 
 
+def test_the_terminal_shows_both_precisions() -> None:
+    shown = [each for each in lines(a_report(BEFORE, AFTER), 120) if each.startswith("precision")]
+    assert shown == [
+        "precision by labels before: 0.50 (1 true, 1 false)",
+        "precision by labels now: unknown (0 true, 0 false, 1 unknown)",
+        "precision by marks before: 0.25 (1 true, 3 false, 2 unknown)",
+        "precision by marks now: 0.75 (3 true, 1 false)",
+    ]
+    alone = report(Run("out", "again", "why", 7, None, None, []), compare([], AFTER), None)
+    assert not [each for each in lines(alone, 120) if each.startswith("precision")]
+
+
 def test_all_incidents_are_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib", reason="the extra backtest is not installed")
     html = page(a_report(BEFORE, AFTER)) or ""
     for heading in ("New incidents", "Incidents that are gone", "Incidents that changed"):
         assert f"<h2>{heading}</h2>" in html
     assert "2 → <b>3</b>" in html
+    shown = re.findall(r"<b>([^<]*)</b>(precision by [^<\n]*)", html)
+    assert shown == [
+        ("0.50", "precision by labels before"),
+        ("?", "precision by labels now"),
+        ("0.25", "precision by marks before"),
+        ("0.75", "precision by marks now"),
+    ]
     monkeypatch.setattr(module, "MOST_SHOWN", 1)
     many = [incident(f"n{hour}", "k", hour) for hour in range(3)]
     assert "2 more are in report.json." in (page(a_report([], many)) or "")

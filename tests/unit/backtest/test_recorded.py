@@ -33,7 +33,7 @@ def test_a_file_a_folder_and_the_output_of_a_run_are_read(tmp_path: Path, named:
 def test_the_alerts_of_the_run_are_looked_for_beside_the_rows(tmp_path: Path) -> None:
     write(tmp_path / "out/scores.parquet/part-00000000.parquet")
     folders = [open_recorded(str(tmp_path / named)).folder for named in ("out", "out/scores.parquet")]
-    assert folders == [tmp_path / "out"] * 2
+    assert folders == [str(tmp_path / "out")] * 2
 
 
 def test_the_settings_are_known_if_all_files_say_the_same(tmp_path: Path) -> None:
@@ -48,13 +48,19 @@ def test_the_settings_are_known_if_all_files_say_the_same(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
-        ("delta:x", "delta:x: a Delta table cannot be read yet; name a folder of Parquet files"),
-        ("kafka://h:1/t", "kafka://h:1/t: write file:PATH of Parquet files"),
+        (
+            "delta:{folder}/no",
+            "delta:{folder}/no: no Delta table; write the path",
+        ),
+        (
+            "kafka://h:1/t",
+            "kafka://h:1/t: write delta:PATH, or file:PATH of Parquet files or",
+        ),
         ("{folder}/no", "{folder}/no: no such file or folder"),
         ("{folder}", "{folder}: has no Parquet files; name the folder of sink.scores=file:....parquet"),
         ("{folder}/text", "{folder}/text: not a whole Parquet file"),
         ("{folder}/empty", "{folder}/empty: has no rows; record a flow until it has scored events"),
-        ("{folder}/late", "has no column 'window_start'; name the files of sink.scores"),
+        ("{folder}/late", "has no column 'window_start'; name the rows of sink.scores"),
         ("{folder}/bare", "has no column 'embedding'; run the flow with sink.embeddings = true"),
         ("{folder}/mixed", "{folder}/mixed/b.parquet: has other columns than {folder}/mixed/a.parquet"),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from dataflow.drift import comparison
 from dataflow.drift.blocks import Blocks, cut
 from dataflow.drift.comparison import (
     Comparison,
@@ -17,7 +18,7 @@ from dataflow.drift.comparison import (
 from dataflow.drift.dependence import Dependence
 from dataflow.drift.permutation import permuted
 from dataflow.drift.shares import share_p_values
-from dataflow.drift.simulation import TOGETHER, Doubles
+from dataflow.drift.simulation import TOGETHER, Doubles, Simulated
 from tests.support.drift import repeated, sample
 
 SINGLE = Dependence(1, 1.0)
@@ -174,3 +175,43 @@ def test_a_seed_depends_on_the_key_and_on_the_end() -> None:
     seeds = {seed_of(key, end) for key in ("a", "b", "1 a") for end in (1, 11, 111)}
     assert len(seeds) == 9
     assert seed_of("a", 1) == seed_of("a", 1)
+
+
+def test_the_inflation_raises_p_values() -> None:
+    rng = np.random.default_rng(4)
+    pair = (cut(*sample(rng, 60), 1, 999), cut(*sample(rng, 60, 0.35), 1, 999))
+    plain, inflated = (
+        permuted(*pair, inflation=inflation, seed=0, most=999).centroid for inflation in (1.0, 2.0)
+    )
+    assert plain < 0.5 * inflated < 1
+
+
+def test_a_window_is_worth_fewer_rows_beside_a_reference_if_its_blocks_depend_on_each_other() -> None:
+    rng = np.random.default_rng(5)
+    before, now = sample(rng, 1000), sample(rng, 100, 0.7)
+    found = [reference(before, now, Dependence(1, inflation)) for inflation in (1.0, 4.0)]
+    p_values = [each.p_clusters for each in found if each is not None]
+    assert p_values[0] < 0.5 * p_values[1]
+
+
+def test_a_reference_of_a_short_past_is_not_compared() -> None:
+    """100 rows of a reference stand for 800 if blocks have 40 rows, so there must be so many events."""
+    rng = np.random.default_rng(6)
+    before, now = sample(rng, 100), cut(*sample(rng, 800), 40, 999)
+    found = [
+        beside_reference(before, now, Dependence(40, 1.0), seed=0, most=99, events=events)
+        for events in (799, 800)
+    ]
+    assert [each is None for each in found] == [True, False]
+
+
+def test_the_lowest_p_value_may_be_that_of_the_shares_of_the_whole_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(7)
+    before, now = sample(rng, 1000), sample(rng, 300)
+    tails = Simulated(np.array([0.5, 0.5]), np.array([0.5, 1e-12]), 99)
+    monkeypatch.setattr(comparison, "share_p_values", lambda *_, **__: tails)
+    found = reference(before, now)
+    assert found is not None
+    assert found.lowest == 1e-12

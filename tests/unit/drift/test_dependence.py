@@ -5,7 +5,7 @@ import pytest
 
 from dataflow.drift.blocks import cut
 from dataflow.drift.comparison import Sample
-from dataflow.drift.dependence import Learnt, dependence, learn
+from dataflow.drift.dependence import Dependence, Learnt, dependence, learn
 from dataflow.items.fixed import to_fixed
 from tests.support.drift import DIM, repeated, sample
 
@@ -71,3 +71,33 @@ def test_lines_that_alternate_within_long_runs_need_long_blocks() -> None:
 
 def test_a_window_with_few_rows_teaches_nothing() -> None:
     assert dependence(learnt_from([sample(np.random.default_rng(0), n) for n in (0, 1, 9)]), least=1) is None
+
+
+@pytest.mark.parametrize(("correlation", "is_known"), [(0.14, True), (0.16, False), (-0.5, True)])
+def test_the_error_of_a_correlation_counts_twice(correlation: float, is_known: bool) -> None:
+    """It is 0.05 for 100 pairs of neighbours, and a correlation of 0.25 is too much."""
+    assert (dependence({4: (correlation, 1.0, 100)}, least=4) is not None) is is_known
+
+
+def test_the_inflation_is_that_of_all_longer_blocks_and_the_last_one_counts_twice() -> None:
+    learnt = {1: (2.0, 10.0, 10_000), 2: (1.0, 10.0, 10_000), 4: (0.5, 10.0, 10_000)}
+    some = ((4,), (2, 4), (1, 2, 4))
+    found = [dependence({length: learnt[length] for length in each}, least=1) for each in some]
+    assert [each and (each.length, round(each.inflation, 6)) for each in found] == [
+        (4, round(1.05**2, 6)),
+        (2, round(1.05**2 * 1.1, 6)),
+        (1, round(1.05**2 * 1.1 * 1.2, 6)),
+    ]
+    assert dependence({4: (-0.5, 1.0, 10_000)}, least=4) == Dependence(4, 1.0)
+    negative = dependence({2: (0.2, 1.0, 10_000), 4: (-0.1, 1.0, 10_000)}, least=1)
+    assert negative is not None
+    assert negative.inflation == pytest.approx(0.9 * 1.2)
+
+
+def test_each_window_takes_two_percent_of_the_weight_of_those_before() -> None:
+    window = cut(*sample(np.random.default_rng(0), 64))
+    once = learn({}, window)
+    twice = learn(once, window)
+    assert once.keys() == twice.keys()
+    for length, sums in once.items():
+        assert twice[length] == pytest.approx([1.98 * each for each in sums])

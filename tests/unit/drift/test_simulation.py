@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataflow.drift.simulation import TOGETHER, Doubles, simulated
+from dataflow.drift.simulation import TOGETHER, Doubles, _tail, simulated
 
 
 def uniform(rng: np.random.Generator) -> Doubles:
@@ -64,3 +64,9 @@ def test_a_value_above_all_draws_is_as_rare_as_the_tail_says(decades: float) -> 
 def test_few_draws_have_no_tail() -> None:
     found = simulated(np.array([2.0]), uniform, seed=0, most=999)
     assert found.tails.tolist() == found.p_values.tolist() == [1 / 1000]
+
+
+def test_the_tail_does_not_depend_on_the_last_bits_of_draws() -> None:
+    """Matrices that several threads multiply may differ there."""
+    draws = np.random.default_rng(0).exponential(size=10_000)
+    assert len({_tail(draws * (1 + bits * 1e-15), 15.0) for bits in range(-20, 20)}) == 1

@@ -1,18 +1,21 @@
 """The windows of keys beside what came before."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dataflow.drift import tracker as module
 from dataflow.drift.rows import Finding, batch
 from dataflow.drift.tracker import Tracker
-from dataflow.items.drift import DRIFT, Drift
+from dataflow.items.drift import DRIFT, Drift, Past
 from dataflow.items.judged import Judged
 from dataflow.settings import Drift as Options
 from dataflow.settings import Window, duration
 from tests.support.drifting import windows
+from tests.support.judged import MINUTE
 from tests.support.plain import stored
 
 SLIDING = Window(length=duration("2m"), slide=duration("1m"))
@@ -157,3 +160,59 @@ def test_the_state_is_plain_data_and_small() -> None:
 def test_rows_have_the_schema() -> None:
     taken = [tracker().take(judged)[1] for judged in windows(STILL)]
     assert batch(taken[0]).schema == DRIFT
+
+
+def test_windows_that_share_events_are_learnt_once() -> None:
+    of, learnt = tracker(), []
+    for judged in windows({"a": [0.0] * 6}):
+        of.take(judged)
+        learnt.append(of.snapshot()["keys"][0][1]["learnt"])
+    assert [now == before for before, now in itertools.pairwise(learnt)] == [True, False, True, False]
+
+
+def test_events_of_windows_that_overlap_are_counted_once() -> None:
+    of = tracker()
+    for number, judged in enumerate(windows(STILL, rows=120), 1):
+        of.take(judged)
+        assert of.snapshot()["keys"][0][1]["events"] == pytest.approx(60 * (number + 1))
+
+
+def test_clusters_are_fitted_anew_after_so_many_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REFIT", 4)
+    _, found = run(tracker(), windows(STILL))
+    fitted = [row["fitted"] for row in found]
+    first = fitted.index(1)
+    assert fitted == [0] * first + [1 + at // 4 for at in range(len(fitted) - first)]
+    # Right after a fit, the window before knows other clusters.
+    for before, row in itertools.pairwise(found[first + 2 :]):
+        is_new = row["fitted"] != before["fitted"]
+        assert not (is_new and any(each["before"] is not None for each in row["clusters"]))
+
+
+def test_a_reference_with_exactly_as_many_events_as_it_needs_is_compared() -> None:
+    judged = list(windows({"a": [0.0] * 8}))[-1]
+    [sample] = judged.samples
+    assert sample.past is not None
+    for events, state in ((100, "tested"), (99, "learning")):
+        past = Past(sample.past.vectors[-events:], sample.past.texts[-events:])
+        _, found = run(tracker(block_rows=2), [replace(judged, samples=[replace(sample, past=past)])])
+        assert found[0]["state"] == state
+
+
+@pytest.mark.parametrize(("more", "overlap"), [(0, 0), (4, 1)])
+def test_windows_that_begin_a_quarter_of_a_window_apart_are_tested(more: int, overlap: int) -> None:
+    stream = [replace(judged, starts=judged.ends - 4 * MINUTE - more) for judged in windows({"a": [0.0] * 6})]
+    _, found = run(tracker(block_rows=2), stream)
+    assert [row["state"] == "overlaps" for row in found[:2]] == [False, bool(overlap)]
+
+
+@pytest.mark.parametrize(("steps", "has_room"), [(24, False), (25, True)])
+def test_a_key_makes_room_after_24_steps_without_windows(steps: int, has_room: bool) -> None:
+    of = tracker(keys=1)
+    first, *_ = windows({"a": [0.0] * 3})
+    later, *_ = windows({"b": [0.0] * 3})
+    run(of, [first])
+    _, [row] = run(
+        of, [replace(later, starts=later.starts + steps * MINUTE, ends=later.ends + steps * MINUTE)]
+    )
+    assert (row["state"] != "no room") is has_room

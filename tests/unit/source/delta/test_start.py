@@ -4,8 +4,9 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from dataflow.endpoints import delta
 from dataflow.source.delta.partition import ROWS_OF_VERSION
@@ -58,6 +59,11 @@ def test_a_snapshot_has_the_rows_that_vacuum_left(table: Path) -> None:
     assert sorted(ids(read(table, "&start=snapshot"))) == [0, 1, 2, 3, 4]
     assert "VACUUM has removed day=a/part-" in (line := refused(table))
     assert "start=snapshot" in line
+
+
+def test_a_snapshot_of_a_table_without_partitions(tmp_path: Path) -> None:
+    write_deltalake(tmp_path, pa.table({"id": [1, 2], "ts": [TS] * 2, "text": ["a", "b"]}))
+    assert ids(read(tmp_path, "&start=snapshot")) == [1, 2]
 
 
 @pytest.mark.parametrize("start", ["0", "1", "2000-01-01"])
