@@ -75,9 +75,9 @@ class Store:
             if isinstance(rows, pa.RecordBatch):
                 self._add_scores(rows, source)
             elif stream == "alerts":
-                self._incidents.add(rows)
+                self._incidents.add(rows, source)
             else:
-                self._sides[stream].add(rows)
+                self._sides[stream].add(rows, source)
 
     def settle(self) -> None:
         """Fit the map on the events that are there, if no more come."""
@@ -108,9 +108,9 @@ class Store:
             if stream == "scores":
                 self._scores.forget(source)
             elif stream == "alerts":
-                self._incidents.clear()
+                self._incidents.forget(source)
             else:
-                self._sides[stream].clear()
+                self._sides[stream].forget(source)
 
     def publish(self) -> None:
         """Let requests see what has come."""
