@@ -100,7 +100,9 @@ def test_a_flow_is_shown_while_it_runs(tmp_path: Path) -> None:
     with served(out, "--metrics", metrics, "--marks", tmp_path / "m.jsonl") as server:
         assert server.json("health")["reachable"] is False
         command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
-        with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL) as flow:
+        # With its API, Bytewax writes a file into the working directory.
+        env["PYTHONPATH"] = str(ROOT)
+        with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL) as flow:
             seen: set[int] = set()
 
             def shown() -> bool:
