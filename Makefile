@@ -42,8 +42,8 @@ PAGE := dashboard/static/index.html
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 # --no-deps: the lock files leave out torch, and what only the (unused) Python package of Triton's wheel needs.
 LOCKED := $(PIP) --no-deps --require-hashes -r
-# The examples in docstrings of dataflow/ are tests, too.
-FAST_TESTS := --doctest-modules dataflow tests/unit tests/property
+# The examples in docstrings of dashboard/ and dataflow/ are tests, too.
+FAST_TESTS := --doctest-modules dashboard dataflow tests/unit tests/property
 # Two processes, with which two cores are busy; tests of one group (see tests/support/scheduling.py) run in one of them.
 PYTEST := -m pytest -n 2 --dist loadscope
 COVERAGE := out/coverage

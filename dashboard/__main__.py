@@ -22,6 +22,7 @@ from dashboard.sources import Sources
 from dashboard.store.store import Store
 from dashboard.updates import Updates
 from dataflow.errors import DriftlineError, SettingsError
+from dataflow.settings import Settings, load
 
 _LEAST_TOKEN = 16
 _LEAST_ROWS, _MOST_ROWS = 1000, 20_000_000
@@ -96,10 +97,15 @@ def _open(arguments: argparse.Namespace) -> tuple[Page, Access]:
         raise SettingsError(f"--rows {arguments.rows}: must be from {_LEAST_ROWS} to {_MOST_ROWS}")
     store = Store(arguments.rows, fitted)
     sources = Sources(store, [named_uri(text) for text in arguments.uri], arguments.rows)
-    marks = MarksStore(arguments.marks) if arguments.marks else None
+    marks = _marks(arguments.marks) if arguments.marks else None
     health = Health([checked_url(url) for url in arguments.metrics]) if arguments.metrics else None
     page = Page(store, sources, marks, health, _other(arguments))
     return page, Access(token, loopback)
+
+
+def _marks(uri: str) -> MarksStore:
+    # Only an object store needs settings of the process.
+    return MarksStore(uri, load() if uri.startswith("delta:") else Settings())
 
 
 def _other(arguments: argparse.Namespace) -> Other | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -10,10 +9,10 @@ import orjson
 
 from dashboard.store.store import Moment
 from dataflow.clock import FOREVER, micros, rfc3339, utc_now
-from dataflow.endpoints.uri import parse_uri
-from dataflow.errors import SettingsError, SourceError
-from dataflow.marks.file import MarksFile
+from dataflow.marks.append import append
 from dataflow.marks.line import Mark, parse
+from dataflow.marks.open import open_store
+from dataflow.settings import Settings
 
 #: The most characters of a note, and of a name.
 _MOST_NOTE, _MOST_NAME = 2000, 200
@@ -74,10 +73,9 @@ def _text(said: Mapping[str, Any], name: str, most: int) -> str | None:
 class MarksStore:
     """The marks at a URI, as ``alert.marks`` of the flow names it."""
 
-    def __init__(self, uri: str) -> None:
-        self.uri = uri
-        self._path = _path(uri)
-        self._file = MarksFile(self._path)
+    def __init__(self, uri: str, settings: Settings) -> None:
+        self.uri, self._settings = uri, settings
+        self._store = open_store(uri, settings)
         self._lock = Lock()
 
     def all(self) -> list[dict[str, Any]]:
@@ -91,7 +89,7 @@ class MarksStore:
     def write(self, moment: Moment, wanted: Request) -> dict[str, Any] | None:
         """Append what ``wanted`` says. Returns the mark of the incident; ``None``: it has none.
 
-        Raises ``MarkError`` if the incident cannot be marked, ``SourceError`` if the file cannot be written.
+        Raises ``MarkError`` if the incident cannot be marked, ``SourceError`` if the mark cannot be written.
         """
         incident = moment.incidents.get(wanted.incident)
         if incident is None:
@@ -103,14 +101,14 @@ class MarksStore:
         at = min(micros(utc_now()), int(ends.max()) + 1 if len(ends) else incident.row["decided"] + 1)
         with self._lock:
             before = [mark for mark in self._active(self._look()) if mark.incident == wanted.incident]
-            lines = _lines(incident.row, wanted, rfc3339(at), before)
-            _append(self._path, lines)
+            append(self.uri, _rows(incident.row, wanted, rfc3339(at), before), self._settings)
+            # A store that is followed looks at a table now and then only.
+            self._store = open_store(self.uri, self._settings)
         return self.of_incidents().get(wanted.incident)
 
     def _look(self) -> Sequence[Mark]:
-        if self._path.exists():
-            self._file.look()
-        return self._file.marks
+        self._store.look()
+        return self._store.marks
 
     def _active(self, lines: Sequence[Mark]) -> list[Mark]:
         """The last line of each mark, without those that were taken back, in the order of their times."""
@@ -155,7 +153,7 @@ def _described(mark: Mark) -> dict[str, Any]:
     }
 
 
-def _lines(row: Mapping[str, Any], wanted: Request, at: str, before: Sequence[Mark]) -> list[bytes]:
+def _rows(row: Mapping[str, Any], wanted: Request, at: str, before: Sequence[Mark]) -> list[dict[str, Any]]:
     said: dict[str, Any] = {"ts": at, "incident": wanted.incident, "by": wanted.by, "note": wanted.note}
     key = None if wanted.everywhere else row["key"]
     about = []
@@ -180,37 +178,11 @@ def _lines(row: Mapping[str, Any], wanted: Request, at: str, before: Sequence[Ma
     ]
     if not about and not gone:
         raise MarkError("the incident has no mark that could be taken back")
-    lines = []
+    rows = []
     for each in [*gone, *about]:
-        line = orjson.dumps({name: value for name, value in {**each, **said}.items() if value is not None})
+        rows.append({name: value for name, value in {**each, **said}.items() if value is not None})
         try:
-            parse(line)
+            parse(orjson.dumps(rows[-1]))
         except ValueError as error:
             raise MarkError(f"{error}; correct it") from None
-        lines.append(line + b"\n")
-    return lines
-
-
-def _path(text: str) -> Path:
-    uri = parse_uri(text)
-    path = Path(uri.path)
-    if uri.scheme != "file" or uri.authority not in ("", "localhost") or path.suffix != ".jsonl":
-        raise SettingsError(f"--marks {text}: write file:PATH.jsonl; the page writes marks nowhere else")
-    uri.allow()
-    if path.is_dir():
-        raise SettingsError(f"--marks {text}: is a folder; name a file in it")
-    return path
-
-
-def _append(path: Path, lines: Sequence[bytes]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+", buffering=0) as file:
-            is_whole = True
-            if file.tell():
-                file.seek(-1, 2)
-                is_whole = file.read(1) == b"\n"
-            # One write, so that the lines of two processes do not mix.
-            file.write((b"" if is_whole else b"\n") + b"".join(lines))
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be written: {error.strerror}; correct --marks") from None
+    return rows

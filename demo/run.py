@@ -26,6 +26,7 @@ from export.manage.verify import require_gpu_agrees
 from export.serve.sidecar import Sidecar
 
 COMMAND = ("-m", "bytewax.run", "dataflow.flow:flow")
+OUT = Path("out/demo")
 OUTPUTS = ("scores", "alerts", "drift", "late", "dead_letters", "windows")
 #: The address of the sidecar that a user starts.
 SIDECAR_URL = "127.0.0.1:8001"
@@ -48,9 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m demo", description="Runs Driftline on a generated stream with planted anomalies."
     )
     parser.add_argument("--source", default="demo:", help="a demo: URI; default: %(default)s")
-    parser.add_argument(
-        "--out", type=Path, default=Path("out/demo"), help="folder of the output; default: %(default)s"
-    )
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of the output; default: %(default)s")
     parser.add_argument("--top", type=int, default=5, help="events of each list; default: %(default)s")
     parser.add_argument(
         "--repository", type=Path, default=Path("model_repo"), help="model repository; default: %(default)s"
@@ -94,6 +93,10 @@ def _demo(arguments: argparse.Namespace, interrupts: Interrupts) -> int:
         f"{len(events)} events ({events.rows} scores) in {streamed:.1f} s, {rate:.0f} events/s; "
         f"{time.monotonic() - begun:.1f} s in all"
     )
+    page = (
+        "make page" if arguments.out == OUT else shlex.join(["python", "-m", "dashboard", str(arguments.out)])
+    )
+    print(f"To look at all this in a browser: {page}")
     return 0
 
 
@@ -115,6 +118,7 @@ def environment(uri: str, out: Path, url: str, repository: Path) -> dict[str, st
         "DRIFTLINE_SCORE__EXPLAIN": "2",
         # Unset, a suspect event waits for two hours, which is half of the stream.
         "DRIFTLINE_SCORE__QUARANTINE": "30m",
+        "DRIFTLINE_SINK__EMBEDDINGS": "true",  # the map of the live page shows them
     } | {f"DRIFTLINE_SINK__{name.upper()}": f"file:{out}/{name}.jsonl" for name in OUTPUTS}
 
 

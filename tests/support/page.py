@@ -18,6 +18,7 @@ from dashboard.security import Access
 from dashboard.sources import Sources
 from dashboard.store.store import Store
 from dataflow.clock import rfc3339
+from dataflow.settings import Settings
 from tests.support.processes import wait_until
 
 MINUTE = 60_000_000
@@ -119,12 +120,12 @@ class Opened(TestClient):
 
 @contextmanager
 def opened(
-    *uris: Path | str, marks: Path | None = None, most: int = 100_000, access: Access | None = None
+    *uris: Path | str, marks: Path | str | None = None, most: int = 100_000, access: Access | None = None
 ) -> Iterator[Opened]:
     """A page over these outputs, and a client of it on this machine."""
     store = Store(most, fitted)
     sources = Sources(store, [named_uri(str(uri)) for uri in uris], most)
-    page = Page(store, sources, MarksStore(str(marks)) if marks else None)
+    page = Page(store, sources, MarksStore(str(marks), Settings()) if marks else None)
     app = application(page, access or Access())
     with Opened(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=True) as client:
         client.page = page

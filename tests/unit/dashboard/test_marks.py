@@ -9,6 +9,8 @@ import pytest
 
 from dataflow.marks.file import MarksFile
 from dataflow.marks.likeness import counting
+from dataflow.marks.open import open_store
+from dataflow.settings import Settings
 from tests.support.page import START, WINDOW, Opened, alert, opened, scored, written
 
 
@@ -138,4 +140,16 @@ def test_a_file_that_cannot_be_written_is_an_answer(tmp_path: Path) -> None:
         client.loaded()
         answer = client.post("/api/marks", json={"incident": "i1", "mark": "real"})
         assert answer.status_code == 503
-        assert "--marks" in answer.json()["error"]
+        assert "marks.jsonl: cannot be written" in answer.json()["error"]
+
+
+def test_marks_in_a_delta_table_are_those_that_the_flow_reads(tmp_path: Path) -> None:
+    written(tmp_path / "alerts.jsonl", [alert("i1")])
+    uri = f"delta:{tmp_path}/marks"
+    with opened(tmp_path / "alerts.jsonl", marks=uri) as client:
+        client.loaded()
+        assert said(client, incident="i1", mark="expected")["mark"] == "expected"
+        assert {mark.mark for mark in open_store(uri, Settings()).marks} == {"expected"}
+        assert client.get("/api/incidents").json()["incidents"][0]["mark"]["mark"] == "expected"
+        assert said(client, incident="i1", mark="none") is None
+        assert counting(open_store(uri, Settings()).marks, START + 100 * WINDOW) == []
