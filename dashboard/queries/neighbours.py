@@ -21,13 +21,14 @@ def neighbours(moment: Moment, place: int) -> list[dict[str, Any]]:
     """
     rows, vectors = moment.scores, moment.map.vectors
     columns = rows.columns
-    here = columns["live"] & columns["latest"] & (columns["window"] == columns["window"][place])
-    anomaly = columns["anomaly"]
+    here = np.flatnonzero(columns["window"] == columns["window"][place])
+    here = here[columns["live"][here] & columns["latest"][here]]
+    anomaly, score = columns["anomaly"][here], columns["score"][here]
     # While the reference knows too little, the half with the lower scores is usual.
-    unknown = here & np.isnan(anomaly)
-    limit = np.median(columns["score"][unknown]) if unknown.any() else 0.0
-    usual = here & ((anomaly < _USUAL) | (unknown & (columns["score"] <= limit)))
-    places = np.flatnonzero(usual & (columns["event"] != columns["event"][place]))
+    unknown = np.isnan(anomaly)
+    limit = np.median(score[unknown]) if unknown.any() else 0.0
+    usual = (anomaly < _USUAL) | (unknown & (score <= limit))
+    places = here[usual & (columns["event"][here] != columns["event"][place])]
     if len(places) > _COMPARED:
         apart = np.abs(columns["ts"][places] - columns["ts"][place])
         places = places[np.argpartition(apart, _COMPARED)[:_COMPARED]]

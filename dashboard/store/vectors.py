@@ -58,11 +58,13 @@ class Vectors:
         """
         places: list[npt.NDArray[np.int64]] = []
         found: list[Floats] = []
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
         for chunk in self._chunks:
-            here = np.flatnonzero((rows >= chunk.start) & (rows < chunk.end))
-            if len(here) and (not found or found[0].shape[1] == chunk.bytes.shape[1]):
-                at = rows[here] - chunk.start
-                places.append(here)
+            start, end = np.searchsorted(ordered, (chunk.start, chunk.end))
+            if start < end and (not found or found[0].shape[1] == chunk.bytes.shape[1]):
+                at = ordered[start:end] - chunk.start
+                places.append(order[start:end])
                 found.append(chunk.bytes[at].astype(np.float32) * chunk.scale[at, None])
         if not found:
             return np.empty(0, np.int64), np.empty((0, 0), np.float32)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pyarrow as pa
 import pytest
 
+from dashboard.updates import MOST_STREAMS
 from tests.support.flows import ALERTING, environment, write_stream
 from tests.support.page import scored, written
 from tests.support.paths import ROOT
@@ -146,6 +147,29 @@ def test_updates_follow_the_output_and_a_restart_shows_the_same(tmp_path: Path) 
     with served(tmp_path, port=port) as again, events(again) as states:
         next(state for state in states if state["rows"] == 150)
         assert again.json("rows", limit=500)["rows"] == rows
+
+
+def test_streams_of_events_are_bounded(tmp_path: Path) -> None:
+    written(tmp_path / "scores.jsonl", [scored(1)])
+    with served(tmp_path) as server, ExitStack() as stack:
+        first = stack.enter_context(ExitStack())
+        next(first.enter_context(events(server)))
+        for _ in range(MOST_STREAMS - 1):
+            next(stack.enter_context(events(server)))
+        status, content = server.ask("/api/updates")
+        assert status == 503
+        assert "close one" in json.loads(content)["error"]
+        assert server.ask("/api/state")[0] == 200
+        first.close()
+        wait_until(lambda: _is_streaming(server), server.process)
+
+
+def _is_streaming(server: Server) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("GET", "/api/updates")
+    status = connection.getresponse().status
+    connection.close()
+    return status == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
