@@ -44,6 +44,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingFlow]:
     with growing_flow(folder, **metrics) as one:
         one.write(*[usual(minute) for minute in range(20)])
         one.write([*usual(20), *BACKUP], usual(21), usual(22), usual(23))
+        one.write([*usual(24), *["Disk of db2 is full"] * 6], usual(25), usual(26), usual(27))
         wait_until((one.out / "alerts.jsonl").exists, *one.processes)
         yield one
 
