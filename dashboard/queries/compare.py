@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from dashboard.queries.filters import Filter
 from dashboard.queries.ranking import Rankings, Sorting
 from dashboard.queries.rows import described
 from dashboard.store.incidents import Incident
+from dashboard.store.scores import event_hashes
 from dashboard.store.store import Moment
 
 #: So many rows of each side are compared, the most unusual ones.
@@ -107,9 +109,12 @@ def _rank_of(
     ranked = rankings.ranked(moment, wanted, _sorting(moment))
     columns = moment.scores.columns
     names: dict[tuple[int, int], tuple[str, str, int]] = {}
-    for key, id, start in places:
-        for event in moment.scores.events(key, [id]):
-            names[event, start] = (key, id, start)
+    hashed = event_hashes(
+        pa.array([key for key, _, _ in places], pa.string()),
+        pa.array([id for _, id, _ in places], pa.string()),
+    )
+    for event, place in zip(hashed.tolist(), places, strict=True):
+        names[event, place[2]] = place
     events = np.array([event for event, _ in names], np.uint64)
     at = np.flatnonzero(np.isin(columns["event"][ranked], events))
     found = {}

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
+import pyarrow as pa
 
 from dashboard.queries.neighbours import neighbours
 from dashboard.rows import EVIDENCE_NAMES
+from dashboard.store.scores import event_hashes
 from dashboard.store.store import Moment
 from dashboard.store.times import in_micros
 
@@ -40,11 +42,9 @@ def described(moment: Moment, places: npt.NDArray[Any]) -> list[dict[str, Any]]:
 
 def places_of(moment: Moment, key: str, id: str) -> npt.NDArray[np.int64]:
     """The places of the rows of an event, by window and revision."""
-    events = moment.scores.events(key, [id])
-    if not events:
-        return np.empty(0, np.int64)
+    (event,) = event_hashes(pa.array([key]), pa.array([id]))
     columns = moment.scores.columns
-    found = np.flatnonzero((columns["event"] == np.uint64(events[0])) & columns["live"])
+    found = np.flatnonzero((columns["event"] == event) & columns["live"])
     return found[np.lexsort((columns["revision"][found], columns["window_start"][found]))]
 
 

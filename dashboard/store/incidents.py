@@ -61,25 +61,32 @@ class Incidents:
     def __init__(self) -> None:
         self._rows: dict[str, dict[int, dict[str, Any]]] = {}
         self._made: dict[str, Incident] = {}
+        self._sources: dict[str, int] = {}
 
-    def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, rows: Iterable[Mapping[str, Any]], source: int) -> None:
         """Add rows that :func:`checked` has made. A row that comes again replaces the earlier one."""
         changed = set()
         for row in rows:
             of_incident = self._rows.setdefault(row["incident"], {})
             of_incident[row["sequence"]] = dict(row)
             changed.add(row["incident"])
+            self._sources[row["incident"]] = source
             if len(of_incident) > _MOST_CHANGES:
                 # The first one says when the incident opened.
                 del of_incident[sorted(of_incident)[1]]
         for incident in changed:
             self._made[incident] = _made(self._rows[incident])
         for incident in list(self._rows)[: max(0, len(self._rows) - MOST_INCIDENTS)]:
-            del self._rows[incident], self._made[incident]
+            self._remove(incident)
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._rows, self._made = {}, {}
+    def forget(self, source: int) -> None:
+        """Remove the incidents of a source."""
+        for incident in [name for name, each in self._sources.items() if each == source]:
+            self._remove(incident)
+
+    def _remove(self, incident: str) -> None:
+        for known in (self._rows, self._made, self._sources):
+            known.pop(incident)
 
     def snapshot(self) -> dict[str, Incident]:
         """Identity -> incident."""

@@ -1,6 +1,6 @@
 """The scored rows: the newest ones, each identity once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,8 @@ from dataflow.items.hashes import hashes
 MOST_TEXT_BYTES = 600 << 20
 #: Rows leave memory when so large a share of all rows is no longer wanted.
 _SLACK = 1 / 16
+#: So many keys without rows may stay.
+_SPARE_KEYS = 1000
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,6 @@ class Snapshot:
 
     def __len__(self) -> int:
         return len(self.columns["ts"])
-
-    def events(self, key: str, ids: Sequence[str]) -> list[int]:
-        """The hashes of events of a key, as the column ``event`` has them; none if the key is not known."""
-        number = self.key_numbers.get(key)
-        if number is None or not ids:
-            return []
-        found: list[int] = _events(np.full(len(ids), number), hashes(pa.array(ids, pa.string()))).tolist()
-        return found
 
 
 class Scores:
@@ -73,10 +67,9 @@ class Scores:
         Returns the rows that were added, the last ones now, and the hashes of their events.
         """
         keys = self._key_numbers(batch.column("key"))
-        of_id = hashes(batch.column("id"))
         numbers = {name: _integers(batch, name) for name in ("window_start", "window_end", "ts")}
         revision = batch.column("revision").to_numpy()
-        event = _events(keys, of_id)
+        event = event_hashes(batch.column("key"), batch.column("id"))
         identity = mixed(event, numbers["window_start"], revision)
         kept = _last_of_each(identity)
         if len(kept) < len(batch):
@@ -164,8 +157,11 @@ class Scores:
         live = self._columns.column("live")
         if self._live > self._most:
             self._hide(np.flatnonzero(live)[: self._live - self._most])
-        if self._texts.nbytes > MOST_TEXT_BYTES:
-            self._hide(np.flatnonzero(live)[: max(1, self._live // 16)])
+        while self._texts.nbytes > MOST_TEXT_BYTES and len(self._texts.chunks) > 1:
+            before = self._texts.chunks[0].end
+            self._hide(np.flatnonzero(self._columns.column("live")[: before - self._columns.first]))
+            self._forget(before)
+        live = self._columns.column("live")
         dead = len(live) if not live.any() else int(live.argmax())
         if dead > max(_SLACK * self._most, 1):
             self._forget(self._columns.first + dead)
@@ -179,6 +175,15 @@ class Scores:
         self._revisions = np.append(self._revisions[numbers], np.zeros(1024, np.int32))
         new = {old: at for at, old in enumerate(numbers.tolist())}
         self._windows = {name: new[old] for name, old in self._windows.items() if old in new}
+        self._forget_keys()
+
+    def _forget_keys(self) -> None:
+        """Number the keys anew if most of them have no rows any more."""
+        used, of_row = np.unique(self._columns.column("key"), return_inverse=True)
+        if len(self._keys) > 2 * len(used) + _SPARE_KEYS:
+            names = list(self._keys)
+            self._keys = {names[old]: new for new, old in enumerate(used.tolist())}
+            self._columns.column("key")[:] = of_row
 
     def _hide(self, places: Column) -> None:
         self._columns.column("live")[places] = False
@@ -186,8 +191,9 @@ class Scores:
         self._dropped += len(places)
 
 
-def _events(keys: Column, ids: Hashes) -> Hashes:
-    return mixed(ids, keys)
+def event_hashes(keys: pa.Array, ids: pa.Array) -> Hashes:
+    """``(n,)``: the hash of each event, as the column ``event`` has it."""
+    return mixed(hashes(ids), hashes(keys))
 
 
 def _integers(batch: pa.RecordBatch, name: str) -> Column:

@@ -44,22 +44,24 @@ class SideRows:
 
     def __init__(self, stream: Stream) -> None:
         self._identity = _IDENTITY[stream]
-        self._rows: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
+        #: Identity -> the source and the row.
+        self._rows: OrderedDict[tuple[Any, ...], tuple[int, dict[str, Any]]] = OrderedDict()
 
-    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+    def add(self, rows: Iterable[dict[str, Any]], source: int) -> None:
         """Add rows that :func:`checked` has made."""
         for row in rows:
-            self._rows[tuple(row[name] for name in self._identity)] = row
+            self._rows[tuple(row[name] for name in self._identity)] = (source, row)
             if len(self._rows) > MOST_ROWS:
                 self._rows.popitem(last=False)
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._rows = OrderedDict()
+    def forget(self, source: int) -> None:
+        """Remove the rows of a source."""
+        kept = ((name, each) for name, each in self._rows.items() if each[0] != source)
+        self._rows = OrderedDict(kept)
 
     def snapshot(self) -> tuple[dict[str, Any], ...]:
         """The rows in the order in which they came."""
-        return tuple(self._rows.values())
+        return tuple(row for _, row in self._rows.values())
 
 
 def _arrival(row: Mapping[str, Any]) -> int | None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dashboard.store.incidents import Incident, Incidents
 from dashboard.store.layout import Fit, Floats, Layout, Projection
-from dashboard.store.scores import Scores, Snapshot
+from dashboard.store.scores import Scores, Snapshot, event_hashes
 from dashboard.store.side import SideRows
 from dashboard.store.vectors import Vectors
 from dashboard.streams import Stream
@@ -75,9 +75,9 @@ class Store:
             if isinstance(rows, pa.RecordBatch):
                 self._add_scores(rows, source)
             elif stream == "alerts":
-                self._incidents.add(rows)
+                self._incidents.add(rows, source)
             else:
-                self._sides[stream].add(rows)
+                self._sides[stream].add(rows, source)
 
     def settle(self) -> None:
         """Fit the map on the events that are there, if no more come."""
@@ -108,9 +108,9 @@ class Store:
             if stream == "scores":
                 self._scores.forget(source)
             elif stream == "alerts":
-                self._incidents.clear()
+                self._incidents.forget(source)
             else:
-                self._sides[stream].clear()
+                self._sides[stream].forget(source)
 
     def publish(self) -> None:
         """Let requests see what has come."""
@@ -125,18 +125,21 @@ class Store:
                 for stream, rows in self._sides.items()
             }
             incident_of = old.incident_of
-            if "alerts" in changed or len(scores.keys) != len(old.scores.keys):
-                incident_of = _incident_of(scores, incidents)
+            if "alerts" in changed:
+                incident_of = _incident_of(incidents)
             there = Map(self._layout.projection, self._fitted_end, self._vectors, self._layout.events)
             self._moment = Moment(old.generation + 1, scores, incidents, sides, incident_of, there)
             self._changed = set()
 
 
-def _incident_of(scores: Snapshot, incidents: Mapping[str, Incident]) -> dict[int, str]:
+def _incident_of(incidents: Mapping[str, Incident]) -> dict[int, str]:
     """The events that incidents show as examples. Of several incidents, the newest one has the event."""
-    found: dict[int, str] = {}
-    for name, incident in sorted(incidents.items(), key=lambda each: each[1].row["decided"]):
-        if incident.row["kind"] == "events" and incident.row["examples"]:
-            ids = [example["id"] for example in incident.row["examples"]]
-            found |= dict.fromkeys(scores.events(incident.row["key"], ids), name)
-    return found
+    examples = [
+        (incident.row["key"], example["id"], name)
+        for name, incident in sorted(incidents.items(), key=lambda each: each[1].row["decided"])
+        if incident.row["kind"] == "events"
+        for example in incident.row["examples"]
+    ]
+    keys, ids, names = ([each[column] for each in examples] for column in range(3))
+    events = event_hashes(pa.array(keys, pa.string()), pa.array(ids, pa.string()))
+    return dict(zip(events.tolist(), names, strict=True))

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 #: The columns that are kept here. The others are numbers.
 TEXT_COLUMNS = ("id", "text", "text_length", "model", "attributes", "explanation")
-#: Batches with fewer rows are joined with those after them.
-_WHOLE = 1 << 16
+#: Batches with fewer rows and bytes are joined with those after them.
+_WHOLE, _WHOLE_BYTES = 1 << 16, 16 << 20
 
 
 Numbers: TypeAlias = "Sequence[int] | npt.NDArray[np.int64]"
@@ -40,7 +40,7 @@ class Texts:
     def plus(self, start: int, batch: pa.RecordBatch) -> "Texts":
         """With ``batch``, whose first row has the number ``start``, at the end."""
         chunks = [*self.chunks, Chunk(start, batch)]
-        while len(chunks) > 1 and len(chunks[-2].batch) < min(2 * len(chunks[-1].batch), _WHOLE):
+        while len(chunks) > 1 and _fit_together(chunks[-2].batch, chunks[-1].batch):
             last = chunks.pop()
             joined = pa.concat_batches([chunks[-1].batch, last.batch])
             chunks[-1] = Chunk(chunks[-1].start, joined)
@@ -66,3 +66,7 @@ class Texts:
             return pa.table({name: pa.array([], pa.string()) for name in columns})
         back = np.argsort(np.concatenate(places), kind="stable")
         return pa.Table.from_batches(parts).take(pa.array(back))
+
+
+def _fit_together(first: pa.RecordBatch, last: pa.RecordBatch) -> bool:
+    return len(first) < min(2 * len(last), _WHOLE) and first.nbytes + last.nbytes < _WHOLE_BYTES

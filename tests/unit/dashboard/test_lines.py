@@ -63,6 +63,13 @@ def test_a_row_without_a_field_is_named_by_it(tmp_path: Path, name: str) -> None
     assert repr(name) in str(block.why)
 
 
+@pytest.mark.parametrize("name", ["key", "id", "ts", "text", "score", "cluster", "window_start"])
+def test_a_null_where_none_may_be_breaks_the_row(tmp_path: Path, name: str) -> None:
+    rows = [scored(0), scored(1) | {name: None}, scored(2)]
+    (block,) = blocks(LinesReader(written(tmp_path / "x.jsonl", rows)))
+    assert (len(block), block.broken) == (2, 1)
+
+
 def test_a_file_that_is_cut_or_replaced_starts_anew(tmp_path: Path) -> None:
     path = written(tmp_path / "scores.jsonl", [scored(event) for event in range(5)])
     reader = LinesReader(path)

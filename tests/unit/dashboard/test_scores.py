@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from dashboard.rows import of_objects
+from dashboard.store import scores as stored
+from dashboard.store import texts
 from dashboard.store.scores import Scores, Snapshot
 from tests.support.page import Row, scored
 
@@ -120,3 +122,32 @@ def test_windows_that_left_memory_are_counted_anew() -> None:
     snapshot = scores.snapshot()
     newest = snapshot.columns["window_start"] == snapshot.columns["window_start"][-1]
     assert snapshot.columns["latest"][newest].sum() == 1
+
+
+def test_keys_that_left_memory_are_forgotten() -> None:
+    """A stream may have a new key for each event."""
+    scores = Scores(100)
+    for event in range(0, 6000, 20):
+        scores.add(of_objects([scored(n, key=f"k{n}") for n in range(event, event + 20)]), 0)
+    old = scores.snapshot()
+    found = shown(old)
+    assert [(each[0], each[2]) for each in found] == [(f"k{n}", f"e{n}") for n in range(5900, 6000)]
+    assert len(old.keys) < 2000
+    scores.add(of_objects([scored(5990, key="k5990", text="again")]), 0)
+    after = [each[5] for each in shown(scores.snapshot()) if each[2] == "e5990"]
+    assert after == ["again"]
+    assert shown(old) == found
+
+
+def test_long_texts_push_out_the_oldest_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "_WHOLE_BYTES", 100_000)
+    monkeypatch.setattr(stored, "MOST_TEXT_BYTES", 1_000_000)
+    scores = Scores(100_000)
+    for event in range(0, 1000, 10):
+        rows = [scored(n, text=f"{n} " * 1000) for n in range(event, event + 10)]
+        scores.add(of_objects(rows), 0)
+        assert scores.snapshot().texts.nbytes < 1_100_000
+    ids = [each[2] for each in shown(scores.snapshot())]
+    assert ids == [f"e{n}" for n in range(1000 - len(ids), 1000)]
+    assert len(ids) > 150
+    assert scores.snapshot().dropped == 1000 - len(ids)

@@ -141,3 +141,25 @@ def test_a_wrong_uri_is_refused_in_one_line(text: str) -> None:
         named_uri(text)
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)
+
+
+def test_a_new_run_in_one_folder_leaves_the_rows_of_another_alone(tmp_path: Path) -> None:
+    late = {"ts": "2026-01-01T00:00:10Z", "watermark": "2026-01-01T00:20:00Z", "late_by_us": 5, "missed": []}
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        written(tmp_path / name / "scores.jsonl", [scored(1, key=name)])
+        written(tmp_path / name / "alerts.jsonl", [alert(name, key=name)])
+        written(tmp_path / name / "late.jsonl", [late | {"id": name, "key": name}])
+
+    def known(client: Opened) -> tuple[set[str], set[str], int]:
+        keys = {each["key"] for each in client.json("state")["keys"]}
+        incidents = {each["incident"] for each in client.json("incidents")["incidents"]}
+        window = {"from": START, "to": START + MINUTE}
+        return keys, incidents, sum(client.json("time", **window)["late"])
+
+    with opened(tmp_path / "a", tmp_path / "b") as client:
+        wait_until(lambda: known(client) == ({"a", "b"}, {"a", "b"}, 2))
+        written(tmp_path / "a" / "scores.jsonl", [scored(1, key="c")], mode="w")
+        written(tmp_path / "a" / "alerts.jsonl", [alert("c", key="c")], mode="w")
+        written(tmp_path / "a" / "late.jsonl", [], mode="w")
+        wait_until(lambda: known(client) == ({"b", "c"}, {"b", "c"}, 1))
