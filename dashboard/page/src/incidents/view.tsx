@@ -133,7 +133,7 @@ export function PrecisionBar(props: { precision: Precision }) {
   if (!all) return null;
   const said =
     share === null
-      ? `${plural(all, "incident")}, none of them marked yet`
+      ? `${plural(all, "incident")} of events, none marked yet`
       : `${real} real, ${expected} expected, ${unmarked} unmarked`;
   return (
     <div
