@@ -11,6 +11,13 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1200,
+    rollupOptions: {
+      output: {
+        // Each view has a folder with a view.tsx: name its file after the folder.
+        chunkFileNames: ({ facadeModuleId, name }) =>
+          `assets/${/src\/(\w+)\/view\.tsx$/.exec(facadeModuleId ?? "")?.[1] ?? name}-[hash].js`,
+      },
+    },
   },
   test: { include: ["src/**/*.test.ts"], environment: "node" },
 });

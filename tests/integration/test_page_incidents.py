@@ -44,6 +44,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingFlow]:
     with growing_flow(folder, **metrics) as one:
         one.write(*[usual(minute) for minute in range(20)])
         one.write([*usual(20), *BACKUP], usual(21), usual(22), usual(23))
+        one.write([*usual(24), *["Disk of db2 is full"] * 6], usual(25), usual(26), usual(27))
         wait_until((one.out / "alerts.jsonl").exists, *one.processes)
         yield one
 
@@ -96,7 +97,9 @@ def test_a_mark_is_written_and_the_flow_keeps_quiet(
 def test_the_arrow_keys_walk_the_list_and_enter_opens(browser: Browser, server: Server) -> None:
     with opened(browser, f"{server.address}/?view=incidents") as page:
         page.locator("a.incident").first.focus()
+        assert page.locator("a.incident").count() > 1
         page.keyboard.press("End")
+        expect(page.locator("a.incident").last).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.get_by_role("complementary", name="Incident")).to_be_visible()
         assert "open=" in page.url

@@ -75,7 +75,7 @@ def sort_by(page: Page, name: str, way: str) -> None:
 @pytest.mark.parametrize(("way", "falls"), [("descending", True), ("ascending", False)])
 def test_a_click_on_a_head_sorts_all_rows(page: Page, way: str, falls: bool) -> None:
     sort_by(page, "Score", way)
-    page.wait_for_function("document.querySelectorAll('.body .cell.score').length > 10")
+    page.wait_for_function("() => document.querySelectorAll('.body .cell.score').length > 10")
     shown = numbers(page, "score")
     assert shown == sorted(shown, reverse=falls)
     assert f"sort=score{'&order=asc' if not falls else ''}" in page.url
@@ -145,7 +145,7 @@ def test_an_update_keeps_scroll_selection_and_cursor(page: Page, flow: GrowingFl
     page.wait_for_url("**text=Payment")
     expect(grid).to_have_attribute("aria-busy", "false")
     grid.evaluate("grid => { grid.scrollTop = 1507; }")
-    page.wait_for_function("document.querySelector('#row-55 .text')?.innerText.startsWith('Payment')")
+    page.wait_for_function("() => document.querySelector('#row-55 .text')?.innerText.startsWith('Payment')")
     page.locator("#row-55").click()
     page.locator("#search").focus()
     page.keyboard.press("ArrowLeft")
@@ -190,7 +190,7 @@ def test_the_page_connects_again_after_the_server_was_killed(
     page: Page, flow: GrowingFlow, server: Server
 ) -> None:
     page.get_by_role("grid").evaluate("grid => { grid.scrollTop = 1507; }")
-    page.wait_for_function("document.querySelector('#row-55 .text')?.innerText.startsWith('Payment')")
+    page.wait_for_function("() => document.querySelector('#row-55 .text')?.innerText.startsWith('Payment')")
     before, seen = rows_of(page), _in_view(page)
     server.kill()
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer")

@@ -123,7 +123,7 @@ def test_axe_finds_nothing_serious(
 ) -> None:
     if not AXE.exists():
         pytest.skip(f"{AXE} is missing: run `npm ci` in dashboard/page")
-    options: dict[str, Any] = {"viewport": size} if size else {}
+    options: dict[str, Any] = {"reduced_motion": "reduce"} | ({"viewport": size} if size else {})
     address = f"{server.address}/{view}"
     with opened(browser, address, color_scheme=scheme, bypass_csp=True, **options) as page:
         ready(page)

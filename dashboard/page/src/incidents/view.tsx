@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import * as api from "../api";
 import { useAnswer } from "../data";
 import { count, percent, plural } from "../format";
+import { Chips, KeyChoice, TimeChoice } from "../shell/filters";
 import { go, route, state, turn } from "../store";
 import type { Precision } from "../types";
 import { filterOf, type Route } from "../url";
@@ -24,6 +25,9 @@ export function IncidentsView() {
     <>
       <div class="filters">
         <Choices route={route.value} />
+        <KeyChoice />
+        <TimeChoice />
+        <Chips times />
         <span class="spacer" />
         {data ? <PrecisionBar precision={data.precision} /> : null}
         {data && data.precision.real + data.precision.expected > 0 ? (
@@ -129,7 +133,7 @@ export function PrecisionBar(props: { precision: Precision }) {
   if (!all) return null;
   const said =
     share === null
-      ? `${plural(all, "incident")}, none of them marked yet`
+      ? `${plural(all, "incident")} of events, none marked yet`
       : `${real} real, ${expected} expected, ${unmarked} unmarked`;
   return (
     <div

@@ -134,8 +134,7 @@ function Legend(props: { points: Points; shown: Uint32Array }) {
         ))}
       </ul>
       <p class="note">
-        Larger: rarer. Grey: {plural(points.length - shown.length, "other row")}, darker those of the
-        reference.
+        Larger: rarer. Grey: {plural(points.length - shown.length, "other row")}; strong grey: the reference.
       </p>
     </div>
   );

@@ -11,6 +11,7 @@ export function Filters(props: { plain?: boolean; children?: ComponentChildren }
     <search class={props.plain ? "filters plain-filters" : "filters"}>
       {props.plain ? null : <Search />}
       <KeyChoice />
+      <TimeChoice />
       <Chips />
       <span class="spacer" />
       {props.children}
@@ -59,7 +60,7 @@ function Search() {
   );
 }
 
-function KeyChoice() {
+export function KeyChoice() {
   const keys = state.value?.keys ?? [];
   const total = state.value?.keys_total ?? 0;
   if (total < 2 && route.value.key === null) return null;
@@ -99,7 +100,45 @@ function KeyChoice() {
   );
 }
 
-function Chips() {
+const SPANS = [
+  ["15m", "last 15 min", 900e6],
+  ["1h", "last hour", 3600e6],
+  ["6h", "last 6 h", 6 * 3600e6],
+  ["1d", "last day", 86400e6],
+  ["7d", "last 7 days", 7 * 86400e6],
+] as const;
+
+/** A range of times for those who do not drag: the last of the stream. */
+export function TimeChoice() {
+  const { first_ts: first, last_ts: last } = state.value ?? { first_ts: null, last_ts: null };
+  if (first === null || last === null) return null;
+  const { from, to } = route.value;
+  const spans = SPANS.filter(([, , us]) => us < last - first);
+  // A range that is chosen is one of the chips.
+  if (!spans.length || from !== null || to !== null) return null;
+  return (
+    <label class="field times">
+      <span class="unseen">Time</span>
+      <select
+        value=""
+        onChange={(event) => {
+          const span = SPANS.find(([name]) => name === event.currentTarget.value);
+          if (span) go({ from: last - span[2], to: null, window: null });
+        }}
+      >
+        <option value="">all times</option>
+        {spans.map(([name, text]) => (
+          <option key={name} value={name}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** The filters that can be taken away. `times`: only those of time. */
+export function Chips(props: { times?: boolean }) {
   const { from, to, cluster, incident, window, selection, revisions, view } = route.value;
   const shown = [
     from !== null || to !== null ? (
@@ -132,7 +171,7 @@ function Chips() {
         all
       </Chip>
     ) : null,
-  ].filter((chip) => chip !== null);
+  ].filter((chip) => chip !== null && (!props.times || chip.key === "range"));
   if (!shown.length) return null;
   return (
     <div class="chips">
