@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from dashboard import __main__ as page
+from dashboard.terminal import command as top
 from dataflow.backtest import __main__ as backtest
 from dataflow.doctor import __main__ as doctor
 from dataflow.marks import __main__ as marks
@@ -85,6 +86,7 @@ def commands_page() -> str:
     parts += [
         BACKTEST,
         _command(page._parser(), "The live page"),
+        _command(top._parser(), "The top of the stream"),
         _command(marks._parser(), "Marks"),
         _command(webhook._parser(), "Webhooks"),
         REPLAYS,

@@ -94,14 +94,13 @@ def test_a_flow_is_shown_while_it_runs(tmp_path: Path) -> None:
         DRIFTLINE_SINK__WINDOWS=f"file:{out}/windows.jsonl",
         BYTEWAX_DATAFLOW_API_ENABLED="1",
         BYTEWAX_DATAFLOW_API_PORT=str(port),
+        PYTHONPATH=str(ROOT),  # with its API, Bytewax writes a file into the working directory
     )
     out.mkdir()
     metrics = f"http://127.0.0.1:{port}/metrics"
     with served(out, "--metrics", metrics, "--marks", tmp_path / "m.jsonl") as server:
         assert server.json("health")["reachable"] is False
         command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
-        # With its API, Bytewax writes a file into the working directory.
-        env["PYTHONPATH"] = str(ROOT)
         with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL) as flow:
             seen: set[int] = set()
 

@@ -36,7 +36,7 @@ def require_page() -> None:
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
     if not BUILT.exists():
-        pytest.skip("the page is not built: run `make page-build`")
+        pytest.skip("the page is not built: run `make dashboard/static/index.html`")
 
 
 @contextmanager
