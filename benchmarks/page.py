@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.kit.measure import table
+from benchmarks.kit.page_browser import figures
 from benchmarks.kit.page_rows import START_US, batches, lines
 
 _PORT = 18_766
@@ -156,7 +157,7 @@ def measured(client: Client, rounds: int) -> list[tuple[str, list[float]]]:
     return list(found.items())
 
 
-def run(folder: Path, rows: int, rate: int, rounds: int, dim: int) -> None:
+def run(folder: Path, rows: int, rate: int, rounds: int, dim: int, browser: bool) -> None:
     write(folder, rows, 0, dim)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{rows} rows, {size / 1e6:.0f} MB", flush=True)
@@ -171,13 +172,20 @@ def run(folder: Path, rows: int, rate: int, rounds: int, dim: int) -> None:
         appender = Appender(lambda more, first: write(folder, more, first, dim), rows, rate)
         appender.start()
         answers = measured(client, rounds)
+        seen = figures(f"http://127.0.0.1:{_PORT}/", rounds, has_map=bool(dim)) if browser else {}
         appender.end()
-        state = client.state()
+        state = Client(_PORT).state()  # the server closes a connection that asks nothing for a while
         table(
             f"Answers while {rate} rows a second come; {state['rows']} rows",
             ("question", "median ms", "highest ms"),
             [(name, f"{statistics.median(some):.1f}", f"{max(some):.1f}") for name, some in answers],
         )
+        if seen:
+            table(
+                f"In Chromium, while {rate} rows a second come",
+                ("what", "median ms", "highest ms"),
+                [(name, f"{statistics.median(some):.1f}", f"{max(some):.1f}") for name, some in seen.items()],
+            )
         table(
             "Server",
             ("what", "figure"),
@@ -197,10 +205,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="default: %(default)s")
     parser.add_argument("--rate", type=int, default=1000, help="rows a second; default: %(default)s")
     parser.add_argument("--dim", type=int, default=0, help="dimensions of embeddings; default: none")
+    parser.add_argument("--browser", action="store_true", help="measure in Chromium, too; the page is built")
     parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
-        run(Path(folder), arguments.rows, arguments.rate, arguments.rounds, arguments.dim)
+        run(Path(folder), arguments.rows, arguments.rate, arguments.rounds, arguments.dim, arguments.browser)
 
 
 if __name__ == "__main__":
