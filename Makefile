@@ -44,8 +44,9 @@ PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 LOCKED := $(PIP) --no-deps --require-hashes -r
 # The examples in docstrings of dashboard/ and dataflow/ are tests, too.
 FAST_TESTS := --doctest-modules dashboard dataflow tests/unit tests/property
-# Two processes, with which two cores are busy; tests of one group (see tests/support/scheduling.py) run in one of them.
-PYTEST := -m pytest -n 2 --dist loadscope
+# Twice as many processes as a small machine has cores, because tests of flows and servers wait more than they compute.
+# Tests of one group (see tests/support/scheduling.py) run in one process.
+PYTEST := -m pytest -n 4 --dist loadscope
 COVERAGE := out/coverage
 
 .PHONY: help

@@ -24,8 +24,13 @@ from tests.support.webhooks import Receiver
 pytestmark = pytest.mark.integration
 
 START = datetime(2026, 3, 2, tzinfo=timezone.utc)
-#: Series that this flow has not: of Kafka (see test_kafka.py), of failed requests, of a GPU.
-ABSENT = ("driftline_source_lag_messages", "driftline_embed_request_failures_total", "nv_gpu_")
+#: Series that this flow has not: of Kafka (see test_kafka.py), of Delta Lake, of failed requests, of a GPU.
+ABSENT = (
+    "driftline_source_lag_messages",
+    "driftline_source_lag_versions",
+    "driftline_embed_request_failures_total",
+    "nv_gpu_",
+)
 
 
 def write_stream(path: Path, events: int = 20_000) -> None:

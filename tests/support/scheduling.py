@@ -6,16 +6,14 @@ The group marks of pytest-xdist 3.8 have no effect with pytest 9.2, so the group
 from xdist.scheduler import LoadScopeScheduling
 
 #: Modules of tests/integration that use the real model. Its server and torch use all cores, and take seconds
-#: to start. So one process runs all these tests, while the other runs tests that wait for processes.
+#: to start. So one process runs all these tests, while the others run tests that wait for processes.
 _MODEL = {
     "article",
     "attack",
-    "demo",
     "deploy_triton",
     "doctor_model",
     "export",
     "manage",
-    "monitoring",
     "precision",
     "readme",
     "sidecar",
@@ -25,8 +23,10 @@ _MODEL = {
 _ALONE = (
     "tests/flow/test_flow.py",
     "tests/flow/test_stop.py",
+    "tests/integration/test_demo.py",
     "tests/integration/test_delivery.py",
     "tests/integration/test_deploy.py",
+    "tests/integration/test_documented_commands.py",
 )
 
 
