@@ -75,7 +75,9 @@ class Guard:
     def _unknown(self, scope: Scope, headers: Headers, token: str) -> Response | None:
         given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         if "token" in given and _same(given.pop("token"), token) and scope["method"] == "GET":
-            answer = RedirectResponse(scope["path"] + (f"?{urlencode(given)}" if given else ""), 303)
+            # A path with two slashes at its beginning would lead to another host.
+            path = "/" + scope["path"].lstrip("/")
+            answer = RedirectResponse(path + (f"?{urlencode(given)}" if given else ""), 303)
             answer.set_cookie(
                 COOKIE, token, httponly=True, samesite="strict", secure=scope["scheme"] == "https", path="/"
             )

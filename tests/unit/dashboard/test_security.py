@@ -87,6 +87,8 @@ def test_the_token_in_the_address_becomes_a_cookie(guarded: TestClient) -> None:
     assert "samesite=strict" in said
     assert guarded.get("/api/state").status_code == 200
     assert guarded.get("/?token=wrong", headers={"cookie": ""}).status_code == 401
+    away = guarded.get(f"http://testserver//evil.example/?token={TOKEN}", follow_redirects=False)
+    assert away.headers["location"] == "/evil.example/"
 
 
 @pytest.mark.parametrize(
