@@ -162,16 +162,20 @@ class Alerts:
                 del self._keys[key]
 
     def _alert(self, at: int, dues: Sequence[Due]) -> Iterator[dict[str, Any]]:
-        """Decide windows, which are late or on time. The key with the most unusual event comes first: it has
-        the first claim. Late windows take nothing from the budget, because the order in which those of two
-        key groups come means nothing.
+        """Decide windows, which are late or on time. The key with the most unusual event that is not expected
+        comes first: it has the first claim. Late windows take nothing from the budget, because the order in
+        which those of two key groups come means nothing.
         """
-        found = [each for due in dues for each in self._alerting(due)]
-        found.sort(key=lambda each: (-each[1].anomaly.max(initial=0.0), each[0]))
-        for key, events, model in found:
+        found = [
+            (key, events, model, self._expected.of(key, events, model))
+            for due in dues
+            for key, events, model in self._alerting(due)
+        ]
+        found.sort(key=lambda each: (-_highest(each[1], each[3]), each[0]))
+        for key, events, model, expected in found:
             incidents = self._keys.setdefault(key, Incidents(key, self._rules))
             may_open = _always if dues[0].late else self._thresholds.may_open(key)
-            taken = incidents.take(events, model, may_open, self._expected.of(key, events, model))
+            taken = incidents.take(events, model, may_open, expected)
             self._suppressed += taken.suppressed
             self._quiet += len(taken.expected)
             if taken.expected and not dues[0].late:
@@ -204,6 +208,12 @@ class Alerts:
                 judged.vectors[rows],
             )
             yield judged.keys[i], events, judged.model
+
+
+def _highest(events: WindowEvents, expected: Sequence[str | None]) -> float:
+    """The highest ``anomaly`` of the events that are not expected; 0 if all are."""
+    counts = np.array([mark is None for mark in expected], np.bool_)
+    return float(events.anomaly.max(initial=0.0, where=counts))
 
 
 def _always() -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataflow.clock import rfc3339
@@ -82,6 +82,16 @@ def test_a_replay_decides_as_the_live_stream_did(
     assert json.dumps(live) == json.dumps(replayed)
 
 
+#: The most unusual event of k0 is expected, and another one of k0 is less unusual than the event of k1.
+OTHER_KEY_FIRST = [
+    *[(0, 0, 0.0, 0.0, 0.0)] * 18,
+    (0, 0, 0.0, 2.0, 40.0),
+    (0, 0, 0.0, 3.0, 0.0),
+    (0, 1, 0.0, 3.0, 40.0),
+]
+
+
+@example(events=OTHER_KEY_FIRST, angle=0.0, until=3, is_taken_back=False)
 @given(events=streams, angle=angles, until=st.integers(1, 16), is_taken_back=st.booleans())
 def test_a_mark_leaves_out_what_resembles_it_while_it_counts(
     events: list[Event], angle: float, until: int, is_taken_back: bool
