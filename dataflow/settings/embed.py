@@ -76,9 +76,9 @@ class Embed(Group):
     It rises while that makes the model server answer more, and falls while answers take too long.
     """
 
-    min_in_flight: Annotated[int, Field(ge=1)] = 1
-    """Fewest requests to which that number falls, from 1 to ``max_in_flight``. Equal: the number stays the
-    same.
+    min_in_flight: Annotated[int, Field(ge=1)] = 2
+    """Fewest requests to which that number falls, at least 1. With ``max_in_flight`` or more, the number is
+    always ``max_in_flight``. 2: while the model server computes one request, the next one is on its way.
     """
 
     channels: Annotated[int, Field(ge=1)] = 2
@@ -114,8 +114,6 @@ class Embed(Group):
     def _fits_together(self) -> "Embed":
         if self.follow and self.version:
             raise ValueError("embed.follow and embed.version exclude each other: follow takes the newest")
-        if self.min_in_flight > self.max_in_flight:
-            raise ValueError("embed.min_in_flight must be at most embed.max_in_flight")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("embed.tls_certificate and embed.tls_key belong together: set both or neither")
         if self.tls_certificate and not self.tls_ca:

@@ -69,7 +69,8 @@ class Connection:
         stubs = [service_pb2_grpc.GRPCInferenceServiceStub(channel) for channel in self._channels]
         self._stub = stubs[0]
         self._stubs = itertools.cycle(stubs)
-        self.concurrency = Concurrency(options.max_in_flight, options.min_in_flight)
+        most = options.max_in_flight
+        self.concurrency = Concurrency(most, min(options.min_in_flight, most))
 
     def metadata(self, version: str = "") -> Any:
         """The model's ``ModelMetadataResponse``; ``version`` empty: it names all versions that are ready."""
