@@ -122,6 +122,8 @@ export function Canvas(props: CanvasProps) {
       controller: { inertia: false, doubleClickZoom: true, keyboard: true },
       pickingRadius: 0,
       useDevicePixels: true,
+      // The layers smooth the edges of their points themselves.
+      deviceProps: { type: "webgl", webgl: { antialias: false } },
       onError: () => setFailed(true),
       getCursor: ({ isDragging }) => (isDragging ? "grabbing" : "crosshair"),
     });
