@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.clock import micros, rfc3339
-from dataflow.items.schemas import EVIDENCE, TIMESTAMP
+from dataflow.items.schemas import EVIDENCE, SCORED, TIMESTAMP
 
 EVIDENCE_NAMES = tuple(field.name for field in EVIDENCE)
 #: The most characters of a text that are kept.
@@ -24,18 +24,9 @@ _JSON_CHARACTERS = 100_000
 #: ``text_length``: the characters of the whole text. A column ``embedding`` may follow.
 ROW = pa.schema(
     [
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("window_start", TIMESTAMP, nullable=False),
-        pa.field("window_end", TIMESTAMP, nullable=False),
-        pa.field("revision", pa.int32(), nullable=False),
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("ts", TIMESTAMP, nullable=False),
-        pa.field("text", pa.string(), nullable=False),
+        *map(SCORED.field, ("key", "window_start", "window_end", "revision", "id", "ts", "text")),
         pa.field("text_length", pa.int32(), nullable=False),
-        pa.field("score", pa.float64(), nullable=False),
-        pa.field("cluster", pa.int32(), nullable=False),
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("attributes", pa.string(), nullable=False),
+        *map(SCORED.field, ("score", "cluster", "model", "attributes")),
         *(pa.field(name, pa.float64()) for name in EVIDENCE_NAMES),
         pa.field("explanation", pa.string()),
     ]
