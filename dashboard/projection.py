@@ -13,13 +13,11 @@ from dashboard.store.layout import Floats, Projection
 
 def fitted(vectors: Floats) -> Projection:
     """The projection for ``vectors``, ``(n, dim)``. The same vectors give the same one."""
-    wide = vectors.astype(np.float64)
-    mean = wide.mean(axis=0)
-    _, directions = np.linalg.eigh((wide - mean).T @ (wide - mean))
-    matrix = directions[:, :-3:-1]
+    # Takes a second to import, and many outputs have no embeddings.
+    from sklearn.decomposition import PCA  # noqa: PLC0415
+
+    pca = PCA(min(2, vectors.shape[1]), svd_solver="covariance_eigh").fit(vectors.astype(np.float64))
+    matrix = pca.components_.T
     if matrix.shape[1] < 2:
         matrix = np.hstack([matrix, np.zeros((len(matrix), 1))])
-    # The sign of a direction is arbitrary: its largest part becomes positive.
-    largest = np.abs(matrix).argmax(axis=0)
-    signs = np.sign(matrix[largest, [0, 1]])
-    return Projection(mean, matrix * np.where(signs == 0, 1, signs), len(vectors), "pca")
+    return Projection(pca.mean_, matrix, len(vectors), "pca")

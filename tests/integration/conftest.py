@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from export.serve import tritonserver
 from export.serve.sidecar import Sidecar
 from tests.support.paths import CACHE, MODEL, ROOT, Encode
 from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +70,12 @@ def reference(model_folder: Path) -> Encode:
         return np.asarray(model.encode(list(texts), show_progress_bar=False), np.float32)
 
     return encode
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A headless browser. Playwright's loop runs as long as it is open, so it serves one module only."""
+    from tests.support.browser import chromium  # noqa: PLC0415  few tests need it
+
+    with chromium() as one:
+        yield one

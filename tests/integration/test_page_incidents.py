@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, expect
 from tests.support.browser import (
     GrowingFlow,
     Server,
-    chromium,
     growing_flow,
     opened,
     require_page,
@@ -24,12 +23,6 @@ from tests.support.processes import wait_until
 pytestmark = pytest.mark.integration
 
 BACKUP = ["Backup of db1 failed"] * 6
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.browser import (
     GrowingFlow,
     Server,
-    chromium,
     growing_flow,
     opened,
     require_page,
@@ -19,12 +18,6 @@ from tests.support.browser import (
 pytestmark = pytest.mark.integration
 
 ODD = "Disk /dev/sda1 is read-only"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

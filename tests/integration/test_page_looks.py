@@ -12,7 +12,6 @@ from tests.support.browser import (
     PHONE,
     GrowingFlow,
     Server,
-    chromium,
     growing_flow,
     opened,
     require_page,
@@ -36,12 +35,6 @@ VIEWS = [
     "?view=map",
     "?view=compare",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from tests.support.browser import (
     PHONE,
     GrowingFlow,
     Server,
-    chromium,
     growing_flow,
     opened,
     require_page,
@@ -20,12 +19,6 @@ from tests.support.browser import (
 pytestmark = pytest.mark.integration
 
 EVENTS = 24
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ LIBRARIES = {
     "bytewax": set[str](),
     "duckdb": set[str](),
     "pandas": set[str](),
-    "sklearn": set[str](),
+    "sklearn": {"projection"},
     "torch": set[str](),
     "uvicorn": {"__main__"},
     "starlette": {"answers", "app", "files", "security", "updates"},
