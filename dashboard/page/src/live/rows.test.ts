@@ -98,3 +98,55 @@ it("identities differ where rows differ", () => {
   ];
   expect(new Set([one, ...others].map(identity)).size).toBe(5);
 });
+
+it("an anchor stays the same row if rows come while the server answers", async () => {
+  for (const came of [1, 20, 500]) {
+    const stream = new Stream();
+    let left = 2;
+    const pages = new RowPages({
+      rows: (offset, limit) => stream.rows(offset, limit),
+      position: async (one) => {
+        const at = await stream.position(one);
+        if (left-- > 0) {
+          stream.n += came;
+          stream.generation++;
+        }
+        return at;
+      },
+    });
+    await pages.refresh(0, 30, null);
+    const anchor = { row: pages.at(10) as Row, index: 10 };
+    const moved = await pages.refresh(0, 30, anchor);
+    expect(moved).toBe(2 * came);
+    expect(pages.total).toBe(1000 + 2 * came);
+    for (let i = 0; i < 30; i++) expect(pages.at(i + moved)?.id).toBe(`e${999 - i}`);
+  }
+});
+
+it("pages of two generations never stand beside each other", async () => {
+  const stream = new Stream();
+  const pages = new RowPages(stream);
+  await pages.refresh(80, 130, null);
+  stream.n += 1;
+  stream.generation++;
+  expect(await pages.ensure(180, 230)).toBe(false);
+  expect(pages.at(200)).toBeUndefined();
+  await pages.refresh(80, 130, null);
+  expect(await pages.ensure(180, 230)).toBe(true);
+  const shown = Array.from({ length: 220 }, (_, i) => pages.at(i)?.id);
+  expect(new Set(shown).size).toBe(220);
+});
+
+it("a stream that never rests is shown all the same", async () => {
+  const stream = new Stream();
+  const pages = new RowPages({
+    position: (one) => stream.position(one),
+    rows: async (offset, limit) => {
+      stream.n++;
+      stream.generation++;
+      return stream.rows(offset, limit);
+    },
+  });
+  await pages.refresh(0, 130, null);
+  expect(pages.at(129)).toBeDefined();
+});

@@ -73,7 +73,7 @@ export function Table() {
 
   useEffect(() => {
     if (!rows.pending) rows.ensure(first, end);
-  }, [first, end, rows.pages, rows.pending]);
+  }, [first, end, rows.pages?.generation, rows.pending]);
   useEffect(() => {
     if (!rows.pending && rows.pages) announced.value = plural(total, "row");
   }, [rows.pages]);
