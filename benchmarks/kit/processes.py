@@ -6,14 +6,21 @@ from pathlib import Path
 
 
 def _group(leader: int) -> Iterator[tuple[Path, list[str]]]:
-    """Each process of a process group: its folder, and the fields of its ``stat`` that follow the name."""
+    """Each process of a process group and of a session: its folder, and the fields of its ``stat`` that
+    follow the name. A child may leave the group of its leader, but not its session.
+    """
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[2]) == leader or int(path.parent.name) == leader:
+        if leader in (int(path.parent.name), int(fields[2]), int(fields[3])):
             yield path.parent, fields
+
+
+def members(leader: int) -> list[int]:
+    """The ids of the processes of the group and of the session that ``leader`` leads, itself included."""
+    return [int(path.name) for path, _ in _group(leader)]
 
 
 def cpu_seconds(leader: int) -> float:

@@ -1,0 +1,1 @@
+"""Programs of the peers. Each runs in the environment of its peer, and imports nothing else of Driftline."""
