@@ -5,11 +5,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.peers.arrivals import Arrival, Growth, of_spark
+from benchmarks.peers.detectors import windows
 from benchmarks.peers.judged import delays, events_per_second, same_scores, whole
 from benchmarks.peers.tasks import Event, Task, end, members, stream, write_file
 from tests.support.processes import wait_until
@@ -135,3 +137,18 @@ def test_a_row_of_a_growing_file_is_there_when_the_file_has_its_last_byte(tmp_pa
     assert [row.id for row in found] == ["e0", "e1", "e2", "e3"]
     assert found[0].at < found[1].at < found[2].at == found[3].at
     assert [row.rows for row in found] == [3, 3, 3, 1]
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1), st.integers(1, 30), st.integers(1, 4), st.integers(1, 20))
+def test_a_detector_learns_only_from_events_before_the_window(
+    times: list[int], slide: int, overlap: int, known: int
+) -> None:
+    ts, length = np.sort(np.array(times, np.int64)), slide * overlap
+    found = windows(ts, length, slide, known)
+    expected = set()
+    for start in range(-length // slide * slide, 1001, slide):
+        inside = [row for row, at in enumerate(ts) if start <= at < start + length]
+        if inside:
+            expected.add((max(0, inside[0] - known), inside[0], inside[-1] + 1))
+    assert {(known_, first, after) for known_, first, after in found.tolist()} == expected
+    assert (np.diff(found[:, 1]) >= 0).all()

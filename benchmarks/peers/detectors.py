@@ -1,0 +1,128 @@
+"""``python -m benchmarks.peers.detectors``: detectors of libraries and Driftline on the same streams.
+
+All get the same embeddings and the same windows. A detector of a library learns from the 2,000 events before
+a window, as many as Driftline's reference holds, and says how unusual each event of the window is. An event's
+value is its highest. CPU time is that of the detectors; for Driftline it is that of the whole dataflow with
+embeddings from the cache, from file to file, which makes alerts and drift as well.
+
+    --slow   also the detectors that train a network for each window
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.kit.labelled import FLOW, STREAMS, Case, cases, embedded_texts
+from benchmarks.kit.measure import table
+from benchmarks.kit.offline import Numbers
+from benchmarks.peers.environments import ROOT, python_of
+from benchmarks.quality import Quality, mean, quality, scored, values
+from dataflow.clock import micros
+from dataflow.embed import open_embedder
+from dataflow.embed.base import Embedder
+from dataflow.items.arrays import Int64s
+from dataflow.items.schemas import TIMESTAMP
+from dataflow.settings import Embed, load
+
+#: Events before a window that a detector learns from.
+KNOWN = 2000
+COLUMNS = ("score", "novelty", "surge", "anomaly")
+
+
+class Measured(NamedTuple):
+    """``cpu_ms``: CPU milliseconds of a window."""
+
+    quality: Quality
+    cpu_ms: float
+
+
+def windows(ts: Int64s, length: int, slide: int, known: int = KNOWN) -> Int64s:
+    """``(w, 3)``: the first row that is known before each window, its first row, and the first row after it.
+
+    ``ts``: ``(n,)``, ascending. All in microseconds.
+    """
+    last = ts // slide * slide
+    starts = np.unique(last[:, None] - np.arange(0, length, slide))
+    first, after = np.searchsorted(ts, starts), np.searchsorted(ts, starts + length)
+    found: Int64s = np.stack([np.maximum(first - known, 0), first, after], axis=1)
+    return found
+
+
+def by_libraries(case: Case, embedder: Embedder, slow: bool) -> dict[str, Measured]:
+    """What the detectors of libraries find."""
+    settings = load({**FLOW, **case.environ})
+    times = pa.array([event.line["ts"] for event in case.events]).cast(TIMESTAMP).cast(pa.int64()).to_numpy()
+    order = np.argsort(times, kind="stable")
+    vectors = embedder.embed(embedded_texts(case.events, settings)).vectors[order]
+    cut = windows(times[order], micros(settings.window.length), micros(settings.window.slide))
+    with tempfile.TemporaryDirectory() as folder:
+        data, out = Path(folder, "stream.npz"), Path(folder, "out.json")
+        np.savez(data, vectors=vectors, windows=cut)
+        command = [
+            str(python_of("detectors")),
+            "-m",
+            "benchmarks.peers.programs.detectors",
+            str(data),
+            str(out),
+        ]
+        subprocess.run(
+            [*command, *(["--slow"] if slow else [])], check=True, cwd=ROOT, stderr=subprocess.DEVNULL
+        )
+        answer: dict[str, Any] = json.loads(out.read_text())
+    print(*(f"{name} {version}" for name, version in answer.pop("versions").items()), sep=", ")
+    return {name: _judged(case, order, said) for name, said in answer.items()}
+
+
+def _judged(case: Case, order: Int64s, said: Mapping[str, Any]) -> Measured:
+    found: Numbers = np.empty(len(order))
+    found[order] = [-np.inf if value is None else value for value in said["values"]]
+    return Measured(quality(case, found), said["cpu_s"] * 1000 / max(said["windows"], 1))
+
+
+def by_driftline(case: Case, embedder: Embedder) -> dict[str, Measured]:
+    """What the columns of the dataflow find. The embedder must know all texts."""
+    began = time.process_time()
+    rows = scored(case, embedder)
+    cpu_ms = (time.process_time() - began) * 1000 / len({row["window_start"] for row in rows})
+    return {
+        f"Driftline {column}": Measured(quality(case, found), cpu_ms)
+        for column, found in values(case, rows).items()
+        if column in COLUMNS
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.detectors")
+    parser.add_argument("--seeds", type=int, default=5, help="of each stream of SMS; default: %(default)s")
+    parser.add_argument("--slow", action="store_true", help="also detectors that train a network")
+    arguments = parser.parse_args()
+    if not STREAMS.exists():
+        print(f"{STREAMS} does not exist; there is nothing to measure")
+        return
+    embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
+    measured: dict[str, dict[str, list[Measured]]] = defaultdict(lambda: defaultdict(list))
+    for case in cases(arguments.seeds):
+        if case.pinned:
+            continue
+        found = by_libraries(case, embedder, arguments.slow) | by_driftline(case, embedder)
+        for detector, one in found.items():
+            measured[case.name][detector].append(one)
+    for name, detectors in measured.items():
+        rows = [
+            (detector, mean([one.quality for one in each]), f"{np.median([one.cpu_ms for one in each]):.1f}")
+            for detector, each in detectors.items()
+        ]
+        table(name, ("", "AUROC / average precision / precision at k", "CPU ms a window"), rows)
+
+
+if __name__ == "__main__":
+    main()
