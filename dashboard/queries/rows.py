@@ -13,6 +13,7 @@ from dashboard.rows import EVIDENCE_NAMES
 from dashboard.store.scores import event_hashes
 from dashboard.store.store import Moment
 from dashboard.store.times import in_micros
+from dataflow.items.schemas import POSITION
 
 #: The characters of a text in a table.
 CUT = 500
@@ -91,6 +92,7 @@ def event(moment: Moment, key: str, id: str) -> dict[str, Any] | None:
         "text_length": texts["text_length"][newest].as_py(),
         "attributes": orjson.loads(texts["attributes"][newest].as_py()),
         "model": texts["model"][newest].as_py(),
+        **{name: texts[name][newest].as_py() for name in POSITION},
         "windows": windows,
         "incidents": _incidents(moment, key, id),
         "neighbours": neighbours(moment, int(places[newest])),

@@ -89,9 +89,13 @@ LATE = pa.schema(
     ]
 )
 
+#: The columns that say where the source has the record of an event.
+POSITION = ("partition", "offset")
+
 #: Scored events: one row for each event in each of its windows. ``score``: higher is more anomalous;
 #: ``cluster``: -1 if the scorer makes no clusters; ``revision``: 0 when the window closes, 1, 2, ... if late
-#: events change the window. Settings can add the columns ``sample_share`` and ``embedding``.
+#: events change the window; ``partition`` and ``offset``: as in ``EVENT``, null if a backtest does not know
+#: them. Settings can add the columns ``sample_share`` and ``embedding``.
 SCORED = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
@@ -106,6 +110,7 @@ SCORED = pa.schema(
         pa.field("model", pa.string(), nullable=False),
         pa.field("model_version", pa.string(), nullable=False),
         pa.field("attributes", pa.string(), nullable=False),
+        *(EVENT.field(name).with_nullable(True) for name in POSITION),
     ]
 )
 

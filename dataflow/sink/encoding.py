@@ -28,7 +28,9 @@ _Piece: TypeAlias = str | pa.Array
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 _JSON_COLUMNS = frozenset({"attributes", "missed", "envelope"})
 #: Columns that often have the same value in many rows, one after the other.
-_RUN_COLUMNS = frozenset({"key", "window_start", "window_end", "revision", "model", "model_version"})
+_RUN_COLUMNS = frozenset(
+    {"key", "window_start", "window_end", "revision", "model", "model_version", "partition"}
+)
 #: In a batch with fewer rows, it takes longer to find the runs than to encode each row.
 _MIN_ROWS_OF_RUNS = 1000
 #: All bytes but those that JSON escapes.

@@ -80,6 +80,19 @@ def test_an_event_shows_each_window(client: Opened) -> None:
     assert client.json("event", 404, key="none", id="e1")
 
 
+def test_an_event_has_its_position_unless_the_output_is_older(tmp_path: Path) -> None:
+    rows = [scored(1, partition="p:3", offset=2**40), scored(2), scored(3, partition=None, offset=None)]
+    written(tmp_path / "scores.jsonl", rows)
+    with opened(tmp_path) as client:
+        client.loaded(3)
+        events = [client.json("event", key="a", id=f"e{event}") for event in (1, 2, 3)]
+        assert [(event["partition"], event["offset"]) for event in events] == [
+            ("p:3", 2**40),
+            (None, None),
+            (None, None),
+        ]
+
+
 def test_explanations_have_integers_for_times(tmp_path: Path) -> None:
     said = {"nearest": "n", "nearest_ts": "2026-01-01T00:00:01.000000Z", "similarity": 0.5, "new": ["w"]}
     written(
