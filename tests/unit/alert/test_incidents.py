@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dataflow.alert.incident import MOST_NAMED
 from dataflow.alert.incidents import Incidents
 from dataflow.alert.rules import Rules
 from dataflow.alert.window_events import WindowEvents
@@ -30,6 +31,8 @@ class Key:
         self.incidents, self.suppressed = Incidents("k", rules), 0
         #: The incidents that the last window changed, and what they merged into.
         self.rows: list[tuple[str, str | None]] = []
+        #: By incident: the ids that its row names.
+        self.joined: dict[str, tuple[str, ...]] = {}
 
     def window(
         self, end: int, *events: Unusual, room: int = 1000, model: str = "m 1", at: int = 0
@@ -45,8 +48,10 @@ class Key:
         )
         self.suppressed += suppressed
         self.rows = [(each.id, each.merged_into) for each in changed]
+        self.joined = {each.id: each.joined for each in changed}
         for incident in changed:
             incident.sequence += 1
+            incident.joined = incident.left = ()
         return [(each.state, each.count) for each in [*closed, *changed]]
 
     @staticmethod
@@ -63,6 +68,32 @@ def near(n: int, angle: float = 0.0, first: int = 0, anomaly: float = 3.0) -> li
 def test_a_flood_of_equal_events_is_one_incident() -> None:
     key = Key()
     assert key.window(10, *near(10_000)) == [("open", 10_000)]
+
+
+def test_a_flood_is_named_in_part() -> None:
+    key = Key()
+    key.window(10, *near(10_000), Unusual("highest", 1, 9.0))
+    [incident] = key.incidents._incidents.values()
+    assert len(key.joined[incident.id]) == MOST_NAMED
+    assert key.joined[incident.id][0] == "highest"
+    assert incident.unnamed == incident.count - MOST_NAMED
+
+
+def test_ids_are_bounded_by_their_characters() -> None:
+    key = Key()
+    key.window(10, *(Unusual(f"{n}" * 30_000, n, 3.0) for n in range(9)))
+    [incident] = key.incidents._incidents.values()
+    assert (len(key.joined[incident.id]), incident.unnamed) == (3, 6)
+
+
+def test_an_incident_takes_over_what_another_does_not_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataflow.alert.incident.MOST_NAMED", 1)
+    key = Key()
+    key.window(10, Unusual("a", 1, 5.0, 0.0), *(Unusual(f"b{n}", 2, 3.0, 50.0) for n in range(3)))
+    older, younger = key.incidents._incidents.values()
+    assert (older.unnamed, younger.unnamed) == (0, 2)
+    assert key.window(15, Unusual("d", 4, 2.5, 25.0)) == [("open", 5), ("merged", 3)]
+    assert (older.unnamed, key.joined[older.id]) == (2, ("d",))
 
 
 def test_events_that_are_apart_are_incidents_of_their_own() -> None:

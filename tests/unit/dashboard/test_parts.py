@@ -58,7 +58,7 @@ def test_texts_are_a_list() -> None:
 
 def test_the_name_of_a_partition_is_kept_once_for_many_rows() -> None:
     rng = np.random.default_rng(0)
-    texts, everything = Texts(), list[str | None]()
+    texts, everything = Texts(), list[object]()
     for _ in range(60):
         some = [f"a long name of a partition: {rng.integers(0, 5)}" for _ in range(500)]
         rows = [{"partition": name, "offset": 1} for name in some] if rng.random() < 0.9 else [{}] * 500
