@@ -33,11 +33,13 @@ class Incidents:
     """
 
     def __init__(self, key: str, rules: Rules, state: Mapping[str, Any] | None = None) -> None:
-        state = state or {"incidents": (), "verdicts": None, "model": None}
+        state = state or {"incidents": (), "verdicts": None, "withdrawn": (), "model": None}
         self._key, self._rules = key, rules
         #: By id, the oldest first.
         self._incidents = {each["id"]: Incident.of_state(each) for each in state["incidents"]}
         self._verdicts = Verdicts(state["verdicts"])
+        #: Incident that was withdrawn -> when, and the number of its next row: its event may open it again.
+        self._withdrawn: dict[str, tuple[int, int]] = dict(state["withdrawn"])
         self._model: str | None = state["model"]
 
     def __len__(self) -> int:
@@ -49,13 +51,14 @@ class Incidents:
         return {
             "incidents": [incident.snapshot() for incident in self._incidents.values()],
             "verdicts": self._verdicts.snapshot(),
+            "withdrawn": list(self._withdrawn.items()),
             "model": self._model,
         }
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has to be kept."""
-        return not self._incidents and not self._verdicts
+        return not self._incidents and not self._verdicts and not self._withdrawn
 
     def take(
         self,
@@ -85,7 +88,7 @@ class Incidents:
         verdict = {event: id for event, id in zip(events.hashes, found, strict=True) if id is not None}
         gone = self._verdicts.replace((events.start, events.end), verdict)
         self._count(events, found, is_new)
-        self._withdraw(gone)
+        self._withdraw(gone, events.at)
         changed = [
             incident
             for id, incident in alive.items()
@@ -109,6 +112,8 @@ class Incidents:
             if over > self._rules.cool_down:
                 del self._incidents[id]
         self._verdicts.forget(at - self._rules.remember)
+        for id in [id for id, (then, _) in self._withdrawn.items() if at - then > self._rules.remember]:
+            del self._withdrawn[id]
         return closed
 
     def _forget_other_model(self, model: str | None) -> None:
@@ -190,9 +195,10 @@ class Incidents:
         return older
 
     def _open(self, events: WindowEvents, row: int) -> Incident:
-        ts = int(events.ts[row])
+        ts, id = int(events.ts[row]), events.incident_id(row)
+        _, sequence = self._withdrawn.get(id, (0, 0))
         return Incident(
-            id=events.incident_id(row),
+            id=id,
             key=self._key,
             opened=events.at,
             last=events.at,
@@ -202,6 +208,8 @@ class Incidents:
             last_ts=ts,
             exemplars=events.vectors[[row]],
             cluster=events.cluster(row),
+            state="reopened" if sequence else "open",
+            sequence=sequence,
         )
 
     def _count(self, events: WindowEvents, found: Any, is_new: Any) -> None:
@@ -220,7 +228,7 @@ class Incidents:
             incident.peak = max(incident.peak, float(events.anomaly[rows[0]]))
             incident.show(events.examples(rows, self._rules.examples), self._rules.examples)
 
-    def _withdraw(self, gone: Sequence[Gone]) -> None:
+    def _withdraw(self, gone: Sequence[Gone], at: int) -> None:
         """Take events that alert in no window any more out of their incidents."""
         for id, name in gone:
             incident = self._incidents.get(id)
@@ -229,4 +237,5 @@ class Incidents:
             incident.leave(name)
             if not incident.count:
                 incident.state = "withdrawn"
-                del self._incidents[incident.id]
+                self._withdrawn[id] = (at, incident.sequence + 1)
+                del self._incidents[id]

@@ -3,7 +3,6 @@
 import json
 import operator
 import random
-from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -25,9 +24,9 @@ from tests.support.alert_messages import (
     run,
     streams,
 )
-from tests.support.alert_minutes import Run, one
 from tests.support.judged import MINUTE, Unusual
 from tests.support.judged import early as early_message
+from tests.support.late_minutes import Event, late_minutes, minutes_of, rows_of
 
 
 def last(rows: Sequence[Row]) -> dict[str, Row]:
@@ -76,43 +75,16 @@ def test_each_alerting_event_is_named_by_its_incident(
 
 
 @settings(max_examples=150)
-@given(
-    events=st.lists(
-        st.tuples(
-            st.integers(1, 6),
-            st.sampled_from([0.0, 25.0, 50.0, 80.0]),
-            st.tuples(*[st.sampled_from([0.0, 2.5, 4.0])] * 3),
-        ),
-        max_size=14,
-    ),
-    late=st.lists(st.integers(1, 6), max_size=10),
-    bound=st.sampled_from([2, 1000]),
-)
+@given(minutes=minutes_of, late=late_minutes, bound=st.sampled_from([2, 1000]))
 def test_rows_name_the_events_that_count_whatever_late_events_change(
-    events: list[tuple[int, float, tuple[float, ...]]], late: list[int], bound: int
+    minutes: list[Event], late: list[int], bound: int
 ) -> None:
-    """Late events emit a minute again, and the anomaly of its events changes: some join, some leave."""
-    minutes = Run(alpha=0.01, least_anomaly=2.0)
-    emitted, rows = Counter[int](), []
-    now = dict[str, float]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dataflow.alert.incident.MOST_NAMED", bound)
-        for at in (*range(1, 8), *late):
-            anomaly_of = {
-                f"e{number}": (anomalies[min(emitted[at], 2)], angle)
-                for number, (minute, angle, anomalies) in enumerate(events)
-                if minute == at
-            }
-            now |= {id: anomaly for id, (anomaly, _) in anomaly_of.items()}
-            unusual = [one(id, at, *each) for id, each in anomaly_of.items() if each[0] >= 2.0]
-            rows += minutes.minute(at, late=emitted[at] > 0, k=unusual)
-            emitted[at] += 1
-            minutes.restart()
-        rows += minutes.alerts.finish()
+        rows, alerting = rows_of(minutes, late)
     found = members(rows)
     named = [id for mine in found.values() for id in mine]
     assert len(named) == len(set(named))
-    alerting = {id for id, anomaly in now.items() if anomaly >= 2.0}
     assert set(named) <= alerting
     last_rows = last(rows)
     assert sum(last_rows[incident]["count"] for incident in found) == len(alerting)

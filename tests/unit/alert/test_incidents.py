@@ -137,7 +137,19 @@ def test_a_revision_withdraws_what_is_usual_now() -> None:
     assert key.window(10, *near(3)) == [("open", 3)]
     assert key.window(10, *near(1), at=12) == [("open", 1)]
     assert key.window(10, at=13) == [("withdrawn", 0)]
+    key.incidents.pass_time(34 * MINUTE)
     assert key.incidents.is_empty
+
+
+def test_an_incident_that_was_withdrawn_opens_again_with_the_next_number() -> None:
+    key = Key()
+    key.window(10, *near(1))
+    [(first, _)] = key.rows
+    assert key.window(10, at=11) == [("withdrawn", 0)]
+    assert key.window(10, *near(1), at=12) == [("reopened", 1)]
+    [(again, _)] = key.rows
+    assert again == first
+    assert [each.sequence for each in key.incidents._incidents.values()] == [3]
 
 
 def test_an_event_that_alerts_in_another_window_is_not_withdrawn() -> None:
