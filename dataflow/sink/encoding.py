@@ -57,7 +57,7 @@ VERSION = {"scores": "revision", "alerts": "sequence", "drift": "revision", "win
 def json_lines(batch: pa.RecordBatch) -> memoryview:
     r"""The rows of ``batch`` as JSON objects in UTF-8, each with a line end.
 
-    ``batch`` has the schema of a stream, so few columns have null: numbers, structs and ``merged_into``.
+    ``batch`` has the schema of a stream, so few columns have null: numbers, structs and some short texts.
 
     >>> from dataflow.items.schemas import dead_letters
     >>> bytes(json_lines(dead_letters([("malformed", "not JSON", "p", 7, b"?")])))
