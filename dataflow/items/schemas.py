@@ -94,8 +94,8 @@ POSITION = ("partition", "offset")
 
 #: Scored events: one row for each event in each of its windows. ``score``: higher is more anomalous;
 #: ``cluster``: -1 if the scorer makes no clusters; ``revision``: 0 when the window closes, 1, 2, ... if late
-#: events change the window; ``partition`` and ``offset``: as in ``EVENT``, null if a backtest does not know
-#: them. Settings can add the columns ``sample_share`` and ``embedding``.
+#: events change the window; ``partition``, ``offset``: as in ``EVENT``, null if a backtest knows none.
+#: Settings can add the columns ``sample_share`` and ``embedding``.
 SCORED = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
@@ -187,10 +187,8 @@ def raw_schema(format: str, header: bytes | None = None) -> pa.Schema:
     >>> raw_schema("csv", b"ts,text").metadata
     {b'format': b'csv', b'header': b'ts,text'}
     """
-    metadata = {b"format": format.encode()}
-    if header is not None:
-        metadata[b"header"] = header
-    return RAW.with_metadata(metadata)
+    named = {} if header is None else {b"header": header}
+    return RAW.with_metadata({b"format": format.encode()} | named)
 
 
 def embedding_field(dim: int) -> pa.Field:
@@ -243,13 +241,10 @@ class Decoded:
 def dead_letters(
     rows: Sequence[tuple[str, str, str, int, bytes]], envelopes: Sequence[bytes] | None = None
 ) -> pa.RecordBatch:
-    """A batch of ``DEAD_LETTER``; a row is ``(reason, message, partition, offset, raw)``.
-
-    ``envelopes``: that of each row; ``None``: nothing is known of how the records were read.
+    """A batch of ``DEAD_LETTER``; a row is ``(reason, message, partition, offset, raw)``. ``envelopes``: that
+    of each row; ``None``: nothing is known of how the records were read.
     """
     columns: list[Sequence[object]] = list(zip(*rows, strict=True)) if rows else [()] * (len(DEAD_LETTER) - 1)
     columns.append(envelopes or [UNKNOWN.encode()] * len(rows))
-    return pa.RecordBatch.from_arrays(
-        [pa.array(values, f.type) for values, f in zip(columns, DEAD_LETTER, strict=True)],
-        schema=DEAD_LETTER,
-    )
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, DEAD_LETTER, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=DEAD_LETTER)

@@ -1,99 +1,19 @@
 """The incidents of a key."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dataflow.alert.incident import MOST_NAMED
 from dataflow.alert.incidents import Incidents
-from dataflow.alert.rules import Rules
-from dataflow.alert.window_events import WindowEvents
-from tests.support.judged import MINUTE, Seen, Unusual, judged
+from tests.support.incident_key import RULES, Key, near
+from tests.support.judged import MINUTE, Unusual
 from tests.support.plain import stored
-
-#: Two events are near if their angle is below 30 degrees.
-RULES = Rules(
-    radius=0.52,
-    close_after=30 * MINUTE,
-    cool_down=60 * MINUTE,
-    examples=3,
-    least=1.0,
-    remember=20 * MINUTE,
-)
-
-
-class Key:
-    """A key whose windows are decided one after the other."""
-
-    def __init__(self, rules: Rules = RULES) -> None:
-        self.incidents, self.suppressed = Incidents("k", rules), 0
-        #: The incidents that the last window changed, and what they merged into.
-        self.rows: list[tuple[str, str | None]] = []
-        #: By incident: the ids that its row names.
-        self.joined: dict[str, tuple[str, ...]] = {}
-
-    def window(
-        self, end: int, *events: Unusual, room: int = 1000, model: str = "m 1", at: int = 0
-    ) -> list[tuple[str, int]]:
-        """Decide the window of ten minutes that ends at ``end``. Returns the state and the count of what has
-        changed.
-        """
-        left = iter([True] * room)
-        found = self.of(end, events, at or end)
-        closed = self.incidents.pass_time(found.at)
-        changed, suppressed, _ = self.incidents.take(
-            found, model, lambda: next(left, False), [None] * len(found)
-        )
-        self.suppressed += suppressed
-        self.rows = [(each.id, each.merged_into) for each in changed]
-        self.joined = {each.id: each.joined for each in changed}
-        for incident in changed:
-            incident.sequence += 1
-            incident.joined = incident.left = ()
-        return [(each.state, each.count) for each in [*closed, *changed]]
-
-    @staticmethod
-    def of(end: int, events: Sequence[Unusual], at: int) -> WindowEvents:
-        each = judged(0, {"k": Seen((end - 10) * MINUTE, end * MINUTE, events)})
-        start, rows, vectors = (end - 10) * MINUTE, each.events, each.vectors
-        return WindowEvents.of(at * MINUTE, start, end * MINUTE, 2.0, 100, rows, vectors)
-
-
-def near(n: int, angle: float = 0.0, first: int = 0, anomaly: float = 3.0) -> list[Unusual]:
-    return [Unusual(f"e{i}", i * 1000, anomaly, angle) for i in range(first, first + n)]
 
 
 def test_a_flood_of_equal_events_is_one_incident() -> None:
     key = Key()
     assert key.window(10, *near(10_000)) == [("open", 10_000)]
-
-
-def test_a_flood_is_named_in_part() -> None:
-    key = Key()
-    key.window(10, *near(10_000), Unusual("highest", 1, 9.0))
-    [incident] = key.incidents._incidents.values()
-    assert len(key.joined[incident.id]) == MOST_NAMED
-    assert key.joined[incident.id][0] == "highest"
-    assert incident.unnamed == incident.count - MOST_NAMED
-
-
-def test_ids_are_bounded_by_their_characters() -> None:
-    key = Key()
-    key.window(10, *(Unusual(f"{n}" * 30_000, n, 3.0) for n in range(9)))
-    [incident] = key.incidents._incidents.values()
-    assert (len(key.joined[incident.id]), incident.unnamed) == (3, 6)
-
-
-def test_an_incident_takes_over_what_another_does_not_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataflow.alert.incident.MOST_NAMED", 1)
-    key = Key()
-    key.window(10, Unusual("a", 1, 5.0, 0.0), *(Unusual(f"b{n}", 2, 3.0, 50.0) for n in range(3)))
-    older, younger = key.incidents._incidents.values()
-    assert (older.unnamed, younger.unnamed) == (0, 2)
-    assert key.window(15, Unusual("d", 4, 2.5, 25.0)) == [("open", 5), ("merged", 3)]
-    assert (older.unnamed, key.joined[older.id]) == (2, ("d",))
 
 
 def test_events_that_are_apart_are_incidents_of_their_own() -> None:
@@ -139,17 +59,6 @@ def test_a_revision_withdraws_what_is_usual_now() -> None:
     assert key.window(10, at=13) == [("withdrawn", 0)]
     key.incidents.pass_time(34 * MINUTE)
     assert key.incidents.is_empty
-
-
-def test_an_incident_that_was_withdrawn_opens_again_with_the_next_number() -> None:
-    key = Key()
-    key.window(10, *near(1))
-    [(first, _)] = key.rows
-    assert key.window(10, at=11) == [("withdrawn", 0)]
-    assert key.window(10, *near(1), at=12) == [("reopened", 1)]
-    [(again, _)] = key.rows
-    assert again == first
-    assert [each.sequence for each in key.incidents._incidents.values()] == [3]
 
 
 def test_an_event_that_alerts_in_another_window_is_not_withdrawn() -> None:

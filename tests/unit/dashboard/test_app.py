@@ -80,20 +80,6 @@ def test_an_event_shows_each_window(client: Opened) -> None:
     assert client.json("event", 404, key="none", id="e1")
 
 
-def test_an_event_has_its_position_unless_the_output_is_older(tmp_path: Path) -> None:
-    rows = [scored(1, partition="p:3", offset=2**40), scored(2), scored(3, partition=None, offset=None)]
-    del rows[1]["partition"], rows[1]["offset"]
-    written(tmp_path / "scores.jsonl", rows)
-    with opened(tmp_path) as client:
-        client.loaded(3)
-        events = [client.json("event", key="a", id=f"e{event}") for event in (1, 2, 3)]
-        assert [(event["partition"], event["offset"]) for event in events] == [
-            ("p:3", 2**40),
-            (None, None),
-            (None, None),
-        ]
-
-
 def test_explanations_have_integers_for_times(tmp_path: Path) -> None:
     said = {"nearest": "n", "nearest_ts": "2026-01-01T00:00:01.000000Z", "similarity": 0.5, "new": ["w"]}
     written(
@@ -262,74 +248,3 @@ def test_each_number_that_is_not_known_is_null(tmp_path: Path) -> None:
         assert client.json("state")["columns"] == ["score"]
         assert client.json("time")["anomaly"]["max"] == [None]
         assert "NaN" not in json.dumps(client.json("event", key="a", id="e1"))
-
-
-DAY = 24 * 3600 * 1_000_000
-
-
-def test_the_budget_is_beside_what_it_gave(tmp_path: Path) -> None:
-    times = [START + hours * 3_600_000_000 for hours in (1, 2, 30)]
-    rows = [
-        alert(f"i{at}", decided=time, realised_per_day=[1, 2, 1][at], key="ab"[at % 2])
-        for at, time in enumerate(times)
-    ]
-    rows.append(alert("late", 0, decided=times[2] + 1, realised_per_day=1))
-    written(tmp_path / "alerts.jsonl", rows)
-    written(tmp_path / "scores.jsonl", [scored(0), scored(1, 6 * 31)])
-    with opened(tmp_path) as client:
-        client.loaded(2)
-        asked = {"from": START, "to": START + 56 * 3_600_000_000, "buckets": 56}
-        found = client.json("time", **asked)["budget"]
-        assert (found["per_day"], found["of"]) == (20.0, "stream")
-        expected = [0] + [1] + [2] * 23 + [1] + [0] * 4 + [1] * 24 + [0] * 2
-        assert found["realised"] == expected
-        assert client.json("time", key="b", **asked)["budget"] == found
-
-
-def test_with_a_budget_for_each_key_the_budget_is_that_of_the_key(tmp_path: Path) -> None:
-    rows = [
-        alert(f"i{key}", key=key, decided=START + at, budget_of="key", budget_per_day=5.0)
-        for at, key in enumerate("aab")
-    ]
-    written(tmp_path / "alerts.jsonl", [rows[1] | {"realised_per_day": 1}, rows[2]])
-    written(tmp_path / "scores.jsonl", [scored(0)])
-    with opened(tmp_path) as client:
-        client.loaded(1)
-        asked = {"from": START, "to": START + DAY, "buckets": 1}
-        assert client.json("time", **asked)["budget"] == {"per_day": 5.0, "of": "key", "realised": [2]}
-        of_key = client.json("time", key="b", **asked)["budget"]
-        assert of_key == {"per_day": 5.0, "of": "key", "realised": [1]}
-
-
-def test_an_older_output_says_no_budget_and_names_examples_only(tmp_path: Path) -> None:
-    new = ("event_ids", "left_ids", "unnamed", "budget_per_day", "budget_of", "realised_per_day")
-    row = {name: value for name, value in alert("i").items() if name not in new} | {"format": 3}
-    written(tmp_path / "alerts.jsonl", [row])
-    written(tmp_path / "scores.jsonl", [scored(event) for event in range(5)])
-    with opened(tmp_path) as client:
-        client.loaded(5)
-        assert client.json("time")["budget"] | {"realised": None} == dict.fromkeys(
-            ("per_day", "of", "realised")
-        )
-        assert {each["id"] for each in client.json("rows", incident="i")["rows"]} == {"e1", "e2"}
-        assert client.json("incidents/i")["unnamed"] is None
-
-
-def test_a_filter_by_incident_shows_all_its_rows(tmp_path: Path) -> None:
-    first = alert("i", examples=(1,), event_ids=["e1", "e2", "e3"])
-    more = alert("i", 1, examples=(1,), event_ids=["e7"], left_ids=["e3"], unnamed=4)
-    merged = [alert("j", event_ids=["e9"]), alert("j", 1, state="merged", merged_into="i")]
-    written(tmp_path / "alerts.jsonl", [first, more, *merged])
-    written(tmp_path / "scores.jsonl", [scored(e, w) for e in range(12) for w in (0, 1)])
-    with opened(tmp_path) as client:
-        client.loaded(24)
-        rows = client.json("rows", incident="i", sort="ts", order="asc")["rows"]
-        assert [row["id"] for row in rows] == [f"e{event}" for event in (1, 1, 2, 2, 7, 7, 9, 9)]
-        assert {row["incident"] for row in rows} == {"i"}
-        assert client.json("event", key="a", id="e9")["incident"] == "i"
-        assert client.json("event", key="a", id="e3")["incident"] is None
-        assert client.json("incidents/i")["unnamed"] == 4
-
-
-def test_metrics_need_an_endpoint(client: Opened) -> None:
-    assert "--metrics URL" in client.json("metrics", 404)["error"]

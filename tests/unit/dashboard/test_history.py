@@ -1,6 +1,7 @@
 """The rates and latencies that the page samples from the metrics of a flow."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.history import History, quantile
+from tests.support.page import opened
 
 EDGES = (1.0, 2.0, 5.0, float("inf"))
 URL, OTHER = "http://a/metrics", "http://b/metrics"
@@ -76,3 +78,8 @@ def test_the_ring_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for step in range(9):
         kept.take({URL: text(step, [])}, step, float(step))
     assert kept.series(100)["times"] == [6, 7, 8]
+
+
+def test_metrics_need_an_endpoint(tmp_path: Path) -> None:
+    with opened(tmp_path) as client:
+        assert "--metrics URL" in client.json("metrics", 404)["error"]
