@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dashboard.store.incidents import Incidents, checked
@@ -29,6 +29,12 @@ def of(id: str) -> int:
 
 
 @settings(max_examples=150)
+@example(
+    # The second event opens an incident, the third one merges both, and then the second one leaves.
+    minutes=[(1, 0.0, (4.0,) * 3), (1, 50.0, (2.5, 0.0, 0.0)), (2, 25.0, (2.5,) * 3)],
+    late=[1],
+    seed=0,
+)
 @given(minutes=minutes_of, late=late_minutes, seed=st.integers(0, 2**32))
 def test_each_event_is_in_the_incident_of_the_flow(minutes: Any, late: list[int], seed: int) -> None:
     rows, _ = rows_of(minutes, late)

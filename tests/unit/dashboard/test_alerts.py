@@ -1,6 +1,7 @@
 """What the page takes from alerts: the events of an incident, and the budget."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.support.page import START, alert, opened, scored, written
 
@@ -28,17 +29,18 @@ def test_the_budget_is_beside_what_it_gave(tmp_path: Path) -> None:
 
 def test_with_a_budget_for_each_key_the_budget_is_that_of_the_key(tmp_path: Path) -> None:
     rows = [
-        alert(f"i{key}", key=key, decided=START + at, budget_of="key", budget_per_day=5.0)
-        for at, key in enumerate("aab")
+        alert(key, key=key, decided=START + at, budget_of="key", budget_per_day=5.0, realised_per_day=said)
+        for at, (key, said) in enumerate([("b", 1), ("a", 3)])
     ]
-    written(tmp_path / "alerts.jsonl", [rows[1] | {"realised_per_day": 1}, rows[2]])
+    written(tmp_path / "alerts.jsonl", rows)
     written(tmp_path / "scores.jsonl", [scored(0)])
     with opened(tmp_path) as client:
         client.loaded(1)
-        asked = {"from": START, "to": START + DAY, "buckets": 1}
-        assert client.json("time", **asked)["budget"] == {"per_day": 5.0, "of": "key", "realised": [2]}
-        of_key = client.json("time", key="b", **asked)["budget"]
-        assert of_key == {"per_day": 5.0, "of": "key", "realised": [1]}
+        asked: dict[str, Any] = {"from": START, "to": START + DAY, "buckets": 1}
+        of_keys: list[dict[str, Any]] = [{}, {"key": "a"}, {"key": "b"}]
+        found = [client.json("time", **asked | of_key)["budget"] for of_key in of_keys]
+        assert [each["realised"] for each in found] == [[2], [3], [1]]
+        assert {(each["per_day"], each["of"]) for each in found} == {(5.0, "key")}
 
 
 def test_an_older_output_says_no_budget_and_names_examples_only(tmp_path: Path) -> None:
