@@ -76,7 +76,7 @@ function MeasuredCharts(props: { metrics: Metrics }) {
       <LatencyPanel
         {...shared}
         title="Age of events"
-        said="from the time of an event until it is scored"
+        said="from its time until it is scored"
         latency={latency.event}
       />
     </>
