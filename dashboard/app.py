@@ -27,6 +27,7 @@ from dashboard.updates import Updates
 from dataflow.errors import SourceError
 
 MOST_SELECTED = 50_000
+_NO_METRICS = "no metrics endpoint is known; start the page with --metrics URL"
 
 
 def application(page: Page, access: Access) -> Starlette:
@@ -80,6 +81,7 @@ class _Api:
             "/incidents/{incident}": self._incident,
             "/marks": self._marks,
             "/health": self._health,
+            "/metrics": self._metrics,
             "/compare": self._compare,
             "/labels.jsonl": self._labels,
         }
@@ -158,9 +160,12 @@ class _Api:
     def _health(self, request: Request) -> Response:
         Parameters(request.query_params)
         health = self._page.health
-        if health is None:
-            return wrong("no metrics endpoint is known; start the page with --metrics URL", 404)
-        return Json(health.read())
+        return Json(health.read()) if health else wrong(_NO_METRICS, 404)
+
+    def _metrics(self, request: Request) -> Response:
+        given = Parameters(request.query_params, "buckets")
+        most, history = given.integer("buckets", 1, 1000) or 240, self._page.history
+        return Json(history.series(most)) if history else wrong(_NO_METRICS, 404)
 
     def _compare(self, request: Request) -> Response:
         given = Parameters(request.query_params, "key", "from", "to")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from threading import Lock
@@ -116,6 +117,14 @@ class Health:
             if self._answer is None or monotonic() - self._answer[0] > _FRESH_S:
                 self._answer = (monotonic(), self._read())
             return self._answer[1]
+
+    def texts(self) -> dict[str, str]:
+        """What each endpoint says that answers."""
+        found = {}
+        for url in self._urls:
+            with suppress(HTTPException, OSError):
+                found[url] = self._text(url)
+        return found
 
     def _read(self) -> dict[str, Any]:
         values: list[_Value] = []

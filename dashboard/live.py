@@ -7,6 +7,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from dashboard.health import Health
+from dashboard.history import History
 from dashboard.marks import MarksStore
 from dashboard.queries.compare import compared
 from dashboard.queries.filters import Filter, Filters
@@ -49,6 +50,7 @@ class Page:
 
     def __post_init__(self) -> None:
         self.rankings = Rankings(self.filters)
+        self.history = History(self.health.texts) if self.health else None
         self._summary = OfMoment(summary)
         self._ending = Event()
         self._sorter = Thread(target=self._sort, daemon=True, name="orders")
@@ -75,6 +77,8 @@ class Page:
         for sources in self._all():
             sources.start()
         self._sorter.start()
+        if self.history:
+            self.history.start()
 
     def _sort(self) -> None:
         """Sort the rows in each order when all are loaded. Later orders are merged from these."""
@@ -88,6 +92,8 @@ class Page:
         self._ending.set()
         for sources in self._all():
             sources.stop()
+        if self.history:
+            self.history.stop()
         self._sorter.join()
 
     def _all(self) -> list[Sources]:

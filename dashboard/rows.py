@@ -10,13 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.clock import micros, rfc3339
-from dataflow.items.schemas import EVIDENCE, SCORED, TIMESTAMP
+from dataflow.items.schemas import EVIDENCE, POSITION, SCORED, TIMESTAMP
 
 EVIDENCE_NAMES = tuple(field.name for field in EVIDENCE)
 #: The most characters of a text that are kept.
 TEXT_CHARACTERS = 100_000
 #: The most characters of a text of an explanation, and the most words that are kept.
 _CHARACTERS, _WORDS = 2000, 50
+#: The most characters of the name of a partition that are kept.
+_PARTITION_CHARACTERS = 1000
 #: The most characters of the attributes that are kept.
 _JSON_CHARACTERS = 100_000
 
@@ -29,6 +31,9 @@ ROW = pa.schema(
         *map(SCORED.field, ("score", "cluster", "model", "attributes")),
         *(pa.field(name, pa.float64()) for name in EVIDENCE_NAMES),
         pa.field("explanation", pa.string()),
+        # Few partitions have many rows.
+        pa.field("partition", pa.dictionary(pa.int32(), pa.string())),
+        SCORED.field("offset"),
     ]
 )
 _TIMES = ("window_start", "window_end", "ts")
@@ -57,6 +62,7 @@ def of_objects(objects: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
             columns[name] = pa.array([row.get(name) for row in objects], pa.float64())
         explained = [row.get("explanation") for row in objects]
         columns["explanation"] = pa.array([e and _explanation(e) for e in explained], pa.string())
+        columns |= _position(*(pa.array([row.get(name) for row in objects]) for name in POSITION))
         batch = pa.RecordBatch.from_arrays([columns[name] for name in ROW.names], schema=ROW)
         batch.validate()
         if any(
@@ -89,6 +95,8 @@ def of_arrow(batch: pa.RecordBatch) -> pa.RecordBatch:
         if "explanation" in batch.schema.names:
             said = batch.column("explanation").to_pylist()
             columns["explanation"] = pa.array([each and _explanation(each) for each in said], pa.string())
+        nothing = pa.nulls(len(batch))
+        columns |= _position(*(batch[n] if n in batch.schema.names else nothing for n in POSITION))
         rows = pa.RecordBatch.from_arrays([columns[name] for name in ROW.names], schema=ROW)
     except KeyError as error:
         raise RowError(str(error.args[0])) from None
@@ -99,6 +107,15 @@ def of_arrow(batch: pa.RecordBatch) -> pa.RecordBatch:
         if pa.types.is_fixed_size_list(vectors.type):
             rows = rows.append_column("embedding", vectors)
     return rows
+
+
+def _position(partition: pa.Array, offset: pa.Array) -> dict[str, pa.Array]:
+    """The columns of the position, which rows of an older version do not have."""
+    names = pc.utf8_slice_codeunits(partition.cast(pa.string()), 0, _PARTITION_CHARACTERS)
+    return {
+        "partition": names.dictionary_encode().cast(ROW.field("partition").type),
+        "offset": offset.cast(pa.int64()),
+    }
 
 
 def _with_embeddings(batch: pa.RecordBatch, vectors: Sequence[Sequence[float]]) -> pa.RecordBatch:

@@ -205,8 +205,9 @@ class _Follower:
 
 
 def _too_old(source: Source, block: Block) -> str:
+    known = FORMATS[block.stream][0]
     return (
-        f"{source.uri} has rows of version {block.old}, and this page reads version {FORMATS[block.stream]}; "
+        f"{source.uri} has rows of version {block.old}, and this page reads version {known}; "
         "use the versions of flow and page that belong together, or let the flow write a new output."
     )
 

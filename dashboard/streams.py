@@ -17,8 +17,10 @@ _OWN: dict[Stream, frozenset[str]] = {
     "dead_letters": frozenset({"reason", "message", "partition"}),
     "scores": frozenset({"window_start", "text", "score", "cluster"}),
 }
-#: Stream -> the version of its rows that this program reads.
-FORMATS: dict[Stream, int] = {stream: STREAM_FORMATS[stream] for stream in STREAMS}
+#: Stream -> the versions of its rows that this program reads, the newest first. Alerts of version 3 name only
+#: a few events of an incident.
+FORMATS: dict[Stream, tuple[int, ...]] = {stream: (STREAM_FORMATS[stream],) for stream in STREAMS}
+FORMATS["alerts"] += (3,)
 #: Streams whose rows say their version.
 VERSIONED: tuple[Stream, ...] = ("alerts", "drift")
 

@@ -12,9 +12,10 @@ import atexit
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import bytewax.operators as op
@@ -62,6 +63,7 @@ from dataflow.window import gauges
 from dataflow.window.step import WindowsOut, gather_windows
 
 OpenSink = Callable[[sinks.Stream, str], Sink[tuple[str, pa.RecordBatch]]]
+Restored = Mapping[sinks.Stream, Callable[[Marked], Marked]]
 
 _log = logging.getLogger(__name__)
 
@@ -169,6 +171,7 @@ def build_replay(
     one_model: OneModel,
     sink: OpenSink,
     last_end: int,
+    restored: Restored,
     watch: Watch,
     clock: Clock = utc_now,
 ) -> Dataflow:
@@ -176,7 +179,8 @@ def build_replay(
 
     ``source``: batches of ``embedded_schema``. ``last_end``: windows that end later are left out, because not
     all their events may be there; microseconds since the Unix epoch, UTC. Without effect with sessions, and
-    with ``window.watermark = key``. Raises ``SettingsError``.
+    with ``window.watermark = key``. ``restored``: for streams whose rows say where the source had the record,
+    what gives them the recorded position. Raises ``SettingsError``.
     """
     flow = Dataflow("driftline_replay")
     events = op.input("source", flow, source)
@@ -184,7 +188,16 @@ def build_replay(
     if settings.window.kind != "session" and settings.window.watermark == "stream":
         whole = op.filter_value("whole", windows.whole, partial(_ends_by, last_end))
         windows = replace(windows, whole=whole)
-    _detect(settings, windows, (), one_model=one_model, sink=sink, clock=clock, watch=watch)
+    _detect(
+        settings,
+        windows,
+        (),
+        one_model=one_model,
+        sink=sink,
+        clock=clock,
+        watch=watch,
+        restored=restored,
+    )
     return flow
 
 
@@ -204,6 +217,7 @@ def _detect(
     clock: Clock,
     watch: Watch,
     stopping: Callable[[], bool] = lambda: False,
+    restored: Restored = MappingProxyType({}),
 ) -> None:
     """The part of the graph from whole windows to the sinks. ``letters``: dead letters of earlier stages."""
     scorer = open_scorer(settings.score)
@@ -220,6 +234,8 @@ def _detect(
         "dead_letters": op.merge("dead_letters", *letters, scored.dead_letters),
         "windows": scored.windows,
     }
+    for stream, restore in restored.items():
+        streams[stream] = op.map_value(f"restored_{stream}", streams[stream], restore)
     for stream, items in streams.items():
         for uri in getattr(settings.sink, stream):
             op.output(step_id(stream, uri), items, watched(sink(stream, uri), watch))

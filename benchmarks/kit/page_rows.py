@@ -57,6 +57,8 @@ def _batch(numbers: npt.NDArray[np.int64], rng: np.random.Generator, dim: int) -
         "model": pa.repeat("sbert", n),
         "model_version": pa.repeat("1+0123456789ab", n),
         "attributes": pa.array([f'{{"service":"s{each % 50}","line":{each}}}' for each in events]),
+        "partition": pa.array([f"lines:{event % 12}" for event in events.tolist()]),
+        "offset": pa.array(events // 12),
         **{field.name: pa.array(rng.random(n)) for field in EVIDENCE},
         "p_value": pa.array(p_value),
         "anomaly": pa.array(anomaly),

@@ -95,8 +95,7 @@ class Filters:
         if wanted.window is not None:
             found = found & (column["window_start"] == wanted.window)
         if wanted.incident is not None:
-            events = [event for event, name in moment.incident_of.items() if name == wanted.incident]
-            found = found & np.isin(column["event"], np.array(events, np.uint64))
+            found = found & np.isin(column["event"], moment.incident_of.events_of(wanted.incident))
         if wanted.selection is not None:
             found = found & self._selected(rows, wanted.selection)
         if wanted.text:

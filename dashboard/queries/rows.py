@@ -1,6 +1,5 @@
 """Rows and events as the page gets them."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from dashboard.rows import EVIDENCE_NAMES
 from dashboard.store.scores import event_hashes
 from dashboard.store.store import Moment
 from dashboard.store.times import in_micros
+from dataflow.items.schemas import POSITION
 
 #: The characters of a text in a table.
 CUT = 500
@@ -73,15 +73,13 @@ def event(moment: Moment, key: str, id: str) -> dict[str, Any] | None:
     rows = moment.scores
     texts = rows.texts.take(places + rows.first)
     newest = len(places) - 1
+    incident = moment.incident_of.get(int(rows.columns["event"][places[newest]]))
     windows = []
     for at, place in enumerate(places.tolist()):
         explanation = texts["explanation"][at].as_py()
         windows.append(
             {name: rows.columns[name][place].item() for name in _OF_WINDOW}
-            | {
-                "explanation": explanation and _explanation(explanation),
-                "incident": moment.incident_of.get(int(rows.columns["event"][place])),
-            }
+            | {"explanation": explanation and _explanation(explanation)}
         )
     return {
         "key": key,
@@ -91,8 +89,9 @@ def event(moment: Moment, key: str, id: str) -> dict[str, Any] | None:
         "text_length": texts["text_length"][newest].as_py(),
         "attributes": orjson.loads(texts["attributes"][newest].as_py()),
         "model": texts["model"][newest].as_py(),
+        **{name: texts[name][newest].as_py() for name in POSITION},
         "windows": windows,
-        "incidents": _incidents(moment, key, id),
+        "incident": incident,
         "neighbours": neighbours(moment, int(places[newest])),
     }
 
@@ -102,16 +101,3 @@ def _explanation(text: str) -> dict[str, Any]:
     if said.get("nearest_ts") is not None:
         said["nearest_ts"] = in_micros(said["nearest_ts"])
     return said
-
-
-def _incidents(moment: Moment, key: str, id: str) -> list[str]:
-    """The incidents that show the event."""
-    return [
-        name
-        for name, incident in moment.incidents.items()
-        if incident.row["key"] == key and id in _ids(incident.row["examples"])
-    ]
-
-
-def _ids(examples: Iterable[dict[str, Any]]) -> set[str]:
-    return {example["id"] for example in examples}

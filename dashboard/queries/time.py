@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.queries.budget import budget
 from dashboard.queries.filters import Filter
 from dashboard.queries.ranking import Rankings
 from dashboard.queries.shares import clusters, drift
@@ -25,6 +26,11 @@ class Buckets:
     start: int
     length: int
     count: int
+
+    @property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """``(count,)``: the last microsecond of each bucket."""
+        return self.start + self.length * np.arange(1, self.count + 1) - 1
 
     def of(self, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """``(n,)``: the bucket of each time; -1: it is outside."""
@@ -58,6 +64,7 @@ def over_time(moment: Moment, rankings: Rankings, wanted: Filter, most: int) -> 
             for name in ("anomaly", "score")
         },
         **_changes(moment, wanted, buckets),
+        "budget": budget(moment, wanted.key, buckets.ends),
         "drift": drift(moment, wanted),
         "clusters": clusters(moment, wanted.key),
     }

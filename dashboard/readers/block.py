@@ -107,7 +107,7 @@ def _old(stream: Stream, objects: Sequence[Any]) -> object:
         return None
     known = FORMATS[stream]
     said = (each.get("format", "none") for each in objects if isinstance(each, dict))
-    return next((version for version in said if version != known), None)
+    return next((version for version in said if version not in known), None)
 
 
 def _scores(objects: Sequence[Any]) -> tuple[Rows, int, str | None]:

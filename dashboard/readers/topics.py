@@ -104,7 +104,7 @@ class TopicReader:
                 f"{self._uri}: the messages are of no stream of Driftline; name the topic of a sink"
             )
         self.stream = self.stream or found
-        if version is not None and version != str(FORMATS[found]):
+        if version is not None and version not in map(str, FORMATS[found]):
             return Block(found, old=version, behind=behind)
         why = "a message is not JSON" if bad else None
         return block_of(found, objects, behind=behind, broken=len(bad), why=why)

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from dashboard.store.incidents import Incident, Incidents
 from dashboard.store.layout import Fit, Floats, Layout, Projection
-from dashboard.store.scores import Scores, Snapshot, event_hashes
+from dashboard.store.members import Members
+from dashboard.store.scores import Scores, Snapshot
 from dashboard.store.side import SideRows
 from dashboard.store.vectors import Vectors
 from dashboard.streams import Stream
@@ -41,7 +42,7 @@ class Moment:
     scores: Snapshot
     incidents: Mapping[str, Incident]
     sides: Mapping[Stream, Sequence[Mapping[str, Any]]]
-    incident_of: Mapping[int, str]
+    incident_of: Members
     map: Map
 
 
@@ -58,7 +59,9 @@ class Store:
         self._changed: set[Stream] = set()
         self._layout, self._vectors, self._fitted_end = Layout(fit), Vectors(), 0
         sides: dict[Stream, Sequence[Mapping[str, Any]]] = dict.fromkeys(_SIDES, ())
-        self._moment = Moment(0, self._scores.snapshot(), {}, sides, {}, Map(None, 0, self._vectors, 0))
+        self._moment = Moment(
+            0, self._scores.snapshot(), {}, sides, Members(), Map(None, 0, self._vectors, 0)
+        )
 
     @property
     def now(self) -> Moment:
@@ -126,20 +129,7 @@ class Store:
             }
             incident_of = old.incident_of
             if "alerts" in changed:
-                incident_of = _incident_of(incidents)
+                incident_of = Members(incident.part for incident in incidents.values())
             there = Map(self._layout.projection, self._fitted_end, self._vectors, self._layout.events)
             self._moment = Moment(old.generation + 1, scores, incidents, sides, incident_of, there)
             self._changed = set()
-
-
-def _incident_of(incidents: Mapping[str, Incident]) -> dict[int, str]:
-    """The events that incidents show as examples. Of several incidents, the newest one has the event."""
-    examples = [
-        (incident.row["key"], example["id"], name)
-        for name, incident in sorted(incidents.items(), key=lambda each: each[1].row["decided"])
-        if incident.row["kind"] == "events"
-        for example in incident.row["examples"]
-    ]
-    keys, ids, names = ([each[column] for each in examples] for column in range(3))
-    events = event_hashes(pa.array(keys, pa.string()), pa.array(ids, pa.string()))
-    return dict(zip(events.tolist(), names, strict=True))

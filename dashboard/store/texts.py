@@ -8,8 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-#: The columns that are kept here. The others are numbers.
-TEXT_COLUMNS = ("id", "text", "text_length", "model", "attributes", "explanation")
+#: The columns that are kept here. The others are numbers that rows are chosen or sorted by.
+TEXT_COLUMNS = (
+    "id",
+    "text",
+    "text_length",
+    "model",
+    "attributes",
+    "explanation",
+    "partition",
+    "offset",
+)
 #: Batches with fewer rows and bytes are joined with those after them.
 _WHOLE, _WHOLE_BYTES = 1 << 16, 16 << 20
 

@@ -12,6 +12,7 @@ from dataflow.alert.drifts import Drifts
 from dataflow.alert.expected import Expected
 from dataflow.alert.incident import Incident
 from dataflow.alert.incidents import Incidents
+from dataflow.alert.openings import Openings
 from dataflow.alert.order import DecisionOrder, Due, DueEarly
 from dataflow.alert.provisional import ProvisionalIncidents
 from dataflow.alert.rows import change
@@ -27,6 +28,7 @@ from dataflow.settings import Alert
 _NOTHING: dict[str, Any] = {
     "order": None,
     "thresholds": None,
+    "openings": None,
     "keys": (),
     "drifts": None,
     "expected": (),
@@ -64,6 +66,11 @@ class Alerts:
             remember_us=rules.remember,
             state=state["thresholds"],
         )
+        self._openings = Openings(per_key=per_key, state=state["openings"])
+        self._budget: dict[str, Any] = {
+            "budget_per_day": None if options.alpha is not None else options.per_day,
+            "budget_of": "key" if per_key else "stream",
+        }
         self._keys = {key: Incidents(key, rules, each) for key, each in state["keys"]}
         self._provisional = ProvisionalIncidents(
             rules,
@@ -82,6 +89,7 @@ class Alerts:
         return {
             "order": self._order.snapshot(),
             "thresholds": self._thresholds.snapshot(),
+            "openings": self._openings.snapshot(),
             "keys": [(key, incidents.snapshot()) for key, incidents in self._keys.items()],
             "drifts": self._drifts.snapshot(),
             "expected": self._expected.snapshot(),
@@ -124,12 +132,12 @@ class Alerts:
             if parts:
                 yield from self._decide_windows(at, parts)
                 for incident in self._provisional.resolve(at, self._keys):
-                    yield change(incident, at, self._thresholds.at(at, [incident.key])[0])
+                    yield self._row(incident, at)
             for due in both:
                 if isinstance(due, DueEarly):
                     begun = self._provisional.take(due.early, self._thresholds, self._keys)
                     yield from (
-                        change(incident, incident.last_ts, threshold) for incident, threshold in begun
+                        self._row(incident, incident.last_ts, threshold) for incident, threshold in begun
                     )
 
     def _decide_windows(self, at: int, parts: Sequence[Due]) -> Iterator[dict[str, Any]]:
@@ -157,7 +165,7 @@ class Alerts:
             if incidents is None:
                 continue
             for incident in incidents.pass_time(at):
-                yield change(incident, at, self._thresholds.at(at, [key])[0])
+                yield self._row(incident, at)
             if incidents.is_empty:
                 del self._keys[key]
 
@@ -174,14 +182,23 @@ class Alerts:
         found.sort(key=lambda each: (-_highest(each[1], each[3]), each[0]))
         for key, events, model, expected in found:
             incidents = self._keys.setdefault(key, Incidents(key, self._rules))
-            may_open = _always if dues[0].late else self._thresholds.may_open(key)
+            may_open = _always
+            if not dues[0].late:
+                may_open = self._openings.counted(key, at, self._thresholds.may_open(key))
             taken = incidents.take(events, model, may_open, expected)
             self._suppressed += taken.suppressed
             self._quiet += len(taken.expected)
             if taken.expected and not dues[0].late:
                 self._thresholds.raise_threshold(key, self._expected.begun(key, taken.expected, at))
-            for incident in sorted(taken.changed, key=_by_opening):
-                yield change(incident, at, events.threshold)
+            for incident in sorted(taken.changed, key=_merged_first):
+                yield self._row(incident, at, events.threshold)
+
+    def _row(self, incident: Incident, at: int, threshold: float | None = None) -> dict[str, Any]:
+        """The next row about ``incident``. ``threshold`` of ``None``: that of windows that end at ``at``."""
+        if threshold is None:
+            threshold = self._thresholds.at(at, [incident.key])[0]
+        realised = self._openings.in_day(incident.key, at)
+        return change(incident, at, threshold) | self._budget | {"realised_per_day": realised}
 
     def _alerting(self, due: Due) -> Iterator[tuple[str, WindowEvents, str | None]]:
         """The windows with events that may alert, or alerted before: the key, the events that stand out, the
@@ -220,5 +237,6 @@ def _always() -> bool:
     return True
 
 
-def _by_opening(incident: Incident) -> tuple[int, str]:
-    return incident.opened, incident.id
+def _merged_first(incident: Incident) -> tuple[bool, int, str]:
+    # So an incident has its events before a row says which of them left it.
+    return incident.state != "merged", incident.opened, incident.id

@@ -16,6 +16,7 @@ class DriftIncident:
     kind: ClassVar[str] = "drift"
     cluster: ClassVar[int] = -1
     merged_into: ClassVar[str | None] = None
+    unnamed: ClassVar[int] = 0
 
     id: str
     key: str
@@ -31,6 +32,8 @@ class DriftIncident:
     count: int = 0
     peak: float = 0.0
     threshold: float = 0.0
+    joined: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:

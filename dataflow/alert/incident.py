@@ -1,7 +1,8 @@
 """An incident: events of one key that alert and are near to each other, in time and as embeddings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,9 @@ from dataflow.items.fixed import LENGTH, Fixed, squared
 _MOST_EXEMPLARS = 32
 #: So many events of a window are looked at for new exemplars.
 _MOST_LOOKED_AT = 1_000
+#: A row names so many new events, with so many characters: a flood is one incident, and one message.
+MOST_NAMED = 1_000
+_MOST_CHARACTERS = 100_000
 
 
 @dataclass
@@ -23,7 +27,8 @@ class Incident:
     ``window_start``, ``window_end``: the window of the last event. ``first_ts``, ``last_ts``, ``count``,
     ``peak``, ``cluster``, ``examples``: columns of ``ALERT``. ``exemplars``: ``(e, dim)``, the embeddings of
     some events that are far from each other. An event is near the incident if it is near one of them.
-    ``is_provisional``: whether the incident began before the window of its first event ended.
+    ``is_provisional``: whether the incident began before the window of its first event ended. ``joined``,
+    ``left``: ``event_ids`` and ``left_ids`` of the next row. ``unnamed``: a column of ``ALERT``.
     """
 
     kind: ClassVar[str] = "events"
@@ -45,6 +50,9 @@ class Incident:
     examples: tuple[Mapping[str, Any], ...] = ()
     merged_into: str | None = None
     is_provisional: bool = False
+    joined: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    unnamed: int = 0
 
     @staticmethod
     def of_state(state: Mapping[str, Any]) -> "Incident":
@@ -62,6 +70,29 @@ class Incident:
     def is_open(self) -> bool:
         """Whether events join it. Events open a closed incident again while it cools down."""
         return self.state in ("open", "updated", "reopened")
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether events joined or left since the last row."""
+        return bool(self.joined or self.left)
+
+    def join(self, ids: Sequence[str], count: int) -> Sequence[str]:
+        """Count ``count`` new events; ``ids``: those of the first. Returns those that the next row names."""
+        room = _MOST_CHARACTERS - sum(map(len, self.joined))
+        fitting = sum(end <= room for end in accumulate(map(len, ids)))
+        named = ids[: max(0, min(fitting, MOST_NAMED - len(self.joined)))]
+        self.joined += tuple(named)
+        self.count += count
+        self.unnamed += count - len(named)
+        return named
+
+    def leave(self, id: str | None) -> None:
+        """An event leaves. ``id``: its id; ``None``: no row named the event."""
+        self.count -= 1
+        if id is None:
+            self.unnamed -= 1
+        else:
+            self.left += (id,)
 
     def touch(self, at: int, start: int, end: int) -> None:
         """Note that an event of the incident was decided at ``at``, in the window ``[start, end)``."""
@@ -98,6 +129,7 @@ class Incident:
     def absorb(self, other: "Incident", radius: float, most: int) -> None:
         """Take over the events of another incident, which ends as ``merged``."""
         self.count += other.count
+        self.unnamed += other.unnamed
         self.peak = max(self.peak, other.peak)
         self.first_ts, self.last_ts = min(self.first_ts, other.first_ts), max(self.last_ts, other.last_ts)
         self.touch(other.last, other.window_start, other.window_end)

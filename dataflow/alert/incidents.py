@@ -5,14 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dataflow.alert.incident import Incident
+from dataflow.alert.incident import MOST_NAMED, Incident
 from dataflow.alert.rules import Rules, chance
+from dataflow.alert.verdicts import Gone, Verdicts
 from dataflow.alert.window_events import WindowEvents
 from dataflow.items.arrays import Int64s
 from dataflow.items.fixed import Fixed
-
-#: The start and the end of a window.
-Window = tuple[int, int]
 
 
 class Taken(NamedTuple):
@@ -35,14 +33,13 @@ class Incidents:
     """
 
     def __init__(self, key: str, rules: Rules, state: Mapping[str, Any] | None = None) -> None:
-        state = state or {"incidents": (), "verdicts": (), "model": None}
+        state = state or {"incidents": (), "verdicts": None, "withdrawn": (), "model": None}
         self._key, self._rules = key, rules
         #: By id, the oldest first.
         self._incidents = {each["id"]: Incident.of_state(each) for each in state["incidents"]}
-        #: Window -> the hash of each event that alerts in it -> the incident of the event.
-        self._verdicts: dict[Window, dict[int, str]] = {
-            (start, end): dict(events) for start, end, events in state["verdicts"]
-        }
+        self._verdicts = Verdicts(state["verdicts"])
+        #: Incident that was withdrawn -> when, and the number of its next row: its event may open it again.
+        self._withdrawn: dict[str, tuple[int, int]] = dict(state["withdrawn"])
         self._model: str | None = state["model"]
 
     def __len__(self) -> int:
@@ -53,14 +50,15 @@ class Incidents:
         """The state as plain data."""
         return {
             "incidents": [incident.snapshot() for incident in self._incidents.values()],
-            "verdicts": [(*window, list(events.items())) for window, events in self._verdicts.items()],
+            "verdicts": self._verdicts.snapshot(),
+            "withdrawn": list(self._withdrawn.items()),
             "model": self._model,
         }
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has to be kept."""
-        return not self._incidents and not self._verdicts
+        return not self._incidents and not self._verdicts and not self._withdrawn
 
     def take(
         self,
@@ -76,9 +74,7 @@ class Incidents:
         self._forget_other_model(model)
         before = {id: (each.count, each.peak, each.state) for id, each in self._incidents.items()}
         alive = dict(self._incidents)
-        window = (events.start, events.end)
-        old = self._verdicts.pop(window, {})
-        owners = self.owners() | old
+        owners = self.owners()
         mine = [owners.get(event) for event in events.hashes]
         is_new = np.array([owner is None for owner in mine], np.bool_)
         found = np.full(len(events), None, dtype=object)
@@ -90,14 +86,13 @@ class Incidents:
         self._follow(events, events.opening + np.flatnonzero(is_free[events.opening :]), found)
         alive |= self._incidents
         verdict = {event: id for event, id in zip(events.hashes, found, strict=True) if id is not None}
-        if verdict:
-            self._verdicts[window] = verdict
+        gone = self._verdicts.replace((events.start, events.end), verdict)
         self._count(events, found, is_new)
-        self._withdraw(set(old) - set(verdict), old)
+        self._withdraw(gone, events.at)
         changed = [
             incident
             for id, incident in alive.items()
-            if before.get(id) != (incident.count, incident.peak, incident.state)
+            if (incident.is_changed or before.get(id) != (incident.count, incident.peak, incident.state))
             # Nothing was said yet of an incident that opened and merged in this window.
             and (incident.state != "merged" or incident.sequence)
         ]
@@ -116,8 +111,9 @@ class Incidents:
                 closed.append(incident)
             if over > self._rules.cool_down:
                 del self._incidents[id]
-        for window in [window for window in self._verdicts if at - window[1] > self._rules.remember]:
-            del self._verdicts[window]
+        self._verdicts.forget(at - self._rules.remember)
+        for id in [id for id, (then, _) in self._withdrawn.items() if at - then > self._rules.remember]:
+            del self._withdrawn[id]
         return closed
 
     def _forget_other_model(self, model: str | None) -> None:
@@ -129,10 +125,7 @@ class Incidents:
 
     def owners(self) -> dict[int, str]:
         """The incident of each event that alerts in any window, by the hash of its id."""
-        owners: dict[int, str] = {}
-        for events in self._verdicts.values():
-            owners |= events
-        return owners
+        return self._verdicts.owners()
 
     def is_near(self, vector: Fixed, model: str | None) -> bool:
         """Whether an event that ``model`` embedded, ``(1, dim)``, is near an open incident."""
@@ -198,16 +191,14 @@ class Incidents:
         older.absorb(younger, self._rules.radius, self._rules.examples)
         del self._incidents[younger.id]
         found[found == younger.id] = older.id
-        for verdict in self._verdicts.values():
-            for event, id in verdict.items():
-                if id == younger.id:
-                    verdict[event] = older.id
+        self._verdicts.move(younger.id, older.id)
         return older
 
     def _open(self, events: WindowEvents, row: int) -> Incident:
-        ts = int(events.ts[row])
+        ts, id = int(events.ts[row]), events.incident_id(row)
+        _, sequence = self._withdrawn.get(id, (0, 0))
         return Incident(
-            id=events.incident_id(row),
+            id=id,
             key=self._key,
             opened=events.at,
             last=events.at,
@@ -217,6 +208,8 @@ class Incidents:
             last_ts=ts,
             exemplars=events.vectors[[row]],
             cluster=events.cluster(row),
+            state="reopened" if sequence else "open",
+            sequence=sequence,
         )
 
     def _count(self, events: WindowEvents, found: Any, is_new: Any) -> None:
@@ -228,22 +221,21 @@ class Incidents:
             incident.touch(events.at, events.start, events.end)
             new = rows[is_new[rows]]
             if len(new):
-                incident.count += len(new)
+                named = incident.join(events.ids(new[:MOST_NAMED]), len(new))
+                self._verdicts.name((events.hashes[row] for row in new.tolist()), named)
                 incident.first_ts = min(incident.first_ts, int(events.ts[new].min()))
                 incident.last_ts = max(incident.last_ts, int(events.ts[new].max()))
             incident.peak = max(incident.peak, float(events.anomaly[rows[0]]))
             incident.show(events.examples(rows, self._rules.examples), self._rules.examples)
 
-    def _withdraw(self, gone: set[int], old: Mapping[int, str]) -> None:
-        """Take events that do not alert any more in a window out of their incidents, if they alert in no
-        other one.
-        """
-        still = {event for events in self._verdicts.values() for event in events}
-        for event in gone - still:
-            incident = self._incidents.get(old[event])
+    def _withdraw(self, gone: Sequence[Gone], at: int) -> None:
+        """Take events that alert in no window any more out of their incidents."""
+        for id, name in gone:
+            incident = self._incidents.get(id)
             if incident is None:
                 continue
-            incident.count -= 1
+            incident.leave(name)
             if not incident.count:
                 incident.state = "withdrawn"
-                del self._incidents[incident.id]
+                self._withdrawn[id] = (at, incident.sequence + 1)
+                del self._incidents[id]

@@ -154,7 +154,7 @@ class ProvisionalIncidents:
 
     def _count(self, provisional: _Provisional, event: _Event) -> None:
         incident = provisional.incident
-        incident.count += 1
+        incident.join(event.row.column("id").to_pylist(), 1)
         incident.peak = max(incident.peak, event.anomaly)
         incident.first_ts = min(incident.first_ts, event.ts)
         incident.last_ts = max(incident.last_ts, event.ts)

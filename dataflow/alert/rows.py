@@ -10,6 +10,8 @@ from dataflow.alert.incident import Incident
 from dataflow.clock import rfc3339
 from dataflow.items.alerts import ALERT, ALERT_FORMAT
 
+#: The columns of the budget, which only rows about events have.
+BUDGET = ("budget_per_day", "budget_of", "realised_per_day")
 #: The message shows so many characters of a text.
 _MOST_CHARACTERS = 200
 
@@ -36,8 +38,13 @@ def change(incident: Incident | DriftIncident, at: int, threshold: float) -> dic
         "merged_into": incident.merged_into,
         "examples": [dict(each) for each in incident.examples],
         "message": incident.message if isinstance(incident, DriftIncident) else message(incident),
+        "event_ids": list(incident.joined),
+        "left_ids": list(incident.left),
+        "unnamed": incident.unnamed,
+        **dict.fromkeys(BUDGET),
     }
     incident.sequence += 1
+    incident.joined = incident.left = ()
     if incident.is_open:
         incident.state = "updated"
     return row

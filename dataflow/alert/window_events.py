@@ -63,6 +63,11 @@ class WindowEvents:
     def __len__(self) -> int:
         return len(self.hashes)
 
+    def ids(self, which: Int64s) -> list[str]:
+        """The ids of the events at ``which``."""
+        found: list[str] = self.rows.column("id").take(pa.array(which)).to_pylist()
+        return found
+
     def incident_id(self, row: int) -> str:
         """The id of the incident that the event at ``row`` opens: the same on each replay."""
         key, event = (self.rows.column(name)[row].as_py() for name in ("key", "id"))

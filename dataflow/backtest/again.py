@@ -42,6 +42,7 @@ def replay(recorded: Recorded, settings: Settings, out: Path, likeness: Likeness
         one_model=OneModel(recorded.dim, versions.unify, open_pinned(settings, embedder), likeness=likeness),
         sink=lambda stream, uri: open_sink(uri, settings, stream=stream),
         last_end=events.last_end,
+        restored={"scores": events.positions.restored, "dead_letters": events.positions.restored_letters},
         watch=Watch(guard=exit_on_error(settings.log.texts)),
     )
     run_main(graph)

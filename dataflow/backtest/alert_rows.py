@@ -69,7 +69,8 @@ def _has_alerts(path: Path) -> bool:
 def _of_table(where: Location) -> Iterator[Row]:
     rows = TableRows(where, delta.open_table(where))
     columns = [name for name in rows.schema.names if name in ALERT.names]
-    if missing := [name for name in ALERT.names if name not in columns]:
+    # Alerts of another format have other columns, and a row says its format.
+    if missing := [name for name in ("format", "incident") if name not in columns]:
         raise SourceError(f"{where.text}: holds no alerts: {missing[0]} is missing; name that of sink.alerts")
     for _, batch in rows.batches(where.file_system(), columns, BATCH_ROWS):
         yield from (_checked(where.text, row) for row in _plain(pa.Table.from_batches([batch])).to_pylist())

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dataflow.backtest.positions import Positions
 from dataflow.backtest.recorded import Recorded
 from dataflow.decode.masking import masked, patterns_of
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.hashes import hashes
-from dataflow.items.schemas import embedded_schema
+from dataflow.items.schemas import POSITION, embedded_schema
 
-#: ``partition`` of events that were recorded: rows do not say where their events were read.
+#: ``partition`` of all events in a replay.
 PARTITION = "recorded"
 _IDENTITY = ("key", "id", "ts", "window_start", "window_end", "revision", "model", "model_version")
 _EVENT = ("key", "id", "ts", "text", "attributes", "model", "model_version", "embedding")
@@ -25,13 +26,15 @@ _EVENT = ("key", "id", "ts", "text", "attributes", "model", "model_version", "em
 @dataclass(frozen=True)
 class Events:
     """``rows``: all events, by event time. ``others``: events as other versions of the model embedded them
-    later, one row for each event and version. Both have the schema ``embedded_schema``. ``last_end``: the end
-    of the last recorded window, in microseconds since the Unix epoch. ``models``: each model and version,
-    the newest one last.
+    later, one row for each event and version. Both have the schema ``embedded_schema``; ``offset`` is the
+    number of the row, those of ``others`` follow those of ``rows``. ``positions``: where the source had the
+    record of each number. ``last_end``: the end of the last recorded window, in microseconds since the Unix
+    epoch. ``models``: each model and version, the newest one last.
     """
 
     rows: pa.Table
     others: pa.Table
+    positions: Positions
     last_end: int
     models: list[str]
 
@@ -39,18 +42,18 @@ class Events:
 def read_events(recorded: Recorded, mask: tuple[str, ...]) -> Events:
     """The events of recorded rows. ``mask``: ``source.mask``. Raises ``SourceError``."""
     chosen = _choose(recorded)
-    found, position = [], 0
-    for batch in recorded.batches(_EVENT):
-        here = chosen.wanted[position : position + len(batch)]
-        position += len(batch)
+    found, row = [], 0
+    positions = [name for name in POSITION if name in recorded.schema.names]
+    for batch in recorded.batches([*_EVENT, *positions]):
+        here = chosen.wanted[row : row + len(batch)]
+        row += len(batch)
         found.append(batch.filter(pa.array(here)))
-    table = _embedded(pa.Table.from_batches(found), recorded.dim, mask)
-    is_first = chosen.is_first[chosen.wanted]
-    rows, others = table.filter(pa.array(is_first)), table.filter(pa.array(~is_first))
-    rows = rows.take(pa.array(np.argsort(rows["ts"].cast(pa.int64()).to_numpy(), kind="stable")))
-    numbers = pa.array(np.arange(len(rows)), pa.int64())
-    rows = rows.set_column(rows.schema.get_field_index("offset"), rows.schema.field("offset"), numbers)
-    return Events(rows, others, chosen.last_end, chosen.models)
+    table = pa.Table.from_batches(found)
+    ts, is_first = table["ts"].cast(pa.int64()).to_numpy(), chosen.is_first[chosen.wanted]
+    ordered = table.take(pa.array(np.lexsort((np.where(is_first, ts, 0), ~is_first))))
+    events, number = _embedded(ordered, recorded.dim, mask), int(is_first.sum())
+    known = Positions(ordered.select(POSITION) if len(positions) == len(POSITION) else None)
+    return Events(events.slice(0, number), events.slice(number), known, chosen.last_end, chosen.models)
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,12 @@ def _numbers(model: pa.Array, version: pa.Array, known: dict[str, int]) -> Int64
 
 
 def _embedded(rows: pa.Table, dim: int, mask: tuple[str, ...]) -> pa.Table:
-    """Rows with the columns ``_EVENT`` as rows of ``embedded_schema``."""
+    """Rows with the columns ``_EVENT`` as rows of ``embedded_schema``, which are numbered."""
     patterns = patterns_of(mask)
     of_text = [masked(chunk, patterns) for chunk in rows["text"].chunks]
     more = {
         "partition": pa.repeat(pa.scalar(PARTITION), len(rows)),
-        "offset": pa.repeat(pa.scalar(0, pa.int64()), len(rows)),
+        "offset": pa.array(np.arange(len(rows)), pa.int64()),
         "masked": pa.chunked_array(of_text, pa.string()),
     }
     schema = embedded_schema(dim)

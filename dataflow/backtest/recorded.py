@@ -9,7 +9,7 @@ import pyarrow as pa
 from dataflow.backtest import of_delta, of_lines, of_parquet
 from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SettingsError, SourceError
-from dataflow.items.schemas import SCORED
+from dataflow.items.schemas import POSITION, SCORED
 from dataflow.settings import Provenance, Settings
 
 
@@ -68,7 +68,8 @@ def _lines(path: Path) -> Path | None:
 
 def _recorded(rows: of_delta.DeltaRows | of_lines.LineRows | of_parquet.ParquetRows) -> Recorded:
     for name in (*SCORED.names, "embedding"):
-        if name not in rows.schema.names:
+        # Rows of an older version do not say where the source had the record.
+        if name not in (*rows.schema.names, *POSITION):
             raise SourceError(f"{rows.name}: has no column {name!r}; {_advice(name)}")
     return Recorded(rows.name, rows.files, rows.folder, rows.schema, rows.made_by, rows.batches)
 

@@ -89,9 +89,13 @@ LATE = pa.schema(
     ]
 )
 
+#: The columns that say where the source has the record of an event.
+POSITION = ("partition", "offset")
+
 #: Scored events: one row for each event in each of its windows. ``score``: higher is more anomalous;
 #: ``cluster``: -1 if the scorer makes no clusters; ``revision``: 0 when the window closes, 1, 2, ... if late
-#: events change the window. Settings can add the columns ``sample_share`` and ``embedding``.
+#: events change the window; ``partition``, ``offset``: as in ``EVENT``, null if a backtest knows none.
+#: Settings can add the columns ``sample_share`` and ``embedding``.
 SCORED = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
@@ -106,6 +110,7 @@ SCORED = pa.schema(
         pa.field("model", pa.string(), nullable=False),
         pa.field("model_version", pa.string(), nullable=False),
         pa.field("attributes", pa.string(), nullable=False),
+        *(EVENT.field(name).with_nullable(True) for name in POSITION),
     ]
 )
 
@@ -182,10 +187,8 @@ def raw_schema(format: str, header: bytes | None = None) -> pa.Schema:
     >>> raw_schema("csv", b"ts,text").metadata
     {b'format': b'csv', b'header': b'ts,text'}
     """
-    metadata = {b"format": format.encode()}
-    if header is not None:
-        metadata[b"header"] = header
-    return RAW.with_metadata(metadata)
+    named = {} if header is None else {b"header": header}
+    return RAW.with_metadata({b"format": format.encode()} | named)
 
 
 def embedding_field(dim: int) -> pa.Field:
@@ -238,13 +241,10 @@ class Decoded:
 def dead_letters(
     rows: Sequence[tuple[str, str, str, int, bytes]], envelopes: Sequence[bytes] | None = None
 ) -> pa.RecordBatch:
-    """A batch of ``DEAD_LETTER``; a row is ``(reason, message, partition, offset, raw)``.
-
-    ``envelopes``: that of each row; ``None``: nothing is known of how the records were read.
+    """A batch of ``DEAD_LETTER``; a row is ``(reason, message, partition, offset, raw)``. ``envelopes``: that
+    of each row; ``None``: nothing is known of how the records were read.
     """
     columns: list[Sequence[object]] = list(zip(*rows, strict=True)) if rows else [()] * (len(DEAD_LETTER) - 1)
     columns.append(envelopes or [UNKNOWN.encode()] * len(rows))
-    return pa.RecordBatch.from_arrays(
-        [pa.array(values, f.type) for values, f in zip(columns, DEAD_LETTER, strict=True)],
-        schema=DEAD_LETTER,
-    )
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, DEAD_LETTER, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=DEAD_LETTER)

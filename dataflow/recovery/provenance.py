@@ -9,7 +9,7 @@ from dataflow.recovery.partitions import reading, writing
 from dataflow.settings import Score, Settings, Window, has_budget
 
 #: The number of the format of the state that the steps write. A change of the format increases it.
-FORMAT = 8
+FORMAT = 9
 
 #: A flow cannot resume from state that was made with another value of one of these. The model is not among
 #: them: rows that another model of the same dimension embedded are embedded again

@@ -28,7 +28,7 @@ _Piece: TypeAlias = str | pa.Array
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 _JSON_COLUMNS = frozenset({"attributes", "missed", "envelope"})
 #: Columns that often have the same value in many rows, one after the other.
-_RUN_COLUMNS = frozenset({"key", "window_start", "window_end", "revision", "model", "model_version"})
+_RUN_COLUMNS = {"key", "window_start", "window_end", "revision", "model", "model_version", "partition"}
 #: In a batch with fewer rows, it takes longer to find the runs than to encode each row.
 _MIN_ROWS_OF_RUNS = 1000
 #: All bytes but those that JSON escapes.
@@ -55,7 +55,7 @@ VERSION = {"scores": "revision", "alerts": "sequence", "drift": "revision", "win
 def json_lines(batch: pa.RecordBatch) -> memoryview:
     r"""The rows of ``batch`` as JSON objects in UTF-8, each with a line end.
 
-    ``batch`` has the schema of a stream, so few columns have null: numbers, structs and ``merged_into``.
+    ``batch`` has the schema of a stream, so few columns have null.
 
     >>> from dataflow.items.schemas import dead_letters
     >>> bytes(json_lines(dead_letters([("malformed", "not JSON", "p", 7, b"?")])))
@@ -177,7 +177,8 @@ def _fields_by_run(batch: pa.RecordBatch, names: list[str], text_type: pa.DataTy
     new = np.zeros(rows, bool)
     new[0] = True
     for column in columns.columns:
-        new[1:] |= pc.not_equal(column.slice(1), column.slice(0, rows - 1)).to_numpy(zero_copy_only=False)
+        differs = pc.fill_null(pc.not_equal(column.slice(1), column.slice(0, rows - 1)), True)
+        new[1:] |= differs.to_numpy(zero_copy_only=False)
     first = columns.take(pa.array(np.flatnonzero(new)))
     texts = _join(_fields(first, names, text_type), text_type)
     return [texts[0].as_py() if len(texts) == 1 else texts.take(pa.array(np.cumsum(new) - 1))]

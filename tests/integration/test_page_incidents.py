@@ -106,6 +106,58 @@ def test_without_a_file_of_marks_the_page_says_what_to_do(browser: Browser, flow
         expect(page.get_by_role("complementary", name="Incident")).to_contain_text("--marks")
 
 
+def test_an_incident_shows_all_its_events_and_an_event_names_its_incident(
+    browser: Browser, flow: GrowingFlow
+) -> None:
+    """The alerts show three examples of the six equal texts, and name all events."""
+    with serving(flow.out) as server, opened(browser, f"{server.address}/?view=incidents") as page:
+        page.locator("a.incident", has_text="Disk of db2").first.click()
+        page.get_by_role("button", name="Show its events").click()
+        expect(page.locator(".body .text", has_text="Disk of db2 is full")).to_have_count(6)
+        expect(page.locator(".body")).to_have_count(6)
+        page.locator(".body").first.click()
+        panel = page.get_by_role("complementary", name="Event")
+        expect(panel).to_contain_text(f"partition {flow.folder}/app.jsonl, offset")
+        panel.get_by_role("link", name="incident").click()
+        expect(page.get_by_role("complementary", name="Incident")).to_contain_text("Disk of db2 is full")
+
+
+def test_the_budget_stands_beside_the_new_incidents_of_a_day(browser: Browser, flow: GrowingFlow) -> None:
+    with serving(flow.out) as server, opened(browser, f"{server.address}/?view=time") as page:
+        budget = page.locator(".chart-panel", has_text="Budget")
+        expect(budget.locator("canvas")).to_be_visible()
+        said = server.get("/api/time")["budget"]
+        assert said["realised"][-1] == len(opened_by(flow))
+        expect(budget).to_contain_text(f"{said['realised'][-1]} new incidents in the last 24 hours")
+    scores = f"scores={flow.out}/scores.jsonl"
+    with serving(Path(scores)) as server, opened(browser, f"{server.address}/?view=time") as page:
+        budget = page.locator(".chart-panel", has_text="Budget")
+        expect(budget).to_contain_text("Write them with sink.alerts")
+        expect(budget.locator("canvas")).to_have_count(0)
+
+
+def test_latency_needs_the_metrics_of_the_flow(browser: Browser, flow: GrowingFlow) -> None:
+    with serving(flow.out) as server, opened(browser, f"{server.address}/?view=time") as page:
+        latency = page.locator(".chart-panel", has_text="Latency")
+        expect(latency).to_contain_text("--metrics http://HOST:3030/metrics")
+    port = flow.environment["BYTEWAX_DATAFLOW_API_PORT"]
+    metrics = f"http://127.0.0.1:{port}/metrics"
+    with (
+        serving(flow.out, "--metrics", metrics) as server,
+        opened(browser, f"{server.address}/?view=time") as page,
+    ):
+        latency = page.locator(".chart-panel", has_text="from the end of a window")
+        wait_until(lambda: len(server.get("/api/metrics")["times"]) > 0)
+        flow.write(usual(50), usual(51))
+
+        def is_measured() -> bool:
+            return any(each is not None for each in server.get("/api/metrics")["latency"]["flow"]["p50"])
+
+        wait_until(is_measured, *flow.processes)
+        expect(latency.locator("canvas")).to_be_visible()
+        expect(page.locator(".chart-panel", has_text="Rates").locator("canvas")).to_be_visible()
+
+
 def test_incidents_that_only_one_output_has_are_told_apart(
     browser: Browser, flow: GrowingFlow, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dataflow.items.judged import Passed
 from dataflow.settings import Alert, duration
+from tests.support.alert_members import members
 from tests.support.alert_messages import (
     GROUPS,
     KEYS,
@@ -25,6 +26,7 @@ from tests.support.alert_messages import (
 )
 from tests.support.judged import MINUTE, Unusual
 from tests.support.judged import early as early_message
+from tests.support.late_minutes import Event, late_minutes, minutes_of, rows_of
 
 
 def last(rows: Sequence[Row]) -> dict[str, Row]:
@@ -57,6 +59,36 @@ def test_each_alerting_event_is_in_one_incident(
             row["count"] for row in rows.values() if row["key"] == f"k{key}" and row["state"] != "merged"
         )
         assert counted == alerting.count(key)
+
+
+@given(events=streams)
+def test_each_alerting_event_is_named_by_its_incident(
+    events: list[tuple[int, int, float, float, float]],
+) -> None:
+    options = Alert(alpha=0.01, least_anomaly=2.0, history=duration("0s"), radius=0.5)
+    rows = run(options, [message for part in messages(events, 2.0) for message in part])
+    alerting = {f"e{number}" for number, (_, _, *anomalies, _) in enumerate(events) if max(anomalies) >= 2.0}
+    found = members(rows)
+    named = [id for mine in found.values() for id in mine]
+    assert sorted(named) == sorted(alerting)
+    assert {row["unnamed"] for row in rows} <= {0}
+
+
+@settings(max_examples=150)
+@given(minutes=minutes_of, late=late_minutes, bound=st.sampled_from([2, 1000]))
+def test_rows_name_the_events_that_count_whatever_late_events_change(
+    minutes: list[Event], late: list[int], bound: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dataflow.alert.incident.MOST_NAMED", bound)
+        rows, alerting = rows_of(minutes, late)
+    found = members(rows)
+    named = [id for mine in found.values() for id in mine]
+    assert len(named) == len(set(named))
+    assert set(named) <= alerting
+    last_rows = last(rows)
+    assert sum(last_rows[incident]["count"] for incident in found) == len(alerting)
+    assert bound == 2 or set(named) == alerting
 
 
 @given(events=streams)

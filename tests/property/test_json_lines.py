@@ -61,6 +61,7 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
         ),
         max_size=3,
     ),
+    ALERT.field("event_ids").type: st.lists(st.sampled_from(["", "a", '"é\n']), max_size=3),
     ALERT.field("examples").type: st.lists(
         st.fixed_dictionaries(
             {
@@ -93,7 +94,7 @@ JSON = st.sampled_from(["{}", "[]", '{"a":"\\"\\n","b":[1,null,{}]}', '{"é":"�
 
 
 def value(field: pa.Field) -> st.SearchStrategy[Any]:
-    if field.name == "merged_into":
+    if field.nullable and field.type in (pa.string(), pa.int64()):
         return st.none() | VALUES[field.type]
     return JSON if field.name in JSON_COLUMNS else VALUES[field.type]
 

@@ -7,6 +7,7 @@ from dataflow.items.judged import Passed
 from dataflow.items.likeness import UNMARKED, Likeness
 from dataflow.settings import Alert, Window, duration
 from tests.support.judged import MINUTE, Seen, Unusual, judged
+from tests.support.plain import stored
 
 WINDOW = Window(kind="tumbling", length=duration("1m"), allowed_lateness=duration("1h"))
 
@@ -16,7 +17,12 @@ class Run:
 
     def __init__(self, likeness: Likeness = UNMARKED, **fields: Any) -> None:
         self.options = Alert(history=duration("0s"), radius=0.5).model_copy(update=fields)
+        self.likeness = likeness
         self.alerts, self.emissions = Alerts(self.options, WINDOW, 1, likeness=likeness), 0
+
+    def restart(self) -> None:
+        """Go on from the state that the recovery store has."""
+        self.alerts = Alerts(self.options, WINDOW, 1, stored(self.alerts.snapshot()), likeness=self.likeness)
 
     def minute(
         self, end: int, late: bool = False, rows: int = 100, **keys: list[Unusual]

@@ -18,6 +18,7 @@ from dashboard.security import Access
 from dashboard.sources import Sources
 from dashboard.store.store import Store
 from dataflow.clock import rfc3339
+from dataflow.items.alerts import ALERT_FORMAT
 from dataflow.settings import Settings
 from tests.support.processes import wait_until
 
@@ -49,6 +50,8 @@ def scored(event: int, window: int = 0, *, revision: int = 0, key: str = "a", **
         "p_value": 10 ** -(event * 53 % 97 / 20),
         "anomaly": event * 53 % 97 / 20,
         "explanation": None,
+        "partition": "log:0",
+        "offset": event,
     }
     return row | more
 
@@ -59,7 +62,7 @@ def alert(
     """A row of ``ALERT`` as JSON has it. ``examples``: the numbers of events."""
     start = START + window * WINDOW
     row = {
-        "format": 3,
+        "format": ALERT_FORMAT,
         "kind": "events",
         "incident": incident,
         "sequence": sequence,
@@ -89,6 +92,12 @@ def alert(
             for event in examples
         ],
         "message": f"{incident} in words",
+        "event_ids": [] if sequence else [f"e{event}" for event in examples],
+        "left_ids": [],
+        "unnamed": 0,
+        "budget_per_day": 20.0,
+        "budget_of": "stream",
+        "realised_per_day": 1,
     }
     return row | more
 

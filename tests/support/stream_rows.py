@@ -36,6 +36,7 @@ VALUES: dict[pa.DataType, Any] = {
     pa.int64(): 2,
     pa.float64(): 0.5,
     pa.binary(): b"raw",
+    ALERT.field("event_ids").type: ["a", "é"],
     ALERT.field("examples").type: [
         {
             "id": "a",

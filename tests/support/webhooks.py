@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from dataflow.endpoints.uri import parse_uri
-from dataflow.items.alerts import ALERT
+from dataflow.items.alerts import ALERT, ALERT_FORMAT
 from dataflow.settings import Settings, load
 from dataflow.sink.webhook import WebhookSink, receiver_of
 from dataflow.sink.webhook.delivery import Waits
@@ -138,7 +138,7 @@ def row(incident: str = "a", sequence: int = 0, **more: Any) -> dict[str, Any]:
     at = NOON + timedelta(minutes=sequence)
     example = {"id": "e", "ts": NOON, "text": "disk is full", "anomaly": 3.5}
     return {
-        "format": 3,
+        "format": ALERT_FORMAT,
         "kind": "events",
         "incident": incident,
         "sequence": sequence,
@@ -157,6 +157,12 @@ def row(incident: str = "a", sequence: int = 0, **more: Any) -> dict[str, Any]:
         "merged_into": None,
         "examples": [example | {"nearest": None, "nearest_ts": None, "explanation": None}],
         "message": f'{sequence + 1} unusual events, the most unusual: "disk is full"',
+        "event_ids": [f"e{sequence}"],
+        "left_ids": [],
+        "unnamed": 0,
+        "budget_per_day": 20.0,
+        "budget_of": "stream",
+        "realised_per_day": 3,
     } | more
 
 

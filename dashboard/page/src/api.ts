@@ -1,4 +1,15 @@
-import type { EventDetail, Incident, IncidentDetail, Incidents, Mark, Row, Rows, State, Time } from "./types";
+import type {
+  EventDetail,
+  Incident,
+  IncidentDetail,
+  Incidents,
+  Mark,
+  Metrics,
+  Row,
+  Rows,
+  State,
+  Time,
+} from "./types";
 
 /** An answer of the server that is not what was asked for, with a sentence to show. */
 export class ApiError extends Error {
@@ -53,6 +64,7 @@ export const event = (key: string, id: string) => get<EventDetail>("/api/event",
 export const incidents = (query: Query) => get<Incidents>("/api/incidents", query);
 export const incident = (id: string) => get<IncidentDetail>(`/api/incidents/${encodeURIComponent(id)}`);
 export const time = (query: Query) => get<Time>("/api/time", query);
+export const metrics = (query: Query) => get<Metrics>("/api/metrics", query);
 export const textOf = async (row: number) => (await get<{ text: string }>("/api/text", { row })).text;
 export const select = async (chosen: number[]) =>
   (await post<{ selection: string }>("/api/selections", { rows: chosen })).selection;

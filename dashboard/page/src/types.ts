@@ -81,7 +81,6 @@ export interface EventWindow extends Scores {
   window_end: Micros;
   revision: number;
   explanation: Explanation | null;
-  incident: string | null;
 }
 
 export interface EventDetail {
@@ -92,8 +91,11 @@ export interface EventDetail {
   text_length: number;
   attributes: Record<string, unknown> | null;
   model: string | null;
+  /** Where the source had the record; an older flow did not write it. */
+  partition: string | null;
+  offset: number | null;
   windows: EventWindow[];
-  incidents: string[];
+  incident: string | null;
   neighbours: { id: string; ts: Micros; text: string; similarity: number; anomaly: number | null }[];
 }
 
@@ -136,6 +138,8 @@ export interface Incident {
   message: string;
   sequence: number;
   merged_into: string | null;
+  /** How many of the events no alert names; null: an older flow named examples only. */
+  unnamed: number | null;
   mark: Mark | null;
 }
 
@@ -194,6 +198,28 @@ export interface Clusters {
   clusters: { cluster: number; share: Series; example: string | null }[];
 }
 
+/** The new incidents of the 24 hours up to the end of each bucket. */
+export interface Budget {
+  per_day: number | null;
+  /** Whose budget it is; null: an older flow did not say. */
+  of: "stream" | "key" | null;
+  realised: Series;
+}
+
+export interface Latency {
+  p50: Series;
+  p99: Series;
+}
+
+/** The flow by the clock of the server: rates in a second, latencies in seconds. */
+export interface Metrics {
+  interval_s: number;
+  times: Micros[];
+  records: Series;
+  rows: Series;
+  latency: { flow: Latency; event: Latency };
+}
+
 export interface Time {
   bucket_us: number;
   start: Micros;
@@ -205,6 +231,8 @@ export interface Time {
   late: Series;
   dead_letters: Series;
   watermark: Series;
+  /** null: no incident is known. */
+  budget: Budget | null;
   drift: DriftRow[];
   clusters: Clusters | null;
 }

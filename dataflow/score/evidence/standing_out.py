@@ -8,7 +8,7 @@ import pyarrow as pa
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.hashes import Hashes
 from dataflow.items.judged import Judged
-from dataflow.items.schemas import EVIDENCE, EXPLANATION, SCORED
+from dataflow.items.schemas import EVIDENCE, EXPLANATION, POSITION, SCORED
 from dataflow.score.evidence.explain import column
 from dataflow.score.evidence.members import Doubles
 from dataflow.score.evidence.messages import Candidates
@@ -16,8 +16,8 @@ from dataflow.score.evidence.messages import Candidates
 #: Of the events of a window that may alert, so many have an explanation. An explanation takes 0.4 ms.
 MOST_EXPLAINED = 20
 #: The columns of scored rows that the stages after this one read.
-COLUMNS = [field.name for field in (*SCORED, *EVIDENCE)]
-_SCHEMA = pa.schema([*SCORED, *EVIDENCE, EXPLANATION])
+COLUMNS = [field.name for field in (*SCORED, *EVIDENCE) if field.name not in POSITION]
+_SCHEMA = pa.schema([*(field for field in (*SCORED, *EVIDENCE) if field.name in COLUMNS), EXPLANATION])
 
 
 def to_explain(anomaly: Doubles, keys: Int64s, forms: Hashes, least: float) -> Bools:

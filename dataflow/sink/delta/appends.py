@@ -12,6 +12,7 @@ from dataflow.endpoints import delta
 from dataflow.endpoints.delta import Location
 from dataflow.endpoints.outage import Outage
 from dataflow.errors import SourceError, UnreachableError
+from dataflow.items.schemas import POSITION
 from dataflow.sink import Stream
 from dataflow.sink.delta.known import rows_after
 from dataflow.telemetry.logs import Line
@@ -52,17 +53,23 @@ class DeltaAppends:
         self._table = delta.find_table(self._where)
         return int(self._table.transaction_version(self.app) or 0) if self._table else 0
 
-    def check(self, schema: pa.Schema) -> None:
-        """Raise ``SourceError`` if the table has other columns than ``schema``."""
+    def check(self, schema: pa.Schema) -> bool:
+        """Whether the table gets new columns with the next append: those that scored rows of an older version
+        do not have. Raises ``SourceError`` if other columns of the table differ from ``schema``.
+        """
         if self._table is None:
-            return
+            return False
         have, want = _columns(self._table.schema()), _columns(delta.library().Schema.from_arrow(schema))
+        new = [name for name in POSITION if name in want and name not in have]
+        if new and have == {name: type for name, type in want.items() if name not in new}:
+            return True
         if have != want:
             names = sorted(name for name in have.keys() | want.keys() if have.get(name) != want.get(name))
             raise SourceError(
                 f"{self._where.text}: the table has other columns than the rows of this flow: "
                 f"{', '.join(names)}; name another table, or change the table"
             )
+        return False
 
     def append(self, rows: pa.Table) -> None:
         """Append ``rows`` in one commit. Raises ``OutageError`` if the store is unreachable for long."""
@@ -88,12 +95,13 @@ class DeltaAppends:
                 f"{self._where.text}: another flow with this recovery store has appended rows; end it, or "
                 "start with an empty recovery directory"
             )
-        self.check(rows.schema)
+        adds = self.check(rows.schema)
         transaction = library.Transaction(self.app, self.number + 1)
         library.write_deltalake(
             self._table or self._where.url,
             rows,
             mode="append",
+            schema_mode="merge" if adds else None,
             partition_by=None if self._table else [DAY],
             storage_options=None if self._table else self._where.options or None,
             commit_properties=library.CommitProperties(

@@ -56,3 +56,23 @@ def test_an_incident_closes_when_the_stream_goes_on_though_its_key_is_silent() -
     assert [run.minute(end, b=[]) for end in (2, 7)] == [[], []]
     [row] = run.minute(8, b=[])
     assert (row["key"], row["state"], row["decided"]) == ("a", "closed", 8 * MINUTE)
+
+
+def test_rows_say_the_budget_and_what_it_gave_in_the_last_day() -> None:
+    day = 24 * 60
+    run = Run(budget="48/d", close_after=duration("1m"), cool_down=duration("1m"), least_anomaly=1.0)
+    said = []
+    for end in (1, 2, 5, 5 + day // 2, day, day + 1, day + 4):
+        rows = run.minute(end, rows=1, a=[one(str(end), end, 9.0, 90.0 * end)])
+        said += [(row["realised_per_day"], row["budget_per_day"]) for row in rows if row["state"] == "open"]
+    assert said == [(realised, 48.0) for realised in (1, 2, 3, 4, 5, 5, 5)]
+    late = run.minute(3, late=True, b=[one("late", 3, 9.0)])
+    assert [(row["realised_per_day"], row["budget_of"]) for row in late] == [(5, "stream")]
+
+
+def test_with_a_budget_for_each_key_the_openings_are_those_of_the_key() -> None:
+    run = Run(per="key", alpha=0.01)
+    more = run.minute(1, a=[one("a", 1, 9.0)], b=[one("b", 1, 9.0)])
+    more += run.minute(2, b=[one("apart", 2, 9.0, 90.0)])
+    assert [(row["key"], row["realised_per_day"]) for row in more] == [("a", 1), ("b", 1), ("b", 2)]
+    assert {(row["budget_of"], row["budget_per_day"]) for row in more} == {("key", None)}

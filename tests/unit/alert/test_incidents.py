@@ -1,63 +1,14 @@
 """The incidents of a key."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dataflow.alert.incidents import Incidents
-from dataflow.alert.rules import Rules
-from dataflow.alert.window_events import WindowEvents
-from tests.support.judged import MINUTE, Seen, Unusual, judged
+from tests.support.incident_key import RULES, Key, near
+from tests.support.judged import MINUTE, Unusual
 from tests.support.plain import stored
-
-#: Two events are near if their angle is below 30 degrees.
-RULES = Rules(
-    radius=0.52,
-    close_after=30 * MINUTE,
-    cool_down=60 * MINUTE,
-    examples=3,
-    least=1.0,
-    remember=20 * MINUTE,
-)
-
-
-class Key:
-    """A key whose windows are decided one after the other."""
-
-    def __init__(self, rules: Rules = RULES) -> None:
-        self.incidents, self.suppressed = Incidents("k", rules), 0
-        #: The incidents that the last window changed, and what they merged into.
-        self.rows: list[tuple[str, str | None]] = []
-
-    def window(
-        self, end: int, *events: Unusual, room: int = 1000, model: str = "m 1", at: int = 0
-    ) -> list[tuple[str, int]]:
-        """Decide the window of ten minutes that ends at ``end``. Returns the state and the count of what has
-        changed.
-        """
-        left = iter([True] * room)
-        found = self.of(end, events, at or end)
-        closed = self.incidents.pass_time(found.at)
-        changed, suppressed, _ = self.incidents.take(
-            found, model, lambda: next(left, False), [None] * len(found)
-        )
-        self.suppressed += suppressed
-        self.rows = [(each.id, each.merged_into) for each in changed]
-        for incident in changed:
-            incident.sequence += 1
-        return [(each.state, each.count) for each in [*closed, *changed]]
-
-    @staticmethod
-    def of(end: int, events: Sequence[Unusual], at: int) -> WindowEvents:
-        each = judged(0, {"k": Seen((end - 10) * MINUTE, end * MINUTE, events)})
-        start, rows, vectors = (end - 10) * MINUTE, each.events, each.vectors
-        return WindowEvents.of(at * MINUTE, start, end * MINUTE, 2.0, 100, rows, vectors)
-
-
-def near(n: int, angle: float = 0.0, first: int = 0, anomaly: float = 3.0) -> list[Unusual]:
-    return [Unusual(f"e{i}", i * 1000, anomaly, angle) for i in range(first, first + n)]
 
 
 def test_a_flood_of_equal_events_is_one_incident() -> None:
@@ -106,6 +57,7 @@ def test_a_revision_withdraws_what_is_usual_now() -> None:
     assert key.window(10, *near(3)) == [("open", 3)]
     assert key.window(10, *near(1), at=12) == [("open", 1)]
     assert key.window(10, at=13) == [("withdrawn", 0)]
+    key.incidents.pass_time(34 * MINUTE)
     assert key.incidents.is_empty
 
 

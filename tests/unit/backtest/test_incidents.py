@@ -40,6 +40,7 @@ def row(incident: str, sequence: int, **more: Any) -> dict[str, Any]:
         "message": "m",
         "merged_into": None,
     }
+    found |= {"event_ids": ["e"], "left_ids": [], "unnamed": 0}
     return found | {"examples": [example]} | more
 
 

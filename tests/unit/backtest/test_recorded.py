@@ -16,7 +16,7 @@ SCHEMA = pa.schema([*SCORED, embedding_field(3)])
 
 def write(path: Path, schema: pa.Schema = SCHEMA, rows: int = 1) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    value = {pa.string(): "", TIMESTAMP: 0, pa.int32(): 0, pa.float64(): 0.0}
+    value = {pa.string(): "", TIMESTAMP: 0, pa.int32(): 0, pa.int64(): 0, pa.float64(): 0.0}
     row = {field.name: value.get(field.type, [0.0] * getattr(field.type, "list_size", 0)) for field in schema}
     pq.write_table(pa.Table.from_pylist([row] * rows, schema=schema), path)
 

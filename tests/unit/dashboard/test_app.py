@@ -74,7 +74,7 @@ def test_an_event_shows_each_window(client: Opened) -> None:
     assert [each["window_start"] for each in event["windows"]] == [START + WINDOW, START + 2 * WINDOW]
     assert event["attributes"] == {"host": "h1"}
     assert event["model"] == "null 1"
-    assert event["incidents"] == ["i2"]
+    assert event["incident"] == "i2"
     assert event["neighbours"] == []
     assert "not known" in client.json("event", 404, key="a", id="none")["error"]
     assert client.json("event", 404, key="none", id="e1")

@@ -5,10 +5,12 @@ import pyarrow as pa
 import pytest
 
 from dashboard.projection import fitted
+from dashboard.rows import _position
 from dashboard.store.identities import Identities, mixed
 from dashboard.store.layout import FIT_EVENTS, LEAST_EVENTS, Floats, Layout
 from dashboard.store.texts import Texts
 from dashboard.store.vectors import Vectors
+from dataflow.items.schemas import POSITION
 from tests.support.page import clustered
 
 
@@ -52,6 +54,23 @@ def test_texts_are_a_list() -> None:
     late = asked[asked >= len(everything) // 2]
     assert shorter.take(late, ("text",))["text"].to_pylist() == [everything[at] for at in late]
     assert len(texts.take([], ("text",))) == 0
+
+
+def test_the_name_of_a_partition_is_kept_once_for_many_rows() -> None:
+    rng = np.random.default_rng(0)
+    texts, everything = Texts(), list[object]()
+    for _ in range(60):
+        some = [f"a long name of a partition: {rng.integers(0, 5)}" for _ in range(500)]
+        rows = [{"partition": name, "offset": 1} for name in some] if rng.random() < 0.9 else [{}] * 500
+        batch = pa.RecordBatch.from_arrays(
+            list(_position(*(pa.array([row.get(name) for row in rows]) for name in POSITION)).values()),
+            names=list(POSITION),
+        )
+        texts = texts.plus(len(everything), batch)
+        everything += [row.get("partition") for row in rows]
+    assert texts.nbytes < 17 * len(everything)
+    asked = rng.integers(0, len(everything), 300)
+    assert texts.take(asked, POSITION)["partition"].to_pylist() == [everything[at] for at in asked]
 
 
 def test_vectors_keep_the_cosine() -> None:

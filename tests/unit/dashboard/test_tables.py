@@ -12,7 +12,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from benchmarks.kit.page_rows import batches, lines
 from dataflow.items.alerts import ALERT
-from tests.support.page import Opened, alert, opened, written
+from tests.support.page import Opened, alert, opened, scored, written
 from tests.support.processes import wait_until
 
 ROWS = 3000
@@ -183,3 +183,17 @@ def test_neighbours_are_the_nearest_usual_rows_of_the_window(tmp_path: Path) -> 
     assert len(found) == 5
     assert [each["similarity"] for each in found] == pytest.approx(similar[:5], abs=0.02)
     assert all(each["anomaly"] < 1 for each in found)
+
+
+def test_an_event_has_its_position_unless_the_output_is_older(tmp_path: Path) -> None:
+    rows = [scored(1, partition="p:3", offset=2**40), scored(2), scored(3, partition=None, offset=None)]
+    del rows[1]["partition"], rows[1]["offset"]
+    written(tmp_path / "scores.jsonl", rows)
+    with opened(tmp_path) as client:
+        client.loaded(3)
+        events = [client.json("event", key="a", id=f"e{event}") for event in (1, 2, 3)]
+        assert [(event["partition"], event["offset"]) for event in events] == [
+            ("p:3", 2**40),
+            (None, None),
+            (None, None),
+        ]

@@ -32,7 +32,8 @@ def test_a_scored_row() -> None:
     assert row.decode() == (
         '{"key":"x","window_start":"2026-11-23T12:00:00.000005Z","window_end":"2026-11-23T12:00:00.000005Z",'
         '"revision":1,"id":"i","ts":"2026-11-23T12:00:00.000005Z","text":"\\"é\\n","score":0.5,"cluster":1,'
-        '"model":"x","model_version":"x","attributes":{"b":1,"a":[null,1.0]}}\n'
+        '"model":"x","model_version":"x","attributes":{"b":1,"a":[null,1.0]},'
+        '"partition":"x","offset":2}\n'
     )
 
 

@@ -1,6 +1,6 @@
 import * as api from "../api";
 import { useAnswer } from "../data";
-import { count, micros, pValue, score } from "../format";
+import { count, micros, plural, pValue, score } from "../format";
 import { Panel } from "../panel";
 import { go, state, turn } from "../store";
 import { StreamText } from "../text";
@@ -83,39 +83,39 @@ function Detail(props: { incident: IncidentDetail; pending: boolean; marked: () 
   );
 }
 
-/** The sinks say of three events of an incident which incident they are in: the others are found by time. */
+/** Ways to the events: alerts name those of an incident, and the events of a drift are found by time. */
 function Show(props: { incident: IncidentDetail }) {
   const { incident } = props;
-  const several = (state.value?.keys_total ?? 0) > 1;
+  const events = incident.kind === "events";
+  const ofTime = () =>
+    go({
+      view: "live",
+      ...((state.value?.keys_total ?? 0) > 1 ? { key: incident.key } : {}),
+      from: incident.first_ts,
+      to: incident.last_ts + 1,
+      window: null,
+      incident: null,
+      sort: "anomaly",
+      order: "desc",
+    });
+  const itsOwn = () =>
+    go({
+      view: "live",
+      incident: incident.incident,
+      from: null,
+      to: null,
+      window: null,
+      sort: "anomaly",
+      order: "desc",
+    });
   return (
     <p class="actions">
-      <button
-        type="button"
-        class="button"
-        onClick={() =>
-          go({
-            view: "live",
-            ...(several ? { key: incident.key } : {}),
-            from: incident.first_ts,
-            to: incident.last_ts + 1,
-            window: null,
-            incident: null,
-            sort: "anomaly",
-            order: "desc",
-          })
-        }
-      >
-        Show the events of its time
+      <button type="button" class="button" onClick={events ? itsOwn : ofTime}>
+        {events ? "Show its events" : "Show the events of its time"}
       </button>
-      {incident.kind === "events" ? (
-        <button
-          type="button"
-          class="link"
-          onClick={() =>
-            go({ view: "live", incident: incident.incident, from: null, to: null, window: null })
-          }
-        >
-          only its examples
+      {events ? (
+        <button type="button" class="link" onClick={ofTime}>
+          all events of its time
         </button>
       ) : null}
       {incident.merged_into ? (
@@ -123,8 +123,16 @@ function Show(props: { incident: IncidentDetail }) {
           goes on in incident {incident.merged_into.slice(0, 8)}
         </button>
       ) : null}
+      {events && incident.unnamed !== 0 ? <span class="note">{named(incident)}</span> : null}
     </p>
   );
+}
+
+/** What the list of the events lacks. */
+function named(incident: IncidentDetail): string {
+  const { unnamed, count: events } = incident;
+  if (unnamed === null) return "An older flow wrote these alerts: only the examples are known.";
+  return `The alerts name ${count(events - unnamed)} of its ${plural(events, "event")}.`;
 }
 
 function Examples(props: { incident: IncidentDetail }) {

@@ -1,4 +1,4 @@
-import { pValue, score } from "../format";
+import { count, pValue, score } from "../format";
 import { go } from "../store";
 import { StreamText } from "../text";
 import type { EventDetail } from "../types";
@@ -96,6 +96,12 @@ export function Neighbours(props: { event: EventDetail }) {
   );
 }
 
+function positionOf(event: EventDetail): string {
+  const { partition, offset } = event;
+  if (partition === null) return "not in this output: an older flow wrote it";
+  return offset === null ? `partition ${partition}` : `partition ${partition}, offset ${count(offset)}`;
+}
+
 export function Attributes(props: { event: EventDetail }) {
   const { event } = props;
   const given = Object.entries(event.attributes ?? {}).slice(0, 200);
@@ -106,6 +112,7 @@ export function Attributes(props: { event: EventDetail }) {
     ]),
     ["id", event.id],
     ["model", event.model ?? "–"],
+    ["source", positionOf(event)],
   ];
   return (
     <section>

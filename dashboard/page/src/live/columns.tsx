@@ -63,7 +63,7 @@ export const COLUMNS: readonly Column[] = [
     cell: (row) => (
       <>
         {row.incident !== null ? (
-          <span class="in-incident" title="an example of an incident">
+          <span class="in-incident" title="in an incident">
             <span class="unseen">in an incident </span>
           </span>
         ) : null}

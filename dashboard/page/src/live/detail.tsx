@@ -51,7 +51,7 @@ function Event(props: { event: EventDetail; pending: boolean }) {
         </p>
         <Text event={event} />
         {best ? <Figures best={best} /> : null}
-        <Incidents event={event} />
+        <InIncident event={event} />
       </header>
       {explanation ? <Why explanation={explanation} /> : null}
       <Windows event={event} />
@@ -110,26 +110,21 @@ function Figures(props: { best: EventWindow }) {
   );
 }
 
-function Incidents(props: { event: EventDetail }) {
-  const { incidents } = props.event;
-  if (!incidents.length) return null;
+function InIncident(props: { event: EventDetail }) {
+  const { incident } = props.event;
+  if (!incident) return null;
   return (
     <p class="in-incidents">
       In{" "}
-      {incidents.map((id, i) => (
-        <span key={id}>
-          {i ? ", " : ""}
-          <a
-            href={format({ ...route.value, view: "incidents", open: id })}
-            onClick={(event) => {
-              event.preventDefault();
-              go({ view: "incidents", open: id });
-            }}
-          >
-            incident {id.slice(0, 8)}
-          </a>
-        </span>
-      ))}
+      <a
+        href={format({ ...route.value, view: "incidents", open: incident })}
+        onClick={(event) => {
+          event.preventDefault();
+          go({ view: "incidents", open: incident });
+        }}
+      >
+        incident {incident.slice(0, 8)}
+      </a>
     </p>
   );
 }

@@ -11,7 +11,7 @@ import { stack } from "./stack";
 export interface Line {
   name: string;
   colour: (colours: Colours) => string;
-  kind?: "line" | "bars" | "points" | "area" | "thin";
+  kind?: "line" | "bars" | "points" | "area" | "thin" | "steps" | "dots";
   digits?: number;
 }
 
@@ -29,10 +29,13 @@ export interface ChartProps {
   format?: (value: number) => string;
   /** The numbers beside the chart; short ones if absent. */
   axis?: (value: number) => string;
-  /** A dashed line across. */
+  /** A dashed line across, and its name. */
   rule?: number;
+  ruleName?: string;
   stacked?: boolean;
   brush?: (from: Micros, to: Micros) => void;
+  /** Charts with the same name have one cursor; those over the time of the stream if absent. */
+  sync?: string;
 }
 
 function seriesOf(line: Line, colours: Colours, format: (value: number) => string): uPlot.Series {
@@ -56,6 +59,14 @@ function seriesOf(line: Line, colours: Colours, format: (value: number) => strin
       return { ...base, paths: () => null, points: { show: true, size: 5, fill: stroke, width: 0 } };
     case "thin":
       return { ...base, width: 1, spanGaps: true };
+    case "steps":
+      return {
+        ...base,
+        fill: mixed(stroke, colours.surface, 0.14),
+        paths: uPlot.paths.stepped?.({ align: 1 }) as never,
+      };
+    case "dots":
+      return { ...base, spanGaps: true, points: { show: true, size: 4, fill: stroke, width: 0 } };
     case "area":
       return { ...base, width: 1, stroke: colours.surface, fill: mixed(stroke, colours.surface, 0.82) };
     default:
@@ -80,6 +91,7 @@ function axes(colours: Colours, axis: (value: number) => string): uPlot.Axis[] {
       values: (_plot, at) =>
         at.map((s) => {
           const name = minute(s * 1e6, zone.value);
+          if ((at[1] ?? 60) - (at[0] ?? 0) < 60) return clock(s * 1e6, zone.value);
           return name === "00:00" ? day(s * 1e6, zone.value) : name;
         }),
     },
@@ -87,7 +99,7 @@ function axes(colours: Colours, axis: (value: number) => string): uPlot.Axis[] {
   ];
 }
 
-function ruleAt(value: number, colours: Colours) {
+function ruleAt(value: number, name: string, colours: Colours) {
   return (plot: uPlot) => {
     const y = Math.round(plot.valToPos(value, "y", true)) + 0.5;
     const { left, width, top, height } = plot.bbox;
@@ -99,6 +111,12 @@ function ruleAt(value: number, colours: Colours) {
     plot.ctx.moveTo(left, y);
     plot.ctx.lineTo(left + width, y);
     plot.ctx.stroke();
+    const scale = devicePixelRatio;
+    plot.ctx.fillStyle = colours.ink;
+    plot.ctx.font = `${11 * scale}px system-ui, sans-serif`;
+    plot.ctx.textAlign = "left";
+    plot.ctx.textBaseline = "bottom";
+    plot.ctx.fillText(name, left + 4 * scale, y - 2 * scale);
     plot.ctx.restore();
   };
 }
@@ -110,7 +128,8 @@ export function Chart(props: ChartProps) {
   const last = useRef(props);
   last.current = props;
   const format = props.format ?? ((value: number) => String(value));
-  const shape = `${props.lines.map((line) => line.name).join()} ${dark.value} ${zone.value} ${props.stacked}`;
+  const names = props.lines.map((line) => line.name).join();
+  const shape = `${names} ${dark.value} ${zone.value} ${props.stacked} ${props.rule} ${props.ruleName}`;
 
   const data = () => {
     const { x, series, stacked } = last.current;
@@ -120,7 +139,7 @@ export function Chart(props: ChartProps) {
   useEffect(() => {
     if (!ref.current || !width) return;
     const colours = coloursOf(dark.value);
-    const { lines, least = 0, stacked, rule, height = 132 } = last.current;
+    const { lines, stacked, rule, ruleName = "", height = 132, sync = "time", brush } = last.current;
     const options: uPlot.Options = {
       width,
       height,
@@ -142,17 +161,22 @@ export function Chart(props: ChartProps) {
       axes: axes(colours, last.current.axis ?? short),
       scales: {
         x: { range: () => [last.current.from / 1e6, last.current.to / 1e6] },
-        y: { range: (_plot, _low, high) => [0, Math.max((high ?? 0) * (stacked ? 1 : 1.05), least) || 1] },
+        y: {
+          range: (_plot, _low, high) => [
+            0,
+            Math.max((high ?? 0) * (stacked ? 1 : 1.05), last.current.least ?? 0) || 1,
+          ],
+        },
       },
       cursor: {
-        sync: { key: "time" },
+        sync: { key: sync },
         y: false,
         points: { size: 6 },
-        drag: { x: true, y: false, setScale: false },
+        drag: { x: Boolean(brush), y: false, setScale: false },
       },
       legend: { live: true },
       hooks: {
-        draw: rule === undefined ? [] : [ruleAt(rule, colours)],
+        draw: rule === undefined ? [] : [ruleAt(rule, ruleName, colours)],
         setSelect: [
           (self) => {
             if (self.select.width < 4) return;

@@ -4,7 +4,8 @@ import { StreamText } from "../text";
 import type { DriftRow, Micros, Series, Time } from "../types";
 import { Range } from "../widgets";
 import { Chart, type Line } from "./chart";
-import { brush, Panel } from "./view";
+import { Panel } from "./panel";
+import { brush } from "./view";
 
 const TESTS: readonly (readonly [keyof DriftRow & `p_${string}`, string])[] = [
   ["p_centroid_before", "centroid, to the window before"],

@@ -4,8 +4,9 @@ import { StreamText } from "../text";
 import type { Clusters, Micros } from "../types";
 import { Cluster } from "../widgets";
 import { Chart } from "./chart";
+import { Panel } from "./panel";
 import { mean, type Trend, trend } from "./trend";
-import { brush, Panel } from "./view";
+import { brush } from "./view";
 
 const SIGNS: Record<Trend, string> = { new: "＋", growing: "↗", fading: "↘", gone: "−", steady: "→" };
 

@@ -1,4 +1,3 @@
-import type { ComponentChildren } from "preact";
 import * as api from "../api";
 import { useAnswer } from "../data";
 import { duration, percent, plural, score, short } from "../format";
@@ -7,8 +6,11 @@ import { go, narrow, route, turn } from "../store";
 import type { Micros, Series, Time } from "../types";
 import { filterOf } from "../url";
 import { Notice } from "../widgets";
+import { BudgetPanel } from "./budget";
 import { Chart, type Line } from "./chart";
 import { DriftPanel } from "./drift";
+import { FlowPanels } from "./flow";
+import { Panel, type Shared } from "./panel";
 import { River } from "./river";
 import "../style/time.css";
 
@@ -40,16 +42,6 @@ export function TimeView() {
   );
 }
 
-export function Panel(props: { title: string; said?: string; wide?: boolean; children: ComponentChildren }) {
-  return (
-    <section class={props.wide ? "chart-panel wide" : "chart-panel"}>
-      <h2>{props.title}</h2>
-      {props.said ? <p class="said">{props.said}</p> : null}
-      {props.children}
-    </section>
-  );
-}
-
 export function brush(from: Micros, to: Micros): void {
   go({ from, to, window: null });
 }
@@ -78,8 +70,9 @@ function Charts(props: { time: Time }) {
   const anomaly = any(time.anomaly.max);
   const level = anomaly ? time.anomaly : time.score;
   const lost = any(time.late) || any(time.dead_letters);
+  const small = 4 + Number(lost) + Number(any(time.watermark));
   return (
-    <div class={lost ? "charts" : "charts three"}>
+    <div class={`charts of-${small}`}>
       <Panel
         title={anomaly ? "Anomaly" : "Score"}
         said={
@@ -110,6 +103,7 @@ function Charts(props: { time: Time }) {
           format={short}
         />
       </Panel>
+      <BudgetPanel budget={time.budget} shared={shared} />
       <Panel title="Throughput" said={`scored rows ${each}${lost ? "" : "; no late ones, no dead letters"}`}>
         <Chart
           {...shared}
@@ -120,20 +114,14 @@ function Charts(props: { time: Time }) {
         />
       </Panel>
       <Late time={time} shared={shared} each={each} />
+      <Behind time={time} shared={shared} />
       <DriftPanel time={time} from={shared.from} to={shared.to} />
       {time.clusters?.windows.length ? (
         <River clusters={time.clusters} from={shared.from} to={shared.to} />
       ) : null}
-      <Behind time={time} shared={shared} />
+      <FlowPanels />
     </div>
   );
-}
-
-interface Shared {
-  x: Micros[];
-  from: Micros;
-  to: Micros;
-  brush: typeof brush;
 }
 
 function Late(props: { time: Time; shared: Shared; each: string }) {

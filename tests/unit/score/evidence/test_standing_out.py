@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.items.fixed import to_fixed
-from dataflow.items.schemas import embeddings
+from dataflow.items.schemas import POSITION, embeddings
 from dataflow.score.evidence.candidates import no_candidates
 from dataflow.score.evidence.standing_out import MOST_EXPLAINED, to_explain
 from dataflow.settings import Alert
@@ -50,9 +50,8 @@ def test_events_that_stand_out_are_named_with_their_window_and_embedding() -> No
     assert set(found) == {(row["id"], row["window_start"]) for row in above}
     for row in above:
         event = found[row["id"], row["window_start"]]
-        assert {name: event[name] for name in row if name != "explanation"} == {
-            name: row[name] for name in row if name != "explanation"
-        }
+        names = row.keys() - {"explanation", *POSITION}
+        assert {name: event[name] for name in names} == {name: row[name] for name in names}
         assert row["explanation"] is None
     explained = [event for event in found.values() if event["explanation"]]
     assert {event["text"] for event in explained} == {event["text"] for event in found.values()}

@@ -15,6 +15,7 @@ from dataflow.items.schemas import (
     DEAD_LETTER,
     EVIDENCE,
     EXPLANATION,
+    POSITION,
     SAMPLE_SHARE,
     SCORED,
     TIMESTAMP,
@@ -96,7 +97,7 @@ def test_a_table_with_other_columns_is_refused(tmp_path: Path) -> None:
 def test_columns_that_settings_add_are_named(tmp_path: Path) -> None:
     row: dict[str, Any] = {field.name: None for field in SCORED}
     values: dict[pa.DataType, Any] = {
-        pa.string(): "[]", pa.int32(): 1, pa.float64(): 0.5, TIMESTAMP: DAY
+        pa.string(): "[]", pa.int32(): 1, pa.int64(): 2, pa.float64(): 0.5, TIMESTAMP: DAY
     }  # fmt: skip
     rows = pa.RecordBatch.from_pylist([{name: values[SCORED.field(name).type] for name in row}], SCORED)
     part = sink(tmp_path / "t", stream="scores", append_every=NEVER)
@@ -106,6 +107,21 @@ def test_columns_that_settings_add_are_named(tmp_path: Path) -> None:
     resumed = sink(tmp_path / "t", part.snapshot(), stream="scores", append_every=NEVER)
     with pytest.raises(SourceError, match="other columns than the rows of this flow: sample_share;"):
         resumed.write_batch([more])
+
+
+def test_a_table_of_an_older_version_gets_the_columns_of_the_position(tmp_path: Path) -> None:
+    values: dict[pa.DataType, Any] = {
+        pa.string(): "[]", pa.int32(): 1, pa.int64(): 2, pa.float64(): 0.5, TIMESTAMP: DAY
+    }  # fmt: skip
+    row = {field.name: values[field.type] for field in SCORED}
+    old = pa.schema([field for field in SCORED if field.name not in POSITION])
+    state = None
+    for schema in (old, SCORED, SCORED):
+        part = sink(tmp_path / "t", state, stream="scores")
+        part.write_batch([pa.RecordBatch.from_pylist([row], schema)])
+        state = part.snapshot()
+    found = DeltaTable(tmp_path / "t").to_pyarrow_table().select(POSITION).to_pylist()
+    assert sorted(found, key=str) == [{"partition": "[]", "offset": 2}] * 2 + [dict.fromkeys(POSITION)]
 
 
 def test_a_table_that_lost_the_rows_of_the_state_is_refused(tmp_path: Path) -> None:
@@ -191,7 +207,7 @@ def test_a_log_that_no_longer_says_which_rows_are_known_is_refused(tmp_path: Pat
 def test_scores_with_all_their_columns_are_appended_and_read_back(tmp_path: Path) -> None:
     schema = pa.schema([*SCORED, SAMPLE_SHARE, *EVIDENCE, EXPLANATION, embedding_field(3)])
     values: dict[pa.DataType, Any] = {
-        pa.string(): "[]", pa.int32(): 1, pa.float64(): 0.5, TIMESTAMP: DAY,
+        pa.string(): "[]", pa.int32(): 1, pa.int64(): 2, pa.float64(): 0.5, TIMESTAMP: DAY,
         embedding_field(3).type: [1, 2, 3],
         EXPLANATION.type: {
             "nearest": "a", "nearest_ts": None, "similarity": 0.5, "new": ["b"], "missing": [], "seen": 1,

@@ -104,7 +104,7 @@ def test_what_is_sent(receiver: Receiver) -> None:
         "x-team": "a",
         "idempotency-key": "a-3",
         "content-type": "application/json",
-        "driftline-schema": "alert/3",
+        "driftline-schema": "alert/4",
     }.items() <= sent.headers.items()
     assert sent.headers["user-agent"].startswith("driftline/")
     assert "cr3t" not in repr(to) + to.name + to.uri
