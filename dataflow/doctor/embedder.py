@@ -35,7 +35,7 @@ def findings(case: Case) -> list[Finding]:
 
 def _open(options: Embed) -> Embedder:
     wait = min(options.startup_timeout, _LONGEST_WAIT)
-    quick = {"startup_timeout": wait, "follow": False, "cache_rows": 0}
+    quick = {"startup_timeout": wait, "follow": False, "cache_rows": 0, "store": "fp32"}
     try:
         return open_embedder(options.model_copy(update=quick))
     except OutageError as error:

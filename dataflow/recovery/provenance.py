@@ -9,7 +9,7 @@ from dataflow.recovery.partitions import reading, writing
 from dataflow.settings import Score, Settings, Window, has_budget
 
 #: The number of the format of the state that the steps write. A change of the format increases it.
-FORMAT = 8
+FORMAT = 9
 
 #: A flow cannot resume from state that was made with another value of one of these. The model is not among
 #: them: rows that another model of the same dimension embedded are embedded again
@@ -36,6 +36,7 @@ FIXED = (
     "score.columns",
     "score.novelty_window",
     "alert.per",
+    "embed.store",
     "embedding.dim",
 )
 
@@ -64,6 +65,7 @@ def made_with(settings: Settings, *, dim: int | None, model: str) -> dict[str, s
         "score.start": settings.score.start,
         **_reference(settings.score),
         "alert.per": has_budget(settings.alert, window) if settings.score.reference else None,
+        "embed.store": settings.embed.store,
         "embedding.dim": dim,
         "model": model,
     }

@@ -65,8 +65,8 @@ def test_what_has_the_budget_of_alerts_is_fixed_where_there_are_alerts() -> None
 
 def test_state_that_was_kept_by_key_and_not_by_key_group_is_refused() -> None:
     now = made_with(Settings(), dim=8, model="m")
-    assert now["format"] == "8"
-    assert differences({**now, "format": "2"}, now, FIXED) == ["format=2, and now it is 8"]
+    assert now["format"] == "9"
+    assert differences({**now, "format": "2"}, now, FIXED) == ["format=2, and now it is 9"]
     assert differences({**now, "window.key_groups": "32"}, now, FIXED) == [
         "window.key_groups=32, and now it is 8"
     ]
