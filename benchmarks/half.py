@@ -9,6 +9,7 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,19 @@ from dataflow.settings import Embed
 FILES = ("sms.jsonl", "bgl.jsonl")
 COLUMNS = ("score", "novelty", "surge", "anomaly")
 TOP = 20
+#: Each window has 300 events.
+START, PACE = datetime(2026, 1, 1, tzinfo=timezone.utc), timedelta(seconds=2)
+HEADS = (
+    "stream",
+    "column",
+    "windows",
+    "Spearman, median",
+    "least",
+    "Kendall, median",
+    "least",
+    f"top {TOP} shared, mean",
+    "largest difference",
+)
 HALF = {"DRIFTLINE_EMBED__STORE": "fp16"}
 Numbers = npt.NDArray[np.float64]
 
@@ -83,13 +97,14 @@ def main() -> None:
             print(f"{path} does not exist; it is left out")
             continue
         lines = path.read_text("utf-8").splitlines()[:most]
-        events = [Event(json.loads(line), None) for line in lines]
+        events = [
+            Event(json.loads(line) | {"ts": (START + number * PACE).isoformat()}, None)
+            for number, line in enumerate(lines)
+        ]
         full = scored(Case(path.stem, events, {}), embedder)
         half = scored(Case(path.stem, events, HALF), HalfEmbedder(embedder))
         found += [row(path.stem, column, list(compared(full, half, column))) for column in COLUMNS]
-    heads = ("stream", "column", "windows", "Spearman, median", "least", "Kendall, median", "least")
-    heads += (f"top {TOP} shared, mean", "largest difference")
-    table("Ranks with embed.store=fp16 beside those with fp32", heads, found)
+    table("Ranks with embed.store=fp16 beside those with fp32", HEADS, found)
 
 
 def row(stream: str, column: str, pairs: Sequence[tuple[Agreement, float]]) -> tuple[object, ...]:

@@ -24,6 +24,7 @@ OPTIONS = Window(
 ROWS_PER_WINDOW = (1_000, 10_000, 50_000)
 KEYS = 100_000
 DIM = 384
+_SIZES = ("bytes an embedding", "bytes a row in a snapshot")
 STORES: tuple[Store, ...] = ("fp32", "fp16")
 
 
@@ -67,8 +68,7 @@ def rows() -> None:
             ratio = f"{state.held / state.needed:.2f}"
             row = (f"{rows_per_window:,}", store, *sizes, ratio, state.embedding, f"{state.snapshot:.0f}")
             found.append(row)
-    heads = ("rows per window", "embed.store", "MB held", "MB needed", "ratio")
-    heads += ("bytes an embedding", "bytes a row in a snapshot")
+    heads = ("rows per window", "embed.store", "MB held", "MB needed", "ratio", *_SIZES)
     table(f"State, length/slide = 2, {DIM} numbers", heads, found)
 
 

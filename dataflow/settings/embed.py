@@ -90,6 +90,18 @@ class Embed(Group):
     channels: Annotated[int, Field(ge=1)] = 2
     """Connections to the model server, which the requests of the process share, at least 1."""
 
+    transport: Literal["auto", "grpc", "shm"] = "grpc"
+    """How embeddings come from the model server: over ``grpc``, or through the shared memory of this host,
+    ``shm``. ``auto``: through shared memory if ``url`` is a loopback address and the server can do it, else
+    over gRPC. Texts go over gRPC. Needs ``max_in_flight * max_request_rows`` embeddings of room in
+    ``/dev/shm``, which the process and the server must share.
+    """
+
+    key_file: Path | None = None
+    """Path of the file with the key that the model server asks for before it uses shared memory. The sidecar
+    writes ``out/triton.key``. Unset: the server asks for no key.
+    """
+
     tls_ca: Path | None = None
     """Path of the certificates (PEM) of the authorities that the model server is checked against. Unset: the
     connection is not encrypted.

@@ -36,6 +36,8 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     fault: Fault = fine
     nan: str | None = None
     sha256: str = ""
+    #: Whether the model has an output of float16.
+    half: bool = False
     #: Each request gets the answer to the request before it.
     late: bool = False
     answers: list[Any] = field(default_factory=list)
@@ -48,6 +50,8 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
             context.abort(Code.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found")
         tensor = service_pb2.ModelMetadataResponse.TensorMetadata
         outputs = [tensor(name="EMBEDDING", datatype=self.datatype, shape=[-1, self.dim])]
+        if self.half:
+            outputs.append(tensor(name="EMBEDDING_FP16", datatype="FP16", shape=[-1, self.dim]))
         if self.sha256:
             outputs.append(tensor(name="SPEC", datatype="BYTES", shape=[-1, 1]))
             outputs.append(tensor(name="CHECK", datatype="UINT32", shape=[-1, 1]))
@@ -77,11 +81,14 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         vectors = NullEmbedder(self.dim).embed(texts).vectors
         if self.nan in texts:
             vectors[texts.index(self.nan)] = np.nan
+        names = [output.name for output in request.outputs]
+        is_half = names[0] == "EMBEDDING_FP16"
         output = service_pb2.ModelInferResponse.InferOutputTensor(
-            name="EMBEDDING", datatype="FP32", shape=vectors.shape
+            name=names[0], datatype="FP16" if is_half else "FP32", shape=vectors.shape
         )
-        answer = service_pb2.ModelInferResponse(outputs=[output], raw_output_contents=[vectors.tobytes()])
-        if [output.name for output in request.outputs] == ["EMBEDDING", "CHECK"]:
+        made = vectors.astype(np.float16 if is_half else np.float32).tobytes()
+        answer = service_pb2.ModelInferResponse(outputs=[output], raw_output_contents=[made])
+        if names[1:] == ["CHECK"]:
             check = service_pb2.ModelInferResponse.InferOutputTensor(
                 name="CHECK", datatype="UINT32", shape=[len(texts), 1]
             )

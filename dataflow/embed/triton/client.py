@@ -6,8 +6,8 @@ Only the modules of this package import gRPC.
 import itertools
 import struct
 import time
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from dataflow.embed import repository
+from dataflow.embed.triton.call import Call
 from dataflow.embed.triton.concurrency import Concurrency
-from dataflow.errors import SettingsError
+from dataflow.embed.triton.served import ServedVersion
+from dataflow.embed.triton.shared import Shared, wanted
+from dataflow.errors import ContractError, SettingsError
 from dataflow.settings import Embed
 from dataflow.telemetry import metrics
 from dataflow.telemetry.tracer import NO_TRACER, Tracer
@@ -69,6 +72,8 @@ class Connection:
         stubs = [service_pb2_grpc.GRPCInferenceServiceStub(channel) for channel in self._channels]
         self._stub = stubs[0]
         self._stubs = itertools.cycle(stubs)
+        self._shared: Shared | None = None
+        self._options: Embed | None = options
         most = options.max_in_flight
         self.concurrency = Concurrency(most, min(options.min_in_flight, most))
 
@@ -89,32 +94,59 @@ class Connection:
         text = answer.raw_output_contents[0][4:]  # the first four bytes are the length
         return repository.parsed(text.decode(errors="replace"))
 
-    def infer(
-        self, texts: Sequence[str], version: str, sha256: str = "", *, check: bool = False, limit: int = 0
-    ) -> Any:
-        """Send a request, on each channel in turn. Returns a future of the ``ModelInferResponse``.
+    def infer(self, texts: Sequence[str], version: ServedVersion, *, limit: int = 0) -> Call:
+        """Send a request, on each channel in turn.
 
-        ``sha256``: the sum of the agreed model; a server with another model answers NOT_FOUND. ``check``: ask
-        for the output ``CHECK``, which must equal :func:`checksums` of the texts. ``limit``: how many
-        requests are open with this one, if ``concurrency`` allows no more; else 0.
+        A server with another model than that of ``version`` answers NOT_FOUND. ``limit``: how many requests
+        are open with this one, if ``concurrency`` allows no more; else 0.
         """
-        request = self._request(texts, version, *["EMBEDDING", "CHECK"][: 1 + check])
-        if sha256:
-            request.parameters["sha256"].string_param = sha256
+        request = self._request(texts, version.number, *version.outputs)
+        if version.identity:
+            request.parameters["sha256"].string_param = version.identity.sha256
+        send = partial(self._send, limit=limit, chars=sum(map(len, texts)))
+        if self._shared is None or (slot := self._shared.take()) is None:
+            return Call(request, send)
+        return Call(request, send, slot, version.row_bytes * len(texts), self._shared.replace)
+
+    def _send(self, request: Any, *, limit: int, chars: int) -> Any:
+        """A future of the ``ModelInferResponse``."""
         span = self._tracer.request(
             "inference.GRPCInferenceService",
             "ModelInfer",
             model=self._model,
-            model_version=version,
-            rows=len(texts),
+            model_version=request.model_version,
+            rows=request.inputs[0].shape[0],
         )
         stub, sent = next(self._stubs), time.perf_counter()
         answer = stub.ModelInfer.future(request, timeout=self._timeout, metadata=span.metadata)
         span.until(answer)
-        chars = sum(map(len, texts))
         # Measured when the answer comes: with several requests open, the answer may be read much later.
         answer.add_done_callback(lambda done: self._measure(done, limit, chars, time.perf_counter() - sent))
         return answer
+
+    def share(self, dim: int, prove: Callable[[], None]) -> None:
+        """Let embeddings of ``dim`` numbers come through shared memory from now on, as ``embed.transport``
+        says. ``prove`` embeds a text and raises if the answer is wrong.
+
+        The first call decides. Raises ``SettingsError`` if ``transport = shm`` is not possible.
+        """
+        options, self._options = self._options, None
+        if options is None or not wanted(options):
+            return
+        slot_bytes = options.max_request_rows * dim * 4
+        shared = Shared(self._stub, options.url, options.max_in_flight, slot_bytes, options.key_file)
+        if not (why := shared.open()):
+            self._shared = shared
+            try:
+                prove()
+            except (grpc.RpcError, ContractError) as error:
+                why = str(error) if isinstance(error, ContractError) else cause(error)
+        if why:
+            shared.close()
+            self._shared = None
+            if options.transport == "shm":
+                raise SettingsError(f"embed.transport=shm is not possible: {why}")
+            shared.say(why)
 
     def _measure(self, answer: Any, limit: int, chars: int, seconds: float) -> None:
         metrics.REQUEST_SECONDS.observe(seconds)
@@ -136,14 +168,11 @@ class Connection:
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and give up the shared memory."""
+        if self._shared:
+            self._shared.close()
         for channel in self._channels:
             channel.close()
-
-
-def checksums(texts: Sequence[str]) -> bytes:
-    """The CRC-32 of each text, as a UINT32 tensor."""
-    return b"".join([struct.pack("<I", zlib.crc32(text.encode())) for text in texts])
 
 
 def _channel(options: Embed) -> Any:
