@@ -65,14 +65,13 @@ def test_only_the_user_can_read_it_and_nothing_is_left(tmp_path: Path) -> None:
 def test_the_region_of_a_process_that_was_killed_is_removed_and_no_other(tmp_path: Path) -> None:
     mine = Region(1, 100, tmp_path)
     (tmp_path / "of-another-program").touch()
-    with subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as other:
+    command = [sys.executable, "-c", _HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
         name = other.stdout.readline().strip()
-        assert list(leftovers(tmp_path)) == []
+        locked = list(leftovers(tmp_path))
         other.kill()
-        other.wait()
+    assert locked == []
     assert (tmp_path / name).exists()
     assert list(leftovers(tmp_path)) == [name]
     assert {path.name for path in tmp_path.iterdir()} == {mine.name, "of-another-program"}
