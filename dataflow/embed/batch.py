@@ -31,19 +31,23 @@ def embed_batches(
     result = embedder.embed(encoded.dictionary.to_pylist())
     # For each row of all batches, the row of ``result`` that answers it.
     answers = encoded.indices.to_numpy()
+    # If no text comes twice, the rows of the result are those of the batch, and are not copied.
+    is_distinct = len(batches) == 1 and len(encoded.dictionary) == len(answers)
     letters: list[tuple[str, str, str, int, bytes]] = []
     envelopes: list[bytes] = []
     embedded, first = [], 0
     for batch in batches:
-        answer = answers[first : first + len(batch)]
+        answer, vectors = answers[first : first + len(batch)], result.vectors if is_distinct else None
         first += len(batch)
         good, kept = ~np.isin(answer, list(result.failed)), batch
         if not good.all():
             refused = batch.filter(pa.array(~good))
             letters += _letters(refused, answer[~good], result.failed)
             envelopes += of_events(refused)
-            kept, answer = batch.filter(pa.array(good)), answer[good]
-        embedded.append(_with_vectors(kept, result.vectors[answer], embedder.model, result.version, store))
+            kept, answer, vectors = batch.filter(pa.array(good)), answer[good], None
+        if vectors is None:
+            vectors = result.vectors[answer]
+        embedded.append(_with_vectors(kept, vectors, embedder.model, result.version, store))
     return embedded, dead_letters(letters, envelopes)
 
 

@@ -97,10 +97,16 @@ class CachedEmbedder:
             # If the version changed meanwhile, the cached vectors do not fit the answer: look them up again.
             if answer.version == version:
                 break
-        vectors[missing] = answer.vectors
-        good = [row for row in range(len(missing)) if row not in answer.failed]
+        if len(missing) == len(texts):
+            vectors = answer.vectors
+        else:
+            vectors[missing] = answer.vectors
+        new, known = answer.vectors, [keys[index] for index in missing]
+        if answer.failed:
+            good = [row for row in range(len(missing)) if row not in answer.failed]
+            new, known = new[good], [known[row] for row in good]
         with self._lock:
-            self._cache.put([keys[missing[row]] for row in good], answer.vectors[good])
+            self._cache.put(known, new)
             self.hits += len(texts) - len(missing)
             self.misses += len(missing)
         metrics.CACHE_HITS.inc(len(texts) - len(missing))

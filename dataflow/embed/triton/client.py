@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ PERMANENT = {
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNAUTHENTICATED,
 }
+_LENGTH = struct.Struct("<I")
 _OVERLOADED = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 _CHANNEL = [
     ("grpc.max_send_message_length", -1),
@@ -201,11 +203,9 @@ def _pem(path: Path | None, name: str) -> bytes | None:
 
 def _bytes_tensor(texts: Sequence[str]) -> bytes:
     """A BYTES tensor of KServe: the length of each element (uint32, little endian), then the element."""
-    parts: list[bytes] = []
-    for text in texts:
-        encoded = text.encode()
-        parts += (struct.pack("<I", len(encoded)), encoded)
-    return b"".join(parts)
+    encoded = list(map(str.encode, texts))
+    lengths = map(_LENGTH.pack, map(len, encoded))
+    return b"".join(chain.from_iterable(zip(lengths, encoded, strict=True)))
 
 
 def cause(error: grpc.RpcError) -> str:
