@@ -69,8 +69,9 @@ def verify(options: settings.Embed, layout: Layout, reference: npt.NDArray[np.fl
 
 
 def _rounded(embedder: Embedder, half: Embedder) -> float | None:
-    """How far the embeddings of ``half`` are from those of ``embedder`` beyond the error of rounding; ``None``
-    if they are no float16.
+    """How far the embeddings of ``half`` are from those of ``embedder``, beyond the error of rounding.
+
+    ``None``: they are no float16.
     """
     texts = list(parity.DIFFICULT_TEXTS)
     full, vectors = embedder.embed(texts).vectors, half.embed(texts).vectors

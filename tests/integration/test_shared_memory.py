@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tritonclient.grpc as triton_client
 
 from dataflow import settings
 from dataflow.embed.base import Embedder
 from dataflow.embed.triton.connect import connect
 from dataflow.embed.triton.region import FOLDER, PREFIX
 from dataflow.errors import SettingsError
+from export import key
 from export.convert.parity import DIFFICULT_TEXTS
 from export.serve.sidecar import Sidecar
 from tests.support import faulty_model
@@ -142,6 +144,23 @@ def test_what_a_killed_process_left_is_removed_at_the_next_start(
     assert (FOLDER / left[0]).exists()
     connect(through).close()
     assert not (FOLDER / left[0]).exists()
+
+
+def test_a_process_that_ends_by_itself_leaves_nothing(triton: Sidecar, through: settings.Embed) -> None:
+    """Neither a file nor a region at the server, although nobody closes the embedder."""
+    command = [sys.executable, "-c", _HOLD, triton.url, str(triton.key_file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "1\n"
+        (left,) = FOLDER.glob(f"{PREFIX}{other.pid}-*")
+        assert other.stdin
+        other.stdin.close()
+        assert other.wait() == 0
+    assert not left.exists()
+    client = triton_client.InferenceServerClient(triton.url)
+    headers = {key.METADATA: key.read(triton.key_file)}
+    assert left.name not in client.get_system_shared_memory_status(headers=headers).regions
+    client.close()
 
 
 def test_without_the_key_auto_says_so_and_takes_grpc(

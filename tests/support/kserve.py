@@ -12,6 +12,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
 
 from dataflow.embed.base import Embedder
 from dataflow.embed.null import NullEmbedder
@@ -38,6 +39,8 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     sha256: str = ""
     #: Whether the model has an output of float16.
     half: bool = False
+    #: Model -> the kinds of its instances.
+    kinds: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"sbert": ("KIND_CPU",)})
     #: Each request gets the answer to the request before it.
     late: bool = False
     answers: list[Any] = field(default_factory=list)
@@ -63,7 +66,11 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         )
 
     def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.name not in self.kinds:
+            context.abort(Code.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found")
         response = service_pb2.ModelConfigResponse()
+        for kind in self.kinds[request.name]:
+            response.config.instance_group.add(kind=ModelInstanceGroup.Kind.Value(kind))
         response.config.max_batch_size = 16
         return response
 

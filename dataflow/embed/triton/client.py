@@ -3,6 +3,7 @@
 Only the modules of this package import gRPC.
 """
 
+import atexit
 import itertools
 import struct
 import time
@@ -84,10 +85,10 @@ class Connection:
         request = service_pb2.ModelMetadataRequest(name=self._model, version=version)
         return self._stub.ModelMetadata(request, timeout=self._startup_timeout)
 
-    def max_batch_size(self, version: str) -> int:
-        """The number of texts that the server takes in a request; 0: the model has no batches."""
-        request = service_pb2.ModelConfigRequest(name=self._model, version=version)
-        return int(self._stub.ModelConfig(request, timeout=self._startup_timeout).config.max_batch_size)
+    def config(self, version: str, model: str = "") -> Any:
+        """The ``ModelConfig`` of a version of the model, or of another ``model``."""
+        request = service_pb2.ModelConfigRequest(name=model or self._model, version=version)
+        return self._stub.ModelConfig(request, timeout=self._startup_timeout).config
 
     def identity(self, version: str) -> repository.Identity | None:
         """The identity that the version reports. Only a model with the output ``SPEC`` reports one."""
@@ -143,7 +144,10 @@ class Connection:
                 prove()
             except (grpc.RpcError, ContractError) as error:
                 why = str(error) if isinstance(error, ContractError) else cause(error)
-        if why:
+        if not why:
+            # The dataflow does not close its embedder when it ends.
+            atexit.register(shared.close)
+        else:
             shared.close()
             self._shared = None
             if options.transport == "shm":
@@ -173,6 +177,7 @@ class Connection:
         """Close the connections, and give up the shared memory."""
         if self._shared:
             self._shared.close()
+            atexit.unregister(self._shared.close)
         for channel in self._channels:
             channel.close()
 

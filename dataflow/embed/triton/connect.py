@@ -103,7 +103,7 @@ class _Server:
         where = f"{options.model} version {number} at {options.url}"
         held = repository.identity(options.repository, options.model, number)
         repository.require_same_model(identity, where, sha256=sha256, dim=dim, held=held)
-        most_rows = connection.max_batch_size(number) or options.max_request_rows
+        most_rows = int(connection.config(number).max_batch_size) or options.max_request_rows
         version = ServedVersion(
             number,
             identity,
