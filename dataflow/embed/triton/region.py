@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 #: Where POSIX shared memory is on Linux: the key ``/name`` is the file ``name`` here.
 FOLDER = Path("/dev/shm")
+#: How the name of the file of each region begins.
 PREFIX = "driftline-embed-"
 _ALIGNED = 64
 
