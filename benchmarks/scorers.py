@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from benchmarks.kit.measure import medians, race, table
 from dataflow.items.arrays import Int64s
-from dataflow.items.schemas import embeddings
+from dataflow.items.embedding import embeddings
 from dataflow.score.scorers import SCORERS, open_scorer, score_segments
 from dataflow.settings import Score
 

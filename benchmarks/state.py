@@ -13,27 +13,36 @@ from benchmarks.kit.measure import table
 from benchmarks.kit.state import WindowState
 from benchmarks.kit.streams import START_US, stream
 from dataflow.clock import micros
+from dataflow.items.embedding import Store, embedding_bytes
+from dataflow.items.ipc import pack_embedded
 from dataflow.settings import Window
 
 LENGTH = timedelta(minutes=10)
 OPTIONS = Window(
     kind="sliding", length=LENGTH, slide=LENGTH / 2, delay=timedelta(seconds=30), max_jump=timedelta(0)
 )
-ROWS_PER_WINDOW = (1_000, 10_000, 50_000, 200_000)
+ROWS_PER_WINDOW = (1_000, 10_000, 50_000)
 KEYS = 100_000
+DIM = 384
+_SIZES = ("bytes an embedding", "bytes a row in a snapshot")
+STORES: tuple[Store, ...] = ("fp32", "fp16")
 
 
 class StateBytes(NamedTuple):
-    """``held``: the bytes of all chunks. ``needed``: the bytes of the rows that an open window needs."""
+    """``held``: the bytes of all chunks. ``needed``: the bytes of the rows that an open window needs.
+    ``snapshot``: the bytes that a snapshot writes for a row, and ``embedding`` those of its embedding.
+    """
 
     held: int
     needed: int
+    snapshot: float
+    embedding: int
 
 
-def measure(rows_per_window: int) -> StateBytes:
+def measure(rows_per_window: int, store: Store) -> StateBytes:
     """The state after the last batch of a stream that is three windows long."""
     rate = rows_per_window / LENGTH.total_seconds()
-    batches = stream(3 * rows_per_window, dim=64, events_per_second=rate, jitter_s=20)
+    batches = stream(3 * rows_per_window, dim=DIM, events_per_second=rate, jitter_s=20, store=store)
     state = WindowState(OPTIONS)
     for batch in batches:
         state.push(batch)
@@ -44,17 +53,23 @@ def measure(rows_per_window: int) -> StateBytes:
     first_needed = (passed // micros(OPTIONS.slide) + 1) * micros(OPTIONS.slide)
     ts = np.concatenate([part.column("ts").cast(pa.int64()).to_numpy() for part in rows])
     needed = int((ts >= first_needed).sum()) * batches[-1].nbytes // len(batches[-1])
-    return StateBytes(held, needed)
+    written = pack_embedded(rows)
+    snapshot = (len(written["rows"]) + len(written["vectors"])) / len(ts)
+    return StateBytes(held, needed, snapshot, embedding_bytes(rows[0]))
 
 
 def rows() -> None:
     """The bytes that the chunks hold, for each byte of the rows that a window needs."""
     found = []
     for rows_per_window in ROWS_PER_WINDOW:
-        state = measure(rows_per_window)
-        held, needed = f"{state.held / 1e6:.1f}", f"{state.needed / 1e6:.1f}"
-        found.append((f"{rows_per_window:,}", held, needed, f"{state.held / state.needed:.2f}"))
-    table("State, length/slide = 2, 64 floats", ("rows per window", "MB held", "MB needed", "ratio"), found)
+        for store in STORES:
+            state = measure(rows_per_window, store)
+            sizes = (f"{state.held / 1e6:.1f}", f"{state.needed / 1e6:.1f}")
+            ratio = f"{state.held / state.needed:.2f}"
+            row = (f"{rows_per_window:,}", store, *sizes, ratio, state.embedding, f"{state.snapshot:.0f}")
+            found.append(row)
+    heads = ("rows per window", "embed.store", "MB held", "MB needed", "ratio", *_SIZES)
+    table(f"State, length/slide = 2, {DIM} numbers", heads, found)
 
 
 def keys() -> None:

@@ -66,10 +66,15 @@ def generated(words: Sequence[str], slices: int, texts: int) -> Case:
     return Case("words and a new number", made)
 
 
-def cases(tokenizer: Any, runs: int, texts: int) -> list[Case]:
+def known_words(tokenizer: Any) -> list[str]:
+    """The words of one token, in an order that does not depend on the tokenizer."""
     words = [word for word in sorted(tokenizer.get_vocab()) if word.isalpha() and len(word) > 2]
     np.random.default_rng(1).shuffle(words)
-    found = [generated(words, runs + 1, texts)]
+    return words
+
+
+def cases(tokenizer: Any, runs: int, texts: int) -> list[Case]:
+    found = [generated(known_words(tokenizer), runs + 1, texts)]
     for path in (SHARED / name for name in FILES):
         if path.exists():
             lines = path.read_text("utf-8").splitlines()

@@ -14,8 +14,8 @@ from bytewax.testing import run_main
 from benchmarks.kit.measure import Took, medians, race, table
 from benchmarks.kit.stages import Candidate, Take, collect_window, driftline, objects
 from benchmarks.kit.streams import stream
+from dataflow.items.embedding import embeddings
 from dataflow.items.rows import segments
-from dataflow.items.schemas import embeddings
 from dataflow.items.windows import WholeWindows
 from dataflow.settings import Window
 

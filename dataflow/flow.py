@@ -145,7 +145,7 @@ def build(
     flow = Dataflow("driftline")
     raw = op.input("source", flow, source)
     decoded = decode("decode", raw, settings, clock, watch)
-    embedded = embed("embed", decoded.events, embedder, watch)
+    embedded = embed("embed", decoded.events, embedder, watch, settings.embed.store)
     partitions = partitions_with_data(source)
     windows = gather_windows(
         "window", embedded.events, settings.window, clock, partitions, watch, stopping, settings.alert.early

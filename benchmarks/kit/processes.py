@@ -29,6 +29,22 @@ def cpu_seconds(leader: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_by_program(leader: int) -> dict[str, float]:
+    """CPU seconds of each program of a Triton server: ``tritonserver``, and each model in Python by name."""
+    found: dict[str, float] = {}
+    for path, _ in _group(leader):
+        try:
+            command = (path / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        model = next((Path(part.decode()) for part in command[1:] if part.endswith(b"/model.py")), None)
+        name = model.parents[1].name if model else "tritonserver"
+        # In nanoseconds, where `stat` has hundredths of a second; threads that have ended are not counted.
+        threads = (path.read_text().split()[0] for path in (path / "task").glob("*/schedstat"))
+        found[name] = found.get(name, 0.0) + sum(map(int, threads)) / 1e9
+    return found
+
+
 def anonymous_bytes(leader: int) -> int:
     """Bytes of anonymous memory of a process and of the group that it leads."""
     total = 0

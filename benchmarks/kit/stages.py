@@ -14,8 +14,8 @@ from bytewax.dataflow import Dataflow
 
 from benchmarks.kit.memory import CountingSink, MemorySource
 from dataflow.clock import utc_now
+from dataflow.items.embedding import embeddings
 from dataflow.items.marks import Marked
-from dataflow.items.schemas import embeddings
 from dataflow.settings import Window
 from dataflow.window.step import gather_windows
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from dataflow.embed.batch import embed_batches
 from dataflow.embed.null import NullEmbedder
+from dataflow.items.embedding import Store
 from dataflow.items.schemas import EVENT, TIMESTAMP
 
 #: 2026-01-01T00:00:00Z
@@ -23,11 +24,13 @@ def stream(
     texts: int | None = None,
     jitter_s: float = 0.0,
     batch_rows: int = BATCH_ROWS,
+    store: Store = "fp32",
 ) -> list[pa.RecordBatch]:
     """Embedded events at an even rate of event time. The keys take turns.
 
     An event arrives up to ``jitter_s`` seconds after its time, so events arrive out of order. ``texts`` is
     the number of different texts; with ``None`` each event has its own. Equal texts have equal embeddings.
+    ``store``: as ``embed.store``.
     """
     rng = np.random.default_rng(7)
     at_s = np.arange(rows) / events_per_second
@@ -40,7 +43,7 @@ def stream(
     batches = []
     for first in range(0, rows, batch_rows):
         batch = slice(first, first + batch_rows)
-        (embedded,), _ = embed_batches(embedder, [_events(first, ts[batch], users[batch], keys)])
+        (embedded,), _ = embed_batches(embedder, [_events(first, ts[batch], users[batch], keys)], store)
         batches.append(embedded)
     return batches
 

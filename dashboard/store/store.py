@@ -14,7 +14,7 @@ from dashboard.store.scores import Scores, Snapshot
 from dashboard.store.side import SideRows
 from dashboard.store.vectors import Vectors
 from dashboard.streams import Stream
-from dataflow.items.schemas import embeddings
+from dataflow.items.embedding import embeddings
 
 _SIDES: tuple[Stream, ...] = ("drift", "windows", "late", "dead_letters")
 

@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, SCORED, embedding_field
+from dataflow.items.embedding import embedding_field
+from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, SCORED
 
 
 def known_fields(dim: int) -> dict[str, pa.Field]:

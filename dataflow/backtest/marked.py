@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from dataflow.backtest.recorded import Recorded
 from dataflow.decode.masking import masked, patterns_of
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import Fixed, to_fixed
-from dataflow.items.schemas import embeddings
 from dataflow.marks.likeness import Marks
 from dataflow.marks.line import Mark
 from dataflow.marks.open import open_store

@@ -14,8 +14,8 @@ from dataflow.backtest.marked import FixedMarks, RecordedMarks
 from dataflow.backtest.recorded import Recorded
 from dataflow.clock import micros
 from dataflow.errors import SettingsError
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import Fixed, to_fixed
-from dataflow.items.schemas import embeddings
 from dataflow.marks.likeness import Marks
 from dataflow.marks.line import Mark
 

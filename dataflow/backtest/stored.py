@@ -32,11 +32,12 @@ from dataflow.backtest.stored_windows import (
 from dataflow.decode.masking import masked, patterns_of
 from dataflow.errors import SourceError
 from dataflow.items.arrays import Bools, Int64s
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import to_fixed
 from dataflow.items.hashes import hashes
 from dataflow.items.judged import Judged, Passed
 from dataflow.items.likeness import UNMARKED, Likeness
-from dataflow.items.schemas import EXPLANATION, embeddings
+from dataflow.items.schemas import EXPLANATION
 from dataflow.score.evidence.standing_out import to_explain
 from dataflow.settings import Settings, has_budget
 

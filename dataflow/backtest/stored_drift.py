@@ -18,10 +18,10 @@ from dataflow.clock import micros
 from dataflow.drift.tracker import Tracker
 from dataflow.items.arrays import Int64s
 from dataflow.items.drift import Past, WindowSample
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import Fixed, to_fixed
 from dataflow.items.hashes import hashes
 from dataflow.items.judged import Judged
-from dataflow.items.schemas import embeddings
 from dataflow.score.evidence.members import Doubles, priorities, sampled
 from dataflow.settings import Settings
 

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
-from dataflow.doctor import Case, Finding, failed, found
+from dataflow.doctor import Case, Finding, device, failed, found
 from dataflow.embed import open_embedder, repository
 from dataflow.embed.base import Embedder
 from dataflow.embed.onnx import OnnxEmbedder
@@ -30,12 +30,18 @@ def findings(case: Case) -> list[Finding]:
         return [failed("embedder", error), *[skipped] * triton]
     with closing(embedder):
         finding = found("embedder", partial(_embedder, options, embedder))
-        return [finding, *[found("model", partial(_model, options, embedder.version))] * triton]
+        if not triton:
+            return [finding]
+        return [
+            finding,
+            found("device", partial(device.findings, options, embedder.version)),
+            found("model", partial(_model, options, embedder.version)),
+        ]
 
 
 def _open(options: Embed) -> Embedder:
     wait = min(options.startup_timeout, _LONGEST_WAIT)
-    quick = {"startup_timeout": wait, "follow": False, "cache_rows": 0}
+    quick = {"startup_timeout": wait, "follow": False, "cache_rows": 0, "store": "fp32"}
     try:
         return open_embedder(options.model_copy(update=quick))
     except OutageError as error:

@@ -4,6 +4,7 @@ from importlib import import_module
 
 from dataflow.embed.base import Embedder
 from dataflow.embed.cache import CachedEmbedder
+from dataflow.embed.half import HalfEmbedder
 from dataflow.settings import Embed
 from dataflow.telemetry.tracer import NO_TRACER, Tracer
 
@@ -26,7 +27,9 @@ def open_embedder(options: Embed, tracer: Tracer = NO_TRACER) -> Embedder:
     (2, 8)
     """
     embedder: Embedder = import_module(EMBEDDERS[options.kind]).connect(options, tracer=tracer)
+    if options.store == "fp16":
+        embedder = HalfEmbedder(embedder)
     # The null embedder computes an embedding faster than the cache finds it.
     if options.kind == "null" or not options.cache_rows:
         return embedder
-    return CachedEmbedder(embedder, options.cache_rows)
+    return CachedEmbedder(embedder, options.cache_rows, options.store)

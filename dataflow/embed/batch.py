@@ -9,40 +9,45 @@ import pyarrow.compute as pc
 
 from dataflow.embed.base import Embedder
 from dataflow.items.arrays import Vectors
+from dataflow.items.embedding import Store
 from dataflow.items.envelope import of_events
 from dataflow.items.rows import Rows, in_order, model_of
 from dataflow.items.schemas import EVENT, dead_letters, embedded_schema
 
 
 def embed_batches(
-    embedder: Embedder, batches: Sequence[pa.RecordBatch]
+    embedder: Embedder, batches: Sequence[pa.RecordBatch], store: Store = "fp32"
 ) -> tuple[list[pa.RecordBatch], pa.RecordBatch]:
     """Embed several ``EVENT`` batches in one call, so that requests are full. Equal texts are embedded once.
 
     The masked text is embedded in place of the text where there is one.
 
-    Returns one batch (``embedded_schema(dim)``) for each batch, with the rows that did not fail in their
-    order, and one ``DEAD_LETTER`` batch of the rows that failed (reason ``embedding``, ``raw`` is the text,
-    and ``envelope`` has the rest of the event).
+    Returns one batch (``embedded_schema(dim, store)``) for each batch, with the rows that did not fail in
+    their order, and one ``DEAD_LETTER`` batch of the rows that failed (reason ``embedding``, ``raw`` is the
+    text, and ``envelope`` has the rest of the event).
     """
     texts = [pc.coalesce(batch.column("masked"), batch.column("text")) for batch in batches]
     encoded = pa.chunked_array(texts, pa.string()).combine_chunks().dictionary_encode()
     result = embedder.embed(encoded.dictionary.to_pylist())
     # For each row of all batches, the row of ``result`` that answers it.
     answers = encoded.indices.to_numpy()
+    # If no text comes twice, the rows of the result are those of the batch, and are not copied.
+    is_distinct = len(batches) == 1 and len(encoded.dictionary) == len(answers)
     letters: list[tuple[str, str, str, int, bytes]] = []
     envelopes: list[bytes] = []
     embedded, first = [], 0
     for batch in batches:
-        answer = answers[first : first + len(batch)]
+        answer, vectors = answers[first : first + len(batch)], result.vectors if is_distinct else None
         first += len(batch)
         good, kept = ~np.isin(answer, list(result.failed)), batch
         if not good.all():
             refused = batch.filter(pa.array(~good))
             letters += _letters(refused, answer[~good], result.failed)
             envelopes += of_events(refused)
-            kept, answer = batch.filter(pa.array(good)), answer[good]
-        embedded.append(_with_vectors(kept, result.vectors[answer], embedder.model, result.version))
+            kept, answer, vectors = batch.filter(pa.array(good)), answer[good], None
+        if vectors is None:
+            vectors = result.vectors[answer]
+        embedded.append(_with_vectors(kept, vectors, embedder.model, result.version, store))
     return embedded, dead_letters(letters, envelopes)
 
 
@@ -90,9 +95,12 @@ def _letters(
     ]
 
 
-def _with_vectors(batch: pa.RecordBatch, vectors: Vectors, model: str, version: str) -> pa.RecordBatch:
-    schema = embedded_schema(vectors.shape[1])
-    flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
+def _with_vectors(
+    batch: pa.RecordBatch, vectors: Vectors, model: str, version: str, store: Store
+) -> pa.RecordBatch:
+    schema = embedded_schema(vectors.shape[1], store)
+    dtype = np.float16 if store == "fp16" else np.float32
+    flat = pa.array(np.ascontiguousarray(vectors, dtype).reshape(-1))
     names = [pa.repeat(pa.scalar(name, pa.string()), len(batch)) for name in (model, version)]
     embedding = pa.FixedSizeListArray.from_arrays(flat, type=schema.field("embedding").type)
     return pa.RecordBatch.from_arrays([*batch.columns, embedding, *names], schema=schema)

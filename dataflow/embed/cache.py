@@ -4,25 +4,30 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
 from threading import Lock
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dataflow.embed.base import Embedded, Embedder
 from dataflow.items.arrays import Vectors
+from dataflow.items.embedding import Store
 from dataflow.telemetry import metrics
 
 
 class Cache:
     """The vectors of the ``rows`` keys that were used last, each with ``dim`` dimensions.
 
-    Takes ``rows * dim * 4`` bytes for the vectors, which the system provides as the cache fills, and about
-    250 bytes for each key.
+    Takes ``rows * dim * 4`` bytes for the vectors, half of that with ``fp16``, which the system provides as
+    the cache fills, and about 250 bytes for each key. With ``fp16``, vectors that float16 does not hold are
+    rounded.
     """
 
-    def __init__(self, rows: int, dim: int) -> None:
+    def __init__(self, rows: int, dim: int, store: Store = "fp32") -> None:
         self._rows = rows
         self._slots: OrderedDict[bytes, int] = OrderedDict()
-        self._vectors: Vectors = np.empty((rows, dim), np.float32)
+        dtype = np.float16 if store == "fp16" else np.float32
+        self._vectors: npt.NDArray[Any] = np.empty((rows, dim), dtype)
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -63,12 +68,13 @@ class Cache:
 class CachedEmbedder:
     """An ``Embedder`` that passes only texts without a cached vector to ``inner``.
 
-    ``hits`` and ``misses`` count the texts of all calls.
+    ``hits`` and ``misses`` count the texts of all calls. ``store``: ``fp16`` needs an ``inner`` whose vectors
+    float16 holds.
     """
 
-    def __init__(self, inner: Embedder, rows: int) -> None:
+    def __init__(self, inner: Embedder, rows: int, store: Store = "fp32") -> None:
         self._inner = inner
-        self._cache = Cache(rows, inner.dim)
+        self._cache = Cache(rows, inner.dim, store)
         self._lock = Lock()
         self.dim = inner.dim
         self.model = inner.model
@@ -91,10 +97,16 @@ class CachedEmbedder:
             # If the version changed meanwhile, the cached vectors do not fit the answer: look them up again.
             if answer.version == version:
                 break
-        vectors[missing] = answer.vectors
-        good = [row for row in range(len(missing)) if row not in answer.failed]
+        if len(missing) == len(texts):
+            vectors = answer.vectors
+        else:
+            vectors[missing] = answer.vectors
+        new, known = answer.vectors, [keys[index] for index in missing]
+        if answer.failed:
+            good = [row for row in range(len(missing)) if row not in answer.failed]
+            new, known = new[good], [known[row] for row in good]
         with self._lock:
-            self._cache.put([keys[missing[row]] for row in good], answer.vectors[good])
+            self._cache.put(known, new)
             self.hits += len(texts) - len(missing)
             self.misses += len(missing)
         metrics.CACHE_HITS.inc(len(texts) - len(missing))

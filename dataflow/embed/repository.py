@@ -12,11 +12,12 @@ from pathlib import Path
 
 from dataflow.errors import ContractError
 
-_ENCODER_SUFFIX = "_encoder"
+#: What follows the name of a model in the name of its encoder.
+ENCODER_SUFFIX = "_encoder"
 #: The model that turns texts into embeddings, in a repository that the export writes.
 MODEL = "sbert"
 #: The model that :data:`MODEL` calls: the transformer.
-ENCODER = MODEL + _ENCODER_SUFFIX
+ENCODER = MODEL + ENCODER_SUFFIX
 #: The version that a new repository starts with.
 VERSION = "1"
 
@@ -49,7 +50,7 @@ class Layout:
     @property
     def encoder_config(self) -> Path:
         """The configuration of the encoder, for all its versions."""
-        return self.root / (self.name + _ENCODER_SUFFIX) / "config.pbtxt"
+        return self.root / (self.name + ENCODER_SUFFIX) / "config.pbtxt"
 
     @property
     def model(self) -> Path:

@@ -9,6 +9,7 @@ from bytewax.operators import KeyedStream
 
 from dataflow.embed.base import Embedder
 from dataflow.embed.batch import embed_batches
+from dataflow.items.embedding import Store
 from dataflow.items.marks import Marked
 from dataflow.telemetry.watch import Watch
 
@@ -17,7 +18,7 @@ from dataflow.telemetry.watch import Watch
 class EmbedOut:
     """The streams out of the embed step. No batch in them is empty."""
 
-    #: Embedded events, schema ``embedded_schema(dim)``.
+    #: Embedded events, schema ``embedded_schema(dim, store)``.
     events: Stream[Marked]
     #: The events whose text the model refused, schema ``DEAD_LETTER``.
     dead_letters: KeyedStream[Marked]
@@ -30,8 +31,10 @@ class _Embedded:
 
 
 @operator
-def embed(step_id: str, up: Stream[Marked], embedder: Embedder, watch: Watch) -> EmbedOut:
-    """Embed the texts of batches with schema ``EVENT``.
+def embed(
+    step_id: str, up: Stream[Marked], embedder: Embedder, watch: Watch, store: Store = "fp32"
+) -> EmbedOut:
+    """Embed the texts of batches with schema ``EVENT``. ``store``: as ``embed.store``.
 
     >>> import pyarrow as pa
     >>> from bytewax.dataflow import Dataflow
@@ -49,16 +52,16 @@ def embed(step_id: str, up: Stream[Marked], embedder: Embedder, watch: Watch) ->
     >>> found[0].rows.column("model")[0].as_py(), found[0].rows.column("embedding").type.list_size
     ('null', 4)
     """
-    embedded = op.flat_map_batch("texts", up, watch.guard(partial(_embed, embedder, watch)))
+    embedded = op.flat_map_batch("texts", up, watch.guard(partial(_embed, embedder, watch, store)))
     events = op.filter("events", op.flat_map("event_batches", embedded, lambda item: item.events), bool)
     letters = op.map("letter_batches", embedded, lambda item: item.dead_letters)
     full = op.filter("dead_letters", letters, bool)
     return EmbedOut(events, op.key_on("keyed", full, lambda _: "dead_letters"))
 
 
-def _embed(embedder: Embedder, watch: Watch, batches: list[Marked]) -> list[_Embedded]:
+def _embed(embedder: Embedder, watch: Watch, store: Store, batches: list[Marked]) -> list[_Embedded]:
     with watch.tracer.span("embed", batches, model=embedder.model, model_version=embedder.version):
-        rows, letters = embed_batches(embedder, [batch.rows for batch in batches])
+        rows, letters = embed_batches(embedder, [batch.rows for batch in batches], store)
         watch.dead_letters(letters)
         events = [batch.with_rows(embedded) for batch, embedded in zip(batches, rows, strict=True)]
         return [_Embedded(events, Marked(letters, trace=watch.tracer.mark()))]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataflow.items.schemas import embedded_schema, embeddings
+from dataflow.items.embedding import Store, embedding_field, stored_embeddings
 
 #: Each different embedding is written once if there are at most this many of them for each row.
 WORTH = 0.9
@@ -62,14 +62,14 @@ def _unpickle(packed: bytes) -> pa.RecordBatch:
     return batch
 
 
-def pack_embedded(batches: Sequence[pa.RecordBatch]) -> dict[str, bytes]:
+def pack_embedded(batches: Sequence[pa.RecordBatch]) -> dict[str, Any]:
     """Batches of ``embedded_schema`` as bytes, in two parts: ``rows`` and ``vectors``.
 
     If many rows share an embedding, as in a log that repeats itself, each embedding is written once. Then
-    ``vectors`` has the embeddings, float32 one after the other, and ``rows`` has the number of an embedding
-    in place of the embedding. Otherwise ``rows`` has everything, and ``vectors`` is empty.
+    ``vectors`` has the embeddings one after the other, as ``store`` says, and ``rows`` has the number of an
+    embedding in place of the embedding. Otherwise ``rows`` has everything, and ``vectors`` is empty.
 
-    >>> from dataflow.items.schemas import embedding_field
+    >>> from dataflow.items.embedding import embedding_field
     >>> schema = pa.schema([embedding_field(2)])
     >>> batch = pa.RecordBatch.from_pylist([{"embedding": [0.0, 1.0]}] * 1000, schema)
     >>> packed = pack_embedded([batch])
@@ -77,14 +77,16 @@ def pack_embedded(batches: Sequence[pa.RecordBatch]) -> dict[str, bytes]:
     (8, True)
     """
     numbers: dict[bytes, int] = {}
-    coded = [[numbers.setdefault(v.tobytes(), len(numbers)) for v in embeddings(batch)] for batch in batches]
+    matrices = [stored_embeddings(batch) for batch in batches]
+    coded = [[numbers.setdefault(v.tobytes(), len(numbers)) for v in matrix] for matrix in matrices]
     if len(numbers) > WORTH * sum(map(len, batches)):
-        return {"rows": pack(batches), "vectors": b""}
+        return {"rows": pack(batches), "vectors": b"", "store": ""}
+    store: Store = "fp16" if matrices and matrices[0].dtype == np.float16 else "fp32"
     numbered = [
         _with_embedding(batch, _NUMBER, pa.array(codes, _NUMBER.type))
         for batch, codes in zip(batches, coded, strict=True)
     ]
-    return {"rows": pack(numbered), "vectors": b"".join(numbers)}
+    return {"rows": pack(numbered), "vectors": b"".join(numbers), "store": store}
 
 
 def unpack_embedded(state: Mapping[str, Any]) -> list[pa.RecordBatch]:
@@ -93,13 +95,15 @@ def unpack_embedded(state: Mapping[str, Any]) -> list[pa.RecordBatch]:
     if not state["vectors"]:
         return batches
     count = 1 + max(pc.max(batch.column("embedding")).as_py() for batch in batches)
-    vectors = np.frombuffer(state["vectors"], np.float32).reshape(count, -1)
-    return [_with_vectors(batch, vectors) for batch in batches]
+    store: Store = state["store"]
+    dtype = np.float16 if store == "fp16" else np.float32
+    vectors: npt.NDArray[Any] = np.frombuffer(state["vectors"], dtype).reshape(count, -1)
+    return [_with_vectors(batch, vectors, store) for batch in batches]
 
 
-def _with_vectors(batch: pa.RecordBatch, vectors: npt.NDArray[np.float32]) -> pa.RecordBatch:
+def _with_vectors(batch: pa.RecordBatch, vectors: npt.NDArray[Any], store: Store) -> pa.RecordBatch:
     flat = pa.array(vectors[batch.column("embedding").to_numpy()].reshape(-1))
-    field = embedded_schema(vectors.shape[1]).field("embedding")
+    field = embedding_field(vectors.shape[1], store)
     return _with_embedding(batch, field, pa.FixedSizeListArray.from_arrays(flat, type=field.type))
 
 

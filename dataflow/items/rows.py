@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.items.arrays import Int64s
-from dataflow.items.schemas import embeddings
+from dataflow.items.embedding import embedding_bytes, embedding_field, of_float32, stored_embeddings
 
 Indices = npt.NDArray[np.intp]
 
@@ -53,7 +53,7 @@ def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
     ``rows`` have the column ``embedding``, which holds most of their bytes. They are copied if the buffers
     that they refer to are more than 32 times the size of their embeddings.
 
-    >>> from dataflow.items.schemas import embedding_field
+    >>> from dataflow.items.embedding import embedding_field
     >>> schema = pa.schema([embedding_field(2)])
     >>> batch = pa.RecordBatch.from_pylist([{"embedding": [0.0, 1.0]}] * 1000, schema)
     >>> few = batch.slice(0, 3)
@@ -62,7 +62,7 @@ def owned(rows: pa.RecordBatch) -> pa.RecordBatch:
     >>> owned(batch) is batch
     True
     """
-    vectors = 4 * rows.column("embedding").type.list_size * len(rows)
+    vectors = embedding_bytes(rows) * len(rows)
     if rows.get_total_buffer_size() < 32 * vectors:
         return rows
     return pa.concat_batches([rows])
@@ -96,9 +96,10 @@ class Rows:
 def in_order(parts: Sequence[Rows]) -> pa.RecordBatch:
     """The rows of all parts as one batch, sorted by (``key``, ``ts``, ``id``).
 
-    There must be at least one part, and all parts must have the same schema. The rows are copied, unless they
-    are one whole batch that is sorted already. The text columns have the type ``large_string`` if they have
-    more bytes than ``string`` has room for (:func:`of_strings` turns them back).
+    There must be at least one part, and all parts must have the same schema. The embeddings come out as
+    float32. The rows are copied, unless they are one whole batch with float32 that is sorted already. The
+    text columns have the type ``large_string`` if they have more bytes than ``string`` has room for
+    (:func:`of_strings` turns them back).
 
     >>> from dataflow.items.schemas import TIMESTAMP
     >>> def batch(keys, ts, ids):
@@ -120,7 +121,7 @@ def in_order(parts: Sequence[Rows]) -> pa.RecordBatch:
         by_all = [(name, "ascending") for name in columns]
         order = pc.sort_indices(pa.table(columns), sort_keys=by_all).to_numpy().astype(np.intp)
     if len(parts) == 1 and parts[0].indices is None and (order[1:] > order[:-1]).all():
-        return parts[0].batch
+        return of_float32(parts[0].batch)
     return _gather(parts, order)
 
 
@@ -185,7 +186,8 @@ def _gather(parts: Sequence[Rows], order: Indices) -> pa.RecordBatch:
     if "embedding" not in schema.names:
         return rows
     at = schema.get_field_index("embedding")
-    return rows.add_column(at, schema.field(at), _gather_vectors(parts, order, schema.field(at).type))
+    field = embedding_field(schema.field(at).type.list_size)
+    return rows.add_column(at, field, _gather_vectors(parts, order, field.type))
 
 
 def _joined(parts: Sequence[Rows], names: list[str]) -> pa.RecordBatch:
@@ -232,7 +234,7 @@ def of_strings(rows: pa.RecordBatch) -> list[pa.RecordBatch]:
 
 
 def _gather_vectors(parts: Sequence[Rows], order: Indices, type: pa.DataType) -> pa.Array:
-    """The embeddings at ``order``. They are nearly all bytes of the rows, so each is copied only once."""
+    """The embeddings at ``order`` as float32: nearly all bytes of the rows, so each is copied only once."""
     size = len(order) * type.list_size
     # Arrow's allocator reuses memory. NumPy's asks the system for memory of this size each time.
     buffer = pa.allocate_buffer(4 * size)
@@ -241,7 +243,7 @@ def _gather_vectors(parts: Sequence[Rows], order: Indices, type: pa.DataType) ->
     target[order] = np.arange(len(order))
     start = 0
     for part in parts:
-        gathered[target[start : start + len(part)]] = _chosen(embeddings(part.batch), part)
+        gathered[target[start : start + len(part)]] = _chosen(stored_embeddings(part.batch), part)
         start += len(part)
     flat = pa.Array.from_buffers(pa.float32(), size, [None, buffer])
     return pa.FixedSizeListArray.from_arrays(flat, type=type)

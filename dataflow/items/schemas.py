@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from dataflow.items.arrays import Vectors
+from dataflow.items.embedding import Store, embedding_field
 from dataflow.items.envelope import UNKNOWN
 
 #: The key of all events if neither the settings nor the source name a key.
@@ -191,39 +191,16 @@ def raw_schema(format: str, header: bytes | None = None) -> pa.Schema:
     return RAW.with_metadata({b"format": format.encode()} | named)
 
 
-def embedding_field(dim: int) -> pa.Field:
-    """The column ``embedding``: ``dim`` numbers of float32 in each row.
-
-    >>> embedding_field(384)
-    pyarrow.Field<embedding: fixed_size_list<item: float>[384] not null>
-    """
-    return pa.field("embedding", pa.list_(pa.float32(), dim), nullable=False)
-
-
-def embedded_schema(dim: int) -> pa.Schema:
+def embedded_schema(dim: int, store: Store = "fp32") -> pa.Schema:
     """``EVENT`` with ``embedding`` (see :func:`embedding_field`), ``model`` and ``model_version``."""
     return pa.schema(
         [
             *EVENT,
-            embedding_field(dim),
+            embedding_field(dim, store),
             pa.field("model", pa.string(), nullable=False),
             pa.field("model_version", pa.string(), nullable=False),
         ]
     )
-
-
-def embeddings(batch: pa.RecordBatch) -> Vectors:
-    """The embeddings of ``batch``: a ``(n, dim)`` float32 matrix. The matrix is a view; nothing is copied.
-
-    >>> vectors = pa.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], embedding_field(2).type)
-    >>> batch = pa.RecordBatch.from_arrays([vectors], schema=pa.schema([embedding_field(2)]))
-    >>> embeddings(batch.slice(1)).tolist()
-    [[2.0, 3.0], [4.0, 5.0]]
-    """
-    column = batch.column("embedding")
-    # Of a slice, flatten() returns the rows of the slice; values would return the rows before it, too.
-    flat: Vectors = column.flatten().to_numpy(zero_copy_only=True)
-    return flat.reshape(len(column), column.type.list_size)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class WholeWindows:
         return self.windows if isinstance(self.windows, KeyWindow) else self.windows[key]
 
     def gather(self) -> pa.RecordBatch:
-        """All rows as one batch of ``embedded_schema``, sorted by (``key``, ``ts``, ``id``).
+        """All rows as one batch of ``embedded_schema`` (float32), sorted by (``key``, ``ts``, ``id``).
 
         Each call copies them.
         """

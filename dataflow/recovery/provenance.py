@@ -36,6 +36,7 @@ FIXED = (
     "score.columns",
     "score.novelty_window",
     "alert.per",
+    "embed.store",
     "embedding.dim",
 )
 
@@ -64,6 +65,7 @@ def made_with(settings: Settings, *, dim: int | None, model: str) -> dict[str, s
         "score.start": settings.score.start,
         **_reference(settings.score),
         "alert.per": has_budget(settings.alert, window) if settings.score.reference else None,
+        "embed.store": settings.embed.store,
         "embedding.dim": dim,
         "model": model,
     }

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from dataflow.clock import micros, rfc3339
 from dataflow.items.arrays import Vectors
-from dataflow.items.schemas import embeddings
+from dataflow.items.embedding import embeddings
 from dataflow.telemetry.logs import visible
 
 #: The most clusters that are shown of a key, the example texts of each, and the characters of a text.

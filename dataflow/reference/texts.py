@@ -20,8 +20,9 @@ from dataflow.decode.masking import masked, patterns_of
 from dataflow.embed.base import invalid_vectors
 from dataflow.endpoints.uri import parse_uri
 from dataflow.errors import SettingsError, SourceError
+from dataflow.items.embedding import embeddings
 from dataflow.items.pinned import PINNED, pinned_schema
-from dataflow.items.schemas import embeddings, raw_schema
+from dataflow.items.schemas import raw_schema
 from dataflow.settings import Settings
 from dataflow.source.batching import raw_batch
 

@@ -10,10 +10,11 @@ from bytewax.operators import KeyedStream
 
 from dataflow.clock import Clock, micros
 from dataflow.items.early import Arrived, Early
+from dataflow.items.embedding import embedding_field
 from dataflow.items.judged import Judged
 from dataflow.items.marks import Marked
 from dataflow.items.rows import of_strings
-from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE, embedding_field
+from dataflow.items.schemas import EVIDENCE, EXPLANATION, SAMPLE_SHARE
 from dataflow.items.windows import WholeWindows
 from dataflow.score import gauges
 from dataflow.score.clusters import ClusterTracker

@@ -57,9 +57,15 @@ class Embed(Group):
     context of the process takes about 500 MB more.
     """
 
+    store: Literal["fp32", "fp16"] = "fp32"
+    """How the cache and the state of windows keep embeddings: ``fp16`` takes half of the memory and of the
+    bytes of a snapshot, and rounds each number to 11 bits. Scorers compute with fp32 either way. A recovery
+    store made with the other value is refused.
+    """
+
     cache_rows: Annotated[int, Field(ge=0)] = 100_000
-    """Most embeddings in the cache for texts that come again. An embedding takes 4 bytes for each dimension:
-    100,000 rows of 384 dimensions take 154 MB. 0: no cache.
+    """Most embeddings in the cache for texts that come again. An embedding takes 4 bytes for each dimension,
+    or 2 with ``store=fp16``: 100,000 rows of 384 dimensions take 154 or 77 MB. 0: no cache.
     """
 
     max_request_rows: Annotated[int, Field(ge=1)] = 256
@@ -83,6 +89,18 @@ class Embed(Group):
 
     channels: Annotated[int, Field(ge=1)] = 2
     """Connections to the model server, which the requests of the process share, at least 1."""
+
+    transport: Literal["auto", "grpc", "shm"] = "grpc"
+    """How embeddings come from the model server: over ``grpc``, or through the shared memory of this host,
+    ``shm``. ``auto``: through shared memory if ``url`` is a loopback address and the server can do it, else
+    over gRPC. Texts go over gRPC. Needs ``max_in_flight * max_request_rows`` embeddings of room in
+    ``/dev/shm``, which the process and the server must share.
+    """
+
+    key_file: Path | None = None
+    """Path of the file with the key that the model server asks for before it uses shared memory. The sidecar
+    writes ``out/triton.key``. Unset: the server asks for no key.
+    """
 
     tls_ca: Path | None = None
     """Path of the certificates (PEM) of the authorities that the model server is checked against. Unset: the

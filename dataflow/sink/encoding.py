@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.clock import micros, rfc3339
-from dataflow.items import schemas
+from dataflow.items.embedding import embeddings
 from dataflow.items.schemas import TIMESTAMP
 
 _Piece: TypeAlias = str | pa.Array
@@ -188,7 +188,7 @@ def _value(batch: pa.RecordBatch, name: str, text_type: pa.DataType) -> list[_Pi
     """The JSON of the column ``name`` in each row."""
     column = batch.column(name)
     if name == "embedding":
-        vectors = schemas.embeddings(batch)
+        vectors = embeddings(batch)
         return [pa.array([orjson.dumps(row, option=_NUMPY) for row in vectors], text_type)]
     if name in _JSON_COLUMNS:
         return [_cast(column, text_type)]

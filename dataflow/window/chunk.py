@@ -38,7 +38,7 @@ from dataflow.window.split import by_number
 from dataflow.window.state_format import check_format
 
 #: The format of the state.
-FORMAT = 3
+FORMAT = 4
 
 #: This many batches of similar size are copied into one batch, because a small batch costs more in overhead
 #: than in rows. Batches of ``LARGE`` rows stay as they are.

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.items.arrays import Int64s
+from dataflow.items.embedding import embedding_bytes
 from dataflow.items.hashes import hashes
 from dataflow.window.assigner import Pane
 from dataflow.window.key_state import Cell, KeyState, Size
@@ -40,7 +41,7 @@ def levels(ids: pa.Array) -> Int64s:
 def row_bytes(rows: pa.RecordBatch) -> Int64s:
     """``(n,)`` the bytes of the embedding, the text, the masked text, the id and the attributes of each row.
 
-    >>> from dataflow.items.schemas import embedding_field
+    >>> from dataflow.items.embedding import embedding_field
     >>> names = ["id", "text", "attributes", "masked"]
     >>> rows = pa.record_batch([["a"], ["a text"], ["{}"], pa.array([None], pa.string())], names=names)
     >>> rows = rows.append_column(embedding_field(2), pa.array([[0, 1]], embedding_field(2).type))
@@ -49,7 +50,7 @@ def row_bytes(rows: pa.RecordBatch) -> Int64s:
     """
     lengths = [pc.binary_length(rows.column(name)).to_numpy() for name in ("id", "text", "attributes")]
     lengths.append(pc.fill_null(pc.binary_length(rows.column("masked")), 0).to_numpy())
-    size: Int64s = np.sum(lengths, axis=0, dtype=np.int64) + 4 * rows.column("embedding").type.list_size
+    size: Int64s = np.sum([*lengths, np.full(len(rows), embedding_bytes(rows))], axis=0, dtype=np.int64)
     return size
 
 

@@ -7,11 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow import settings
+from dataflow.embed.base import Embedder
 from dataflow.embed.repository import Layout, newest
 from dataflow.embed.triton.connect import connect
 from export.convert import parity, precision
 from export.errors import FailedError
 from export.repository import install
+
+#: Rounding a number to the 11 bits of float16 changes it by this share at most.
+_ROUNDING = 2**-11
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class Verdict:
     """How far a version is from its reference, over the difficult texts.
 
     ``difference`` is the largest in any component, ``cosine`` the mean. ``ok``: the version agrees as closely
-    as the gate of its precision asks.
+    as the gate of its precision asks, and ``half`` fits. ``half``: how far the output of float16 is from the
+    one of float32 beyond the error of rounding, in any component; ``None``: there is no such output.
     """
 
     version: str
@@ -27,6 +32,7 @@ class Verdict:
     difference: float
     cosine: float
     ok: bool
+    half: float | None = None
 
 
 def stored_reference(layout: Layout) -> npt.NDArray[np.float32]:
@@ -44,17 +50,34 @@ def verify(options: settings.Embed, layout: Layout, reference: npt.NDArray[np.fl
     """Compare the server's answers with ``reference``. The version of ``layout`` answers."""
     spec = install.read_spec(layout)
     kind = spec.precision if spec else "fp32"
-    embedder = connect(options.model_copy(update={"version": layout.version}))
+    embedder, half = (
+        connect(options.model_copy(update={"version": layout.version, "store": store}))
+        for store in ("fp32", "fp16")
+    )
     try:
         if reference.shape[1] != embedder.dim:
             raise FailedError(
                 f"the server returns {embedder.dim} dimensions, the reference has {reference.shape[1]}"
             )
         found = precision.agreement(reference, lambda texts: embedder.embed(texts).vectors)
+        rounded = _rounded(embedder, half)
     finally:
         embedder.close()
-    ok = precision.shortfall(kind, found) is None
-    return Verdict(layout.version, kind, found.difference, found.cosine, ok)
+        half.close()
+    ok = precision.shortfall(kind, found) is None and (rounded is None or rounded <= parity.TOLERANCE)
+    return Verdict(layout.version, kind, found.difference, found.cosine, ok, rounded)
+
+
+def _rounded(embedder: Embedder, half: Embedder) -> float | None:
+    """How far the embeddings of ``half`` are from those of ``embedder``, beyond the error of rounding.
+
+    ``None``: they are no float16.
+    """
+    texts = list(parity.DIFFICULT_TEXTS)
+    full, vectors = embedder.embed(texts).vectors, half.embed(texts).vectors
+    if not (vectors == vectors.astype(np.float16)).all():
+        return None
+    return float(np.maximum(np.abs(vectors - full) - _ROUNDING * np.abs(full), 0).max())
 
 
 def require_gpu_agrees(options: settings.Embed, repository: Path) -> Verdict | None:

@@ -30,6 +30,8 @@ max_batch_size: {4 * rows}
 input [ {{ name: "TEXT" data_type: TYPE_STRING dims: [ 1 ] }} ]
 output [
   {{ name: "EMBEDDING" data_type: TYPE_FP32 dims: [ {dim} ] }},
+  # The same, rounded to half of the bytes, for requests that ask for it by name.
+  {{ name: "EMBEDDING_FP16" data_type: TYPE_FP16 dims: [ {dim} ] }},
   # What the version is, as JSON. It is for requests that ask for SPEC alone; they embed no text.
   {{ name: "SPEC" data_type: TYPE_STRING dims: [ 1 ] }},
   # The CRC-32 of each text, for requests that ask for it beside EMBEDDING: it proves whose answer this is.

@@ -35,6 +35,7 @@ KINDS: dict[str, dict[str, str]] = {
         "DRIFTLINE_SCORE__START": "warm",
         "DRIFTLINE_SCORE__CLUSTERS": "3",
     },
+    "half precision": {"DRIFTLINE_EMBED__STORE": "fp16"},
     "score of the window": {"DRIFTLINE_SCORE__POOLED": "false", "DRIFTLINE_SCORE__EVIDENCE": "score"},
 }
 SCORE = ("key", "window_start", "id", "revision")

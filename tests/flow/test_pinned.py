@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import distances, of_unit, squared, to_fixed
-from dataflow.items.schemas import embeddings
 from dataflow.recovery.store import read_states
 from tests.support.flows import environment, recovery, rows, run, write_stream
 from tests.support.forked import Forked

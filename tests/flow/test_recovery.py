@@ -63,13 +63,14 @@ def move_fronts_back(store: Path, epochs: int) -> None:
             database.execute(f"UPDATE fronts SET worker_frontier = worker_frontier - {epochs} WHERE {newest}")
 
 
-def test_snapshots_of_an_epoch_that_did_not_finish_never_count(tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", ["fp32", "fp16"])
+def test_snapshots_of_an_epoch_that_did_not_finish_never_count(tmp_path: Path, store: str) -> None:
     files = write_sparse_stream(tmp_path)
 
     def read(share: float, batch_rows: int, on_eof: str) -> None:
         for path, lines in files.items():
             path.write_text("".join(lines[: int(share * len(lines))]))
-        settings = {"SOURCE__BATCH_ROWS": str(batch_rows), "WINDOW__ON_EOF": on_eof}
+        settings = {"SOURCE__BATCH_ROWS": str(batch_rows), "WINDOW__ON_EOF": on_eof, "EMBED__STORE": store}
         run(environment(tmp_path, **{f"DRIFTLINE_{name}": value for name, value in settings.items()}), *flags)
 
     flags: tuple[str, ...] = ()
@@ -164,6 +165,7 @@ def start_here(kept: Kept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         ("WINDOW__ALIGN_TO", "2026-01-01T00:01:00Z", "window.align_to="),
         ("WINDOW__KIND", "session", "window.kind=sliding, and now it is session"),
         ("SOURCE__KEY_FIELD", "text", "source.key_field=host, and now it is text"),
+        ("EMBED__STORE", "fp16", "embed.store=fp32, and now it is fp16"),
         ("EMBED__DIM", "16", "embedding.dim=8, and now it is 16"),
         ("WINDOW__MAX_WINDOW_ROWS", "100", "window.max_window_rows=unset, and now it is set"),
     ],

@@ -38,6 +38,8 @@ def test_all_is_well_and_nothing_is_touched(
     assert set(statuses(found).values()) == {"ok"}, found
     assert re.search(r"sbert version 1\+\w{12}, 384 dimensions; one text took", found["embedder"][1])
     assert "all-MiniLM-L6-v2" in found["model"][1]
+    # The machines that run the tests have no GPU.
+    assert found["device"] == ("ok", "the server runs the model on the CPU")
     assert "2 partitions, new" in found["recovery"][1]
     assert files(tmp_path) == before
 

@@ -176,3 +176,14 @@ def test_in_process_model_that_is_not_there(tmp_path: Path, repository: Path) ->
         onnx.connect(settings.Embed(repository=repository, version="1+abcd"))
     with pytest.raises(ContractError, match=r"gives 384 dimensions, embed.dim asks for 7"):
         onnx.connect(settings.Embed(repository=repository, dim=7))
+
+
+def test_embeddings_of_float16_are_those_of_float32_rounded(embed_settings: settings.Embed) -> None:
+    # In a request with others, the last bits of an embedding depend on the texts beside it.
+    alone = {"max_request_rows": 1, "max_in_flight": 1}
+    full = connect(embed_settings.model_copy(update=alone))
+    half = connect(embed_settings.model_copy(update={**alone, "store": "fp16"}))
+    expected = full.embed(DIFFICULT_TEXTS).vectors
+    assert half.embed(DIFFICULT_TEXTS).vectors.tobytes() == expected.astype(np.float16).astype("f4").tobytes()
+    full.close()
+    half.close()

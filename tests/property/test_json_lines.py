@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dataflow.clock import rfc3339
 from dataflow.items.alerts import ALERT
 from dataflow.items.drift import DRIFT
+from dataflow.items.embedding import embedding_field
 from dataflow.items.schemas import (
     CLUSTERS,
     DEAD_LETTER,
@@ -22,7 +23,6 @@ from dataflow.items.schemas import (
     SCORED,
     TIMESTAMP,
     WINDOW_SUMMARY,
-    embedding_field,
 )
 from dataflow.sink import encoding
 from dataflow.sink.encoding import IDENTITY, json_lines, json_rows, row_ids

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from dataflow.items.embedding import Store
 from dataflow.items.schemas import EVENT, TIMESTAMP, embedded_schema, raw_schema
 from dataflow.source.batching import raw_batch
 
@@ -69,13 +70,14 @@ def events(
 
 
 def embedded_batch(
-    rows: pa.RecordBatch, vectors: npt.NDArray[np.float32], version: str = "1"
+    rows: pa.RecordBatch, vectors: npt.NDArray[np.floating[Any]], version: str = "1"
 ) -> pa.RecordBatch:
-    """``rows``, which are events, with their embeddings ``vectors`` of shape (rows, dim)."""
+    """``rows``, which are events, with their embeddings ``vectors``: (rows, dim), float32 or float16."""
     n, dim = vectors.shape
+    store: Store = "fp16" if vectors.dtype == np.float16 else "fp32"
     embeddings = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim)
     columns = [*rows.columns, embeddings, pa.array(["null"] * n), pa.array([version] * n)]
-    return pa.RecordBatch.from_arrays(columns, schema=embedded_schema(dim))
+    return pa.RecordBatch.from_arrays(columns, schema=embedded_schema(dim, store))
 
 
 def filled(schema: pa.Schema, n: int = 1, **values: Any) -> pa.RecordBatch:

@@ -12,6 +12,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
 
 from dataflow.embed.base import Embedder
 from dataflow.embed.null import NullEmbedder
@@ -36,6 +37,10 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     fault: Fault = fine
     nan: str | None = None
     sha256: str = ""
+    #: Whether the model has an output of float16.
+    half: bool = False
+    #: Model -> the kinds of its instances.
+    kinds: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"sbert": ("KIND_CPU",)})
     #: Each request gets the answer to the request before it.
     late: bool = False
     answers: list[Any] = field(default_factory=list)
@@ -48,6 +53,8 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
             context.abort(Code.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found")
         tensor = service_pb2.ModelMetadataResponse.TensorMetadata
         outputs = [tensor(name="EMBEDDING", datatype=self.datatype, shape=[-1, self.dim])]
+        if self.half:
+            outputs.append(tensor(name="EMBEDDING_FP16", datatype="FP16", shape=[-1, self.dim]))
         if self.sha256:
             outputs.append(tensor(name="SPEC", datatype="BYTES", shape=[-1, 1]))
             outputs.append(tensor(name="CHECK", datatype="UINT32", shape=[-1, 1]))
@@ -59,7 +66,11 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         )
 
     def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.name not in self.kinds:
+            context.abort(Code.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found")
         response = service_pb2.ModelConfigResponse()
+        for kind in self.kinds[request.name]:
+            response.config.instance_group.add(kind=ModelInstanceGroup.Kind.Value(kind))
         response.config.max_batch_size = 16
         return response
 
@@ -77,11 +88,14 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         vectors = NullEmbedder(self.dim).embed(texts).vectors
         if self.nan in texts:
             vectors[texts.index(self.nan)] = np.nan
+        names = [output.name for output in request.outputs]
+        is_half = names[0] == "EMBEDDING_FP16"
         output = service_pb2.ModelInferResponse.InferOutputTensor(
-            name="EMBEDDING", datatype="FP32", shape=vectors.shape
+            name=names[0], datatype="FP16" if is_half else "FP32", shape=vectors.shape
         )
-        answer = service_pb2.ModelInferResponse(outputs=[output], raw_output_contents=[vectors.tobytes()])
-        if [output.name for output in request.outputs] == ["EMBEDDING", "CHECK"]:
+        made = vectors.astype(np.float16 if is_half else np.float32).tobytes()
+        answer = service_pb2.ModelInferResponse(outputs=[output], raw_output_contents=[made])
+        if names[1:] == ["CHECK"]:
             check = service_pb2.ModelInferResponse.InferOutputTensor(
                 name="CHECK", datatype="UINT32", shape=[len(texts), 1]
             )

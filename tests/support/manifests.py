@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ OVERLAYS = ("cpu", "gpu")
 COMPONENTS = ("kafka-credentials", "monitoring")
 #: Triton in pods of its own; tests/unit/k8s/test_shared_triton.py is about these.
 SHARED = ("shared-triton", "triton-autoscaling")
-ALL_COMPONENTS = {*COMPONENTS, *SHARED, "live-page"}
+ALL_COMPONENTS = {*COMPONENTS, *SHARED, "live-page", "shared-memory"}
 SECRETS = {"username": "driftline", "password": "not a secret"}
 
 Object = dict[str, Any]
@@ -30,12 +30,12 @@ def built(overlay: str) -> list[Object]:
     return kustomized(ROOT / "k8s" / "overlays" / overlay)
 
 
-def with_components(overlay: str, folder: Path) -> list[Object]:
-    """The objects of an overlay in ``folder`` that adds all components to ``overlay``."""
+def with_components(overlay: str, folder: Path, components: Sequence[str] = COMPONENTS) -> list[Object]:
+    """The objects of an overlay in ``folder`` that adds ``components`` to ``overlay``."""
     k8s = Path(os.path.relpath(ROOT / "k8s", folder.resolve()))
     kustomization = {
         "resources": [str(k8s / "overlays" / overlay)],
-        "components": [str(k8s / "components" / name) for name in COMPONENTS],
+        "components": [str(k8s / "components" / name) for name in components],
     }
     (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
     return kustomized(folder.resolve())

@@ -3,11 +3,13 @@
 Only the modules of this package import gRPC.
 """
 
+import atexit
 import itertools
 import struct
 import time
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from dataflow.embed import repository
+from dataflow.embed.triton.call import Call
 from dataflow.embed.triton.concurrency import Concurrency
-from dataflow.errors import SettingsError
+from dataflow.embed.triton.served import ServedVersion
+from dataflow.embed.triton.shared import Shared, wanted
+from dataflow.errors import ContractError, SettingsError
 from dataflow.settings import Embed
 from dataflow.telemetry import metrics
 from dataflow.telemetry.tracer import NO_TRACER, Tracer
@@ -35,6 +40,7 @@ PERMANENT = {
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNAUTHENTICATED,
 }
+_LENGTH = struct.Struct("<I")
 _OVERLOADED = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 _CHANNEL = [
     ("grpc.max_send_message_length", -1),
@@ -69,6 +75,8 @@ class Connection:
         stubs = [service_pb2_grpc.GRPCInferenceServiceStub(channel) for channel in self._channels]
         self._stub = stubs[0]
         self._stubs = itertools.cycle(stubs)
+        self._shared: Shared | None = None
+        self._options: Embed | None = options
         most = options.max_in_flight
         self.concurrency = Concurrency(most, min(options.min_in_flight, most))
 
@@ -77,10 +85,10 @@ class Connection:
         request = service_pb2.ModelMetadataRequest(name=self._model, version=version)
         return self._stub.ModelMetadata(request, timeout=self._startup_timeout)
 
-    def max_batch_size(self, version: str) -> int:
-        """The number of texts that the server takes in a request; 0: the model has no batches."""
-        request = service_pb2.ModelConfigRequest(name=self._model, version=version)
-        return int(self._stub.ModelConfig(request, timeout=self._startup_timeout).config.max_batch_size)
+    def config(self, version: str, model: str = "") -> Any:
+        """The ``ModelConfig`` of a version of the model, or of another ``model``."""
+        request = service_pb2.ModelConfigRequest(name=model or self._model, version=version)
+        return self._stub.ModelConfig(request, timeout=self._startup_timeout).config
 
     def identity(self, version: str) -> repository.Identity | None:
         """The identity that the version reports. Only a model with the output ``SPEC`` reports one."""
@@ -89,32 +97,62 @@ class Connection:
         text = answer.raw_output_contents[0][4:]  # the first four bytes are the length
         return repository.parsed(text.decode(errors="replace"))
 
-    def infer(
-        self, texts: Sequence[str], version: str, sha256: str = "", *, check: bool = False, limit: int = 0
-    ) -> Any:
-        """Send a request, on each channel in turn. Returns a future of the ``ModelInferResponse``.
+    def infer(self, texts: Sequence[str], version: ServedVersion, *, limit: int = 0) -> Call:
+        """Send a request, on each channel in turn.
 
-        ``sha256``: the sum of the agreed model; a server with another model answers NOT_FOUND. ``check``: ask
-        for the output ``CHECK``, which must equal :func:`checksums` of the texts. ``limit``: how many
-        requests are open with this one, if ``concurrency`` allows no more; else 0.
+        A server with another model than that of ``version`` answers NOT_FOUND. ``limit``: how many requests
+        are open with this one, if ``concurrency`` allows no more; else 0.
         """
-        request = self._request(texts, version, *["EMBEDDING", "CHECK"][: 1 + check])
-        if sha256:
-            request.parameters["sha256"].string_param = sha256
+        request = self._request(texts, version.number, *version.outputs)
+        if version.identity:
+            request.parameters["sha256"].string_param = version.identity.sha256
+        send = partial(self._send, limit=limit, chars=sum(map(len, texts)))
+        if self._shared is None or (slot := self._shared.take()) is None:
+            return Call(request, send)
+        return Call(request, send, slot, version.row_bytes * len(texts), self._shared.replace)
+
+    def _send(self, request: Any, *, limit: int, chars: int) -> Any:
+        """A future of the ``ModelInferResponse``."""
         span = self._tracer.request(
             "inference.GRPCInferenceService",
             "ModelInfer",
             model=self._model,
-            model_version=version,
-            rows=len(texts),
+            model_version=request.model_version,
+            rows=request.inputs[0].shape[0],
         )
         stub, sent = next(self._stubs), time.perf_counter()
         answer = stub.ModelInfer.future(request, timeout=self._timeout, metadata=span.metadata)
         span.until(answer)
-        chars = sum(map(len, texts))
         # Measured when the answer comes: with several requests open, the answer may be read much later.
         answer.add_done_callback(lambda done: self._measure(done, limit, chars, time.perf_counter() - sent))
         return answer
+
+    def share(self, dim: int, prove: Callable[[], None]) -> None:
+        """Let embeddings of ``dim`` numbers come through shared memory from now on, as ``embed.transport``
+        says. ``prove`` embeds a text and raises if the answer is wrong.
+
+        The first call decides. Raises ``SettingsError`` if ``transport = shm`` is not possible.
+        """
+        options, self._options = self._options, None
+        if options is None or not wanted(options):
+            return
+        slot_bytes = options.max_request_rows * dim * 4
+        shared = Shared(self._stub, options.url, options.max_in_flight, slot_bytes, options.key_file)
+        if not (why := shared.open()):
+            self._shared = shared
+            try:
+                prove()
+            except (grpc.RpcError, ContractError) as error:
+                why = str(error) if isinstance(error, ContractError) else cause(error)
+        if not why:
+            # The dataflow does not close its embedder when it ends.
+            atexit.register(shared.close)
+        else:
+            shared.close()
+            self._shared = None
+            if options.transport == "shm":
+                raise SettingsError(f"embed.transport=shm is not possible: {why}")
+            shared.say(why)
 
     def _measure(self, answer: Any, limit: int, chars: int, seconds: float) -> None:
         metrics.REQUEST_SECONDS.observe(seconds)
@@ -136,14 +174,12 @@ class Connection:
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and give up the shared memory."""
+        if self._shared:
+            self._shared.close()
+            atexit.unregister(self._shared.close)
         for channel in self._channels:
             channel.close()
-
-
-def checksums(texts: Sequence[str]) -> bytes:
-    """The CRC-32 of each text, as a UINT32 tensor."""
-    return b"".join([struct.pack("<I", zlib.crc32(text.encode())) for text in texts])
 
 
 def _channel(options: Embed) -> Any:
@@ -172,11 +208,9 @@ def _pem(path: Path | None, name: str) -> bytes | None:
 
 def _bytes_tensor(texts: Sequence[str]) -> bytes:
     """A BYTES tensor of KServe: the length of each element (uint32, little endian), then the element."""
-    parts: list[bytes] = []
-    for text in texts:
-        encoded = text.encode()
-        parts += (struct.pack("<I", len(encoded)), encoded)
-    return b"".join(parts)
+    encoded = list(map(str.encode, texts))
+    lengths = map(_LENGTH.pack, map(len, encoded))
+    return b"".join(chain.from_iterable(zip(lengths, encoded, strict=True)))
 
 
 def cause(error: grpc.RpcError) -> str:

@@ -11,7 +11,8 @@ from dataflow.embed import repository
 from dataflow.embed.base import Embedder
 from dataflow.embed.follow import FollowingEmbedder
 from dataflow.embed.triton.client import Connection, cause, is_refusal
-from dataflow.embed.triton.embedder import ServedVersion, TritonEmbedder
+from dataflow.embed.triton.embedder import TritonEmbedder
+from dataflow.embed.triton.served import HALF, ServedVersion
 from dataflow.endpoints.outage import Outage
 from dataflow.errors import ContractError, OutageError
 from dataflow.settings import Embed
@@ -96,19 +97,26 @@ class _Server:
         pinned, sha256 = repository.pinned(options.version)
         metadata = connection.metadata(pinned)
         number, dim = pinned or self._newest(metadata), self._dimension(metadata)
-        outputs = {tensor.name for tensor in metadata.outputs}
+        outputs = {tensor.name: tensor.datatype for tensor in metadata.outputs}
         # A model that was not made by our export need not report what it is.
         identity = connection.identity(number) if "SPEC" in outputs else None
         where = f"{options.model} version {number} at {options.url}"
         held = repository.identity(options.repository, options.model, number)
         repository.require_same_model(identity, where, sha256=sha256, dim=dim, held=held)
-        most_rows = connection.max_batch_size(number) or options.max_request_rows
+        most_rows = int(connection.config(number).max_batch_size) or options.max_request_rows
         version = ServedVersion(
-            number, identity, dim, min(options.max_request_rows, most_rows), "CHECK" in outputs
+            number,
+            identity,
+            dim,
+            min(options.max_request_rows, most_rows),
+            checks="CHECK" in outputs,
+            # The server rounds as this process would, so the state gets the same bits either way.
+            half=options.store == "fp16" and outputs.get(HALF) == "FP16",
         )
         embedder = TritonEmbedder(connection, options, version, self._outage)
         # A model can be ready although the encoder that it calls is not. Only an answer shows that both are.
         embedder.check()
+        connection.share(dim, embedder.check)
         return embedder
 
     def _newest(self, metadata: Any) -> str:

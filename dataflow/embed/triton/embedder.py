@@ -14,15 +14,17 @@ What may go wrong, and what the embedder does:
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import grpc  # type: ignore[import-untyped]
 import numpy as np
 
 from dataflow.embed.base import Embedded, invalid_vectors
-from dataflow.embed.repository import Identity, label
-from dataflow.embed.triton.client import PERMANENT, TRANSIENT, Connection, cause, checksums, is_refusal
+from dataflow.embed.repository import label
+from dataflow.embed.triton.call import Call
+from dataflow.embed.triton.client import PERMANENT, TRANSIENT, Connection, cause, is_refusal
 from dataflow.embed.triton.requests import by_length
+from dataflow.embed.triton.served import ServedVersion
 from dataflow.endpoints.outage import Outage
 from dataflow.errors import ContractError, VersionGoneError
 from dataflow.items.arrays import Int64s, Vectors
@@ -33,22 +35,9 @@ from dataflow.telemetry import metrics
 _GOOD_TEXTS = ("Is anybody there?", "yes")
 
 
-class ServedVersion(NamedTuple):
-    """A version of a model as its server reports it."""
-
-    number: str
-    #: ``None``: the model does not report what it is.
-    identity: Identity | None
-    dim: int
-    #: Most texts in a request.
-    rows: int
-    #: Whether the model returns checksums of the texts, in the output ``CHECK``.
-    checks: bool
-
-
 class _Request(NamedTuple):
     texts: Sequence[str]
-    future: Any
+    call: Call
     #: The number of outages that had ended when the request was sent.
     outages: int
 
@@ -74,9 +63,7 @@ class TritonEmbedder:
         self.version = label(version.number, version.identity)
         self.dim = version.dim
         self._served = version
-        # Each request carries the sum. So a model that is exported anew under the same number is never taken
-        # for the agreed model, whenever the server changes to it.
-        self._sha256 = version.identity.sha256 if version.identity else ""
+        self._label = f"{self.model} version {self.version}"
         self._connection = connection
         self._chars = options.max_request_chars
         self._outage = outage
@@ -90,11 +77,12 @@ class TritonEmbedder:
 
     def check(self) -> None:
         """Embed good texts. Raises ``grpc.RpcError``, or ``ContractError`` if a vector is invalid."""
-        vectors = self._vectors(self._infer(_GOOD_TEXTS).result(), _GOOD_TEXTS)
+        response = self._connection.infer(_GOOD_TEXTS, self._served).result()
+        vectors = self._served.vectors(response, _GOOD_TEXTS, self._label)
         if invalid := invalid_vectors(vectors, unit=self._unit):
             (row, reason), *_ = invalid.items()
             text = _GOOD_TEXTS[row]
-            raise ContractError(f"{self.model} version {self.version} is broken: {reason} for {text!r}")
+            raise ContractError(f"{self._label} is broken: {reason} for {text!r}")
         self._unit = not invalid_vectors(vectors, unit=True)
 
     def _embed(self, texts: Sequence[str], most_rows: int) -> Embedded:
@@ -120,21 +108,18 @@ class TritonEmbedder:
                 finish()
         finally:
             for _, request in pending:
-                request.future.cancel()
+                request.call.cancel()
         return Embedded(vectors, self.version, failed)
 
     def _send(self, texts: Sequence[str], limit: int = 0) -> _Request:
         """Send a request. ``limit``: how many are open with it, if no more may be; else 0."""
         metrics.REQUEST_TEXTS.observe(len(texts))
-        return _Request(texts, self._infer(texts, limit), self._outage.count)
+        call = self._connection.infer(texts, self._served, limit=limit)
+        return _Request(texts, call, self._outage.count)
 
     def _send_again(self, request: _Request) -> _Request:
         metrics.RETRIES.inc()
         return self._send(request.texts)
-
-    def _infer(self, texts: Sequence[str], limit: int = 0) -> Any:
-        served = self._served
-        return self._connection.infer(texts, served.number, self._sha256, check=served.checks, limit=limit)
 
     def _finish(self, request: _Request) -> Embedded:
         """Wait for the answer to ``request``, through outages; find the texts at fault if it fails."""
@@ -170,7 +155,7 @@ class TritonEmbedder:
 
     def _answer(self, request: _Request) -> _Answer:
         try:
-            vectors = self._vectors(request.future.result(), request.texts)
+            vectors = self._served.vectors(request.call.result(), request.texts, self._label)
         except grpc.RpcError as error:
             metrics.REQUEST_FAILURES.labels(error.code().name.lower()).inc()
             if error.code() in PERMANENT:
@@ -216,32 +201,8 @@ class TritonEmbedder:
         except grpc.RpcError:
             return
         if self._served.number not in ready:
-            raise VersionGoneError(
-                f"{self.model} version {self.version} is no longer served, "
-                f"{' and '.join(ready)} is ({problem})"
-            )
-
-    def _vectors(self, answer: Any, texts: Sequence[str]) -> Vectors:
-        """The vectors in ``answer``. Raises ``ContractError`` if the answer is not as agreed."""
-        n, checks = len(texts), self._served.checks
-        given = [f"{tensor.datatype} {list(tensor.shape)}" for tensor in answer.outputs]
-        agreed = [f"FP32 {[n, self.dim]}", f"UINT32 {[n, 1]}"][: 1 + checks]
-        raw = answer.raw_output_contents
-        if given != agreed or len(raw) != len(agreed) or len(raw[0]) != 4 * n * self.dim:
-            raise ContractError(
-                f"{self.model} version {self.version} answered {' and '.join(given) or 'nothing'} for {n} "
-                f"texts, agreed was {' and '.join(agreed)}; was another model loaded?"
-            )
-        # Triton takes a Python model that gets no CPU for a second for dead. It gives the model's late answer
-        # to the next request, and so on from there: each answer holds valid vectors of other texts.
-        if checks and raw[1] != checksums(texts):
-            raise ContractError(
-                f"{self.model} version {self.version} answered for other texts than it was asked; start the "
-                "server again"
-            )
-        vectors: Vectors = np.frombuffer(raw[0], "<f4").reshape(n, self.dim)
-        return vectors
+            raise VersionGoneError(f"{self._label} is no longer served, {' and '.join(ready)} is ({problem})")
 
     def _refusal(self, error: grpc.RpcError) -> ContractError:
         kind = VersionGoneError if error.code() is grpc.StatusCode.NOT_FOUND else ContractError
-        return kind(f"{self.model} version {self.version} refused a request: {cause(error)}")
+        return kind(f"{self._label} refused a request: {cause(error)}")

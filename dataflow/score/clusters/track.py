@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s, Vectors
+from dataflow.items.embedding import embeddings
 from dataflow.items.rows import model_of
-from dataflow.items.schemas import embeddings
 from dataflow.score.clusters.fit import fit_warm
 from dataflow.score.clusters.lloyd import Doubles
 from dataflow.score.clusters.numbering import continued

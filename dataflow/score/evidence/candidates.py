@@ -6,11 +6,11 @@ import pyarrow.compute as pc
 
 from dataflow.clock import micros
 from dataflow.items.arrays import Int64s
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import Fixed, to_fixed
 from dataflow.items.hashes import Hashes, hashes
 from dataflow.items.marks import Marked
 from dataflow.items.rows import event_times, model_of, segments
-from dataflow.items.schemas import embeddings
 from dataflow.items.windows import WholeWindows
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.members import priorities

@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 
 from dataflow.clock import FOREVER
 from dataflow.items.early import EARLY, Arrived, Early
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import Fixed, to_fixed
 from dataflow.items.hashes import hashes
 from dataflow.items.likeness import Likeness
 from dataflow.items.rows import event_times
-from dataflow.items.schemas import embeddings
 from dataflow.score.evidence.before import Before
 from dataflow.score.evidence.explain import column, explain
 from dataflow.score.evidence.features import Features

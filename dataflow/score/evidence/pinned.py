@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.clock import NEVER
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import of_unit
 from dataflow.items.hashes import hashes
 from dataflow.items.pinned import PINNED
 from dataflow.items.rows import model_of
-from dataflow.items.schemas import embeddings
 from dataflow.score.evidence.features import Features
 from dataflow.score.evidence.near import FAR, Near
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s, Vectors
-from dataflow.items.schemas import embeddings
+from dataflow.items.embedding import embeddings
 from dataflow.score.scorers.base import Scores, whole
 from dataflow.settings import Score
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from dataflow.errors import SettingsError
-from dataflow.items.schemas import embeddings
+from dataflow.items.embedding import embeddings
 from dataflow.score.scorers.base import Scores
 from dataflow.settings import Score
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s, Vectors
-from dataflow.items.schemas import embeddings
+from dataflow.items.embedding import embeddings
 from dataflow.score.scorers.base import Scores, whole
 from dataflow.score.scorers.clusters import cluster
 from dataflow.score.scorers.equal import first_equal

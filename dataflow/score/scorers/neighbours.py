@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow.items.arrays import Int64s, Vectors
-from dataflow.items.schemas import embeddings
+from dataflow.items.embedding import embeddings
 from dataflow.score.scorers.base import Scores, whole
 from dataflow.score.scorers.pairs import SMALL, Doubles, dot_products, squared_distances
 from dataflow.score.scorers.quiet import Quiet

@@ -7,7 +7,8 @@ same version of ``sbert_encoder``, and put back in order.
 A request that asks for ``SPEC`` alone is answered with ``spec.json``. A request may say which model it
 expects, by the parameter ``sha256`` as in ``spec.json``. Another model answers with NOT_FOUND: a model that
 was exported again is never taken for the earlier one. A request that asks for ``CHECK`` beside ``EMBEDDING``
-also gets the CRC-32 of each text (UINT32, [n, 1]).
+also gets the CRC-32 of each text (UINT32, [n, 1]). ``EMBEDDING_FP16`` (FP16, [n, dim]) in place of
+``EMBEDDING`` is the same, rounded.
 """
 
 import json
@@ -171,12 +172,18 @@ def _refusal(row):
 
 def _response(request, result):
     if isinstance(result, np.ndarray):
-        tensors = [pb_utils.Tensor("EMBEDDING", result)]
-        # Not for a request that names no output: Triton treats it as one that asks for all of them.
-        if request.requested_output_names() == {"EMBEDDING", "CHECK"}:
+        names = request.requested_output_names()
+        # A request that names no output gets EMBEDDING alone: Triton treats it as one that asks for all.
+        asks = "SPEC" not in names
+        if asks and "EMBEDDING_FP16" in names:
+            with np.errstate(over="ignore"):  # the client sees a number that is not finite
+                tensors = [pb_utils.Tensor("EMBEDDING_FP16", result.astype(np.float16))]
+        else:
+            tensors = [pb_utils.Tensor("EMBEDDING", result)]
+        if asks and "CHECK" in names:
             rows = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy().reshape(-1)
-            sums = np.array([[zlib.crc32(row)] for row in rows], np.uint32)
-            tensors.append(pb_utils.Tensor("CHECK", sums))
+            sums = np.fromiter(map(zlib.crc32, rows), np.uint32, len(rows))
+            tensors.append(pb_utils.Tensor("CHECK", sums[:, None]))
         return pb_utils.InferenceResponse(tensors)
     if isinstance(result, pb_utils.Tensor):
         return pb_utils.InferenceResponse([result])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dataflow.backtest.events import read_events
 from dataflow.backtest.recorded import open_recorded
-from dataflow.items.schemas import SCORED, embedding_field
+from dataflow.items.embedding import embedding_field
+from dataflow.items.schemas import SCORED
 
 Row = dict[str, Any]
 #: An event: key, id, event time. The embedding says which window and version the row is from.

@@ -12,8 +12,9 @@ from dataflow.backtest.incidents import Incident
 from dataflow.backtest.marked import RecordedMarks, read_marks
 from dataflow.backtest.precision import by_marks, last_words
 from dataflow.backtest.recorded import Recorded, open_recorded
+from dataflow.items.embedding import embedding_field
 from dataflow.items.fixed import to_fixed
-from dataflow.items.schemas import SCORED, embedding_field
+from dataflow.items.schemas import SCORED
 from dataflow.marks.line import parse
 from dataflow.settings import load
 from tests.support.marks import line

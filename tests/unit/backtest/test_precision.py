@@ -11,7 +11,8 @@ from dataflow.backtest.incidents import Incident
 from dataflow.backtest.precision import Precision, by_label, precision
 from dataflow.backtest.recorded import Recorded, open_recorded
 from dataflow.errors import SettingsError
-from dataflow.items.schemas import SCORED, embedding_field
+from dataflow.items.embedding import embedding_field
+from dataflow.items.schemas import SCORED
 
 LABELS = {"1": "burst", "2": True, "3": None, "4": False, "5": 0, "6": ""}
 

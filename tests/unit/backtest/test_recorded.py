@@ -8,7 +8,8 @@ import pytest
 
 from dataflow.backtest.recorded import open_recorded
 from dataflow.errors import DriftlineError
-from dataflow.items.schemas import SCORED, TIMESTAMP, embedding_field
+from dataflow.items.embedding import embedding_field
+from dataflow.items.schemas import SCORED, TIMESTAMP
 from dataflow.settings import Settings, provenance, to_metadata
 
 SCHEMA = pa.schema([*SCORED, embedding_field(3)])

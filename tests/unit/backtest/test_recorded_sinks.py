@@ -11,7 +11,8 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from dataflow.backtest.events import read_events
 from dataflow.backtest.recorded import open_recorded
 from dataflow.errors import SettingsError, SourceError
-from dataflow.items.schemas import SCORED, embedding_field
+from dataflow.items.embedding import embedding_field
+from dataflow.items.schemas import SCORED
 from dataflow.settings import Settings, provenance, to_metadata
 from dataflow.sink.encoding import json_lines
 

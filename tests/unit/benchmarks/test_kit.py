@@ -10,7 +10,8 @@ from benchmarks.kit import measure
 from benchmarks.kit.measure import Took
 from benchmarks.kit.stages import objects
 from benchmarks.kit.streams import START_US, stream
-from dataflow.items.schemas import embedded_schema, embeddings
+from dataflow.items.embedding import embeddings
+from dataflow.items.schemas import embedded_schema
 
 
 def joined(batches: list[pa.RecordBatch]) -> pa.Table:

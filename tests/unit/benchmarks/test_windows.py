@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import state, windows
 from benchmarks.kit.stages import objects
+from dataflow.items.embedding import Store
 
 
 @pytest.mark.parametrize("overlap", [1, 10])
@@ -38,7 +39,9 @@ def test_an_unknown_question_is_refused(
     assert "unknown question 'speed'; the questions are peer, overlap, keys" in capsys.readouterr().err
 
 
-def test_the_state_holds_what_a_window_needs_and_little_more() -> None:
-    found = state.measure(1000)
+@pytest.mark.parametrize(("store", "embedding"), [("fp32", 1536), ("fp16", 768)])
+def test_the_state_holds_what_a_window_needs_and_little_more(store: Store, embedding: int) -> None:
+    found = state.measure(1000, store)
+    assert found.embedding == embedding < found.snapshot < embedding + 200
     # What a row needs is that of a row of a small batch, where bits and offsets are rounded up.
     assert 0.999 * found.needed <= found.held < 1.5 * found.needed

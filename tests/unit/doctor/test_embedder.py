@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from dataflow.clock import EPOCH
-from dataflow.doctor import Case, embedder
+from dataflow.doctor import Case, Finding, device, embedder
 from dataflow.embed.base import Embedded
 from dataflow.embed.null import NullEmbedder
 from dataflow.errors import ContractError, OutageError
@@ -40,8 +40,10 @@ def test_an_embedder_that_fails_is_closed_and_its_model_is_still_compared(
 ) -> None:
     broken = Broken()
     monkeypatch.setattr(embedder, "open_embedder", lambda _: broken)
-    answer, model = embedder.findings(case("triton"))
+    monkeypatch.setattr(device, "findings", lambda options, served: Finding("device", "ok", served))
+    answer, on, model = embedder.findings(case("triton"))
     assert (answer.status, answer.message) == ("wrong", "it is broken")
+    assert (on.check, on.message) == ("device", "1")
     assert (model.check, model.status) == ("model", "skipped")
     assert "no model here" in model.message
     assert broken.closed

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from dataflow.embed.base import Embedded, Embedder
 from dataflow.embed.batch import embed_batches, one_version
 from dataflow.embed.null import NullEmbedder
-from dataflow.items.schemas import DEAD_LETTER, EVENT, embedded_schema, embeddings
+from dataflow.items.embedding import embeddings
+from dataflow.items.schemas import DEAD_LETTER, EVENT, embedded_schema
 from tests.support.batches import TEXTS, events
 from tests.support.versions import Version
 

@@ -1,5 +1,6 @@
 """The cache in front of an embedder: same answers, fewer questions, bounded memory."""
 
+import tracemalloc
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,9 @@ from dataflow.embed.base import Embedded
 from dataflow.embed.batch import embed_batches
 from dataflow.embed.cache import Cache, CachedEmbedder
 from dataflow.embed.follow import FollowingEmbedder
+from dataflow.embed.half import HalfEmbedder
 from dataflow.embed.null import NullEmbedder
+from dataflow.items.embedding import Store
 from tests.support.batches import events
 from tests.support.versions import Version
 
@@ -139,3 +142,26 @@ def test_threads_may_share_it(rows: int) -> None:
     with ThreadPoolExecutor(4) as pool:
         for answer in pool.map(embedder.embed, [texts] * 40):
             assert answer.vectors.tolist() == expected
+
+
+def test_a_cache_of_half_the_bytes_gives_the_same_vectors() -> None:
+    inner = HalfEmbedder(NullEmbedder(8))
+    embedder = CachedEmbedder(inner, 100, "fp16")
+    texts = [f"text {number}" for number in range(50)]
+    fresh, cached = embedder.embed(texts), embedder.embed(texts)
+    assert embedder.hits == len(texts)
+    assert fresh.vectors.tobytes() == cached.vectors.tobytes() == inner.embed(texts).vectors.tobytes()
+    assert cached.vectors.dtype == np.float32
+
+
+def test_a_cache_takes_the_bytes_that_it_says() -> None:
+    def allocated(store: Store) -> int:
+        tracemalloc.start()
+        kept = Cache(10_000, 100, store)
+        found = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert len(kept) == 0
+        return found
+
+    assert abs(allocated("fp32") - 4_000_000) < 10_000
+    assert abs(allocated("fp16") - 2_000_000) < 10_000

@@ -1,14 +1,15 @@
 """Record batches as bytes: nothing is lost, and nothing is written that is not part of the rows."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow.items.embedding import stored_embeddings
 from dataflow.items.ipc import pack, pack_embedded, pickle_rows_only, unpack, unpack_embedded
-from dataflow.items.schemas import embeddings
 from tests.support.batches import embedded_batch, events
 from tests.support.windowing import Arrival, batch
 
@@ -23,16 +24,23 @@ def test_batches_come_back_as_they_were(sizes: list[int], start: int) -> None:
     assert unpack(pack(batches)) == batches
 
 
-@given(st.lists(st.lists(st.sampled_from(VECTORS), min_size=1, max_size=8), min_size=1, max_size=3))
-def test_embeddings_come_back_to_the_bit(vectors: list[list[tuple[float, float]]]) -> None:
+@given(
+    st.lists(st.lists(st.sampled_from(VECTORS), min_size=1, max_size=8), min_size=1, max_size=3),
+    st.sampled_from([np.float32, np.float16]),
+)
+def test_embeddings_come_back_to_the_bit(
+    vectors: list[list[tuple[float, float]]], dtype: type[np.floating[Any]]
+) -> None:
     batches = [
-        embedded_batch(events(["text"] * len(each)), np.array(each, np.float32).reshape(-1, DIM))
+        embedded_batch(events(["text"] * len(each)), np.array(each, dtype).reshape(-1, DIM))
         for each in vectors
     ]
     again = unpack_embedded(pack_embedded(batches))
     assert [b.schema for b in again] == [b.schema for b in batches]
     assert [b.drop_columns(["embedding"]) for b in again] == [b.drop_columns(["embedding"]) for b in batches]
-    assert [embeddings(b).tobytes() for b in again] == [embeddings(b).tobytes() for b in batches]
+    assert [stored_embeddings(b).tobytes() for b in again] == [
+        stored_embeddings(b).tobytes() for b in batches
+    ]
 
 
 def test_a_pickled_slice_has_only_its_rows() -> None:

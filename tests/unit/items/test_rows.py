@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow.items.embedding import embeddings
 from dataflow.items.marks import Marked
 from dataflow.items.rows import Rows, in_order, of_strings, owned, segments
-from dataflow.items.schemas import TIMESTAMP, embeddings
+from dataflow.items.schemas import EVENT, TIMESTAMP
 from dataflow.window.split import split
+from tests.support.batches import embedded_batch
 from tests.support.window_items import row_ids
 from tests.support.windowing import Arrival, batch
 
@@ -54,6 +56,35 @@ def test_rows_of_several_batches_are_sorted_by_key_time_and_id(
     assert together.to_pylist() == expected
     assert together.schema == parts[0].batch.schema
     assert embeddings(together).tolist() == [row["embedding"] for row in expected]
+
+
+def halved(part: Rows) -> Rows:
+    """The same rows with embeddings of float16."""
+    vectors = embeddings(part.batch).astype(np.float16)
+    rows = embedded_batch(part.batch.select(EVENT.names), vectors)
+    return Rows(rows, part.indices)
+
+
+def widened(part: Rows) -> Rows:
+    """The same rows and numbers with embeddings of float32."""
+    return Rows(embedded_batch(part.batch.select(EVENT.names), embeddings(part.batch)), part.indices)
+
+
+@given(
+    st.lists(arrivals | seconds.map(lambda ts: [Arrival(t) for t in ts]), min_size=1, max_size=4), st.data()
+)
+def test_rows_of_float16_come_out_as_the_same_rows_of_float32(
+    batches: list[list[Arrival]], data: st.DataObject
+) -> None:
+    parts = [halved(part) for part in parts_of(batches, data)]
+    expected, found = in_order([widened(part) for part in parts]), in_order(parts)
+    assert found.schema == expected.schema
+    assert found.equals(expected)
+
+
+def test_rows_of_float16_that_are_in_order_come_out_as_float32() -> None:
+    whole = rows([1, 2, 2, 3])
+    assert in_order([halved(Rows(whole))]).equals(whole)
 
 
 def test_more_keys_than_sixteen_bits_count_are_in_order() -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from dataflow.embed.null import NullEmbedder
 from dataflow.errors import SettingsError
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import of_unit, to_fixed
 from dataflow.items.pinned import PINNED
-from dataflow.items.schemas import embeddings
 from dataflow.reference.pinned import choose, embed_texts, open_pinned
 from dataflow.settings import Score, Settings, Source
 from tests.support.versions import Version

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.errors import LostRowsError
-from dataflow.items.schemas import embeddings
+from dataflow.items.embedding import embeddings
 from dataflow.window.chunk import LARGE, TIER, ChunkReader, StoredChunk
 from dataflow.window.messages import Append, Extent, Trim
 from dataflow.window.sample import levels
@@ -44,7 +44,7 @@ def test_a_chunk_comes_back_from_its_snapshot_to_the_bit(batches: list[list[int]
 
 @pytest.mark.parametrize("half", [StoredChunk, ChunkReader])
 def test_the_state_of_another_format_is_refused(half: type[StoredChunk] | type[ChunkReader]) -> None:
-    with pytest.raises(ValueError, match="chunk state has format 1, this version reads 3"):
+    with pytest.raises(ValueError, match="chunk state has format 1, this version reads 4"):
         half(half().snapshot() | {"format": 1})
 
 

@@ -141,7 +141,7 @@ def test_a_reader_with_fewer_rows_than_were_counted_raises() -> None:
 
 
 def test_a_reader_whose_rows_do_not_come_raises_at_the_next_snapshot() -> None:
-    reader = ChunkReader({"format": 3, "changes": 1})
+    reader = ChunkReader({"format": 4, "changes": 1})
     assert reader.snapshot()["changes"] == 1
     reader.take(GATHER)
     with pytest.raises(LostRowsError, match="did not come within its epoch"):

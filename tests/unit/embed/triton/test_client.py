@@ -6,7 +6,8 @@ from pathlib import Path
 import grpc  # type: ignore[import-untyped]
 import pytest
 
-from dataflow.embed.triton.client import PERMANENT, TRANSIENT, Connection, cause, checksums, is_refusal
+from dataflow.embed.triton.client import PERMANENT, TRANSIENT, Connection, cause, is_refusal
+from dataflow.embed.triton.served import checksums
 from dataflow.errors import SettingsError
 from dataflow.settings import Embed
 from tests.support.kserve import Code, Connect, Server

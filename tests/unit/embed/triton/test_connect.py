@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dataflow.embed.triton.connect import connect
@@ -105,3 +106,20 @@ def test_no_server_is_one_line_that_says_what_to_do() -> None:
     ):
         connect(options, sleep=time.sleep, clock=time.clock, log=lambda _: None)
     assert time.now == pytest.approx(3, abs=0.3)
+
+
+@pytest.mark.parametrize("sha256", ["", "ab" * 32])
+@pytest.mark.parametrize("store", ["fp32", "fp16"])
+def test_embeddings_of_half_the_bytes_come_as_such_if_the_model_has_them(
+    server: Server, connected: Connect, store: str, sha256: str
+) -> None:
+    """The rest of the flow rounds them anyway, and rounding twice changes nothing."""
+    server.sha256, server.half = sha256, True
+    vectors = connected(store=store).embedder.embed(TEXTS).vectors
+    full = np.array(expected(TEXTS), np.float32)
+    wanted = full.astype(np.float16).astype(np.float32) if store == "fp16" else full
+    assert vectors.dtype == np.float32
+    assert vectors.tobytes() == wanted.tobytes()
+    server.half = False
+    old = connected(store=store).embedder.embed(TEXTS).vectors
+    assert old.tobytes() == full.tobytes()

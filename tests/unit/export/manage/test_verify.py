@@ -55,13 +55,32 @@ def test_a_version_that_answers_as_before_passes(layout: Layout, monkeypatch: py
     asked = serve(monkeypatch, NullEmbedder())
     verdict = verify.require_unchanged(settings.Embed(), layout)
     assert (verdict.version, verdict.precision, verdict.difference, verdict.ok) == ("1", "fp32", 0.0, True)
-    assert asked == ["1"]
+    assert asked == ["1", "1"]
+    assert verdict.half is None
 
 
 def test_a_version_that_answers_otherwise_is_refused(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     serve(monkeypatch, Off(2e-5))
     with pytest.raises(FailedError, match=r"version 1 \(fp32\) differs from its reference by 2e-05, mean"):
         verify.require_unchanged(settings.Embed(), layout)
+
+
+@pytest.mark.parametrize(("error", "ok"), [(0.0, True), (1e-3, False)])
+def test_an_output_of_float16_that_is_more_than_rounded_is_refused(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, error: float, ok: bool
+) -> None:
+    class Rounded(NullEmbedder):
+        def embed(self, texts: Sequence[str]) -> Embedded:
+            vectors = super().embed(texts).vectors.astype(np.float16).astype(np.float32)
+            return Embedded((vectors + np.float32(error)).astype(np.float16).astype(np.float32), "1")
+
+    def connect(options: settings.Embed) -> NullEmbedder:
+        return Rounded() if options.store == "fp16" else NullEmbedder()
+
+    monkeypatch.setattr(verify, "connect", connect)
+    verdict = verify.verify(settings.Embed(), layout, reference())
+    assert verdict.half is not None
+    assert verdict.ok is ok
 
 
 def test_a_version_of_another_dimension_is_refused(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

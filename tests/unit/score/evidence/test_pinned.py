@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from dataflow.clock import NEVER
 from dataflow.errors import OutageError
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import to_fixed, to_unit
 from dataflow.items.pinned import PINNED, pinned_schema
-from dataflow.items.schemas import embeddings
 from dataflow.score.evidence.pinned import Pinned
 from tests.support.evidence import Group, Text, candidates, embedded, options, stream
 

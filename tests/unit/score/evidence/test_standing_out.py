@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import to_fixed
-from dataflow.items.schemas import POSITION, embeddings
+from dataflow.items.schemas import POSITION
 from dataflow.score.evidence.candidates import no_candidates
 from dataflow.score.evidence.standing_out import MOST_EXPLAINED, to_explain
 from dataflow.settings import Alert

@@ -11,6 +11,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from dataflow.endpoints import delta
 from dataflow.errors import OutageError, SettingsError, SourceError, UnreachableError
+from dataflow.items.embedding import embedding_field
 from dataflow.items.schemas import (
     DEAD_LETTER,
     EVIDENCE,
@@ -20,7 +21,6 @@ from dataflow.items.schemas import (
     SCORED,
     TIMESTAMP,
     dead_letters,
-    embedding_field,
 )
 from dataflow.settings import Settings, of_metadata
 from dataflow.settings.provenance import METADATA, provenance
