@@ -94,13 +94,19 @@ def seed_of(key: str, end_us: int) -> int:
 
 
 def beside_window(
-    before: Blocks, now: Blocks, blocks: Dependence | None, *, seed: int, most: int = _DRAWS
+    before: Blocks,
+    now: Blocks,
+    blocks: Dependence | None,
+    *,
+    seed: int,
+    most: int = _DRAWS,
+    alarming: float = 1.0,
 ) -> Comparison | None:
     """Compare two windows that share no rows. ``None``: a window has fewer than ``LEAST`` blocks that hardly
     depend on each other, so there is no p-value.
 
     ``blocks``: from :func:`~dataflow.drift.dependence.dependence`, or what a setting says. ``seed``,
-    ``most``: see :func:`~dataflow.drift.simulation.simulated`.
+    ``most``, ``alarming``: see :func:`~dataflow.drift.simulation.simulated`.
     """
     if blocks is None:
         return None
@@ -108,7 +114,7 @@ def beside_window(
     pair = _aligned(joined(before, length), joined(now, length))
     if min(len(sample.counts) for sample in pair) < LEAST:
         return None
-    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most)
+    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most, alarming=alarming)
     return _comparison(*pair, found, found.clusters, found.lowest)
 
 
@@ -119,6 +125,7 @@ def beside_reference(
     *,
     seed: int,
     most: int = _DRAWS,
+    alarming: float = 1.0,
     events: float = math.inf,
 ) -> Comparison | None:
     """Compare a window with a random sample of a long past. The rest is as in :func:`beside_window`.
@@ -129,23 +136,25 @@ def beside_reference(
     """
     if blocks is None or not len(reference.vectors):
         return None
-    times = _times(reference, max(blocks.length, now.length))
+    length = max(blocks.length, now.length)
+    times = _times(reference, length)
     if times > 1 and events < times * len(reference.vectors):
         return None
-    whole = cut(*reference, length=len(reference.vectors))
-    length = max(blocks.length, now.length)
+    some = cut(*reference, max(length // times, 1), _MOST_OF_REFERENCE)
     # Shares have their own test: a permutation takes the absence of a cluster in bursts for certain.
-    pair = [_without_clusters(sample) for sample in (_as_blocks(reference, length), joined(now, length))]
+    pair = [_without_clusters(sample) for sample in (_weighed(some, times, length), joined(now, length))]
     if min(len(sample.counts) for sample in pair) < LEAST:
         return None
-    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most)
-    whole, now = _aligned(whole, now)
+    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most, alarming=alarming)
+    is_whole = some.counts.sum() == len(reference.vectors)
+    whole, now = _aligned(some if is_whole else cut(*reference, len(reference.vectors)), now)
     shares = share_p_values(
         whole.members.sum(axis=0),
         now.members.sum(axis=0),
         worth=max(int(len(pair[1].counts) / blocks.inflation), 1),
         seed=seed,
         most=most,
+        alarming=alarming,
     )
     lowest = min(found.lowest, float(shares.tails.min()))
     return _comparison(whole, now, found, shares.p_values, lowest)
@@ -156,10 +165,8 @@ def _times(reference: Sample, length: int) -> int:
     return -(-length * _LEAST_OF_REFERENCE // len(reference.vectors))
 
 
-def _as_blocks(reference: Sample, length: int) -> Blocks:
-    """Blocks of ``length`` rows. If there are too few, blocks of fewer rows count as if they had so many."""
-    times = _times(reference, length)
-    blocks = cut(*reference, max(length // times, 1), _MOST_OF_REFERENCE)
+def _weighed(blocks: Blocks, times: int, length: int) -> Blocks:
+    """Blocks that count as if they had ``length`` rows: ``times`` as many as they have."""
     return blocks._replace(
         length=length,
         sums=blocks.sums * times,

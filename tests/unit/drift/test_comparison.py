@@ -18,7 +18,7 @@ from dataflow.drift.comparison import (
 from dataflow.drift.dependence import Dependence
 from dataflow.drift.permutation import permuted
 from dataflow.drift.shares import share_p_values
-from dataflow.drift.simulation import TOGETHER, Doubles, Simulated
+from dataflow.drift.simulation import Doubles, Simulated
 from tests.support.drift import repeated, sample
 
 SINGLE = Dependence(1, 1.0)
@@ -59,7 +59,8 @@ def slow(before: Blocks, now: Blocks, most: int) -> tuple[float, list[float]]:
     def all_ratios(chosen: npt.NDArray[np.bool_]) -> list[float]:
         return [ratio(sums, chosen), *(ratio(members[:, [c]], chosen) for c in range(members.shape[1]))]
 
-    draws = np.random.default_rng(3).permuted(np.repeat(observed[None], TOGETHER, axis=0), axis=1)[:most]
+    places = np.random.default_rng(3).random((most, len(counts))).argsort(axis=1).argsort(axis=1)
+    draws = places < len(now.counts)
     drawn = np.array([all_ratios(chosen) for chosen in draws])
     drawn[:, 1:] = drawn[:, 1:].max(axis=1, keepdims=True)
     p = (1 + (drawn >= np.array(all_ratios(observed)) - 1e-9).sum(axis=0)) / (1 + most)
