@@ -51,7 +51,7 @@ def cut(vectors: Fixed, clusters: npt.ArrayLike, length: int | None = None, most
     """
     n = len(vectors)
     if length is None:
-        length = 1 << (n // (most + 1)).bit_length()
+        length = shortest(n, most)
     count = min(max(n // length, 1), n)
     kept = np.arange(min(count, most)) * count // max(min(count, most), 1)
     starts, ends = kept * n // max(count, 1), (kept + 1) * n // max(count, 1)
@@ -62,6 +62,15 @@ def cut(vectors: Fixed, clusters: npt.ArrayLike, length: int | None = None, most
     places = blocks * len(labels) + columns[rows]
     members = np.bincount(places, minlength=len(kept) * len(labels)).reshape(len(kept), len(labels))
     return Blocks(length, _sums(vectors, starts, counts), counts, labels, members)
+
+
+def shortest(rows: int, most: int = MOST) -> int:
+    """The lowest power of two that cuts ``rows`` rows into ``most`` blocks or fewer.
+
+    >>> shortest(64), shortest(65), shortest(500)
+    (1, 2, 8)
+    """
+    return 1 << (rows // (most + 1)).bit_length()
 
 
 def _sums(vectors: Fixed, starts: Integers, counts: Integers) -> Integers:

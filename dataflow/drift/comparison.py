@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.drift.blocks import LEAST, Blocks, cut, joined, with_clusters
+from dataflow.drift.blocks import LEAST, Blocks, cut, joined, shortest, with_clusters
 from dataflow.drift.dependence import Dependence
 from dataflow.drift.permutation import Found, permuted
 from dataflow.drift.shares import share_p_values
@@ -74,7 +74,8 @@ def by_certainty(change: Change) -> tuple[float, float, int]:
 class Comparison(NamedTuple):
     """``distance``: of the centroids of unit vectors, in [0, 2]. ``p_centroid``: that chance takes the
     centroids so far apart. ``p_clusters``: the lowest p-value of ``changes``, which are ordered by their
-    p-value. ``lowest``: the lower of both, and still lower if a statistic is above all draws.
+    p-value. ``lowest``: what alerts take: the lower of both, still lower if a statistic is above all draws,
+    and higher if few blocks of dependent events are compared with a reference.
     ``block_rows``: the rows of the blocks that were exchanged. ``draws``: how many permutations of blocks
     there were.
     """
@@ -156,8 +157,24 @@ def beside_reference(
         most=most,
         alarming=alarming,
     )
-    lowest = min(found.lowest, float(shares.tails.min()))
-    return _comparison(whole, now, found, shares.p_values, lowest)
+    lowest = found.lowest
+    if length > shortest(int(now.counts.sum())):
+        lowest = of_few_blocks(lowest, len(pair[1].counts) - 1)
+    return _comparison(whole, now, found, shares.p_values, min(lowest, float(shares.tails.min())))
+
+
+def of_few_blocks(p_value: float, freedom: int) -> float:
+    """A p-value beside a reference, if rows of the window depend on each other; ``p_value`` or more.
+
+    The variance of a window of ``k`` blocks is known to ``k - 1`` degrees of ``freedom``. A permutation does
+    not show that: most of the blocks that it exchanges are those of the reference, which vary less and
+    are no runs of events that are alike. So the tail of the statistic is that of an F distribution, where the
+    permutations have an exponential one.
+
+    >>> [round(of_few_blocks(p, 14), 5) for p in (1.0, 0.05, 1e-6)]
+    [1.0, 0.0826, 0.00049]
+    """
+    return float((1 - 2 * math.log(p_value) / freedom) ** (-freedom / 2))
 
 
 def _times(reference: Sample, length: int) -> int:

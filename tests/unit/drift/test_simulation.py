@@ -117,3 +117,21 @@ def test_the_tail_does_not_depend_on_the_last_bits_of_draws() -> None:
     """Matrices that several threads multiply may differ there."""
     draws = np.random.default_rng(0).exponential(size=10_000)
     assert len({_tail(draws * (1 + bits * 1e-15), 15.0) for bits in range(-20, 20)}) == 1
+
+
+def test_a_low_p_value_that_is_decided_lets_the_draws_of_the_others_go_on() -> None:
+    """The first value has ten draws as large among 99, and the second one has one among 400, then all."""
+    first = np.arange(999) < 10
+    second = np.arange(999) >= 399
+    second[0] = True
+    every, at = np.column_stack([first, second]).astype(float), 0
+
+    def draw(rng: np.random.Generator, count: int) -> Doubles:
+        nonlocal at
+        at += count
+        return every[at - count : at]
+
+    every[99:, 0] = 1.0
+    found = simulated(np.array([1.0, 1.0]), draw, seed=0, most=999, alarming=0.12)
+    assert found.p_values.tolist() == [11 / 100, 402 / 800]
+    assert found.draws == 799
