@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.alert.alerts import Alerts
+from dataflow.backtest.drift_rows import DriftRows
 from dataflow.backtest.recorded import Recorded
 from dataflow.backtest.stored_drift import StoredDrift
 from dataflow.backtest.stored_windows import (
@@ -51,8 +52,8 @@ def decide(
     """How many rows there are, and rows of ``ALERT``, whose times are integers. ``likeness``: what people
     marked. Raises ``SourceError``.
     """
-    windows, standing = _read(recorded, settings)
-    drift = StoredDrift(recorded, settings, windows)
+    windows, rows_of_drift, standing = _read(recorded, settings)
+    drift = StoredDrift(settings, windows, rows_of_drift)
     make = partial(Alerts, settings.alert, settings.window, likeness=likeness)
     per_key = has_budget(settings.alert, settings.window) == "key"
     has_order = settings.window.watermark == "stream"
@@ -84,20 +85,22 @@ class _Standing:
     vectors: npt.NDArray[np.int16]
 
 
-def _read(recorded: Recorded, settings: Settings) -> tuple[Windows, _Standing]:
+def _read(recorded: Recorded, settings: Settings) -> tuple[Windows, DriftRows, _Standing]:
     if "anomaly" not in recorded.schema.names:
         raise SourceError(
             f"{recorded.name}: has no column 'anomaly'; run the flow with score.reference = true"
         )
-    explained = [EXPLANATION.name] if EXPLANATION.name in recorded.schema.names else []
-    columns = [*WINDOW, *_SHOWN, "model", "model_version", "embedding", *explained]
-    runs, found = [], []
-    for batch in recorded.batches(columns):
-        runs.append(runs_of(batch))
-        found.append(batch.filter(pc.greater_equal(batch.column("anomaly"), settings.alert.least_anomaly)))
+    # Which rows are needed depends on the sizes of windows. These columns take little time.
+    runs = map(runs_of, recorded.batches([*WINDOW, "model", "model_version"]))
     windows = windows_of(pa.Table.from_batches(runs), settings.window.key_groups)
-    table = pa.Table.from_batches(found)
-    return windows, _standing(table, windows, settings)
+    drift, found = DriftRows(settings, windows), []
+    explained = [EXPLANATION.name] if EXPLANATION.name in recorded.schema.names else []
+    columns = [*WINDOW, *_SHOWN, "embedding", *explained]
+    for batch in recorded.batches(list(dict.fromkeys([*columns, *drift.columns]))):
+        drift.add(batch)
+        stands_out = pc.greater_equal(batch.column("anomaly"), settings.alert.least_anomaly)
+        found.append(batch.select(columns).filter(stands_out))
+    return windows, drift, _standing(pa.Table.from_batches(found), windows, settings)
 
 
 def _standing(rows: pa.Table, windows: Windows, settings: Settings) -> _Standing:

@@ -6,57 +6,33 @@ their ids and times alone. So the samples are drawn again. Two things are not: r
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from dataflow.backtest.recorded import Recorded
-from dataflow.backtest.stored_windows import WINDOW, Windows, one, order_of, place_of
+from dataflow.backtest.alarming import Alarming
+from dataflow.backtest.drift_rows import DriftEvents, DriftRows
+from dataflow.backtest.stored_windows import Windows
 from dataflow.clock import micros
 from dataflow.drift.tracker import Tracker
 from dataflow.items.arrays import Int64s
-from dataflow.items.drift import Past, WindowSample
-from dataflow.items.embedding import embeddings
-from dataflow.items.fixed import Fixed, to_fixed
-from dataflow.items.hashes import hashes
+from dataflow.items.drift import WindowSample
 from dataflow.items.judged import Judged
-from dataflow.score.evidence.members import Doubles, priorities, sampled
+from dataflow.score.evidence.members import sampled
 from dataflow.settings import Settings
-
-#: The columns of events that the drift stage reads.
-_READ = ["id", "ts", "text", "revision", "score", "anomaly"]
-
-
-@dataclass(frozen=True)
-class _Events:
-    """The ``n`` rows of keys that have a large window, by window, time and id. ``windows``: ``(n,)``, the
-    number of the window of each. ``rows``: the columns that the drift stage reads.
-    """
-
-    windows: Int64s
-    rows: pa.RecordBatch
-    vectors: Fixed
-    priority: Doubles
-    ts: Int64s
 
 
 class StoredDrift:
-    """Tests recorded windows, which must come in their order. Reads the rows of keys that have a window of
-    ``drift.least_rows`` events or more, and keeps them. Raises ``SourceError``.
-    """
+    """Tests recorded windows, which must come in their order. ``rows`` has all rows."""
 
-    def __init__(self, recorded: Recorded, settings: Settings, windows: Windows) -> None:
+    def __init__(self, settings: Settings, windows: Windows, rows: DriftRows) -> None:
         self._settings, self._windows = settings, windows
-        least = settings.drift.least_rows if settings.drift.enabled else np.iinfo(np.int64).max
-        self._is_large = windows.sizes >= least
-        self._keys = pc.unique(windows.keys.filter(pa.array(self._is_large)))
-        self._events = _read(recorded, settings, windows, self._keys) if len(self._keys) else None
+        self._is_large, self._events = rows.is_large, rows.events()
         self._trackers: dict[int, Tracker] = {}
         #: Key group -> the model of its last windows, and key -> the events that are sampled.
         self._models: dict[int, str | None] = {}
         self._samples: dict[int, dict[str, Int64s]] = {}
+        self._alarming = Alarming(settings)
 
     def tested(self, judged: Judged, first: int) -> Judged:
         """``judged`` with what the tests say of its windows, of which ``first`` is the number of the first.
@@ -71,10 +47,13 @@ class StoredDrift:
         if self._models.get(group) != judged.model:
             self._models[group], self._samples[group] = judged.model, {}
         samples = list(self._of_emission(judged, first, self._samples[group], self._events))
-        return self._trackers[group].take(replace(judged, samples=samples))[0]
+        highest = self._alarming.highest(judged, [sample.window for sample in samples])
+        tested, _ = self._trackers[group].take(replace(judged, samples=samples), highest)
+        self._alarming.note(tested)
+        return tested
 
     def _of_emission(
-        self, judged: Judged, first: int, samples: dict[str, Int64s], events: _Events
+        self, judged: Judged, first: int, samples: dict[str, Int64s], events: DriftEvents
     ) -> Iterator[WindowSample]:
         bounds = events.windows.searchsorted(np.arange(first, first + len(judged.keys) + 1))
         for at, key in enumerate(judged.keys):
@@ -83,22 +62,19 @@ class StoredDrift:
                 continue
             sample = samples.get(key, np.empty(0, np.int64))
             if self._is_large[first + at]:
-                past = self._past(sample, int(judged.starts[at]), events)
-                some = events.rows.slice(rows[0], len(rows))
-                yield WindowSample(at, some, events.vectors[rows[0] : rows[-1] + 1], past)
+                yield events.sample(at, rows, self._past(sample, int(judged.starts[at]), events))
             samples[key] = self._entered(sample, rows, judged, at, events)
 
-    def _past(self, sample: Int64s, start: int, events: _Events) -> Past | None:
+    def _past(self, sample: Int64s, start: int, events: DriftEvents) -> Int64s | None:
         """The sampled events that are older than ``start``; ``None``: the key has no reference yet."""
         least = 0 if self._settings.score.pinned else self._settings.score.reference_least
         if len(sample) < least:
             return None
         older = sample[events.ts[sample] < start]
-        order = older[np.lexsort((events.priority[older], events.ts[older]))]
-        texts = events.rows.column("text").take(pa.array(order)).to_numpy(zero_copy_only=False)
-        return Past(events.vectors[order], texts)
+        past: Int64s = older[np.lexsort((events.priority[older], events.ts[older]))]
+        return past
 
-    def _entered(self, sample: Int64s, rows: Int64s, judged: Judged, at: int, events: _Events) -> Int64s:
+    def _entered(self, sample: Int64s, rows: Int64s, judged: Judged, at: int, events: DriftEvents) -> Int64s:
         """The sample of a key after its window ``rows``. It loses events when the next window is judged, as
         :meth:`Reference.prepare` removes them, so it may have more than ``score.reference_rows``.
         """
@@ -110,26 +86,3 @@ class StoredDrift:
         every = np.concatenate([sample, left])
         stays = sampled(events.priority[every], most)
         return np.concatenate([sample, left[stays[len(sample) :]]])
-
-
-def _read(recorded: Recorded, settings: Settings, windows: Windows, keys: pa.Array) -> _Events:
-    tables, vectors = [], []
-    names = list(dict.fromkeys([*WINDOW, *_READ]))
-    for batch in recorded.batches([*names, "embedding"]):
-        mine = batch.filter(pc.is_in(batch.column("key"), keys))
-        if len(mine):
-            vectors.append(to_fixed(embeddings(mine)))
-            tables.append(mine.select(names))
-    rows = pa.Table.from_batches(tables)
-    place = place_of(rows, windows)
-    order = order_of(rows, place, windows)
-    found = rows.select(_READ).take(pa.array(order))
-    events = pa.RecordBatch.from_arrays([one(column) for column in found.columns], names=_READ)
-    ts = events.column("ts").cast(pa.int64()).to_numpy()
-    return _Events(
-        windows=place[order],
-        rows=events,
-        vectors=np.concatenate(vectors)[order],
-        priority=priorities(hashes(events.column("id")), ts, micros(settings.score.half_life)),
-        ts=ts,
-    )

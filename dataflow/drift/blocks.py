@@ -51,17 +51,43 @@ def cut(vectors: Fixed, clusters: npt.ArrayLike, length: int | None = None, most
     """
     n = len(vectors)
     if length is None:
-        length = 1 << (n // (most + 1)).bit_length()
+        length = shortest(n, most)
     count = min(max(n // length, 1), n)
     kept = np.arange(min(count, most)) * count // max(min(count, most), 1)
-    edges = np.column_stack([kept, kept + 1]) * n // max(count, 1)
+    starts, ends = kept * n // max(count, 1), (kept + 1) * n // max(count, 1)
+    counts = ends - starts
     labels, columns = np.unique(np.asarray(clusters, np.int64), return_inverse=True)
-    sums = np.zeros((len(kept), vectors.shape[1]), np.int64)
-    members = np.zeros((len(kept), len(labels)), np.int64)
-    for block, (start, end) in enumerate(edges.tolist()):
-        vectors[start:end].sum(axis=0, dtype=np.int64, out=sums[block])
-        members[block] = np.bincount(columns[start:end], minlength=len(labels))
-    return Blocks(length, sums, np.diff(edges, axis=1)[:, 0], labels, members)
+    blocks = np.repeat(np.arange(len(kept)), counts)
+    rows = np.arange(len(blocks)) + (starts - np.cumsum(counts) + counts)[blocks]
+    places = blocks * len(labels) + columns[rows]
+    members = np.bincount(places, minlength=len(kept) * len(labels)).reshape(len(kept), len(labels))
+    return Blocks(length, _sums(vectors, starts, counts), counts, labels, members)
+
+
+def shortest(rows: int, most: int = MOST) -> int:
+    """The lowest power of two that cuts ``rows`` rows into ``most`` blocks or fewer.
+
+    >>> shortest(64), shortest(65), shortest(500)
+    (1, 2, 8)
+    """
+    return 1 << (rows // (most + 1)).bit_length()
+
+
+def _sums(vectors: Fixed, starts: Integers, counts: Integers) -> Integers:
+    """``(k, dim)``: the sums of the rows of blocks, of which one has at most one row more than another."""
+    least = int(counts.min(initial=len(vectors)))
+    if least > len(starts):
+        sums = np.zeros((len(starts), vectors.shape[1]), np.int64)
+        for block, (start, rows) in enumerate(zip(starts.tolist(), counts.tolist(), strict=True)):
+            vectors[start : start + rows].sum(axis=0, dtype=np.int64, out=sums[block])
+        return sums
+    # Many short blocks: a row of each at a time. The sums of so few rows fit into 32 bits.
+    short = np.zeros((len(starts), vectors.shape[1]), np.int32)
+    for row in range(least):
+        short += vectors[starts + row]
+    longer = np.flatnonzero(counts > least)
+    short[longer] += vectors[starts[longer] + least]
+    return short.astype(np.int64)
 
 
 def joined(blocks: Blocks, length: int) -> Blocks:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.drift.blocks import LEAST, Blocks, cut, joined, with_clusters
+from dataflow.drift.blocks import LEAST, Blocks, cut, joined, shortest, with_clusters
 from dataflow.drift.dependence import Dependence
 from dataflow.drift.permutation import Found, permuted
 from dataflow.drift.shares import share_p_values
@@ -74,7 +74,8 @@ def by_certainty(change: Change) -> tuple[float, float, int]:
 class Comparison(NamedTuple):
     """``distance``: of the centroids of unit vectors, in [0, 2]. ``p_centroid``: that chance takes the
     centroids so far apart. ``p_clusters``: the lowest p-value of ``changes``, which are ordered by their
-    p-value. ``lowest``: the lower of both, and still lower if a statistic is above all draws.
+    p-value. ``lowest``: what alerts take: the lower of both, still lower if a statistic is above all draws,
+    and higher if few blocks of dependent events are compared with a reference.
     ``block_rows``: the rows of the blocks that were exchanged. ``draws``: how many permutations of blocks
     there were.
     """
@@ -94,13 +95,19 @@ def seed_of(key: str, end_us: int) -> int:
 
 
 def beside_window(
-    before: Blocks, now: Blocks, blocks: Dependence | None, *, seed: int, most: int = _DRAWS
+    before: Blocks,
+    now: Blocks,
+    blocks: Dependence | None,
+    *,
+    seed: int,
+    most: int = _DRAWS,
+    alarming: float = 1.0,
 ) -> Comparison | None:
     """Compare two windows that share no rows. ``None``: a window has fewer than ``LEAST`` blocks that hardly
     depend on each other, so there is no p-value.
 
     ``blocks``: from :func:`~dataflow.drift.dependence.dependence`, or what a setting says. ``seed``,
-    ``most``: see :func:`~dataflow.drift.simulation.simulated`.
+    ``most``, ``alarming``: see :func:`~dataflow.drift.simulation.simulated`.
     """
     if blocks is None:
         return None
@@ -108,7 +115,7 @@ def beside_window(
     pair = _aligned(joined(before, length), joined(now, length))
     if min(len(sample.counts) for sample in pair) < LEAST:
         return None
-    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most)
+    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most, alarming=alarming)
     return _comparison(*pair, found, found.clusters, found.lowest)
 
 
@@ -119,6 +126,7 @@ def beside_reference(
     *,
     seed: int,
     most: int = _DRAWS,
+    alarming: float = 1.0,
     events: float = math.inf,
 ) -> Comparison | None:
     """Compare a window with a random sample of a long past. The rest is as in :func:`beside_window`.
@@ -129,25 +137,44 @@ def beside_reference(
     """
     if blocks is None or not len(reference.vectors):
         return None
-    times = _times(reference, max(blocks.length, now.length))
+    length = max(blocks.length, now.length)
+    times = _times(reference, length)
     if times > 1 and events < times * len(reference.vectors):
         return None
-    whole = cut(*reference, length=len(reference.vectors))
-    length = max(blocks.length, now.length)
-    pair = _aligned(_as_blocks(reference, length), joined(now, length))
+    some = cut(*reference, max(length // times, 1), _MOST_OF_REFERENCE)
+    # Shares have their own test: a permutation takes the absence of a cluster in bursts for certain.
+    pair = [_without_clusters(sample) for sample in (_weighed(some, times, length), joined(now, length))]
     if min(len(sample.counts) for sample in pair) < LEAST:
         return None
-    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most)
-    whole, now = _aligned(whole, now)
+    found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most, alarming=alarming)
+    is_whole = some.counts.sum() == len(reference.vectors)
+    whole, now = _aligned(some if is_whole else cut(*reference, len(reference.vectors)), now)
     shares = share_p_values(
         whole.members.sum(axis=0),
         now.members.sum(axis=0),
         worth=max(int(len(pair[1].counts) / blocks.inflation), 1),
         seed=seed,
         most=most,
+        alarming=alarming,
     )
-    lowest = min(found.lowest, float(shares.tails.min()))
-    return _comparison(whole, now, found, shares.p_values, lowest)
+    lowest = found.lowest
+    if length > shortest(int(now.counts.sum())):
+        lowest = of_few_blocks(lowest, len(pair[1].counts) - 1)
+    return _comparison(whole, now, found, shares.p_values, min(lowest, float(shares.tails.min())))
+
+
+def of_few_blocks(p_value: float, freedom: int) -> float:
+    """A p-value beside a reference, if rows of the window depend on each other; ``p_value`` or more.
+
+    The variance of a window of ``k`` blocks is known to ``k - 1`` degrees of ``freedom``. A permutation does
+    not show that: most of the blocks that it exchanges are those of the reference, which vary less and
+    are no runs of events that are alike. So the tail of the statistic is that of an F distribution, where the
+    permutations have an exponential one.
+
+    >>> [round(of_few_blocks(p, 14), 5) for p in (1.0, 0.05, 1e-6)]
+    [1.0, 0.0826, 0.00049]
+    """
+    return float((1 - 2 * math.log(p_value) / freedom) ** (-freedom / 2))
 
 
 def _times(reference: Sample, length: int) -> int:
@@ -155,10 +182,8 @@ def _times(reference: Sample, length: int) -> int:
     return -(-length * _LEAST_OF_REFERENCE // len(reference.vectors))
 
 
-def _as_blocks(reference: Sample, length: int) -> Blocks:
-    """Blocks of ``length`` rows. If there are too few, blocks of fewer rows count as if they had so many."""
-    times = _times(reference, length)
-    blocks = cut(*reference, max(length // times, 1), _MOST_OF_REFERENCE)
+def _weighed(blocks: Blocks, times: int, length: int) -> Blocks:
+    """Blocks that count as if they had ``length`` rows: ``times`` as many as they have."""
     return blocks._replace(
         length=length,
         sums=blocks.sums * times,
@@ -184,6 +209,10 @@ def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles, lo
         block_rows=found.length,
         draws=found.draws,
     )
+
+
+def _without_clusters(blocks: Blocks) -> Blocks:
+    return blocks._replace(clusters=blocks.clusters[:0], members=blocks.members[:, :0])
 
 
 def _aligned(before: Blocks, now: Blocks) -> tuple[Blocks, Blocks]:

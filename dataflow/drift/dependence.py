@@ -56,9 +56,9 @@ def _sums(blocks: Blocks) -> tuple[float, float]:
     What is returned has the ratio ``r`` that solves this.
     """
     rows, count = int(blocks.counts.sum()), len(blocks.counts)
-    total = blocks.sums.sum(axis=0)
-    # In integers, so that equal rows give zeros.
-    centred = (rows * blocks.sums - blocks.counts[:, None] * total).astype(np.float64) / rows
+    sums, counts = blocks.sums.astype(np.float64), blocks.counts.astype(np.float64)
+    # Float64 holds these integers exactly, up to some millions of rows, so that equal rows give zeros.
+    centred = (rows * sums - counts[:, None] * sums.sum(axis=0)) / rows
     squares = float((centred * centred).sum())
     products = float((centred[1:] * centred[:-1]).sum()) * count / (count - 1)
     lost = (squares - products) / count

@@ -17,7 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.drift.blocks import Blocks, Integers
-from dataflow.drift.simulation import TOGETHER, Doubles, largest, simulated
+from dataflow.drift.simulation import Doubles, largest, simulated
+
+#: The products of all blocks are worth their cost for more permutations than these.
+_FEW = 25
 
 
 class Found(NamedTuple):
@@ -33,54 +36,77 @@ class Found(NamedTuple):
     draws: int
 
 
-def permuted(before: Blocks, now: Blocks, *, inflation: float, seed: int, most: int) -> Found:
+def permuted(
+    before: Blocks, now: Blocks, *, inflation: float, seed: int, most: int, alarming: float = 1.0
+) -> Found:
     """Compare two samples with the same ``length`` and the same ``clusters``, each with 2 blocks or more.
 
     ``inflation``: the values of permutations are multiplied by this number, because blocks depend on each
     other. ``seed``: equal seeds give equal permutations. ``most``: the most permutations, 1 or more.
+    ``alarming``: see :func:`~dataflow.drift.simulation.simulated`.
     """
     pair = _Pair(before, now)
 
-    def draw(rng: np.random.Generator) -> Doubles:
-        return largest(pair.statistics(pair.permutation(rng)) * inflation, first=1)
+    def draw(rng: np.random.Generator, count: int) -> Doubles:
+        return largest(pair.statistics(pair.permutation(rng, count)) * inflation, first=1)
 
-    p, tails, draws = simulated(pair.statistics(pair.observed)[0], draw, seed=seed, most=most)
+    p, tails, draws = simulated(
+        pair.statistics(pair.observed)[0], draw, seed=seed, most=most, alarming=alarming
+    )
     return Found(float(p[0]), p[1:], float(tails.min()), now.length, draws)
 
 
 class _Pair:
-    """The blocks of both samples, centred by the mean of all rows."""
+    """The blocks of both samples, centred by the mean of all rows. All sums are multiplied by the number of
+    rows, which the statistics do not depend on: so they are integers, and equal rows give zeros.
+    """
 
     def __init__(self, before: Blocks, now: Blocks) -> None:
         self._counts = np.concatenate([before.counts, now.counts]).astype(np.float64)
-        sums = self._centred(np.concatenate([before.sums, now.sums]))
-        self._members = self._centred(np.concatenate([before.members, now.members]))
-        self._products = sums @ sums.T
-        self._squares = np.column_stack([np.diag(self._products), self._members**2])
+        self._sums = self._centred(before.sums, now.sums)
+        self._members = self._centred(before.members, now.members)
+        #: Known after the first statistics, of which there are few.
+        self._products: Doubles | None = None
+        squares = np.einsum("ij,ij->i", self._sums, self._sums)
+        self._squares = np.column_stack([squares, self._members**2])
         self.observed = np.arange(len(self._counts))[None, :] >= len(before.counts)
 
-    def _centred(self, sums: Integers) -> Doubles:
-        # In integers, so that equal rows give zeros.
-        counts = self._counts.astype(np.int64)
-        rows = int(counts.sum())
-        centred: Doubles = (rows * sums - counts[:, None] * sums.sum(axis=0)).astype(np.float64) / rows
+    def _centred(self, before: Integers, now: Integers) -> Doubles:
+        # Float64 holds these integers exactly, up to some millions of rows.
+        centred: Doubles = np.concatenate([before, now]).astype(np.float64)
+        total = centred.sum(axis=0)
+        centred *= self._counts.sum()
+        centred -= self._counts[:, None] * total
         return centred
 
-    def permutation(self, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-        """``(TOGETHER, b)``: which blocks belong to the second sample."""
-        return rng.permuted(np.repeat(self.observed, TOGETHER, axis=0), axis=1)
+    def permutation(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.bool_]:
+        """``(count, b)``: which blocks belong to the second sample: those with the lowest random numbers."""
+        second = int(self.observed.sum())
+        numbers = rng.random((count, self.observed.shape[1]))
+        chosen: npt.NDArray[np.bool_] = numbers <= np.partition(numbers, second - 1, axis=1)[:, [second - 1]]
+        return chosen
 
     def statistics(self, chosen: npt.NDArray[np.bool_]) -> Doubles:
         """``(P, 1 + c)``: the statistics of the centroids and of each cluster. ``chosen``: ``(P, b)``."""
         weights = chosen.astype(np.float64)
         second = (weights @ self._counts)[:, None]
         first = self._counts.sum() - second
-        distances = np.einsum("ij,ij->i", weights @ self._products, weights)
-        differences = np.column_stack([distances, (weights @ self._members) ** 2])
+        differences = np.column_stack([self._distances(weights), (weights @ self._members) ** 2])
         differences *= (1 / first + 1 / second) ** 2
         squares = weights @ self._squares
         variances = squares / second**2 + (self._squares.sum(axis=0) - squares) / first**2
         found: Doubles = np.divide(
             differences, variances, out=np.zeros_like(differences), where=variances > 0
         )
+        return found
+
+    def _distances(self, weights: Doubles) -> Doubles:
+        """``(P,)``: the squared lengths of the sums of the blocks that have the weight 1."""
+        if len(weights) <= _FEW:
+            sums = weights @ self._sums
+            lengths: Doubles = np.einsum("ij,ij->i", sums, sums)
+            return lengths
+        if self._products is None:
+            self._products = self._sums @ self._sums.T
+        found: Doubles = np.einsum("ij,ij->i", weights @ self._products, weights)
         return found

@@ -10,15 +10,17 @@ rows of a block may be of one cluster.
 import numpy as np
 
 from dataflow.drift.blocks import Integers
-from dataflow.drift.simulation import TOGETHER, Doubles, Simulated, largest, simulated
+from dataflow.drift.simulation import Doubles, Simulated, largest, simulated
 
 
-def share_p_values(before: Integers, now: Integers, *, worth: int, seed: int, most: int) -> Simulated:
+def share_p_values(
+    before: Integers, now: Integers, *, worth: int, seed: int, most: int, alarming: float = 1.0
+) -> Simulated:
     """The p-values of ``c`` clusters, corrected for their number.
 
     ``before``: ``(c,)``, the rows of the sample in each cluster, which are independent. ``now``: those of the
     window. Both have a row or more. ``worth``: the independent rows of the window, 1 or more. ``seed``,
-    ``most``: see :func:`~dataflow.drift.simulation.simulated`.
+    ``most``, ``alarming``: see :func:`~dataflow.drift.simulation.simulated`.
     """
     rows = int(before.sum())
     first, second = before / rows, now / now.sum()
@@ -29,8 +31,8 @@ def share_p_values(before: Integers, now: Integers, *, worth: int, seed: int, mo
         found: Doubles = np.divide(differences**2, scale, out=np.zeros_like(differences), where=scale > 0)
         return found
 
-    def draw(rng: np.random.Generator) -> Doubles:
-        drawn = rng.multinomial(rows, pooled, TOGETHER) / rows
-        return largest(chi_square(rng.multinomial(worth, pooled, TOGETHER) / worth - drawn), first=0)
+    def draw(rng: np.random.Generator, count: int) -> Doubles:
+        drawn = rng.multinomial(rows, pooled, count) / rows
+        return largest(chi_square(rng.multinomial(worth, pooled, count) / worth - drawn), first=0)
 
-    return simulated(chi_square(second - first), draw, seed=seed, most=most)
+    return simulated(chi_square(second - first), draw, seed=seed, most=most, alarming=alarming)

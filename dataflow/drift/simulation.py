@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
 
-#: Draws that are computed together, which bounds the memory.
-TOGETHER = 100
+#: Draws that are computed together, which bounds the memory: the first ones, and the later ones.
+_TOGETHER, _TOGETHER_LATER = 25, 100
 #: The first draws, and how many times as many there are at the next stage.
-_FIRST, _TIMES = 99, 10
+_FIRST, _TIMES = 99, 2
 #: A p-value with so many draws at least as large is exact enough.
 _ENOUGH = 10
 #: Values that differ by less are equal, because sums of floating-point numbers differ in their last bits.
@@ -23,8 +23,8 @@ _DIGITS = 9
 #: The tail is this many of the highest draws, if there are ten times as many.
 _TAIL = 250
 
-#: Gives ``(TOGETHER, s)`` values of ``s`` statistics, 0 or more, as they are by chance.
-Draw = Callable[[np.random.Generator], Doubles]
+#: Gives so many values of ``s`` statistics, ``(n, s)``, 0 or more, as they are by chance.
+Draw = Callable[[np.random.Generator, int], Doubles]
 
 
 class Simulated(NamedTuple):
@@ -37,13 +37,15 @@ class Simulated(NamedTuple):
     draws: int
 
 
-def simulated(observed: Doubles, draw: Draw, *, seed: int, most: int) -> Simulated:
+def simulated(observed: Doubles, draw: Draw, *, seed: int, most: int, alarming: float = 1.0) -> Simulated:
     """The p-values of the values ``observed``, ``(s,)``.
 
-    ``draw`` gives ``(TOGETHER, s)`` values, as they are by chance.
+    ``draw`` gives values as they are by chance. ``alarming``: draws end as soon as it is
+    certain that more of them would leave each p-value above this number. Such p-values may be too high. If
+    any tail is not above it, all are what they are without ``alarming``.
 
     A p-value is ``(1 + k) / (1 + P)`` with ``k`` of ``P`` draws as large as the value or larger. There are
-    99 draws first, and ten times as many at each next stage, for the p-values with ``k < 10``. Such a
+    99 draws first, and twice as many at each next stage, for the p-values with ``k < 10``. Such a
     p-value is still valid: the chance of ``u`` or less is at most ``u``. For let ``s`` be the first stage
     that has ``u >= 11 / (1 + P_s)``, or the last stage. A stage before ``s`` decides only values above
     ``u``. If a stage after ``s`` decides, ``k < 10`` at ``s``, and the p-value of ``s`` was below ``u``, too.
@@ -53,20 +55,23 @@ def simulated(observed: Doubles, draw: Draw, *, seed: int, most: int) -> Simulat
     decided, p = np.zeros(len(observed), bool), np.ones(len(observed))
     above, count, stage = np.zeros(len(observed), np.int64), 0, min(_FIRST, most)
     drawn: list[Doubles] = []
-    while True:
+    while not decided.all() and count < most:
         while count < stage:
-            values = draw(rng)[: stage - count]
+            values = draw(rng, min(_TOGETHER_LATER if count else _TOGETHER, stage - count))
             drawn.append(values)
             above += (values >= least).sum(axis=0)
             count += len(values)
+            lowest = np.where(decided, p, (1 + above) / (1 + most))
+            if ((lowest > alarming) & (above > 0)).all():
+                p = np.where(decided, p, (1 + above) / (1 + count))
+                return Simulated(p, p, count)
         p = np.where(decided, p, (1 + above) / (1 + count))
         decided |= above >= _ENOUGH
-        if count == most or decided.all():
-            tails = p.copy()
-            for at in np.flatnonzero(above == 0):
-                tails[at] = min(p[at], _tail(np.concatenate([each[:, at] for each in drawn]), least[at]))
-            return Simulated(p, tails, count)
         stage = min((stage + 1) * _TIMES - 1, most)
+    tails = p.copy()
+    for at in np.flatnonzero(above == 0):
+        tails[at] = min(p[at], _tail(np.concatenate([each[:, at] for each in drawn]), least[at]))
+    return Simulated(p, tails, count)
 
 
 def _tail(draws: Doubles, value: float) -> float:

@@ -48,21 +48,25 @@ class Tracker:
         """The state as plain data."""
         return {"keys": [(key, each.snapshot()) for key, each in self._keys.items()]}
 
-    def take(self, judged: Judged) -> tuple[Judged, list[Finding]]:
+    def take(self, judged: Judged, alarming: float = 1.0) -> tuple[Judged, list[Finding]]:
         """Test the windows of an emission; emissions must come in order. Returns ``judged`` with what was
         found in place of the samples, and what rows say of each window.
+
+        ``alarming``: the highest p-value that may alarm. A window whose lowest p-value is above has a
+        p-value above, too, but maybe another one than without ``alarming``, and is not explained.
         """
-        tested = [self._take(judged, sample) for sample in judged.samples]
+        tested = [self._take(judged, sample, alarming) for sample in judged.samples]
+        explain = min(self._options.alpha, alarming)
         drifts = [
             Drift(each.sample.window, each.tests, each.lowest, *explained(each, self._options.clusters))
-            if each.lowest <= self._options.alpha
+            if each.lowest <= explain
             else Drift(each.sample.window, each.tests, each.lowest, "", [])
             for each in tested
             if each.tests
         ]
         return replace(judged, samples=(), drifts=drifts), tested
 
-    def _take(self, judged: Judged, sample: WindowSample) -> Finding:
+    def _take(self, judged: Judged, sample: WindowSample, alarming: float) -> Finding:
         key, at = judged.keys[sample.window], sample.window
         start, end = int(judged.starts[at]), int(judged.ends[at])
         found = Finding(key, start, end, sample, "late")
@@ -87,7 +91,7 @@ class Tracker:
         before = max((kept for kept in state.windows if kept.end <= start), key=_by_end, default=None)
         found = replace(found, state="overlaps", fitted=state.fitted, now=now)
         if self._is_session or end - state.tested >= (end - start) // _APART:
-            found = self._test(found, state, blocks, before, past)
+            found = self._test(found, state, blocks, before, past, alarming)
             state.windows.append(Kept.of(start, end, state.fitted, blocks))
             state.tested = end
         self._forget(state, start, end)
@@ -118,7 +122,13 @@ class Tracker:
         state.fitted, state.since = state.fitted + 1, 0
 
     def _test(
-        self, found: Finding, state: KeyState, now: Blocks, before: Kept | None, past: Past | None
+        self,
+        found: Finding,
+        state: KeyState,
+        now: Blocks,
+        before: Kept | None,
+        past: Past | None,
+        alarming: float,
     ) -> Finding:
         rows = self._options.block_rows
         blocks = Dependence(rows, 1.0) if rows else dependence(state.learnt, now.length)
@@ -127,14 +137,19 @@ class Tracker:
         if before is not None:
             same = bool(state.fitted) and before.fitted == state.fitted
             pair = (before.blocks, now) if same else (_one_cluster(before.blocks), _one_cluster(now))
-            beside = beside_window(*pair, blocks, seed=seed)
+            beside = beside_window(*pair, blocks, seed=seed, alarming=alarming)
         reference, of_past = None, None
         if past is not None and state.centroids is not None:
             of_past = assign(past.vectors, state.centroids)
             reference = beside_reference(
-                Sample(past.vectors, of_past.clusters), now, blocks, seed=seed, events=state.events
+                Sample(past.vectors, of_past.clusters),
+                now,
+                blocks,
+                seed=seed,
+                alarming=alarming,
+                events=state.events,
             )
-        return replace(
+        tested = replace(
             found,
             state="tested" if beside or reference else "learning",
             before_end=before.end if before is not None and beside else None,
@@ -143,6 +158,10 @@ class Tracker:
             reference=reference,
             of_past=of_past,
         )
+        if tested.lowest <= alarming < 1:
+            # The words of an alert depend on all p-values.
+            return self._test(found, state, now, before, past, 1.0)
+        return tested
 
 
 def _one_cluster(blocks: Blocks) -> Blocks:

@@ -23,8 +23,8 @@ Squares = npt.NDArray[np.int32]
 LENGTH = 4000
 #: The most dimensions for which the products stay below 2**24.
 MOST_DIM = 4 * (4096 - LENGTH) ** 2
-#: How many vectors are scaled at a time. In float64, a vector takes four times the memory of its integers.
-_BLOCK = 4096
+#: How many vectors are scaled at a time: as many as a cache of the processor holds in float64.
+_BLOCK = 256
 
 
 def to_fixed(vectors: Vectors) -> Fixed:
@@ -44,11 +44,14 @@ def to_fixed(vectors: Vectors) -> Fixed:
             f"embeddings have {vectors.shape[1]} dimensions; a reference takes {MOST_DIM} at most"
         )
     fixed = np.empty(vectors.shape, np.int16)
+    space = np.empty((min(len(vectors), _BLOCK), vectors.shape[1]))
     for at in range(0, len(vectors), _BLOCK):
-        wide = vectors[at : at + _BLOCK].astype(np.float64)
+        some = vectors[at : at + _BLOCK]
+        wide = space[: len(some)]
+        wide[:] = some
         lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
-        scale = np.divide(LENGTH, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        fixed[at : at + _BLOCK] = np.rint(wide * scale)
+        wide *= np.divide(LENGTH, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        fixed[at : at + _BLOCK] = np.rint(wide, out=wide)
     return fixed
 
 

@@ -50,3 +50,20 @@ def test_blocks_that_are_left_out_lie_evenly() -> None:
 def test_a_cluster_without_rows_has_an_empty_column() -> None:
     blocks = with_clusters(cut(np.eye(2, dtype=np.int16), [5, 2], length=1), np.array([2, 4, 5]))
     assert blocks.members.tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("rows", [1, 64, 100, 129, 1000, 5000])
+@pytest.mark.parametrize(("length", "most"), [(None, MOST), (1, 9), (3, 5000), (7, 4), (600, 64)])
+def test_blocks_are_sums_of_rows_that_follow_each_other(rows: int, length: int | None, most: int) -> None:
+    """Few long blocks and many short ones are added up in different ways."""
+    vectors, clusters = sample(np.random.default_rng(rows), rows)
+    labels, blocks = np.asarray(clusters), cut(vectors, clusters, length, most)
+    if len(blocks.counts) == 1:
+        starts = [0]
+    else:
+        count = rows // blocks.length
+        starts = [i * count // len(blocks.counts) * rows // count for i in range(len(blocks.counts))]
+    for start, count, sums, members in zip(starts, blocks.counts, blocks.sums, blocks.members, strict=True):
+        some = slice(start, start + count)
+        assert sums.tolist() == vectors[some].sum(axis=0, dtype=np.int64).tolist()
+        assert members.tolist() == [int((labels[some] == cluster).sum()) for cluster in blocks.clusters]
