@@ -6,6 +6,7 @@ import { type Dots, LINE, type Renderer, RING, type Scene } from "./scene";
 /** Draws with the graphics card, by deck.gl. `failed` is called when it cannot. */
 export class WebglRenderer implements Renderer {
   private readonly deck: Deck<OrthographicView>;
+  private readonly ending = new AbortController();
   private last: Scene | null = null;
 
   constructor(parent: HTMLElement, failed: () => void) {
@@ -20,6 +21,8 @@ export class WebglRenderer implements Renderer {
       // The style sheet says it.
       getCursor: () => "",
     });
+    // The event does not bubble, and deck.gl makes its canvas later.
+    parent.addEventListener("webglcontextlost", failed, { capture: true, signal: this.ending.signal });
   }
 
   draw(scene: Scene, camera: Camera): void {
@@ -33,6 +36,7 @@ export class WebglRenderer implements Renderer {
   }
 
   end(): void {
+    this.ending.abort();
     this.deck.finalize();
   }
 }
