@@ -78,6 +78,7 @@ def figures(address: str, rounds: int, *, has_map: bool) -> dict[str, list[float
             with _opened(browser, f"{address}?view=map", "canvas") as page:
                 page.wait_for_timeout(3000)
                 found["frame while the map moves"] = _frames(page, lambda: _drag(page))
+                found["frame while the map zooms"] = _frames(page, lambda: _zoom(page))
     return found
 
 
@@ -134,3 +135,9 @@ def _drag(page: Page) -> None:
     for step in range(20):
         page.mouse.move(700 + 8 * step, 450 + 4 * step)
     page.mouse.up()
+
+
+def _zoom(page: Page) -> None:
+    page.mouse.move(700, 450)
+    for pixels in [-60] * 10 + [60] * 10:
+        page.mouse.wheel(0, pixels)

@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useSize } from "../data";
 import { count, plural } from "../format";
 import { announced, go, narrow, route, state } from "../store";
@@ -68,7 +68,8 @@ export function Table() {
     const to = placed(wanted.current, extentNow.current);
     wanted.current = null;
     element.scrollTop = to.scrollTop;
-    setPosition({ scrollTop: element.scrollTop, top: to.top });
+    const { scrollTop } = element;
+    setPosition((at) => (at.scrollTop === scrollTop && at.top === to.top ? at : { scrollTop, top: to.top }));
   });
 
   useEffect(() => {
@@ -113,7 +114,16 @@ export function Table() {
     event.preventDefault();
   }
 
-  const columns = columnsFor(width, state.value?.columns ?? [], state.value?.keys_total ?? 0);
+  const chosen = useRef<(index: number) => void>(() => {});
+  chosen.current = (index) => {
+    activate(index);
+    open(rows.pages?.at(index));
+  };
+  const choose = useCallback((index: number) => chosen.current(index), []);
+
+  const { columns: present = [], keys_total: keys = 0 } = state.value ?? {};
+  const columns = useMemo(() => columnsFor(width, present, keys), [width, present.join(), keys > 1]);
+  const { event: opened } = route.value;
   const template = columns.map((column) => column.width).join(" ");
   const shownRows = Array.from({ length: Math.max(end - first, 0) }, (_, i) => first + i);
   const activeId = active && active.index >= first && active.index < end ? `row-${active.index}` : undefined;
@@ -163,11 +173,9 @@ export function Table() {
                 columns={columns}
                 at={index * rowHeight - position.top + position.scrollTop}
                 active={active?.index === index}
+                opened={row !== undefined && opened?.id === row.id && opened.key === row.key}
                 byWindow={sort === "window"}
-                choose={() => {
-                  activate(index);
-                  open(row);
-                }}
+                choose={choose}
               />
             );
           })}
