@@ -2,9 +2,10 @@
 
 ``python -m benchmarks.page_map`` fits each map on the first 1,000 events of a stream and places later ones.
 Trustworthiness (Venna and Kaski, 2001) says how many of the ten nearest points on the map are neighbours
-among the embeddings, too: 1 is all of them. Stillness: an event is placed with two sets of other events, and
-the distance between its two places is given as a share of the map's width (the median, and one in twenty).
-UMAP and PaCMAP take part if ``umap-learn`` and ``pacmap`` are installed.
+among the embeddings, too: 1 is all of them. New ones apart: events of another stream are placed as well, and
+the figure is how often one of these is farther from the first events, on the map, than an event of the same
+stream (AUROC; 0.5 is chance). Moved: how far an event moves if it is placed alone instead of with others, in
+widths of the map. UMAP and PaCMAP take part if ``umap-learn`` and ``pacmap`` are installed.
 """
 
 import argparse
@@ -19,6 +20,8 @@ import numpy.typing as npt
 from sklearn.cluster import KMeans
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.manifold import TSNE, trustworthiness
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.kit.corpus import SHARED
 from benchmarks.kit.measure import table
@@ -27,7 +30,7 @@ from dashboard.store.layout import FIT_EVENTS, Floats
 from dataflow.embed import open_embedder
 from dataflow.settings.embed import Embed
 
-_LATER, _NEAREST, _WARM_UP = 1000, 5, 200
+_LATER, _NEAREST, _WARM_UP, _ALONE = 1000, 5, 200, 50
 Place = Callable[[Floats], Floats]
 Fit = Callable[[Floats], Place]
 
@@ -94,37 +97,34 @@ def maps() -> dict[str, Fit]:
     return found
 
 
-def moved(place: Place, later: Floats, others: Floats) -> npt.NDArray[np.float64]:
-    """``(n // 2,)``: how far events move if other events are placed with them, in widths of the map.
-
-    The first half of ``later`` is placed with the second half, and then with ``others`` in another order.
-    """
-    half = len(later) // 2
-    order = np.random.default_rng(1).permutation(half + len(others))
-    together = place(np.vstack([later[:half], others])[order])
-    again = np.empty_like(together)
-    again[order] = together
-    alone = place(later)
-    width = np.ptp(alone, axis=0).max()
-    return np.asarray(np.linalg.norm(alone[:half] - again[:half], axis=1) / width, np.float64)
+def moved(place: Place, later: Floats) -> npt.NDArray[np.float64]:
+    """``(n,)``: how far events move if each is placed alone, in widths of the map."""
+    together = place(later)
+    alone = np.vstack([place(later[at : at + 1]) for at in range(_ALONE)])
+    width = np.ptp(together, axis=0).max()
+    return np.asarray(np.linalg.norm(alone - together[:_ALONE], axis=1) / width, np.float64)
 
 
-def measured(fit: Fit, vectors: Floats, events: int) -> list[str]:
-    rng = np.random.default_rng(0)
-    rest = rng.permutation(vectors[events:])
-    later, others = rest[:_LATER], rest[_LATER : 2 * _LATER]
+def apart(place: Place, first: Floats, later: Floats, new: Floats) -> float:
+    """How often one of ``new`` is farther from ``first`` on the map than one of ``later``: the AUROC."""
+    known = NearestNeighbors(n_neighbors=_NEAREST).fit(place(first))
+    distances = [known.kneighbors(place(some))[0][:, -1] for some in (later, new)]
+    is_new = np.repeat([0, 1], [len(later), len(new)])
+    return float(roc_auc_score(is_new, np.concatenate(distances)))
+
+
+def measured(fit: Fit, first: Floats, later: Floats, new: Floats) -> list[str]:
     begin = time.perf_counter()
-    place = fit(vectors[:events])
+    place = fit(first)
     middle = time.perf_counter()
     places = place(later)
     end = time.perf_counter()
-    trusted = trustworthiness(later, places, n_neighbors=10)
-    still = moved(place, later, others) if len(others) else moved(place, later, later[: len(later) // 4])
     return [
-        f"{trusted:.3f}",
+        f"{trustworthiness(later, places, n_neighbors=10):.3f}",
+        f"{apart(place, first, later, new):.2f}",
+        f"{np.quantile(moved(place, later), 0.95):.3f}",
         f"{middle - begin:.1f}",
         f"{1e6 * (end - middle) / len(later):.0f}",
-        f"{np.median(still):.3f}, {np.quantile(still, 0.95):.3f}",
     ]
 
 
@@ -141,12 +141,19 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, help="JSON lines with a text; default: shared streams")
     parser.add_argument("--fit", type=int, default=FIT_EVENTS, help="events; default: %(default)s")
     arguments = parser.parse_args()
-    fits, rows = maps(), []
-    for path in arguments.files or sorted(SHARED.glob("*.jsonl")):
+    files = arguments.files or sorted(SHARED.glob("*.jsonl"))
+    fits, rows, rng = maps(), [], np.random.default_rng(0)
+    firsts, laters = {}, {}
+    for path in files:
         vectors = embeddings(path, arguments.fit + 2 * _LATER)
+        firsts[path], laters[path] = (
+            vectors[: arguments.fit],
+            rng.permutation(vectors[arguments.fit :])[:_LATER],
+        )
+    for path, other in zip(files, files[1:] + files[:1], strict=True):
         for name, fit in fits.items():
-            rows.append((path.stem, name, *measured(fit, vectors, arguments.fit)))
-    heads = ("stream", "map", "trustworthiness", "fit, s", "place a row, us", "moved: median, 1 in 20")
+            rows.append((path.stem, name, *measured(fit, firsts[path], laters[path], laters[other])))
+    heads = ("stream", "map", "trustworthiness", "new ones apart", "moved: 1 in 20", "fit, s", "place, us")
     table(f"Maps, fitted on the first {arguments.fit} events", heads, rows)
 
 

@@ -48,6 +48,8 @@ _FRAMES = """
 })
 """
 _WATCHED_S = 4.0
+#: Between two clicks, in which the rest of the page follows.
+_PAUSE_MS = 600
 #: The browser may say it later than it paints.
 _FIRST_PAINT = """
 async () => {
@@ -73,6 +75,7 @@ def figures(address: str, rounds: int, *, has_map: bool) -> dict[str, list[float
             for number in range(rounds):
                 for name, change in _changes(number).items():
                     found.setdefault(name, []).append(page.evaluate(_UNTIL_OTHER_ROWS, change))
+                    page.wait_for_timeout(_PAUSE_MS)
             found["frame while the table scrolls"] = _frames(page, lambda: _scroll(page))
         if has_map:
             with _opened(browser, f"{address}?view=map", "canvas") as page:
