@@ -48,6 +48,8 @@ _FRAMES = """
 })
 """
 _WATCHED_S = 4.0
+#: Between two clicks, in which the rest of the page follows.
+_PAUSE_MS = 600
 #: The browser may say it later than it paints.
 _FIRST_PAINT = """
 async () => {
@@ -73,11 +75,13 @@ def figures(address: str, rounds: int, *, has_map: bool) -> dict[str, list[float
             for number in range(rounds):
                 for name, change in _changes(number).items():
                     found.setdefault(name, []).append(page.evaluate(_UNTIL_OTHER_ROWS, change))
+                    page.wait_for_timeout(_PAUSE_MS)
             found["frame while the table scrolls"] = _frames(page, lambda: _scroll(page))
         if has_map:
             with _opened(browser, f"{address}?view=map", "canvas") as page:
                 page.wait_for_timeout(3000)
                 found["frame while the map moves"] = _frames(page, lambda: _drag(page))
+                found["frame while the map zooms"] = _frames(page, lambda: _zoom(page))
     return found
 
 
@@ -134,3 +138,9 @@ def _drag(page: Page) -> None:
     for step in range(20):
         page.mouse.move(700 + 8 * step, 450 + 4 * step)
     page.mouse.up()
+
+
+def _zoom(page: Page) -> None:
+    page.mouse.move(700, 450)
+    for pixels in [-60] * 10 + [60] * 10:
+        page.mouse.wheel(0, pixels)

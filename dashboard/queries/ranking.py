@@ -15,6 +15,8 @@ from dashboard.store.store import Moment
 
 Places = npt.NDArray[np.int32]
 _KEPT = 8
+#: The first rows of an order are looked for in parts of it: first in so many places, then in twice as many.
+_PART = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Sorting:
 
 
 class Rankings:
-    """Answers requests for a part of the rows in an order. The depth of the part makes no difference."""
+    """Answers requests for a part of the rows in an order."""
 
     def __init__(self, filters: Filters) -> None:
         self.filters, self.orders = filters, Orders()
@@ -47,11 +49,29 @@ class Rankings:
         return found
 
     def _made(self, moment: Moment, wanted: Filter, sorting: Sorting) -> Places:
-        order = self.orders.of(moment.scores, sorting.by)
         mask = self.filters.mask(moment, wanted)
-        with_value, without = order.places[: order.known], order.places[order.known :]
-        parts = [with_value[::-1], without[::-1]] if sorting.falling else [with_value, without]
-        return np.concatenate([part[mask[part]] for part in parts])
+        return np.concatenate([part[mask[part]] for part in self._halves(moment, sorting)])
+
+    def _halves(self, moment: Moment, sorting: Sorting) -> tuple[Places, Places]:
+        """All places in their order: those with a value, and those without."""
+        order = self.orders.of(moment.scores, sorting.by)
+        halves = order.places[: order.known], order.places[order.known :]
+        return (halves[0][::-1], halves[1][::-1]) if sorting.falling else halves
+
+    def _first(self, moment: Moment, wanted: Filter, sorting: Sorting, end: int) -> tuple[Places, int]:
+        """The first ``end`` places, and how many there are in all. Stops where enough are found."""
+        mask = self.filters.mask(moment, wanted)
+        total = int(np.count_nonzero(mask))
+        found: list[Places] = [np.empty(0, np.int32)]
+        missing = min(end, total)
+        for half in self._halves(moment, sorting):
+            start, size = 0, _PART
+            while start < len(half) and missing > 0:
+                part = half[start : start + size]
+                found.append(part[mask[part]])
+                missing -= len(found[-1])
+                start, size = start + size, 2 * size
+        return np.concatenate(found)[:end], total
 
     def warm(self, moment: Moment) -> None:
         """Sort the rows in each order before somebody asks for it."""
@@ -62,9 +82,13 @@ class Rankings:
         self, moment: Moment, wanted: Filter, sorting: Sorting, offset: int, limit: int
     ) -> dict[str, Any]:
         """``limit`` rows from ``offset`` on, and how many there are."""
-        ranked = self.ranked(moment, wanted, sorting)
-        rows = described(moment, ranked[offset : offset + limit])
-        return {"generation": moment.generation, "total": len(ranked), "rows": rows}
+        if offset < _PART:
+            places, total = self._first(moment, wanted, sorting, offset + limit)
+        else:
+            places = self.ranked(moment, wanted, sorting)
+            total = len(places)
+        rows = described(moment, places[offset : offset + limit])
+        return {"generation": moment.generation, "total": total, "rows": rows}
 
     def position(self, moment: Moment, wanted: Filter, sorting: Sorting, row: int) -> int | None:
         """The offset of the row at a place of the snapshot; ``None``: the filter leaves it out."""

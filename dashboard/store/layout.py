@@ -13,6 +13,8 @@ Numbers = npt.NDArray[np.uint64]
 FIT_EVENTS = 1000
 #: If fewer events came, it is fitted on them when somebody asks for the map.
 LEAST_EVENTS = 50
+#: So many rows are placed at a time: their numbers become float64 meanwhile.
+_ROWS = 1 << 10
 
 
 class Fit(Protocol):
@@ -37,7 +39,9 @@ class Projection:
         """``(n, 2)``; NaN for embeddings of another dimension."""
         if vectors.shape[1] != len(self.mean):
             return np.full((len(vectors), 2), np.nan, np.float32)
-        found: Floats = ((vectors - self.mean) @ self.matrix).astype(np.float32)
+        found = np.empty((len(vectors), 2), np.float32)
+        for at in range(0, len(vectors), _ROWS):
+            found[at : at + _ROWS] = (vectors[at : at + _ROWS] - self.mean) @ self.matrix
         return found
 
 

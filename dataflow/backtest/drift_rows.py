@@ -10,9 +10,9 @@ from dataflow.backtest.stored_windows import WINDOW, Windows, one, order_of, pla
 from dataflow.clock import micros
 from dataflow.items.arrays import Int64s
 from dataflow.items.drift import Past, WindowSample
+from dataflow.items.embedding import embeddings
 from dataflow.items.fixed import Fixed, to_fixed
 from dataflow.items.hashes import hashes
-from dataflow.items.embedding import embeddings
 from dataflow.score.evidence.members import Doubles, priorities
 from dataflow.settings import Settings
 

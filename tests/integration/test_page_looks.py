@@ -18,6 +18,7 @@ from tests.support.browser import (
     serving,
     usual,
 )
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -33,14 +34,24 @@ VIEWS = [
     "?view=incidents",
     "?view=time",
     "?view=map",
+    "?view=health",
     "?view=compare",
 ]
+#: Of the metrics of the flow.
+PORT = free_port()
 
 
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingFlow]:
     require_page()
-    with growing_flow(tmp_path_factory.mktemp("looks"), DRIFTLINE_SINK__EMBEDDINGS="true") as one:
+    folder = tmp_path_factory.mktemp("looks")
+    more = {
+        "DRIFTLINE_SINK__EMBEDDINGS": "true",
+        "BYTEWAX_DATAFLOW_API_CACHE_PATH": str(folder),
+        "BYTEWAX_DATAFLOW_API_ENABLED": "1",
+        "BYTEWAX_DATAFLOW_API_PORT": str(PORT),
+    }
+    with growing_flow(folder, **more) as one:
         one.write(*[usual(minute) for minute in range(12)])
         one.write([*usual(12), *HOSTILE], usual(13), usual(14))
         yield one
@@ -48,12 +59,15 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingFlow]:
 
 @pytest.fixture(scope="module")
 def server(flow: GrowingFlow) -> Iterator[Server]:
-    with serving(flow.out, "--marks", str(flow.marks), "--compare", str(flow.out)) as one:
+    metrics = f"http://127.0.0.1:{PORT}/metrics"
+    more = ("--marks", str(flow.marks), "--compare", str(flow.out), "--metrics", metrics)
+    with serving(flow.out, *more) as one:
         yield one
 
 
 def ready(page: Page) -> None:
-    page.locator(".body .text, a.incident, .uplot, .map canvas, .compare .part, .notice h2").first.wait_for()
+    shown = ".body .text, a.incident, .uplot, .map canvas, .health .card, .compare .part, .notice h2"
+    page.locator(shown).first.wait_for()
     expect(page.get_by_text("Reading the")).to_have_count(0)
     expect(page.locator(".pending")).to_have_count(0)
 

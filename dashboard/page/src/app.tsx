@@ -31,7 +31,7 @@ export function App() {
       </main>
       <Keys />
       <p class="unseen" aria-live="polite">
-        {announced.value}
+        {announced}
       </p>
     </>
   );

@@ -49,6 +49,20 @@ export function useAnswer<T>(key: string | null, turn: number, load: () => Promi
   return { data: shown.data, error: current ? shown.error : null, pending: !current };
 }
 
+/** Whether `what` has been so for `ms` milliseconds: a short wait is not worth a picture of its own. */
+export function useLate(what: boolean, ms = 150): boolean {
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    if (!what) return;
+    const timer = setTimeout(() => setLate(true), ms);
+    return () => {
+      clearTimeout(timer);
+      setLate(false);
+    };
+  }, [what]);
+  return what && late;
+}
+
 /** The width and height of an element in pixels, as it changes. */
 export function useSize<E extends Element>() {
   const ref = useRef<E>(null);

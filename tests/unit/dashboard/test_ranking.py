@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dashboard.projection import fitted
+from dashboard.queries import ranking
 from dashboard.queries.filters import Filter, Filters
 from dashboard.queries.ranking import Rankings, Sorting
 from dashboard.queries.rows import place_of
@@ -137,15 +138,32 @@ def test_merged_orders_equal_orders_of_all_rows_at_once(sort: str) -> None:
     assert ids(store, rankings, Filter(), Sorting(sort)) == fresh
 
 
-def test_orders_follow_rows_that_leave_memory() -> None:
+@pytest.mark.parametrize("sort", ["score", "anomaly", "window"])
+def test_orders_follow_rows_that_leave_memory(sort: str) -> None:
     rows = stream(2000)
     store, rankings = Store(150, fitted), Rankings(Filters())
     for at in range(0, 2000, 50):
         store.add("scores", 0, of_objects(rows[at : at + 50]))
         store.publish()
-        found = ids(store, rankings, Filter(all_revisions=True), Sorting("score"))
-        assert found == ids(store, Rankings(Filters()), Filter(all_revisions=True), Sorting("score"))
+        found = ids(store, rankings, Filter(all_revisions=True), Sorting(sort))
+        assert found == ids(store, Rankings(Filters()), Filter(all_revisions=True), Sorting(sort))
         assert len(found) == min(150, at + 50)
+
+
+@pytest.mark.parametrize("falling", [True, False])
+@pytest.mark.parametrize("wanted", [Filter(), Filter(key="k1"), Filter(text="no row has this")])
+def test_a_part_of_the_rows_is_that_of_the_whole_order(
+    monkeypatch: pytest.MonkeyPatch, falling: bool, wanted: Filter
+) -> None:
+    monkeypatch.setattr(ranking, "_PART", 16)
+    store = store_of(stream(400))
+    sorting = Sorting("anomaly", falling)
+    whole = Rankings(Filters()).ranked(store.now, wanted, sorting)
+    for offset, limit in ((0, 1), (0, 7), (3, 20), (15, 1), (15, 2), (16, 5), (0, 500), (390, 50)):
+        page = Rankings(Filters()).page(store.now, wanted, sorting, offset, limit)
+        found = [row["row"] - store.now.scores.first for row in page["rows"]]
+        assert found == whole[offset : offset + limit].tolist()
+        assert page["total"] == len(whole)
 
 
 def test_an_older_moment_can_be_asked_after_a_newer_one() -> None:

@@ -1,3 +1,4 @@
+import { memo } from "preact/compat";
 import { go, narrow, route } from "../store";
 import type { Row } from "../types";
 import type { Order, Sort } from "../url";
@@ -51,7 +52,8 @@ export function Heads(props: { columns: Column[] }) {
   );
 }
 
-export function RowLine(props: {
+/** A row. It is drawn again only if one of these is another one. */
+export const RowLine = memo(function RowLine(props: {
   index: number;
   row: Row | undefined;
   before: Row | undefined;
@@ -59,12 +61,12 @@ export function RowLine(props: {
   /** Pixels from the top of the element. */
   at: number;
   active: boolean;
+  /** Whether the event of the row is open. */
+  opened: boolean;
   byWindow: boolean;
-  choose: () => void;
+  choose: (index: number) => void;
 }) {
-  const { row, before } = props;
-  const open = route.value.event;
-  const opened = row !== undefined && open?.id === row.id && open.key === row.key;
+  const { row, before, opened } = props;
   const starts = props.byWindow && before && row && before.window_start !== row.window_start;
   const names = ["line", "body"];
   if (opened) names.push("opened");
@@ -80,7 +82,7 @@ export function RowLine(props: {
       style={{ transform: `translateY(${props.at}px)` }}
       onClick={() => {
         // A click that ends the selection of a text opens nothing.
-        if (getSelection()?.isCollapsed ?? true) props.choose();
+        if (getSelection()?.isCollapsed ?? true) props.choose(props.index);
       }}
     >
       {props.columns.map((column) => (
@@ -90,4 +92,4 @@ export function RowLine(props: {
       ))}
     </div>
   );
-}
+});

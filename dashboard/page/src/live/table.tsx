@@ -1,5 +1,5 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { useSize } from "../data";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLate, useSize } from "../data";
 import { count, plural } from "../format";
 import { announced, go, narrow, route, state } from "../store";
 import type { Row } from "../types";
@@ -9,6 +9,7 @@ import { columnsFor } from "./columns";
 import { Heads, RowLine } from "./lines";
 import { identity } from "./rows";
 import { drawn, height, type Position, placed, revealed, scrolled } from "./scroll";
+import { Slots } from "./slots";
 import { type Anchor, useRows } from "./use_rows";
 
 const HEAD = 30;
@@ -41,6 +42,7 @@ export function Table() {
       }
     },
   );
+  const late = useLate(rows.pending);
   const total = rows.pages?.total ?? 0;
   const extent = { rows: total, rowHeight, viewport: Math.max(all - head, 0) };
   const extentNow = useRef(extent);
@@ -64,11 +66,14 @@ export function Table() {
   }
   useLayoutEffect(() => {
     const element = ref.current;
+    const from = now.current.position;
+    if (wanted.current === 0 && from.top === 0 && from.scrollTop === 0) wanted.current = null;
     if (!element || wanted.current === null) return;
     const to = placed(wanted.current, extentNow.current);
     wanted.current = null;
     element.scrollTop = to.scrollTop;
-    setPosition({ scrollTop: element.scrollTop, top: to.top });
+    const { scrollTop } = element;
+    setPosition((at) => (at.scrollTop === scrollTop && at.top === to.top ? at : { scrollTop, top: to.top }));
   });
 
   useEffect(() => {
@@ -113,9 +118,24 @@ export function Table() {
     event.preventDefault();
   }
 
-  const columns = columnsFor(width, state.value?.columns ?? [], state.value?.keys_total ?? 0);
+  const chosen = useRef<(index: number) => void>(() => {});
+  chosen.current = (index) => {
+    activate(index);
+    open(rows.pages?.at(index));
+  };
+  const choose = useCallback((index: number) => chosen.current(index), []);
+
+  const { columns: present = [], keys_total: keys = 0 } = state.value ?? {};
+  const columns = useMemo(() => columnsFor(width, present, keys), [width, present.join(), keys > 1]);
+  const { event: opened } = route.value;
   const template = columns.map((column) => column.width).join(" ");
   const shownRows = Array.from({ length: Math.max(end - first, 0) }, (_, i) => first + i);
+  const slots = useMemo(() => new Slots(), []).for(
+    shownRows.map((index) => {
+      const row = rows.pages?.at(index);
+      return row ? identity(row) : `none-${index}`;
+    }),
+  );
   const activeId = active && active.index >= first && active.index < end ? `row-${active.index}` : undefined;
   return (
     <div class="table-frame">
@@ -134,7 +154,7 @@ export function Table() {
       ) : null}
       <div
         ref={ref}
-        class={rows.pending ? "grid pending" : "grid"}
+        class={late ? "grid pending" : "grid"}
         role="grid"
         tabIndex={0}
         aria-label="Scored events"
@@ -152,22 +172,20 @@ export function Table() {
       >
         <Heads columns={columns} />
         <div class="rows" role="rowgroup" style={{ height: `${height(extent)}px` }}>
-          {shownRows.map((index) => {
+          {shownRows.map((index, i) => {
             const row = rows.pages?.at(index);
             return (
               <RowLine
-                key={row ? identity(row) : `none-${index}`}
+                key={slots[i]}
                 index={index}
                 row={row}
                 before={index ? rows.pages?.at(index - 1) : undefined}
                 columns={columns}
                 at={index * rowHeight - position.top + position.scrollTop}
                 active={active?.index === index}
+                opened={row !== undefined && opened?.id === row.id && opened.key === row.key}
                 byWindow={sort === "window"}
-                choose={() => {
-                  activate(index);
-                  open(row);
-                }}
+                choose={choose}
               />
             );
           })}

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import * as api from "../api";
 import { useAnswer, useSize } from "../data";
 import { clock, day, minute, plural, range } from "../format";
@@ -10,13 +10,18 @@ import { brushed, ticks } from "./scale";
 
 const HEIGHT = 44;
 const BUCKETS = 240;
+/** The strip waits so long for the table, so that the server answers for the rows first. */
+const LATER_MS = 100;
 
 /** The whole stream in one strip: how many rows came, how unusual they were, which range is shown. */
 export function Ribbon() {
   const query = filterOf(route.value, ["from", "to", "window", "incident", "selection"]);
-  const { data, error } = useAnswer(JSON.stringify(query), turn.value, () =>
-    api.time({ ...query, buckets: BUCKETS }),
-  );
+  const drawn = useRef(false);
+  const { data, error } = useAnswer(JSON.stringify(query), turn.value, async () => {
+    if (drawn.current) await new Promise((done) => setTimeout(done, LATER_MS));
+    drawn.current = true;
+    return api.time({ ...query, buckets: BUCKETS });
+  });
   if (error) return null;
   return (
     <section class="ribbon" aria-label="The stream over time">
