@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from dataflow.backtest.alarming import Alarming
 from dataflow.backtest.drift_rows import DriftEvents, DriftRows
@@ -32,7 +33,7 @@ class StoredDrift:
         #: Key group -> the model of its last windows, and key -> the events that are sampled.
         self._models: dict[int, str | None] = {}
         self._samples: dict[int, dict[str, Int64s]] = {}
-        self._alarming = Alarming(settings)
+        self._alarming, self._threads = Alarming(settings), ThreadpoolController()
 
     def tested(self, judged: Judged, first: int) -> Judged:
         """``judged`` with what the tests say of its windows, of which ``first`` is the number of the first.
@@ -48,7 +49,9 @@ class StoredDrift:
             self._models[group], self._samples[group] = judged.model, {}
         samples = list(self._of_emission(judged, first, self._samples[group], self._events))
         highest = self._alarming.highest(judged, [sample.window for sample in samples])
-        tested, _ = self._trackers[group].take(replace(judged, samples=samples), highest)
+        # As in the flow: the matrices are small, so threads would wait for each other.
+        with self._threads.limit(limits=1):
+            tested, _ = self._trackers[group].take(replace(judged, samples=samples), highest)
         self._alarming.note(tested)
         return tested
 
