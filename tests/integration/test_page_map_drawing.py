@@ -6,9 +6,10 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FloatRect, Page, expect
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from tests.support.browser import Server, growing_flow, opened, require_page, serving, usual
 
@@ -49,8 +50,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def map_of(page: Page) -> FloatRect:
     """Where the map is, when it is drawn."""
-    page.locator(".map-canvas canvas").wait_for()
     expect(page.locator(".replay-at")).to_contain_text(f"{EVENTS} rows")
+    page.locator(".map-canvas[data-drawn=rests] canvas").wait_for()
     box = page.locator(".map-canvas").bounding_box()
     assert box
     return box
@@ -63,7 +64,6 @@ def map_with(browser: Browser, server: Server, script: str, **options: Any) -> I
         page.add_init_script(script)
         page.goto(f"{server.address}/?view=map")
         map_of(page)
-        page.wait_for_timeout(500)
         yield page
 
 
@@ -95,11 +95,22 @@ def drag(page: Page, x: float, y: float, right: float, down: float) -> None:
     page.mouse.up()
 
 
+def picture_of(canvas: Locator) -> npt.NDArray[np.int16]:
+    """The pixels of the map as a person sees them, as soon as they stay the same: a graphics card draws later
+    than it is asked to.
+    """
+    seen = b""
+    while (now := canvas.screenshot()) != seen:
+        seen = now
+        canvas.page.wait_for_timeout(1000)
+    return np.asarray(Image.open(BytesIO(seen)).convert("RGB"), np.int16)
+
+
 def drawn(page: Page) -> str:
     """The pixels of the map, when no gesture and no pointer is on it."""
     page.mouse.move(5, 5)
     expect(page.locator(".map-hover")).to_have_count(0)
-    page.wait_for_timeout(400)
+    page.locator(".map-canvas[data-drawn=rests]").wait_for()
     return str(page.evaluate("document.querySelector('.map-canvas canvas').toDataURL()"))
 
 
@@ -145,7 +156,7 @@ def test_a_slow_picture_has_fewer_pixels_while_it_moves(
         page.mouse.move(box["x"] + 500, box["y"] + 200)
         page.mouse.down()
         page.mouse.move(box["x"] + 540, box["y"] + 230, steps=4)
-        page.wait_for_timeout(300)
+        page.locator(".map-canvas[data-drawn=moves]").wait_for()
         assert page.evaluate(ratio) == while_it_moves
         page.mouse.up()
         page.wait_for_function(f"() => {ratio} === 2")
@@ -171,8 +182,7 @@ def test_the_map_looks_the_same_whoever_draws_it(browser: Browser, server: Serve
             canvas = page.locator(".map-canvas canvas")
             kind = "webgl2" if script == CARD else "2d"
             assert canvas.evaluate("(canvas, kind) => canvas.getContext(kind) !== null", kind)
-            page.wait_for_timeout(1500)
-            pictures.append(np.asarray(Image.open(BytesIO(canvas.screenshot())).convert("RGB"), np.int16))
+            pictures.append(picture_of(canvas))
     # The legend and the button lie over the left and the right edge.
     card, software, without = (255 - picture[:, 220:-120].min(axis=2) for picture in pictures)
     assert (software > 20).sum() > 100

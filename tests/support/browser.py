@@ -27,7 +27,7 @@ FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
 BEGIN = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
 #: A page that shows nothing for so long is broken, on a loaded machine too.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
 

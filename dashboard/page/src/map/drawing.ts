@@ -78,12 +78,18 @@ export class Drawing {
     this.wish();
   }
 
-  /** Draws at the next frame, however much changes until then. */
+  /**
+   * Draws at the next frame, however much changes until then. `data-drawn` of the element says what is there: a
+   * picture that `moves` or one that `rests`, or nothing while a picture is due.
+   */
   private wish(): void {
-    if (this.frame || this.ended) return;
-    this.frame = requestAnimationFrame(() => {
+    if (this.ended) return;
+    delete this.element.dataset.drawn;
+    this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
-      if (this.scene) this.renderer?.draw(this.scene, this.camera, this.size, this.moves);
+      if (!this.scene || !this.renderer) return;
+      this.renderer.draw(this.scene, this.camera, this.size, this.moves);
+      this.element.dataset.drawn = this.moves ? "moves" : "rests";
     });
   }
 }
