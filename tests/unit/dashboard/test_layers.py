@@ -27,12 +27,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "queries": {"rows", "store", "streams"},
     "marks": {"store"},
     "health": set(),
+    "history": set(),
     "security": set(),
     "answers": set(),
     "files": set(),
     "parameters": {"queries", "store"},
     "terminal": {"health", "live", "projection", "queries", "readers", "sources", "store"},
-    "live": {"health", "marks", "queries", "sources", "store"},
+    "live": {"health", "history", "marks", "queries", "sources", "store"},
     "updates": {"answers", "live"},
     "app": {"answers", "files", "live", "marks", "parameters", "queries", "security", "store", "updates"},
     "__main__": {
@@ -59,7 +60,7 @@ LIBRARIES = {
     "torch": set[str](),
     "uvicorn": {"__main__"},
     "starlette": {"answers", "app", "files", "security", "updates"},
-    "prometheus_client": {"health"},
+    "prometheus_client": {"health", "history"},
     "rich": {"terminal"},
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "node_modules" not in path.parts)
