@@ -18,7 +18,9 @@ SHIFTS = {"a": [0.0] * 10 + [0.1, 0.15, 0.2, 0.25, 0.3, 0.3, 0.0]}
 
 @cache
 def run(alarming: float) -> tuple[list[Drift], list[Finding], Tracker]:
-    of, drifts, findings = Tracker(Options(block_rows=2, alpha=0.5), SLIDING, 4), [], []
+    of = Tracker(Options(block_rows=2, alpha=0.5), SLIDING, 4)
+    drifts: list[Drift] = []
+    findings: list[Finding] = []
     for judged in windows(SHIFTS):
         said, tested = of.take(judged, alarming)
         drifts += said.drifts
