@@ -145,6 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift_days")
     parser.add_argument("--days", type=int, default=100, help="days of each stream; default: %(default)s")
     parser.add_argument("--streams", nargs="*", default=list(STREAMS), choices=list(STREAMS))
+    parser.add_argument("--seed", type=int, default=11, help="of the days; default: %(default)s")
     parser.add_argument("--surges", type=int, default=20, help="surges of each size; default: %(default)s")
     arguments = parser.parse_args()
     if not SHARED.exists():
@@ -153,8 +154,8 @@ def main() -> None:
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     lines: list[Any] = []
     for name in arguments.streams:
-        rows, of, rng = STREAMS[name], corpus(name, embedder), np.random.default_rng(11)
-        found = run(Stream(of, stationary(of, name, arguments.days * DAY, rows, rng), 11))
+        rows, of, rng = STREAMS[name], corpus(name, embedder), np.random.default_rng(arguments.seed)
+        found = run(Stream(of, stationary(of, name, arguments.days * DAY, rows, rng), arguments.seed))
         opened = sum(row["state"] == "open" for row in found.alerts)
         days = [of_days(alarm_days(found, alpha), arguments.days) for alpha in ALPHAS]
         lines.append((name, 2 * rows, arguments.days, len(found.lowest), opened, *days))

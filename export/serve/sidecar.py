@@ -29,6 +29,10 @@ _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _EXIT_SECONDS = 5
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.1
+#: What each model instance passes tensors through. The Python backend begins with 1 MB, and may crash the
+#: server when it needs more while requests run (triton-inference-server/server, issue 8882). This size is
+#: enough for all but very long texts, and memory is taken only where something was written.
+_SHARED_BYTES = 64 * 2**20
 #: If a stub of Triton's Python backend gets no CPU for a second, Triton logs this and treats the stub as
 #: dead, also during the warm-up. Such a start is tried again.
 _STARVED, _ATTEMPTS = "is not healthy", 3
@@ -190,6 +194,7 @@ class Sidecar:
             f"--grpc-address={HOST}",
             f"--grpc-port={self.grpc_port}",
             f"--exit-timeout-secs={_EXIT_SECONDS}",
+            f"--backend-config=python,shm-default-byte-size={_SHARED_BYTES}",
             # A prefix of its own: the supervisor must not remove the shared memory of other servers.
             f"--backend-config=python,shm-region-prefix-name={folder.name}",
             "--disable-auto-complete-config",

@@ -122,7 +122,7 @@ def test_a_flow_is_shown_while_it_runs(tmp_path: Path) -> None:
         incident = server.json("incidents", kind="events")["incidents"][0]
         row = incident["examples"][0]
         event = server.json("event", key=incident["key"], id=row["id"])
-        assert incident["incident"] in event["incidents"]
+        assert event["incident"] == incident["incident"]
         assert event["neighbours"]
         status, _ = server.ask("/api/marks", "POST", {"incident": incident["incident"], "mark": "real"})
         assert status == 200

@@ -44,8 +44,11 @@ class ManifestSidecar(Sidecar):
             name, equals, value = argument.partition("=")
             arguments.append(f"{name}{equals}{local.get(name, value)}")
         backends = tritonserver.backend_directory(program, folder / "backends")
-        prefix = f"--backend-config=python,shm-region-prefix-name={folder.name}"
-        return [*arguments, f"--backend-directory={backends}", prefix]
+        shared = [
+            "--backend-config=python,shm-default-byte-size=67108864",
+            f"--backend-config=python,shm-region-prefix-name={folder.name}",
+        ]
+        return [*arguments, f"--backend-directory={backends}", *shared]
 
 
 def test_a_real_triton_takes_the_flags_and_passes_the_probes(

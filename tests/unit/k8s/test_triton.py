@@ -74,9 +74,11 @@ def test_triton_gets_the_arguments_of_the_local_sidecar(overlay: list[Object], t
     in_pod = flags([*container(overlay, "triton")["args"], *key_arguments(tmp_path)])
     for name in COMMON:
         assert in_pod[name] == local[name]
-    # --backend-config names a prefix in /dev/shm. A pod has a /dev/shm of its own.
-    assert set(local) - set(in_pod) == {"--backend-config"}
-    assert not set(in_pod) - set(local)
+    assert set(local) == set(in_pod)
+    # A pod has a /dev/shm of its own, so it needs no prefix there.
+    size, prefix = local["--backend-config"]
+    assert in_pod["--backend-config"] == [size]
+    assert prefix == f"python,shm-region-prefix-name={tmp_path.name}"
 
 
 def key_arguments(folder: Path) -> list[str]:
