@@ -22,6 +22,7 @@ from export import key
 from export.convert.parity import DIFFICULT_TEXTS
 from export.serve.sidecar import Sidecar
 from tests.support import faulty_model
+from tests.support.processes import wait_until
 from tests.support.texts import mixture
 
 pytestmark = pytest.mark.integration
@@ -96,8 +97,13 @@ def test_after_a_restart_of_the_server_a_new_region_is_registered(
         expected = embedder.embed(texts).vectors
         sidecar.kill()
         sidecar.start()
-        np.testing.assert_allclose(embedder.embed(texts).vectors, expected, atol=1e-5)
-        assert len(regions()) == 1
+
+        def embedded_in_a_new_region() -> bool:
+            np.testing.assert_allclose(embedder.embed(texts).vectors, expected, atol=1e-5)
+            return len(regions() - before) == 1
+
+        # Answers come over gRPC for a while if the server was not ready at the first attempt.
+        wait_until(embedded_in_a_new_region)
         assert not regions() & before
         embedder.close()
     assert not regions()
