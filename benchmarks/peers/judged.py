@@ -9,8 +9,15 @@ import numpy as np
 from benchmarks.peers.arrivals import Arrival
 
 
-def events_per_second(arrivals: Sequence[Arrival], copies: float, warm_up: float = 0.3) -> float:
-    """Events per second after the first ``warm_up`` of the rows. ``copies``: rows for each event."""
+def events_per_second(
+    arrivals: Sequence[Arrival], copies: float, last: float = float("inf"), warm_up: float = 0.3
+) -> float:
+    """Events per second after the first ``warm_up`` of the rows. ``copies``: rows for each event.
+
+    ``last``: windows that start later are not counted: those that the end of the stream closes all at once,
+    if a program waits for whole windows.
+    """
+    arrivals = [arrival for arrival in arrivals if arrival.window <= last]
     times = np.sort([arrival.at for arrival in arrivals])
     begin = times[int(len(times) * warm_up)]
     counted = int((times > begin).sum())

@@ -48,20 +48,22 @@ class Windows(StatefulProcessor):
 
     def init(self, handle: StatefulProcessorHandle) -> None:
         self._handle = handle
-        self._events = handle.getListState("events", "id string, embedding binary")
+        self._events = handle.getListState("events", "id string, ts timestamp, embedding binary")
 
     def handleInputRows(self, key: Any, rows: Iterator[pd.DataFrame], timerValues: Any) -> _Frames:
         end_ms = (key[0] + TASK["length_s"]) * 1000
         if not any(time == end_ms for time in self._handle.listTimers()):
             self._handle.registerTimer(end_ms)
         for batch in rows:
-            self._events.appendList(list(zip(batch["id"], batch["embedding"], strict=True)))
+            columns = (batch["id"], batch["ts"], batch["embedding"])
+            self._events.appendList(list(zip(*columns, strict=True)))
         yield pd.DataFrame()
 
     def handleExpiredTimer(self, key: Any, timerValues: Any, expiredTimerInfo: Any) -> _Frames:
-        kept = list(self._events.get())
+        # In an order that does not depend on arrival, because KMeans depends on the order.
+        kept = sorted(self._events.get(), key=lambda event: (event[1], event[0]))
         self._events.clear()
-        vectors = np.stack([np.frombuffer(event[1], np.float32) for event in kept])
+        vectors = np.stack([np.frombuffer(event[2], np.float32) for event in kept])
         clusters = min(TASK["clusters"], len(vectors))
         kmeans = KMeans(n_clusters=clusters, random_state=TASK["seed"]).fit(vectors)
         distances = np.linalg.norm(vectors - kmeans.cluster_centers_[kmeans.labels_], axis=1)

@@ -53,6 +53,9 @@ def test_the_rate_leaves_out_the_start() -> None:
     rows = [row._replace(at=100.0 * n / 29) for n, row in enumerate(scored(EVENTS)[:30])]
     rows += [row._replace(at=100.0 + (n + 1) / 7) for n, row in enumerate(scored(EVENTS)[30:100])]
     assert events_per_second(rows[::-1], copies=2.0) == pytest.approx(7 / 2, rel=0.05)
+    # Rows of later windows come all at once, when the stream has ended.
+    at_once = [row._replace(at=rows[-1].at, window=9999) for row in rows]
+    assert events_per_second([*rows, *at_once], 2.0, last=9998) == pytest.approx(7 / 2, rel=0.05)
 
 
 def test_a_delay_ends_with_the_last_row_of_the_window() -> None:
