@@ -7,6 +7,16 @@ export interface Loaded<T> {
   pending: boolean;
 }
 
+/** A number that grows each `everyMs` while the page is visible. */
+export function useBeat(everyMs: number): number {
+  const [beat, setBeat] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => document.visibilityState === "visible" && setBeat((n) => n + 1), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return beat;
+}
+
 /**
  * Reads again when `key` changes, and quietly (what was read stays) when `turn` does: at most one request at a
  * time, and the latest wish wins.

@@ -1,6 +1,5 @@
-import { useEffect, useState } from "preact/hooks";
 import * as api from "../api";
-import { useAnswer } from "../data";
+import { useAnswer, useBeat } from "../data";
 import { bothZones, duration } from "../format";
 import { state } from "../store";
 import { StreamText } from "../text";
@@ -12,14 +11,7 @@ const EVERY_MS = 2000;
 
 /** The metrics of the flow, stage by stage, read again every two seconds. */
 export function HealthView() {
-  const [beat, setBeat] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(
-      () => document.visibilityState === "visible" && setBeat((n) => n + 1),
-      EVERY_MS,
-    );
-    return () => clearInterval(timer);
-  }, []);
+  const beat = useBeat(EVERY_MS);
   const { data, error } = useAnswer("health", beat, api.health);
   if (error) {
     return (

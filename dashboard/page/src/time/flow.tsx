@@ -1,6 +1,5 @@
-import { useEffect, useState } from "preact/hooks";
 import * as api from "../api";
-import { useAnswer } from "../data";
+import { useAnswer, useBeat } from "../data";
 import { duration, short } from "../format";
 import { narrow, state } from "../store";
 import type { Latency, Metrics } from "../types";
@@ -28,14 +27,7 @@ export function FlowPanels() {
 }
 
 function Measured() {
-  const [beat, setBeat] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(
-      () => document.visibilityState === "visible" && setBeat((n) => n + 1),
-      EVERY_MS,
-    );
-    return () => clearInterval(timer);
-  }, []);
+  const beat = useBeat(EVERY_MS);
   const buckets = narrow.value ? 96 : 240;
   const { data, error } = useAnswer(`metrics ${buckets}`, beat, () => api.metrics({ buckets }));
   if (error) return <Panel wide title="Latency" said={error} calm />;
