@@ -101,6 +101,14 @@ test: $(DEV) $(SIDECAR) $(PAGE) model ## all tests, with real servers; fails als
 test-unit: $(DEV) ## the tests that start neither a flow nor a server
 	$(VENV)/bin/python $(PYTEST) $(FAST_TESTS) $(ARGS)
 
+.PHONY: bench
+bench: $(DEV) $(SIDECAR) model ## measure against peers in one run; a table, and out/bench/bench.json
+	@exec $(VENV)/bin/python -m benchmarks $(ARGS)
+
+.PHONY: bench-full
+bench-full: $(DEV) $(SIDECAR) model ## all benchmarks, also those that take long
+	@exec $(VENV)/bin/python -m benchmarks --full $(ARGS)
+
 .PHONY: docs
 docs: $(DEV) ## build the documentation site into out/docs; a broken link or an undocumented public name fails
 	rm -rf out/docs

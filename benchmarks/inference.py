@@ -1,14 +1,13 @@
 """``python -m benchmarks.inference``: how fast is inference through Triton, and through the whole flow?
 
-It starts servers of its own, and measures them beside sentence-transformers and the bare graph. A ratio is
-the median over the rounds: in each round, the two candidates run a moment apart.
+It starts servers of its own, and measures them beside sentence-transformers and the bare graph. In each
+round, the candidates run a moment apart.
 
     --model all-mpnet-base-v2   another model; exported into out/benchmark/ the first time
     --precision bf16            the near-lossless precision; if it cannot be had here, the output says why
 """
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from benchmarks.kit.candidates import (
     through_triton,
 )
 from benchmarks.kit.corpus import long_texts, short_texts
+from benchmarks.kit.figures import middle, report, speed
 from benchmarks.kit.measure import Took, median, race, table
 from benchmarks.kit.processes import cpu_seconds
 from export.convert import weights
@@ -87,11 +87,16 @@ def compare(model: str, near: Precision, name: str, texts: list[str], rounds: in
         took = median(runs)
         rows.append((candidate, f"{len(texts) / took.wall:.0f}", f"{took.cpu / len(texts) * 1e3:.2f}"))
     table(title, ("", "texts/s", "CPU ms per text"), rows)
-    ratios = [ratio_row(goal, goal.bound(model), taken) for goal in GOALS]
-    ratio = tokens.computed / tokens.real
-    met = "yes" if ratio <= MAX_PADDING else "no"
-    ratios.append(("tokens computed / real", f"{ratio:.3f}", "", "", f"<= {MAX_PADDING}", met))
-    table("", ("", "median", "range", "by CPU", "target", "met"), ratios)
+    of = f"{model}, {name}"
+    figures = [
+        speed(taken, goal.candidate, goal.base, goal.bound(model), name=f"{of}: {goal}")
+        for goal in GOALS
+        if goal.candidate in taken
+    ]
+    padded = middle(
+        f"{of}: tokens computed / real", [tokens.computed / tokens.real], goal=MAX_PADDING, at_most=True
+    )
+    report([*figures, padded])
 
 
 def measured(model: str, near: Precision, texts: list[str], rounds: int) -> dict[str, list[Took]]:
@@ -119,19 +124,6 @@ def measured(model: str, near: Precision, texts: list[str], rounds: int) -> dict
             # After a run, threads of ONNX Runtime still spin while they wait for more work.
             pause_s=0.2,
         )
-
-
-def ratio_row(goal: Goal, bound: float, taken: Mapping[str, list[Took]]) -> tuple[str, ...]:
-    """One row of the table of ratios."""
-    if goal.candidate not in taken:
-        return (str(goal), "not measured", "", "", f"{bound:.2f}", "")
-    pairs = list(zip(taken[goal.base], taken[goal.candidate], strict=True))
-    walls = [base.wall / candidate.wall for base, candidate in pairs]
-    by_cpu = statistics.median(base.cpu / candidate.cpu for base, candidate in pairs)
-    found = statistics.median(walls)
-    spread = f"{min(walls):.2f} to {max(walls):.2f}"
-    met = "yes" if found >= bound else "no"
-    return (str(goal), f"{found:.2f}", spread, f"{by_cpu:.2f}", f"{bound:.2f}", met)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,14 @@ def python_of(peer: str) -> Path:
     return python
 
 
+def versions(peer: str, *packages: str) -> dict[str, str]:
+    """The versions of ``packages`` in the environment of ``peer``, by name."""
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    command = (str(python_of(peer)), "-c", code, *packages)
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return dict(zip(packages, found, strict=True))
+
+
 def _install(python: Path, *arguments: str) -> None:
     pip = (str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile")
     subprocess.run([*pip, *arguments], check=True, stdout=sys.stderr)

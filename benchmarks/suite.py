@@ -1,0 +1,25 @@
+"""The benchmarks that ``python -m benchmarks`` runs, in their order."""
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """``slow``: it takes long, and runs with ``--full`` only."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...] = ()
+    slow: bool = False
+
+    @property
+    def command(self) -> str:
+        """What a reader types to run it alone."""
+        return shlex.join(("python", "-m", self.module, *self.arguments))
+
+
+SUITE = (
+    Benchmark("inference", "benchmarks.inference"),
+    Benchmark("article", "benchmarks.peers.article", ("--parts", "throughput", "--rounds", "2")),
+)
