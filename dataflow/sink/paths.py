@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,23 @@ def check_type(path: str, stream: Stream) -> None:
 def _type_name(mode: int) -> str:
     names = {stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "socket", stat.S_IFDIR: "folder", stat.S_IFREG: "file"}
     return names.get(stat.S_IFMT(mode), "device")
+
+
+def check_writable(path: Path, *, folder: bool = False) -> None:
+    """Raise ``SourceError`` if nobody could write ``path``, which may not exist yet. Makes nothing.
+
+    ``folder``: ``path`` has to be a folder, if it exists.
+    """
+    nearest = next(part for part in (path, *path.absolute().parents) if part.exists())
+    if not nearest.is_dir() and (folder or nearest != path):
+        raise SourceError(f"{path}: {nearest} is not a folder; name another")
+    try:
+        # A temporary file has no name in the folder, and opening a file to append changes nothing.
+        with tempfile.TemporaryFile(dir=nearest) if nearest.is_dir() else nearest.open("ab"):
+            pass
+    except OSError as error:
+        problem = f"{nearest} cannot be written: {error.strerror}"
+        raise SourceError(f"{path}: {problem}; change that, or name another") from None
 
 
 @contextmanager

@@ -19,6 +19,7 @@ A crash while a file is written leaves a file that no commit names; ``VACUUM`` r
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -35,6 +36,7 @@ from dataflow.sink import Stream
 from dataflow.sink.conflicts import refuse_conflicts
 from dataflow.sink.delta.appends import DAY, DeltaAppends
 from dataflow.sink.delta.known import KnownRows
+from dataflow.sink.paths import check_writable
 
 #: Stream -> the column whose day, in UTC, is the day of a row. A dead letter has no time, so it is of the day
 #: when it is appended.
@@ -54,6 +56,8 @@ def open_sink(settings: Settings, uri: Uri, stream: Stream) -> "DeltaSink":
     where = delta.location(settings, uri)
     delta.library()
     refuse_conflicts(settings)
+    if where.local:
+        check_writable(Path(where.url), folder=True)
     delta.find_table(where)
     return DeltaSink(where, stream, settings.delta, to_metadata(settings))
 

@@ -1,6 +1,8 @@
 """What every sink must do. A new sink in ``SINKS`` needs one line in ``EXAMPLES``."""
 
 import json
+import re
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -38,25 +40,47 @@ class Example:
     kill: Callable[[Any], None] = lambda _: None
     #: The field that :func:`batch` numbers. A sink may keep one row of each identity.
     field: str | None = None
+    #: Whether rows or their spool are written to a disk of this machine.
+    local: bool = True
+    #: A target that cannot be written, and how the error begins.
+    bad: tuple[str, str] | None = None
+
+
+def _file(folder: Path) -> Path:
+    """A file where a sink would need a folder."""
+    path = folder / "taken"
+    path.touch()
+    return path
 
 
 @contextmanager
 def json_lines(folder: Path) -> Iterator[Example]:
-    path = folder / "deep" / "rows.jsonl"
-    yield Example(f"file:{path}", lambda: list(map(json.loads, path.read_bytes().splitlines())))
+    path, bad = folder / "deep" / "rows.jsonl", _file(folder) / "rows.jsonl"
+    yield Example(
+        f"file:{path}",
+        lambda: list(map(json.loads, path.read_bytes().splitlines())),
+        bad=(f"file:{bad}", f"{bad}: cannot be written: "),
+    )
 
 
 @contextmanager
 def parquet(folder: Path) -> Iterator[Example]:
-    path = folder / "rows.parquet"
+    path, bad = folder / "rows.parquet", _file(folder) / "rows.parquet"
     yield Example(
-        f"file:{path}", lambda: parsed(*pq.read_table(path).to_batches()) if any(path.iterdir()) else []
+        f"file:{path}",
+        lambda: parsed(*pq.read_table(path).to_batches()) if any(path.iterdir()) else [],
+        bad=(f"file:{bad}", f"{bad}: cannot be written: "),
     )
 
 
 @contextmanager
 def table(folder: Path) -> Iterator[Example]:
-    yield Example(f"delta:{folder}/table", lambda: parsed(*appended(folder / "table")))
+    bad = _file(folder)
+    yield Example(
+        f"delta:{folder}/table",
+        lambda: parsed(*appended(folder / "table")),
+        bad=(f"delta:{bad}/table", f"{bad}/table: {bad} is not a folder"),
+    )
 
 
 @contextmanager
@@ -64,7 +88,7 @@ def _standard(name: str, folder: Path) -> Iterator[Example]:
     path = folder / name
     with pytest.MonkeyPatch.context() as patch, path.open("w") as taken:
         patch.setattr(sys, name, taken)
-        yield Example(f"{name}:", lambda: list(map(json.loads, path.read_bytes().splitlines())))
+        yield Example(f"{name}:", lambda: list(map(json.loads, path.read_bytes().splitlines())), local=False)
 
 
 @contextmanager
@@ -92,7 +116,9 @@ def kafka(folder: Path) -> Iterator[Example]:
         ordered = sorted(found, key=lambda message: (message.timestamp()[1], message.offset()))
         return [json.loads(message.value() or b"") for message in ordered if message.key()]
 
-    yield Example(f"kafka://{address}/rows", rows)
+    yield Example(
+        f"kafka://{address}/rows", rows, local=False, bad=(f"kafka://{address}/", "kafka: URI: write ")
+    )
 
 
 @contextmanager
@@ -109,7 +135,15 @@ def webhook(folder: Path) -> Iterator[Example]:
         part._lock.close()
 
     with Receiver() as receiver:
-        yield Example(receiver.uri, rows, ("alerts",), "#", kill, "sequence")
+        yield Example(
+            receiver.uri,
+            rows,
+            ("alerts",),
+            "#",
+            kill,
+            "sequence",
+            bad=("http://", "sink.alerts=http://: write "),
+        )
 
 
 #: Scheme -> sinks of that scheme, each with what reads the rows.
@@ -215,4 +249,51 @@ def test_an_option_that_the_sink_does_not_know_is_refused_in_one_line(make: Make
     with make(tmp_path) as example:
         with pytest.raises(SettingsError, match="pigeon") as caught:
             open_sink(f"{example.uri}{example.option}pigeon=1", Settings(), stream=example.streams[0])
+        assert "\n" not in str(caught.value)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can grow beyond 100 bytes within the block."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@each_example
+def test_a_full_disk_is_one_line_and_no_row_is_lost(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as example:
+        if not example.local:
+            return
+        stream = example.streams[0]
+        kept, later = (batch(stream, *each, field=example.field) for each in [(1, 2), (3, 4, 5)])
+        sink = Written(example.uri, stream)
+        sink.write(kept)
+        state = sink.snapshot()
+        with full_disk(), pytest.raises(SourceError) as caught:  # noqa: PT012  (a sink may write at either)
+            sink.write(later)
+            sink.snapshot()
+        assert "\n" not in str(caught.value)
+        example.kill(sink._part)
+        with suppress(SourceError):
+            sink.close()
+        resumed = Written(example.uri, stream, state)
+        resumed.write(later)
+        resumed.snapshot()
+        assert example.rows() == parsed(kept, later)
+        resumed.close()
+
+
+@each_example
+def test_a_target_that_cannot_be_written_is_one_line(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as example:
+        if example.bad is None:
+            return
+        stream = example.streams[0]
+        uri, beginning = example.bad
+        with pytest.raises((SettingsError, SourceError), match=f"^{re.escape(beginning)}") as caught:
+            open_sink(uri, Settings(), stream=stream)
         assert "\n" not in str(caught.value)
