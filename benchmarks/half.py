@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.stats import kendalltau, spearmanr
 
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.figures import Figure, middle, report
 from benchmarks.kit.labelled import Case, Event
 from benchmarks.kit.measure import table
 from benchmarks.quality import scored
@@ -91,7 +92,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=10_000, help="most events of a file")
     most = parser.parse_args().events
     embedder = open_embedder(Embed(kind="onnx"))
-    found = []
+    found, figures = [], []
     for path in (SHARED / name for name in FILES):
         if not path.exists():
             print(f"{path} does not exist; it is left out")
@@ -103,8 +104,24 @@ def main() -> None:
         ]
         full = scored(Case(path.stem, events, {}), embedder)
         half = scored(Case(path.stem, events, HALF), HalfEmbedder(embedder))
-        found += [row(path.stem, column, list(compared(full, half, column))) for column in COLUMNS]
+        for column in COLUMNS:
+            pairs = list(compared(full, half, column))
+            found.append(row(path.stem, column, pairs))
+            figures += figures_of(path.stem, column, [pair[0] for pair in pairs])
     table("Ranks with embed.store=fp16 beside those with fp32", HEADS, found)
+    report(figures)
+
+
+def figures_of(stream: str, column: str, pairs: Sequence[Agreement]) -> list[Figure]:
+    """The agreement of the windows of a stream; none without windows."""
+    if not pairs:
+        return []
+    of = f"of `{column}` with embed.store=fp16 and fp32, {stream}"
+    shared = sum(pair.top for pair in pairs) / len(pairs)
+    return [
+        middle(f"Spearman {of}", [pair.spearman for pair in pairs]),
+        middle(f"top {TOP} events of a window that stay, mean, {of}", [shared]),
+    ]
 
 
 def row(stream: str, column: str, pairs: Sequence[tuple[Agreement, float]]) -> tuple[object, ...]:

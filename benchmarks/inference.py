@@ -30,6 +30,7 @@ from benchmarks.kit.processes import cpu_seconds
 from export.convert import weights
 from export.convert.precision import Precision
 from export.errors import ExportError
+from export.repository.install import read_spec
 
 #: Computed tokens, padding included, for each real token.
 MAX_PADDING = 1.05
@@ -96,7 +97,15 @@ def compare(model: str, near: Precision, name: str, texts: list[str], rounds: in
     padded = middle(
         f"{of}: tokens computed / real", [tokens.computed / tokens.real], goal=MAX_PADDING, at_most=True
     )
-    report([*figures, padded])
+    spec = read_spec(layout)
+    assert spec, "the model was exported a moment ago"
+    parity = middle(
+        f"{model}: exported graph and SentenceTransformer, largest difference",
+        [spec.parity],
+        goal=1e-5,
+        at_most=True,
+    )
+    report([*figures, padded, parity])
 
 
 def measured(model: str, near: Precision, texts: list[str], rounds: int) -> dict[str, list[Took]]:

@@ -25,8 +25,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.kit.figures import middle, report
 from benchmarks.kit.measure import table
-from benchmarks.kit.page_browser import figures
+from benchmarks.kit.page_browser import figures as in_browser
 from benchmarks.kit.page_rows import START_US, batches, lines
 
 _PORT = 18_766
@@ -173,7 +174,7 @@ def run(folder: Path, rows: int, rate: int, rounds: int, dim: int, browser: bool
         appender = Appender(lambda more, first: write(folder, more, first, dim), rows, rate)
         appender.start()
         answers = measured(client, rounds)
-        seen = figures(f"http://127.0.0.1:{_PORT}/", rounds, has_map=bool(dim)) if browser else {}
+        seen = in_browser(f"http://127.0.0.1:{_PORT}/", rounds, has_map=bool(dim)) if browser else {}
         appender.end()
         state = Client(_PORT).state()  # the server closes a connection that asks nothing for a while
         table(
@@ -198,10 +199,17 @@ def run(folder: Path, rows: int, rate: int, rounds: int, dim: int, browser: bool
                 ("all rows loaded, s", f"{loaded_s:.1f}"),
                 ("memory when loaded, MB", f"{loaded_mb:.0f}"),
                 ("memory at the end, MB", f"{memory_mb(server.pid):.0f}"),
-                ("memory at its peak, MB", f"{memory_mb(server.pid, 'VmHWM'):.0f}"),
+                ("memory at its peak, MB", f"{(peak_mb := memory_mb(server.pid, 'VmHWM')):.0f}"),
                 ("writer behind at the end, s", f"{appender.behind_s:.1f}"),
             ],
         )
+    of = f"{rows:,} rows{f' of {dim} dimensions' if dim else ''}, {rate} more a second"
+    report(
+        [
+            *(middle(f"{name}, {of}", some, "ms") for name, some in (seen or dict(answers)).items()),
+            middle(f"memory of the page's server at its peak, {of}", [peak_mb], "MB"),
+        ]
+    )
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.figures import middle, report
 from benchmarks.kit.measure import table
 from dashboard.projection import fitted
 from dashboard.store.layout import FIT_EVENTS, Floats
@@ -158,6 +159,7 @@ def main() -> None:
             print(*rows[-1], flush=True)
     heads = ("stream", "map", "trustworthiness", "new ones apart", "moved at most", "fit, s", "place, us")
     table(f"Maps, fitted on the first {arguments.fit} events", heads, rows)
+    report([middle(f"trustworthiness of the map, {row[1]}, {row[0]}", [float(row[2])]) for row in rows])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ start every 5 minutes, scores them with a scorer that costs little, and writes J
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,8 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from benchmarks.kit.measure import medians, race, table
+from benchmarks.kit.figures import Figure, middle, ratio, report
+from benchmarks.kit.measure import race, table
 
 
 class Case(NamedTuple):
@@ -28,6 +30,11 @@ class Case(NamedTuple):
     scorer: str
     overlap: int = 2
     reference: bool = False
+
+    def __str__(self) -> str:
+        keys = "1 key" if self.keys == 1 else f"{self.keys:,} keys"
+        reference = ", reference" if self.reference else ""
+        return f"{keys}, {self.scorer.rpartition(':')[2]}, length/slide = {self.overlap}{reference}"
 
 
 ZEROS = "benchmarks.pipeline:zeros"
@@ -85,8 +92,8 @@ def on_one_core(variables: Mapping[str, str]) -> Callable[[], object]:
     )
 
 
-def measure(cases: Sequence[Case], events: int, runs: int) -> list[tuple[str, ...]]:
-    """A row of the table for each case."""
+def measure(cases: Sequence[Case], events: int, runs: int) -> dict[Case, list[float]]:
+    """Seconds of each run after the start, which is that of a run without events."""
     with TemporaryDirectory() as folder:
         empty, scores = Path(folder, "empty.jsonl"), Path(folder, "out.jsonl")
         empty.touch()
@@ -96,11 +103,17 @@ def measure(cases: Sequence[Case], events: int, runs: int) -> list[tuple[str, ..
         candidates = {"start": on_one_core(environment(empty, scores, cases[0]))}
         for case in cases:
             candidates[str(case)] = on_one_core(environment(sources[case.keys], scores, case))
-        took = medians(race(runs, candidates))
-    first = took[str(cases[0])].wall - took["start"].wall
+        taken = race(runs, candidates)
+    start = statistics.median(took.wall for took in taken["start"])
+    return {case: [took.wall - start for took in taken[str(case)]] for case in cases}
+
+
+def rows_of(found: Mapping[Case, Sequence[float]], events: int) -> list[tuple[str, ...]]:
+    """A row of the table for each case."""
+    first = statistics.median(next(iter(found.values())))
     rows: list[tuple[str, ...]] = []
-    for case in cases:
-        seconds = took[str(case)].wall - took["start"].wall
+    for case, runs in found.items():
+        seconds = statistics.median(runs)
         out = events * case.overlap
         rows.append(
             (
@@ -115,6 +128,16 @@ def measure(cases: Sequence[Case], events: int, runs: int) -> list[tuple[str, ..
             )
         )
     return rows
+
+
+def figures_of(found: Mapping[Case, Sequence[float]], events: int) -> list[Figure]:
+    """The rate of the first case, and how the other cases compare."""
+    (first, base), *others = found.items()
+    rates = [events / seconds for seconds in base]
+    return [
+        middle(f"the whole pipeline on one core, {first}", rates, "events/s"),
+        *(ratio(f"events/s of {case} / {first}", base, runs) for case, runs in others),
+    ]
 
 
 HEADS = (
@@ -137,7 +160,9 @@ def main() -> None:
     parser.add_argument("--reference", action="store_true", help="measure what score.reference costs instead")
     arguments = parser.parse_args()
     cases = OVERLAPS if arguments.overlap else REFERENCES if arguments.reference else KEYS
-    table("The whole pipeline on one core", HEADS, measure(cases, arguments.events, arguments.runs))
+    found = measure(cases, arguments.events, arguments.runs)
+    table("The whole pipeline on one core", HEADS, rows_of(found, arguments.events))
+    report(figures_of(found, arguments.events))
 
 
 if __name__ == "__main__":

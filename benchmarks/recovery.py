@@ -12,6 +12,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import run_main
 
+from benchmarks.kit.figures import Figure, middle, report
 from benchmarks.kit.measure import table
 from benchmarks.kit.stages import collect_window, driftline, objects
 from benchmarks.kit.streams import stream
@@ -88,8 +89,11 @@ def run(flow: Dataflow, store: Path | None) -> Run:
     return Run(took, written / 1e6)
 
 
-def measure(case: Case, folder: Path) -> tuple[str, ...]:
-    """One row of the table, from a stream that is two windows long. ``folder`` does not exist yet."""
+def measure(case: Case, folder: Path) -> tuple[tuple[str, ...], Figure]:
+    """One row of the table and its figure, from a stream that is two windows long.
+
+    ``folder`` does not exist yet.
+    """
     rows = 2 * case.rows_per_window
     batches = stream(
         rows,
@@ -102,7 +106,7 @@ def measure(case: Case, folder: Path) -> tuple[str, ...]:
     without = run(dataflow(case.candidate, batches), None)
     recovered = run(dataflow(case.candidate, batches), folder)
     vectors_mb = rows * DIM * 4 / 1e6
-    return (
+    row = (
         case.candidate,
         f"{case.rows_per_window:,}",
         f"{case.keys:,}",
@@ -114,6 +118,9 @@ def measure(case: Case, folder: Path) -> tuple[str, ...]:
         f"{recovered.mb_written:.0f}",
         f"{recovered.mb_written / vectors_mb:.1f}",
     )
+    name = f"{case.candidate}, {row[1]} rows a window, {row[2]} keys, {row[3]} texts"
+    with_recovery = recovered.seconds / without.seconds
+    return row, middle(f"seconds with recovery / without, {name}", [with_recovery])
 
 
 def main() -> None:
@@ -124,9 +131,10 @@ def main() -> None:
     largest = parser.parse_args().largest
     cases = [case for case in CASES if largest is None or case.rows_per_window <= largest]
     with TemporaryDirectory() as folder:
-        rows = [measure(case, Path(folder, str(number))) for number, case in enumerate(cases)]
+        measured = [measure(case, Path(folder, str(number))) for number, case in enumerate(cases)]
     title = f"A stream of {STREAM_S:g} s, {DIM} floats, a snapshot every {SNAPSHOT.total_seconds():g} s"
-    table(title, HEADS, rows)
+    table(title, HEADS, [row for row, _ in measured])
+    report([figure for _, figure in measured])
 
 
 if __name__ == "__main__":

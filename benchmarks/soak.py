@@ -25,6 +25,7 @@ from bytewax.testing import run_main
 from benchmarks.kit.candidates import OUT, exported, served
 from benchmarks.kit.corpus import short_texts
 from benchmarks.kit.endless import EndlessSource, PacedModel
+from benchmarks.kit.figures import middle, report
 from benchmarks.kit.growth import Sampler, folder_bytes, resident_bytes
 from benchmarks.kit.measure import table
 from benchmarks.kit.memory import CountingSink
@@ -102,6 +103,7 @@ def soak_flow(
     title = f"{seconds / 60:g} min, of which {warm_up_s / 60:g} do not count; {source.rows:,} rows read, "
     title += f"{scored.rows:,} rows written, {source.rows / seconds:,.0f} events/s"
     table(title, heads, [[name, *(f"{v:,.1f}" for v in of)] for name, of in trends.items()])
+    report([middle(f"growth in an hour, {name}", [of.per_hour]) for name, of in trends.items()])
     target.parent.mkdir(parents=True, exist_ok=True)
     found = {"seconds": sampler.seconds, "values": sampler.values, "rows": source.rows}
     target.write_text(json.dumps(found | {"trends": {name: of._asdict() for name, of in trends.items()}}))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.kit.figures import Figure, middle, report
 from benchmarks.kit.measure import table
 from benchmarks.kit.state import WindowState
 from benchmarks.kit.streams import START_US, stream
@@ -58,9 +59,9 @@ def measure(rows_per_window: int, store: Store) -> StateBytes:
     return StateBytes(held, needed, snapshot, embedding_bytes(rows[0]))
 
 
-def rows() -> None:
+def rows() -> list[Figure]:
     """The bytes that the chunks hold, for each byte of the rows that a window needs."""
-    found = []
+    found, figures = [], []
     for rows_per_window in ROWS_PER_WINDOW:
         for store in STORES:
             state = measure(rows_per_window, store)
@@ -68,18 +69,21 @@ def rows() -> None:
             ratio = f"{state.held / state.needed:.2f}"
             row = (f"{rows_per_window:,}", store, *sizes, ratio, state.embedding, f"{state.snapshot:.0f}")
             found.append(row)
+            name = f"bytes of state / of the rows that windows need, {row[0]} rows a window, {store}"
+            figures.append(middle(name, [state.held / state.needed]))
     heads = ("rows per window", "embed.store", "MB held", "MB needed", "ratio", *_SIZES)
     table(f"State, length/slide = 2, {DIM} numbers", heads, found)
+    return figures
 
 
-def keys() -> None:
+def keys() -> list[Figure]:
     """What a key costs beside its rows: while it has one row, and when its windows are gone.
 
     Arrow's buffers, which hold the rows, are not counted.
     """
     batches = stream(KEYS, dim=8, events_per_second=KEYS / 60, keys=KEYS)
     much_later = _later(batches[-1].slice(len(batches[-1]) - 1))
-    found = []
+    found, figures = [], []
     for name, options in {
         "one watermark": OPTIONS,
         "one watermark, revisions": OPTIONS.model_copy(update={"allowed_lateness": timedelta(minutes=1)}),
@@ -99,9 +103,11 @@ def keys() -> None:
         gc.collect()
         without = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
+        figures.append(middle(f"memory of a key whose windows are gone, {name}", [without / KEYS], "bytes"))
         found.append((name, f"{with_rows / KEYS:,.0f}", f"{without / KEYS:,.0f}"))
     heads = ("", "bytes a key with one row", "bytes a key when its windows are gone")
     table(f"{KEYS:,} keys that come and go", heads, found)
+    return figures
 
 
 def _later(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -118,8 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.state")
     parser.add_argument("question", nargs="?", choices=list(QUESTIONS), help="default: all")
     asked = parser.parse_args().question
-    for name in [asked] if asked else QUESTIONS:
-        QUESTIONS[name]()
+    report([figure for name in ([asked] if asked else QUESTIONS) for figure in QUESTIONS[name]()])
 
 
 if __name__ == "__main__":

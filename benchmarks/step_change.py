@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.figures import middle, report
 from benchmarks.kit.labelled import Case, Event
 from benchmarks.kit.measure import table
 from benchmarks.quality import scored
@@ -80,6 +81,12 @@ def main() -> None:
         f"Share of the events of a window with a p_value of at most {ALARM}",
         ("window", "new topic", "others"),
         [(share.start, f"{share.new:.0%}", f"{share.old:.0%}") for share in found],
+    )
+    report(
+        [
+            middle(f"share of alarms among events of a new topic, {name} window", [share.new])
+            for name, share in (("first", found[0]), ("last", found[-1]))
+        ]
     )
 
 

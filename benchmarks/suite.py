@@ -20,6 +20,30 @@ class Benchmark:
 
 
 SUITE = (
+    Benchmark("demo", "benchmarks.demo"),
     Benchmark("inference", "benchmarks.inference"),
+    Benchmark("tokens", "benchmarks.tokens"),
+    Benchmark("windows", "benchmarks.windows", ("peer",)),
+    Benchmark("pipeline", "benchmarks.pipeline"),
     Benchmark("article", "benchmarks.peers.article", ("--parts", "throughput", "--rounds", "2")),
+    Benchmark("article-delays", "benchmarks.peers.article", ("--parts", "delays"), slow=True),
+    Benchmark("inference-mpnet", "benchmarks.inference", ("--model", "all-mpnet-base-v2"), slow=True),
+    Benchmark("transport", "benchmarks.transport", slow=True),
+    Benchmark("half", "benchmarks.half", slow=True),
+    Benchmark("windows-overlap-keys", "benchmarks.windows", ("overlap", "keys"), slow=True),
+    Benchmark("pipeline-overlap", "benchmarks.pipeline", ("--overlap",), slow=True),
+    Benchmark("pipeline-reference", "benchmarks.pipeline", ("--reference",), slow=True),
+    Benchmark("recovery", "benchmarks.recovery", slow=True),
+    Benchmark("state", "benchmarks.state", slow=True),
+    Benchmark("tenants", "benchmarks.tenants", slow=True),
+    Benchmark("step-change", "benchmarks.step_change", slow=True),
+    Benchmark("page", "benchmarks.page", ("--browser",), slow=True),
+    Benchmark("page-embeddings", "benchmarks.page", ("--browser", "--dim", "384"), slow=True),
+    Benchmark("page-map", "benchmarks.page_map", slow=True),
+    Benchmark("kills", "benchmarks.chaos", ("kills", "--kills", "100"), slow=True),
+    Benchmark(
+        "kills-of-three", "benchmarks.chaos", ("kills", "--kills", "100", "--processes", "3"), slow=True
+    ),
+    Benchmark("delivery", "benchmarks.chaos", ("delivery",), slow=True),
+    Benchmark("soak", "benchmarks.soak", ("flow", "--minutes", "35"), slow=True),
 )

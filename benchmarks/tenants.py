@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.figures import middle, report
 from benchmarks.kit.labelled import Case, Event
 from benchmarks.kit.measure import table
 from benchmarks.quality import scored
@@ -74,7 +75,7 @@ def main() -> None:
         print(f"{SHARED} does not exist; there is nothing to measure")
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
-    rows = []
+    rows, figures = [], []
     for pooled in ("true", "false"):
         of_range: dict[tuple[int, int], list[float]] = {places: [] for places in RANGES}
         for seed in range(arguments.seeds):
@@ -90,8 +91,11 @@ def main() -> None:
             known = np.array(values)[~np.isnan(values)]
             rate = float(np.mean(known <= P_VALUE)) if len(known) else np.nan
             rows.append((pooled, f"{first} to {last}", f"{len(known) / len(values):.0%}", f"{rate:.2%}"))
+            name = f"share of events {first} to {last} of a new key with p <= {P_VALUE}, pooled={pooled}"
+            figures.append(middle(name, [rate]))
             print(*rows[-1], len(known), flush=True)
     table(f"p_value of new keys at most {P_VALUE}", ("pooled", "events", "known", "rate"), rows)
+    report([figure for figure in figures if not np.isnan(figure.value)])
 
 
 if __name__ == "__main__":

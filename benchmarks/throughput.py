@@ -13,6 +13,7 @@ from statistics import median
 from prometheus_client import REGISTRY
 
 from benchmarks.kit.candidates import exported
+from benchmarks.kit.figures import middle, report
 from benchmarks.kit.measure import table
 from dataflow import settings
 from dataflow.embed.base import Embedder
@@ -74,6 +75,12 @@ def measure(url: str, tokens: Tokens, arguments: argparse.Namespace) -> None:
             (name, f"{limits[name]}", f"{rate:,.0f}", f"{rate * per_text:,.0f}", f"{rate / best:.2f}")
             for name, rate in medians.items()
         ],
+    )
+    report(
+        [
+            middle(f"requests in flight: {name}", [rate * per_text for rate in of], "tokens/s")
+            for name, of in rates.items()
+        ]
     )
 
 

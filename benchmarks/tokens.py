@@ -8,7 +8,6 @@ On one core, the time is that of the CPU.
 import argparse
 import json
 import os
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -22,6 +21,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from benchmarks.kit.corpus import ROOT, SHARED
+from benchmarks.kit.figures import Figure, middle, report, speed
 from benchmarks.kit.measure import median, race, table
 from dataflow.embed.repository import Layout
 from dataflow.embed.tokens import GPU, Tokens
@@ -89,8 +89,8 @@ def padded(tokens: Tokens, texts: Sequence[str]) -> None:
         pass
 
 
-def one_core(path: Path, case: Case, runs: int) -> tuple[str, ...]:
-    """A row of the table: texts a second of CPU."""
+def one_core(path: Path, case: Case, runs: int) -> tuple[tuple[str, ...], list[Figure]]:
+    """A row of the table: texts a second of CPU; and the figures of the row."""
     tokenizer: Any = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     whole, new, known, tokens = Whole(tokenizer), Pieces(tokenizer), Pieces(tokenizer), Tokens(path)
@@ -108,11 +108,12 @@ def one_core(path: Path, case: Case, runs: int) -> tuple[str, ...]:
     }
     taken = race(runs, {name: partial(run, way, case.calls()) for name, way in ways.items()}, warm_up=True)
     count, texts = len(case.slices[0]), case.slices[0][:CALL]
-    ratio = statistics.median(
-        base.cpu / took.cpu for base, took in zip(taken["whole"], taken["known"], strict=True)
-    )
+    faster = speed(taken, "known", "whole", by_cpu=True, name=f"pieces / whole texts, {case.name}")
     rates = [f"{count / median(each).cpu:,.0f}" for each in taken.values()]
-    return (case.name, f"{whole(texts).lengths.mean():.0f}", *rates, f"{ratio:.0f}")
+    row = (case.name, f"{whole(texts).lengths.mean():.0f}", *rates, f"{faster.value:.0f}")
+    batched = [count / took.cpu for took in taken["padded"]]
+    name = f"from texts to padded batches, {case.name}"
+    return row, [faster, middle(name, batched, "texts/s and core", 60_000)]
 
 
 def rate(path: Path, case: Case) -> float:
@@ -156,14 +157,12 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["RAYON_NUM_THREADS"] = "1"  # what the tokenizers library reads
     found = cases(Tokenizer.from_file(str(arguments.tokenizer)), arguments.runs, arguments.texts)
-    table(
-        "On one core, texts a second of CPU",
-        HEADS,
-        [one_core(arguments.tokenizer, each, arguments.runs) for each in found],
-    )
+    measured = [one_core(arguments.tokenizer, each, arguments.runs) for each in found]
+    table("On one core, texts a second of CPU", HEADS, [row for row, _ in measured])
     heads = ("workers", "processes, texts/s", "to one", "threads, texts/s", "to one")
     rows = several_cores(arguments.tokenizer, found[0])
     table(f"On several cores, padded batches, {found[0].name}", heads, [*rows])
+    report([figure for _, figures in measured for figure in figures])
 
 
 if __name__ == "__main__":

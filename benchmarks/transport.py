@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 
 from benchmarks.kit import null_encoder
 from benchmarks.kit.candidates import ROOT
+from benchmarks.kit.figures import Figure, middle, report
 from benchmarks.kit.measure import table
 from benchmarks.kit.processes import cpu_by_program
 from benchmarks.tokens import Case, generated, known_words
@@ -50,6 +51,9 @@ HEADS = (
     "encoder, us a text",
     "stage and tritonserver, to the first",
 )
+
+
+Figures = list[Figure]
 
 
 class Spent(NamedTuple):
@@ -115,8 +119,10 @@ def message_bytes(embedder: Embedder, texts: Sequence[str]) -> float:
     return sum(sizes) / len(texts)
 
 
-def measure(server: Sidecar, case: Case, rows: int, runs: int) -> Iterator[tuple[object, ...]]:
-    """A row of the table for each way; the ways take turns, and each run has texts of its own."""
+def measure(
+    server: Sidecar, case: Case, rows: int, runs: int
+) -> Iterator[tuple[tuple[object, ...], Figures]]:
+    """A row of the table and figures for each way; the ways take turns, and each run has texts of its own."""
     slices = iter(case.calls())
     with ExitStack() as stack:
         embedders = {}
@@ -135,7 +141,26 @@ def measure(server: Sidecar, case: Case, rows: int, runs: int) -> Iterator[tuple
                     found[way].append(took)
         for way, embedder in embedders.items():
             size = message_bytes(embedder, [f"a new text {number}" for number in range(rows)])
-            yield row(way, size, len(case.slices[0]), found[way], found[WAYS[0]])
+            texts_a_run = len(case.slices[0])
+            yield (
+                row(way, size, texts_a_run, found[way], found[WAYS[0]]),
+                figures_of(way, texts_a_run, found[way], found[WAYS[0]]),
+            )
+
+
+def figures_of(way: tuple[str, Store], texts: int, runs: Sequence[Spent], first: Sequence[Spent]) -> Figures:
+    """``texts``: of each run. ``first``: the runs of the first way."""
+    name, unit = ", ".join(way), "texts/s and core"
+    in_stage = [texts / took.stage for took in runs]
+    server = [texts / (took.server["sbert"] + took.server["tritonserver"]) for took in runs]
+    found = [
+        middle(f"embed stage beside an encoder that computes nothing, {name}", in_stage, unit, 60_000),
+        middle(f"`sbert` as a whole there, {name}", server, unit, 40_000),
+    ]
+    if way != WAYS[0]:
+        costs = list(map(ratio, runs, first))
+        found.append(middle(f"CPU time of stage and tritonserver, {name} / {', '.join(WAYS[0])}", costs))
+    return found
 
 
 def options(server: Sidecar, transport: str, store: Store, rows: int) -> settings.Embed:
@@ -199,9 +224,11 @@ def main() -> None:
         )
         log = Path(folder, "triton.log")
         with Sidecar(root, venv=ROOT / ".venv-triton", log=log) as server:
-            rows = list(measure(server, case, arguments.rows, runs))
+            measured = list(measure(server, case, arguments.rows, runs))
     title = f"{arguments.texts} texts of 25 tokens a run, {arguments.rows} texts a request, medians of {runs}"
-    table(title, HEADS, rows)
+    table(title, HEADS, [row for row, _ in measured])
+    if not arguments.model:
+        report([figure for _, figures in measured for figure in figures])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import argparse
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from bytewax.testing import run_main
 
+from benchmarks.kit.figures import Figure, report, speed
 from benchmarks.kit.measure import Took, medians, race, table
 from benchmarks.kit.stages import Candidate, Take, collect_window, driftline, objects
 from benchmarks.kit.streams import stream
@@ -66,59 +67,62 @@ def per_second(rows: int, took: Took) -> str:
     return f"{rows / took.wall:,.0f}"
 
 
-def peer(count: int, runs: int) -> None:
-    """Both candidates read the same events, at length/slide = 10; each also makes a matrix of each window."""
+def beside(batches: list[pa.RecordBatch], options: Window, runs: int) -> dict[str, list[Took]]:
+    """The runs of both candidates on the same events; each also makes a matrix of each window."""
+    items = objects(batches)
+    return race(
+        runs,
+        {
+            "Driftline, a matrix of each window": partial(ours, batches, options, matrices_of),
+            "Driftline": partial(ours, batches, options, len),
+            "collect_window": partial(theirs, items, options, len),
+            "collect_window, stacked": partial(theirs, items, options, stacked),
+        },
+    )
+
+
+def peer(count: int, runs: int) -> list[Figure]:
+    """Both candidates read the same events, at length/slide = 10."""
     rows: list[tuple[object, ...]] = []
+    figures = []
     options = sliding(10)
     for rate in (10, 100):
-        batches = events(count, events_per_second=rate)
-        items = objects(batches)
-        took = medians(
-            race(
-                runs,
-                {
-                    "Driftline, a matrix of each window": partial(ours, batches, options, matrices_of),
-                    "Driftline": partial(ours, batches, options, len),
-                    "collect_window": partial(theirs, items, options, len),
-                    "collect_window, stacked": partial(theirs, items, options, stacked),
-                },
-            )
-        )
+        taken = beside(events(count, events_per_second=rate), options, runs)
+        took = medians(taken)
+        figures.append(_to_collect_window(taken, f"{rate * 600:,} rows a window, length/slide = 10"))
         slow = took["collect_window"].wall
         rows += [(name, rate * 600, per_second(count, t), f"{slow / t.wall:.1f}") for name, t in took.items()]
     table("Beside collect_window, length/slide = 10", ("", "rows per window", "events/s", "ratio"), rows)
+    return figures
 
 
-def keys(count: int, runs: int) -> None:
+def _to_collect_window(taken: Mapping[str, Sequence[Took]], case: str) -> Figure:
+    return speed(taken, "Driftline", "collect_window", name=f"Driftline / collect_window, {case}")
+
+
+def keys(count: int, runs: int) -> list[Figure]:
     """The more keys there are, the fewer rows of each key a batch holds; length/slide = 10."""
     rows: list[tuple[object, ...]] = []
+    figures = []
     options = sliding(10)
     for number in (1, 100, 10_000):
-        batches = events(count, keys=number)
-        items = objects(batches)
-        took = medians(
-            race(
-                runs,
-                {
-                    "Driftline, a matrix of each window": partial(ours, batches, options, matrices_of),
-                    "Driftline": partial(ours, batches, options, len),
-                    "collect_window": partial(theirs, items, options, len),
-                    "collect_window, stacked": partial(theirs, items, options, stacked),
-                },
-            )
-        )
+        taken = beside(events(count, keys=number), options, runs)
+        took = medians(taken)
+        figures.append(_to_collect_window(taken, f"{number:,} keys, length/slide = 10"))
         slow = took["collect_window"].wall
         rows += [
             (name, f"{number:,}", per_second(count, t), f"{slow / t.wall:.2f}") for name, t in took.items()
         ]
     table("By number of keys, length/slide = 10", ("", "keys", "events/s", "ratio"), rows)
+    return figures
 
 
-def overlap(count: int, runs: int) -> None:
+def overlap(count: int, runs: int) -> list[Figure]:
     """Events per second for length/slide from 1 to 60."""
     batches = events(count)
     items = objects(batches)
     rows: list[tuple[object, ...]] = []
+    figures = []
     candidates: dict[str, Callable[[Window], int]] = {
         "Driftline": lambda options: ours(batches, options, len),
         "Driftline, a matrix of each window": lambda options: ours(batches, options, matrices_of),
@@ -131,7 +135,9 @@ def overlap(count: int, runs: int) -> None:
             emitted[str(overlap)] = candidate(sliding(overlap))
 
         runs_of = {str(n): partial(emit, n, candidate, emitted) for n in (1, 2, 10, 60)}
-        took = medians(race(runs, runs_of))
+        taken = race(runs, runs_of)
+        took = medians(taken)
+        figures.append(speed(taken, "60", "1", name=f"{name}, length/slide = 60 / length/slide = 1"))
         first = took["1"].wall
         rows += [
             (name, n, per_second(count, t), f"{first / t.wall:.2f}", per_second(emitted[n], t))
@@ -139,12 +145,13 @@ def overlap(count: int, runs: int) -> None:
         ]
     heads = ("", "length/slide", "events/s", "to length/slide = 1", "rows out/s")
     table("By overlap, 60,000 rows per window", heads, rows)
+    return figures
 
 
 class Question(NamedTuple):
     """``answer`` takes the number of events and of runs. ``events``: as in docs/explanation/benchmarks.md."""
 
-    answer: Callable[[int, int], None]
+    answer: Callable[[int, int], list[Figure]]
     events: int
 
 
@@ -163,11 +170,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, help="default: as in docs/explanation/benchmarks.md")
     parser.add_argument("--runs", type=int, default=3, help="runs of each candidate; default: %(default)s")
     arguments = parser.parse_args()
+    figures = []
     for name in arguments.questions or QUESTIONS:
         if name not in QUESTIONS:
             parser.error(f"unknown question {name!r}; the questions are {', '.join(QUESTIONS)}")
         question = QUESTIONS[name]
-        question.answer(arguments.events or question.events, arguments.runs)
+        figures += question.answer(arguments.events or question.events, arguments.runs)
+    report(figures)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pathlib import Path
 from bytewax.recovery import init_db_dir
 
 from benchmarks.kit.clusters import ends, finished, reads_to_the_end, run_for_a_moment, start
+from benchmarks.kit.figures import middle, report
 
 HELP = "does kill -9 change a row of a flow from files to files?"
 ROWS_A_BATCH, PACE_S = 30, 0.05
@@ -227,9 +228,12 @@ def main(options: argparse.Namespace) -> int:
         print(result, flush=True)
         results.append(result)
     good = all(v.good for v in results)
+    wrong = sum(v.missing + v.extra + v.twice + v.different for v in results)
     kills, rows = sum(v.kills for v in results), sum(v.rows for v in results)
     print(
         f"{'SAME' if good else 'DIFFERENT'}: {kills} kills of {' or '.join(map(str, options.processes))} "
         f"process(es), {rows} rows compared, in {time.monotonic() - begin:.0f} s"
     )
+    name = f"rows that differ after {kills} kills of {' or '.join(map(str, options.processes))} process(es)"
+    report([middle(name, [wrong], goal=0, at_most=True)])
     return not good

@@ -23,6 +23,7 @@ from benchmarks.chaos.delivery import Proof, prove
 from benchmarks.chaos.plan import ROUTES, kinds_of, plan
 from benchmarks.chaos.tally import counts
 from benchmarks.kit.candidates import CACHE, OUT, ROOT
+from benchmarks.kit.figures import middle, report
 from benchmarks.kit.measure import table
 from export.convert import weights
 from export.convert.build import build
@@ -102,22 +103,27 @@ def _print(proof: Proof) -> None:
 
 
 def _summarise(proofs: list[Proof], seed: int) -> None:
-    rows = []
+    rows, figures = [], []
     for proof in proofs:
         sinks = proof.sinks.values()
+        wrong = sum(sink.missing + sink.extra + sink.twice + sink.different for sink in sinks)
+        wrong += proof.accounts.wrong
+        faults = sum(proof.faults.values())
+        name = f"{_TITLES[proof.route]}: records lost, twice or different after {faults} faults"
+        figures.append(middle(name, [wrong], goal=0, at_most=True))
         rows.append(
             (
                 _TITLES[proof.route],
-                sum(proof.faults.values()),
+                faults,
                 proof.starts,
                 proof.records,
                 f"{proof.accounts.scored} / {proof.accounts.late} / {proof.accounts.dead}",
                 sum(sink.rows for sink in sinks),
                 sum(sink.repeated for sink in sinks),
-                sum(sink.missing + sink.extra + sink.twice + sink.different for sink in sinks)
-                + proof.accounts.wrong,
+                wrong,
             )
         )
     heads = ("route", "faults", "starts", "records", "scored / late / dead", "rows", "copies", "wrong")
     good = "GOOD" if all(proof.good for proof in proofs) else "BAD"
     table(f"{good}, seed {seed}; copies: of rows, where they are allowed", heads, rows)
+    report(figures)

@@ -84,9 +84,10 @@ def speed(
     goal: float | None = None,
     *,
     name: str = "",
+    by_cpu: bool = False,
 ) -> Figure:
-    """How many times as fast ``candidate`` is as ``base``, by the wall clock."""
-    over, under = ([took.wall for took in taken[one]] for one in (base, candidate))
+    """How many times as fast ``candidate`` is as ``base``: by the wall clock, or in CPU time."""
+    over, under = ([took.cpu if by_cpu else took.wall for took in taken[one]] for one in (base, candidate))
     return ratio(name or f"{candidate} / {base}", over, under, goal)
 
 
