@@ -5,6 +5,7 @@ the JSON file ``out/bench/bench.json`` say which machine and which versions were
 
     --full          also those that take long
     --only NAME ... only these
+    --page FILE     also write the table as a page of the documentation
     --list          the names and the commands; nothing is run
 """
 
@@ -15,15 +16,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.kit.figures import HEADS, VARIABLE, Figure, read
 from benchmarks.kit.machine import describe
-from benchmarks.kit.measure import table
+from benchmarks.kit.measure import markdown, table
 from benchmarks.suite import SUITE, Benchmark
+from dataflow.clock import utc_now
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out" / "bench"
@@ -35,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--full", action="store_true", help="also the benchmarks that take long")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=[each.name for each in SUITE])
     parser.add_argument("--out", type=Path, default=OUT, help="folder of logs and JSON; default: out/bench")
+    parser.add_argument("--page", type=Path, help="a Markdown file that gets the table")
     parser.add_argument("--list", action="store_true", help="print names and commands")
     arguments = parser.parse_args(argv)
     chosen = [
@@ -57,10 +60,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [(each["name"], *Figure(**figure).cells()) for each in results for figure in each["figures"]]
     table("Figures", ("benchmark", *HEADS), rows)
     table("Measured on", ("", ""), list({**machine, **versions}.items()))
+    if arguments.page:
+        arguments.page.write_text(page(rows, {**machine, **versions}, results), "utf-8")
     failed = [each["name"] for each in results if each["failed"]]
     if failed:
         print(f"\nfailed, see {arguments.out}/NAME.log: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def page(
+    rows: Sequence[Sequence[str]], measured_on: Mapping[str, str], results: Sequence[Mapping[str, Any]]
+) -> str:
+    """The page of the documentation: the figures, the commands, and what was measured on."""
+    commands = [(each["name"], f"`{each['command']}`", each["seconds"]) for each in results]
+    return (
+        f"# Figures\n\nMade on {utc_now():%Y-%m-%d} by `python -m benchmarks`, which `make bench` and "
+        "`make bench-full` run. [Benchmarks](benchmarks.md) says what is measured, and how.\n\n"
+        + markdown(("benchmark", *HEADS), rows)
+        + "\n## Measured on\n\n"
+        + markdown(("", ""), list(measured_on.items()))
+        + "\n## Commands\n\n"
+        + markdown(("benchmark", "command", "seconds"), commands)
+    )
 
 
 def _listed(each: Benchmark) -> tuple[str, str, str]:

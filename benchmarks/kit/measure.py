@@ -49,8 +49,12 @@ def medians(taken: Mapping[str, Sequence[Took]]) -> dict[str, Took]:
     return {name: median(runs) for name, runs in taken.items()}
 
 
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = (heads, ["---"] * len(heads), *rows)
+    return "".join("| " + " | ".join(str(cell) for cell in cells) + " |\n" for cells in lines)
+
+
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Prints a Markdown table."""
-    print(f"\n{title}\n", flush=True)
-    for cells in (heads, ["---"] * len(heads), *rows):
-        print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+    print(f"\n{title}\n\n{markdown(heads, rows)}", end="", flush=True)

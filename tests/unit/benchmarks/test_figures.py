@@ -79,7 +79,12 @@ def test_a_benchmark_that_fails_or_says_nothing_has_failed(
     assert shown.err.splitlines()[-1].endswith("NAME.log: ends, says_nothing")
     assert "a line" in (tmp_path / "out" / "says_nothing.log").read_text()
     # A goal that is missed is no failure.
-    assert suite.main(["--out", str(tmp_path / "out"), "--only", "works"]) == 0
+    page = tmp_path / "figures.md"
+    assert suite.main(["--out", str(tmp_path / "out"), "--only", "works", "--page", str(page)]) == 0
+    written = page.read_text()
+    assert "| works | speed | 2 |  | >= 3 | no |" in written
+    assert "| works | `python -m works` |" in written
+    assert f"| Python | {sys.version.split()[0]} |" in written
 
 
 def test_slow_benchmarks_run_only_when_they_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
