@@ -44,7 +44,7 @@ from export.convert import weights
 OUT = ROOT / "out" / "bench" / "plots"
 IDEAL, PADDED = "arithmetic of the texts", "padding"
 MATRICES, BARE, TOKENS = "small matrices", "rest of the graph", "tokens"
-SERVER, FLOW = "server", "whole flow"
+SERVER, FLOW = "server", "flow around it"
 
 
 class Work(NamedTuple):
@@ -178,12 +178,13 @@ def show(model: str, found: list[Step], out: Path) -> None:
         lost = 1 - (ms - more) / ms
         cells = (f"{ms:.3f}", number(1e3 / ms), f"{first / ms:.0%}", f"{lost:.0%}" if ms > first else "")
         rows.append((step.name, *cells, step.why))
-        share = f"{1e3 / ms:,.0f} texts/s" + (f", {lost:+.0%} of the time" if ms != first else "")
-        bars.append(Bar(step.name, more, share))
+        bars.append(
+            Bar(step.name, more, f"{1e3 / ms:,.0f} texts/s" + (f" ({-lost:+.0%})" if rows[1:] else ""))
+        )
     heads = ("up to", "ms a text", "texts/s", "of the ideal", "loss of this step", "why")
     table(f"{model}, from the arithmetic to the whole flow", heads, rows)
     title = f"{model} at fp32: the whole flow reaches {first / last:.0%} of what the products allow"
-    waterfall(out / f"limits-{model}.png", title, "ms a text, on all cores", bars, FLOW)
+    waterfall(out / f"limits-{model}.png", title, "ms a text, on all cores", bars, "all together")
 
 
 def figures(

@@ -45,10 +45,10 @@ def zeros(window: pd.DataFrame) -> "np.ndarray[Any, np.dtype[np.float64]]":
     return np.zeros(len(window))
 
 
-def write(path: Path, rows: int, keys: int) -> None:
-    """Short log lines, 20 a second, out of order by up to half a minute. The keys take turns."""
+def write(path: Path, rows: int, keys: int, per_second: float = 20) -> None:
+    """Short log lines, ``per_second`` of them, out of order by up to half a minute. The keys take turns."""
     rng = np.random.default_rng(1)
-    at = np.arange(rows) * 0.05 + rng.uniform(0, 30, rows)
+    at = np.arange(rows) / per_second + rng.uniform(0, 30, rows)
     users = rng.integers(0, 50_000, rows)
     with path.open("wb") as file:
         for number, (second, user) in enumerate(zip(at.tolist(), users.tolist(), strict=True)):

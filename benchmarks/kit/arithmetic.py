@@ -1,4 +1,4 @@
-"""The arithmetic of a model, counted in its ONNX graph: the products of matrices, and the bytes of the rest."""
+"""The arithmetic of a model, counted in its ONNX graph: products of matrices, and the bytes of the rest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,9 +62,10 @@ class Arithmetic:
         return int(self.weights[0].shape[0])
 
     def count(self, texts: int, length: int) -> Counted:
-        """One call with ``texts`` of ``length`` tokens, at least 2. Raises ``ValueError`` if a shape is unknown.
+        """One call with ``texts`` of ``length`` tokens, at least 2.
 
-        A size of one is ambiguous in a graph, so one text is half of two.
+        Raises ``ValueError`` if the shape of a tensor is not known. A size of one is ambiguous
+        in a graph, so one text is half of two.
         """
         if texts == 1:
             two = self.count(2, length)

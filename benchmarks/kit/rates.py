@@ -1,5 +1,6 @@
 """What this machine can do at most: products of matrices, and bytes to and from memory."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 #: Rows and columns of the matrices. A product takes 17 GFLOP, so that its start costs nothing.
 SIDE = 2048
@@ -71,7 +72,7 @@ def chain(weights: Sequence[npt.NDArray[np.float32]], rows: npt.NDArray[np.float
 
 
 def chained(
-    weights: Sequence[npt.NDArray[np.float32]], threads: int
+    weights: Sequence[npt.NDArray[np.floating[Any]]], threads: int
 ) -> Callable[[npt.NDArray[np.float32]], object]:
     """A function that multiplies its rows by each of ``weights``, one after the other, in ONNX Runtime.
 
@@ -121,7 +122,7 @@ class Triad:
         length = array_bytes // 8
         self._arrays = np.zeros(length), np.ones(length), np.ones(length)
         edges = np.linspace(0, length, threads + 1).astype(int).tolist()
-        self._edges = list(zip(edges[:-1], edges[1:], strict=True))
+        self._edges = list(itertools.pairwise(edges))
         self._bytes = 3 * 8 * length
         self._pool = ThreadPoolExecutor(threads)
 
