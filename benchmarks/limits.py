@@ -168,19 +168,25 @@ def steps(
     return found + [Step(name, [wall * ms for wall in took[name]], why) for name, why in reasons.items()]
 
 
+def losses(found: list[Step]) -> list[float]:
+    """The share of the speed that each step loses; 0 for the first. Below 0: the step is faster than the one
+    before.
+    """
+    middles = [median(step.ms) for step in found]
+    return [0.0, *(1 - before / this for before, this in pairwise(middles))]
+
+
 def show(model: str, found: list[Step], out: Path) -> None:
     """Prints the table, and draws the waterfall."""
     middles = [median(step.ms) for step in found]
     added = [this - before for before, this in pairwise([0.0, *middles])]
     first, last = middles[0], middles[-1]
     rows, bars = [], []
-    for step, ms, more in zip(found, middles, added, strict=True):
-        lost = 1 - (ms - more) / ms
-        cells = (f"{ms:.3f}", number(1e3 / ms), f"{first / ms:.0%}", f"{lost:.0%}" if ms > first else "")
+    for step, ms, more, lost in zip(found, middles, added, losses(found), strict=True):
+        cells = (f"{ms:.3f}", number(1e3 / ms), f"{first / ms:.0%}", f"{lost:.0%}")
         rows.append((step.name, *cells, step.why))
-        bars.append(
-            Bar(step.name, more, f"{1e3 / ms:,.0f} texts/s" + (f" ({-lost:+.0%})" if rows[1:] else ""))
-        )
+        change = f" ({-lost:+.0%})" if lost else ""
+        bars.append(Bar(step.name, more, f"{1e3 / ms:,.0f} texts/s{change}"))
     heads = ("up to", "ms a text", "texts/s", "of the ideal", "loss of this step", "why")
     table(f"{model}, from the arithmetic to the whole flow", heads, rows)
     title = f"{model} at fp32: the whole flow reaches {first / last:.0%} of what the products allow"

@@ -31,6 +31,7 @@ _SHOWN = 12
 def stages(given: Assumptions, model: Model) -> list[Stage]:
     """What an event takes of each stage."""
     new, away = given.distinct, 1 - 1 / given.processes if given.processes > 1 else 0.0
+    both = new * (given.text_bytes + given.embedding_bytes)
     cores = {
         "read, decode, window, write": given.base_us,
         "k-means": given.kmeans_us,
@@ -41,7 +42,7 @@ def stages(given: Assumptions, model: Model) -> list[Stage]:
     }
     network = {
         "records": given.record_bytes,
-        "texts and embeddings": new * (given.text_bytes + given.embedding_bytes),
+        "texts and embeddings": both,
         "rows between processes": away * given.whole_row_bytes,
         "scored rows": given.overlap * given.scored_bytes,
     }
@@ -52,6 +53,7 @@ def stages(given: Assumptions, model: Model) -> list[Stage]:
         Stage("snapshots", FLOW, "disk", given.whole_row_bytes * given.snapshot_share),
         Stage("progress", FLOWS, "one core", given.progress_us * _US),
     ]
+    found.append(Stage("texts and embeddings", SERVER, "network", both))
     if model == "CPU":  # that rate includes the tokenizer and the server
         return [*found, Stage("model", SERVER, "cores", new / given.cpu_texts)]
     return [
@@ -71,9 +73,9 @@ def pods(given: Assumptions, model: Model) -> list[Pod]:
         "disk": given.flow_disk,
     }
     server = (
-        Pod(SERVER, given.gpu_dollars, {"cores": given.gpu_cores, "GPU": 1})
+        Pod(SERVER, given.gpu_dollars, {"cores": given.gpu_cores, "GPU": 1, "network": given.gpu_network})
         if model == "GPU"
-        else Pod(SERVER, given.cpu_dollars, {"cores": given.cpu_cores})
+        else Pod(SERVER, given.cpu_dollars, {"cores": given.cpu_cores, "network": given.flow_network})
     )
     return [Pod(FLOW, given.flow_dollars, flow), server, Pod(FLOWS, 0.0, {"one core": 1})]
 

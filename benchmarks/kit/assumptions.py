@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _BENCHMARKS = "docs/explanation/benchmarks.md"
+_CORE = "us of a core"
+_GROWTH = "python -m benchmarks.growth, on a busy machine"
+_STAGES, _PROCESSES = f"{_GROWTH}, part stages", f"{_GROWTH}, part processes"
 _NOT_VERIFIED = "list price from memory, not verified; an assumption"
 
 
@@ -40,38 +43,19 @@ class Assumptions:
     )
 
     base_us: float = _assumed(
-        41,
-        "us of a core",
-        "1 / 24,370: python -m benchmarks.pipeline",
-        ("growth", "stages: mean, CPU an event"),
+        9, _CORE, f"with the scorer mean: {_STAGES}", ("growth", "stages: mean, CPU an event")
     )
-    kmeans_us: float = _assumed(
-        20, "us of a core", "python -m benchmarks.growth --parts stages", ("growth", "stages: k-means adds")
-    )
+    kmeans_us: float = _assumed(45, _CORE, _STAGES, ("growth", "stages: k-means adds"))
     reference_us: float = _assumed(
-        166,
-        "us of a core",
-        "with alerts, (10.3 s - 2.0 s) / 50,000: python -m benchmarks.pipeline --reference",
-        ("growth", "stages: reference and alerts add"),
+        86, _CORE, f"with alerts: {_STAGES}", ("growth", "stages: reference and alerts add")
     )
-    drift_us: float = _assumed(
-        48,
-        "us of a core",
-        "1/17,000 - 1/93,000: python -m benchmarks.backtest",
-        ("growth", "stages: drift adds"),
-    )
-    client_us: float = _assumed(10.5, "us of a core", "the embed stage, gRPC: python -m benchmarks.transport")
+    drift_us: float = _assumed(62, _CORE, _STAGES, ("growth", "stages: drift adds"))
+    client_us: float = _assumed(10.5, _CORE, "the embed stage, gRPC: python -m benchmarks.transport")
     exchange_us: float = _assumed(
-        10,
-        "us of a core",
-        "a second process, python -m benchmarks.growth --parts processes",
-        ("growth", "processes: the second adds"),
+        8, _CORE, f"what a second process adds: {_PROCESSES}", ("growth", "processes: the second adds")
     )
     progress_us: float = _assumed(
-        0.3,
-        "us of a core",
-        "the step `progress`, one for a flow: python -m benchmarks.growth --parts processes",
-        ("growth", "processes: the step progress"),
+        0.08, _CORE, f"one for a flow: {_PROCESSES}", ("growth", "processes: the step progress")
     )
     processes: float = _assumed(8, "processes", "of one flow, a core each")
     process_bytes: float = _assumed(
@@ -81,8 +65,8 @@ class Assumptions:
         1.0, "share of rows", "those that a snapshot writes: python -m benchmarks.recovery"
     )
 
-    tokens_us: float = _assumed(14.4, "us of a core", "`sbert`, 25 tokens: python -m benchmarks.transport")
-    server_us: float = _assumed(3.2, "us of a core", "`tritonserver`: python -m benchmarks.transport")
+    tokens_us: float = _assumed(14.4, _CORE, "`sbert`, 25 tokens: python -m benchmarks.transport")
+    server_us: float = _assumed(3.2, _CORE, "`tritonserver`: python -m benchmarks.transport")
     gpu_texts: float = _assumed(164_118, "texts/s of a GPU", f"H100, MiniLM, 25 tokens: {_BENCHMARKS}")
     gpu_encode_texts: float = _assumed(
         11_174, "texts/s of a GPU", f"H100, `encode`, 25 tokens: {_BENCHMARKS}"
@@ -103,7 +87,9 @@ class Assumptions:
     flow_dollars: float = _assumed(0.5292, "$/h", f"AWS r7i.2xlarge, us-east-1: {_NOT_VERIFIED}")
     flow_cores: float = _assumed(8, "cores", "r7i.2xlarge")
     flow_memory: float = _assumed(64 * 2**30, "bytes", "r7i.2xlarge")
-    flow_network: float = _assumed(390e6, "bytes/s", "r7i.2xlarge, 3.1 Gbit/s for long: from memory")
+    flow_network: float = _assumed(
+        390e6, "bytes/s", "r7i.2xlarge and c7i.2xlarge, 3.1 Gbit/s for long: from memory"
+    )
     flow_disk: float = _assumed(125e6, "bytes/s", "a gp3 volume without more throughput: from memory")
     cpu_dollars: float = _assumed(0.357, "$/h", f"AWS c7i.2xlarge, 8 cores, us-east-1: {_NOT_VERIFIED}")
     cpu_cores: float = _assumed(8, "cores", "c7i.2xlarge")
@@ -114,6 +100,8 @@ class Assumptions:
         "2026-08-06; an H200 computes like an H100",
     )
     gpu_cores: float = _assumed(24, "cores", "an eighth of p5en.48xlarge")
+
+    gpu_network: float = _assumed(50e9, "bytes/s", "an eighth of 3,200 Gbit/s of p5en.48xlarge: from memory")
 
     @property
     def held_s(self) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -102,26 +102,29 @@ def run(point: Point, source: str, folder: Path) -> Spent:
     variables = point.settings(Path(source), folder / "scores.jsonl")
     with ExitStack() as stack:
         started = [
-            stack.enter_context(_Pinned(stack, [*COMMAND, *more], variables, cores[number % len(cores)]))
+            stack.enter_context(Pinned([*COMMAND, *more], variables, cores[number % len(cores)], log))
             for number, more in enumerate(flags)
+            for log in (stack.enter_context(TemporaryFile()),)
         ]
         used = [each.finish() for each in started]
     cpu = [each.cpu for each in used]
     return Spent(sum(cpu), max(cpu), max(each.wall for each in used))
 
 
-class _Pinned:
-    """A process on one core. It is killed if the block is left before it has ended."""
+class Pinned:
+    """A process on one core. It is killed if the block is left before it has ended.
+
+    ``log`` takes what it writes to standard error.
+    """
 
     def __init__(
-        self, stack: ExitStack, command: Sequence[str], variables: Mapping[str, str], core: int
+        self, command: Sequence[str], variables: Mapping[str, str], core: int, log: IO[bytes]
     ) -> None:
-        self._begun = time.perf_counter()
-        self._said = stack.enter_context(TemporaryFile())
-        self._process = subprocess.Popen(command, env=variables, stderr=self._said)
+        self._begun, self._log = time.perf_counter(), log
+        self._process = subprocess.Popen(command, env=variables, stderr=log)
         os.sched_setaffinity(self._process.pid, {core})
 
-    def __enter__(self) -> "_Pinned":
+    def __enter__(self) -> "Pinned":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,8 +137,8 @@ class _Pinned:
         _, status, usage = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         if self._process.returncode:
-            self._said.seek(0)
-            print(self._said.read().decode(errors="replace"), file=sys.stderr)
+            self._log.seek(0)
+            print(self._log.read().decode(errors="replace"), file=sys.stderr)
             raise subprocess.CalledProcessError(self._process.returncode, self._process.args)
         cpu = usage.ru_utime + usage.ru_stime
         return Spent(cpu, cpu, time.perf_counter() - self._begun)
