@@ -85,7 +85,7 @@ def processes(costs: Costs, out: Path) -> list[Figure]:
     """One process on each core, up to two: events a second, and the CPU time of an event."""
     most = min(2, len(os.sched_getaffinity(0)))
     points = {count: replace(MANY, processes=count) for count in range(1, most + 1)}
-    spent = {count: costs.spent(point, times=3) for count, point in points.items()}
+    spent = {count: costs.spent(point, times=6) for count, point in points.items()}
     us = {count: [each.cpu * 1e6 for each in of] for count, of in spent.items()}
     rate = {count: [1 / each.busiest for each in of] for count, of in spent.items()}
     clock = {count: median(1 / each.wall for each in of) for count, of in spent.items()}

@@ -80,6 +80,7 @@ def test_costs_add_up(rate: float, some: list[Stage]) -> None:
     whole = plan(rate, some, PODS, FILL)
     parts = [plan(rate, [stage for stage in some if stage.pod == name], PODS, FILL) for name in NAMES]
     assert whole.dollars_an_hour == pytest.approx(sum(part.dollars_an_hour for part in parts))
+    assert whole.dollars_an_hour == pytest.approx(sum(pod.price * whole.pods[pod.name] for pod in PODS))
     assert whole.dollars_a_million * whole.rate * 3600 / 1e6 == pytest.approx(whole.dollars_an_hour)
 
 
