@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.kit.costs import kmeans_iterations, one_core, progress_us
+from benchmarks.kit.costs import one_core, progress_us
 from benchmarks.kit.curves import BASE, PARTS, STAGES, Costs, Curve, drawn, measure, rows
 from benchmarks.kit.figures import Figure, middle, ratio, report
 from benchmarks.kit.machine import ROOT
@@ -45,14 +45,13 @@ def main() -> None:
         costs = Costs(Path(folder), arguments.events, arguments.rounds)
         curves = [name for name in PARTS if name in arguments.parts]
         if curves:
-            machine, iterations = one_core(), kmeans_iterations()
+            machine = one_core()
             found += [
                 middle("one core: fp32 products", [machine.flops / 1e9], "GFLOP/s"),
                 middle("one core: triad", [machine.bandwidth / 1e9], "GB/s"),
-                middle("k-means: iterations on a window", [iterations]),
             ]
         for name in curves:
-            curve = measure(PARTS[name], costs, arguments.full, machine, iterations)
+            curve = measure(PARTS[name], costs, arguments.full, machine)
             table(f"Growth: {name}", (PARTS[name].label, *HEADS), rows(curve))
             panels(arguments.out / f"growth-{name}.png", title(name, curve), drawn(curve, machine))
             found += figures(name, curve)

@@ -36,15 +36,16 @@ from benchmarks.kit.figures import Figure, middle, number, ratio, report
 from benchmarks.kit.measure import race, table
 from benchmarks.kit.plots import Bar, waterfall
 from benchmarks.kit.rates import Triad, chained, flop_rate, products
-from dataflow.embed.repository import Layout
 from dataflow.embed.session import Session
 from dataflow.embed.tokens import Batch
 from export.convert import weights
+from export.errors import ExportError
 
 OUT = ROOT / "out" / "bench" / "plots"
 IDEAL, PADDED = "arithmetic of the texts", "padding"
 MATRICES, BARE, TOKENS = "small matrices", "rest of the graph", "tokens"
 SERVER, FLOW = "server", "flow around it"
+NEAR, BF16 = "server, bf16", "torch, bf16"
 
 
 class Work(NamedTuple):
@@ -56,6 +57,19 @@ class Work(NamedTuple):
     padded: float
     weights: float
     moved: float
+
+
+class Measured(NamedTuple):
+    """One number for each round: FLOP a second by library, bytes a second, and seconds of each candidate."""
+
+    rates: dict[str, list[float]]
+    bandwidth: list[float]
+    took: dict[str, list[float]]
+
+    @property
+    def best(self) -> list[float]:
+        """The rates of the library that is fastest at fp32."""
+        return max((of for name, of in self.rates.items() if name.endswith("fp32")), key=median)
 
 
 class Step(NamedTuple):
@@ -78,12 +92,11 @@ def main() -> None:
     batches = cut(layout, texts)
     arithmetic = Arithmetic(layout.graph)
     work = needed(arithmetic, batches)
-    rates, bandwidth, took = measured(layout, texts, arithmetic, arguments.rounds, threads)
-    best = fastest(rates)
-    found = steps(work, rates[best], bandwidth, took, batches, len(texts))
+    measured = measure(arguments.model, texts, arithmetic, arguments.rounds, threads)
+    found = steps(work, measured, batches, len(texts))
     show(arguments.model, found, arguments.out)
     report(
-        figures(rates, bandwidth, found, work.flop / len(texts)),
+        [*figures(measured, found, work.flop / len(texts)), *near_lossless(measured, work.flop)],
         {"numpy": np.__version__, "onnxruntime": onnxruntime.__version__, "torch": torch.__version__},
     )
 
@@ -101,24 +114,16 @@ def needed(arithmetic: Arithmetic, batches: list[Batch]) -> Work:
     )
 
 
-def fastest(rates: dict[str, list[float]]) -> str:
-    """The library with the highest rate at fp32."""
-    return max((name for name in rates if name.endswith("fp32")), key=lambda name: median(rates[name]))
-
-
-def measured(
-    layout: Layout, texts: list[str], arithmetic: Arithmetic, rounds: int, threads: int
-) -> tuple[dict[str, list[float]], list[float], dict[str, list[float]]]:
-    """FLOP a second by library, bytes a second, and seconds of each stage; one number for each round."""
+def measure(model: str, texts: list[str], arithmetic: Arithmetic, rounds: int, threads: int) -> Measured:
+    """Measures the machine and the candidates in turns."""
+    layout = exported(model, "fp32")
     draw = np.random.default_rng(0)
     multiply = chained([draw.standard_normal(each.shape) for each in arithmetic.weights], threads)
     sizes = [batch.input_ids.size for batch in cut(layout, texts)]
     rows = [draw.standard_normal((size, arithmetic.width), np.float32) for size in sizes]
     session = Session(layout.graph, layout.tokenizer)
     libraries, triad = products(threads), Triad(threads)
-    rates: dict[str, list[float]] = {name: [] for name in libraries}
-    bandwidth: list[float] = []
-    taken: dict[str, list[float]] = {}
+    found = Measured({name: [] for name in libraries}, [], {})
     with ExitStack() as stack:
         stack.callback(triad.close)
         server = stack.enter_context(served(layout))
@@ -129,29 +134,27 @@ def measured(
             SERVER: through_triton(server, texts),
             FLOW: stack.enter_context(WholeFlow(answered_by(server), texts)).run,
         }
+        try:
+            near = stack.enter_context(served(exported(model, "bf16")))
+            candidates[NEAR] = through_triton(near, texts)
+        except ExportError as error:
+            print(f"bf16 is not measured: {error}")
         triad.rate()  # the first pass gets the memory from the system
         for each in range(rounds):
             for name, product in libraries.items():
-                rates[name].append(flop_rate(product))
-            bandwidth.append(triad.rate())
+                found.rates[name].append(flop_rate(product))
+            found.bandwidth.append(triad.rate())
             # After a run, threads of ONNX Runtime still spin while they wait for more work.
             for name, (run,) in race(1, candidates, warm_up=each == 0, pause_s=0.2).items():
-                taken.setdefault(name, []).append(run.wall)
-    return rates, bandwidth, taken
+                found.took.setdefault(name, []).append(run.wall)
+    return found
 
 
-def steps(
-    work: Work,
-    rates: list[float],
-    bandwidth: list[float],
-    took: dict[str, list[float]],
-    batches: list[Batch],
-    texts: int,
-) -> list[Step]:
+def steps(work: Work, measured: Measured, batches: list[Batch], texts: int) -> list[Step]:
     """From the arithmetic to the whole flow."""
     ms, size = 1e3 / texts, np.mean([batch.input_ids.size for batch in batches])
-    bound = work.moved / median(bandwidth) * ms
-    read = work.weights / median(bandwidth) * ms
+    bound = work.moved / median(measured.bandwidth) * ms
+    read = work.weights / median(measured.bandwidth) * ms
     reasons = {
         MATRICES: f"products of {size:.0f} tokens with the model's weights; to read the weights from memory "
         f"takes {read:.2g} ms a text",
@@ -162,10 +165,20 @@ def steps(
         FLOW: "files, decoding, windows, k-means, JSON",
     }
     found = [
-        Step(IDEAL, [work.flop / rate * ms for rate in rates], f"{work.flop / texts / 1e9:.3f} GFLOP a text"),
-        Step(PADDED, [work.padded / rate * ms for rate in rates], "tokens that fill up the texts of a batch"),
+        Step(
+            IDEAL,
+            [work.flop / rate * ms for rate in measured.best],
+            f"{work.flop / texts / 1e9:.3f} GFLOP a text",
+        ),
+        Step(
+            PADDED,
+            [work.padded / rate * ms for rate in measured.best],
+            "tokens that fill up the texts of a batch",
+        ),
     ]
-    return found + [Step(name, [wall * ms for wall in took[name]], why) for name, why in reasons.items()]
+    return found + [
+        Step(name, [wall * ms for wall in measured.took[name]], why) for name, why in reasons.items()
+    ]
 
 
 def losses(found: list[Step]) -> list[float]:
@@ -193,14 +206,23 @@ def show(model: str, found: list[Step], out: Path) -> None:
     waterfall(out / f"limits-{model}.png", title, "ms a text, on all cores", bars, "all together")
 
 
-def figures(
-    rates: dict[str, list[float]], bandwidth: list[float], found: list[Step], flop: float
-) -> list[Figure]:
+def near_lossless(measured: Measured, flop: float) -> list[Figure]:
+    """What the server reaches at bf16, of what products of bf16 allow; nothing where bf16 is not measured."""
+    if NEAR not in measured.took or BF16 not in measured.rates:
+        return []
+    ideal = [flop / rate for rate in measured.rates[BF16]]
+    return [ratio("server at bf16 / what the products allow at bf16", ideal, measured.took[NEAR])]
+
+
+def figures(measured: Measured, found: list[Step], flop: float) -> list[Figure]:
     """What the machine can do, and what each step reaches of it."""
     ideal = found[0].ms
     return [
-        *(middle(f"products, {name}", [each / 1e9 for each in of], "GFLOP/s") for name, of in rates.items()),
-        middle("triad, all cores", [each / 1e9 for each in bandwidth], "GB/s"),
+        *(
+            middle(f"products, {name}", [each / 1e9 for each in of], "GFLOP/s")
+            for name, of in measured.rates.items()
+        ),
+        middle("triad, all cores", [each / 1e9 for each in measured.bandwidth], "GB/s"),
         middle("the model needs", [flop / 1e6], "MFLOP/text"),
         middle("the products allow at fp32", [1e3 / ms for ms in ideal], "texts/s"),
         *(

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +23,9 @@ import pyarrow as pa
 from benchmarks.kit.rates import Triad, flop_rate, products
 from benchmarks.kit.state import WindowState
 from benchmarks.kit.streams import stream
-from benchmarks.pipeline import COMMAND, Case, environment, write
+from benchmarks.pipeline import COMMAND, USERS, Case, environment, text, write
 from dataflow.clock import micros
-from dataflow.items.embedding import embeddings
+from dataflow.embed.null import NullEmbedder
 from dataflow.items.marks import Marked
 from dataflow.settings import Score, Window
 from dataflow.window.progress import Progress
@@ -191,7 +192,7 @@ class Machine(NamedTuple):
         """The least CPU time of an event, in microseconds: its embedding is written once, and copied once
         into each window; k-means computes the distance to each centroid in each iteration.
 
-        ``iterations``: of k-means. A window with no more events than clusters is not clustered.
+        ``iterations``: of k-means on a window. A window with no more events than clusters is not clustered.
         """
         moved = (1 + 2 * point.overlap) * _FLOAT * point.dim
         clusters = Score().clusters
@@ -213,14 +214,14 @@ def one_core() -> Machine:
     return found
 
 
-def kmeans_iterations(rows: int = 12_000, dim: int = 384) -> float:
-    """The iterations that k-means takes on a window of the stream."""
+@cache
+def kmeans_iterations(rows: int, dim: int) -> int:
+    """The iterations that k-means takes on a window of ``rows`` events of the stream."""
     from sklearn.cluster import KMeans  # noqa: PLC0415  takes 2 s to import
 
-    batches = stream(rows, dim=dim, events_per_second=20, texts=50_000)
-    vectors: Any = np.concatenate([embeddings(batch) for batch in batches])
-    options = Score()
-    return float(KMeans(options.clusters, random_state=options.seed).fit(vectors).n_iter_)
+    users = np.random.default_rng(1).integers(0, USERS, rows)
+    options, vectors = Score(), NullEmbedder(dim).embed(list(map(text, users.tolist()))).vectors
+    return int(KMeans(options.clusters, random_state=options.seed).fit(vectors).n_iter_)
 
 
 def progress_us(events: int = 200_000) -> float:

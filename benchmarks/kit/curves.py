@@ -5,8 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.kit.costs import Machine, Point, Spent, row_bytes, run, sources, state_bytes
+from benchmarks.kit.costs import (
+    Machine,
+    Point,
+    Spent,
+    kmeans_iterations,
+    row_bytes,
+    run,
+    sources,
+    state_bytes,
+)
 from benchmarks.kit.plots import LIMIT, OTHER, Line, Panel, short
+from dataflow.settings import Score
 
 BASE = Point()
 
@@ -80,6 +90,12 @@ class Costs:
             self._found[point] = [long.each(short, counts[1] - counts[0]) for short, long in rounds]
         return self._found[point]
 
+    def iterations(self, point: Point) -> int:
+        """Of k-means on a window of a run; 0 for another scorer, or if windows are too small."""
+        rows = int(min(point.window_rows, self._events))
+        clustered = point.scorer == "kmeans" and rows > Score().clusters
+        return kmeans_iterations(rows, point.dim) if clustered else 0
+
     def us(self, point: Point) -> list[float]:
         """CPU microseconds an event, one for each round."""
         return [each.cpu * 1e6 for each in self.spent(point)]
@@ -102,13 +118,13 @@ class Curve:
         return next(iter(self.us)), list(self.us)[-1]
 
 
-def measure(part: Part, costs: Costs, full: bool, machine: Machine, iterations: float) -> Curve:
-    """``iterations``: of k-means on a window."""
+def measure(part: Part, costs: Costs, full: bool, machine: Machine) -> Curve:
+    """Runs each point of a part."""
     points = part.points(full)
     return Curve(
         part,
         {value: costs.us(point) for value, point in points.items()},
-        {value: machine.least_us(point, iterations) for value, point in points.items()},
+        {value: machine.least_us(point, costs.iterations(point)) for value, point in points.items()},
         {value: state_bytes(point) for value, point in points.items()},
     )
 

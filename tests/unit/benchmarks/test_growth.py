@@ -96,6 +96,15 @@ def test_the_least_grows_with_the_work_and_is_nothing_on_an_infinite_machine() -
     assert many == MACHINE.least_us(replace(BASE, scorer="mean"), 10) < least
 
 
+def test_k_means_iterates_on_windows_with_more_events_than_clusters(tmp_path: Path) -> None:
+    costs = Costs(tmp_path, 60, 1)
+    assert costs.iterations(BASE) > 0
+    assert costs.iterations(replace(BASE, keys=10_000)) == 0
+    assert costs.iterations(replace(BASE, scorer="mean")) == 0
+    # A run has fewer events than a window of that rate.
+    assert costs.iterations(replace(BASE, per_second=200)) == costs.iterations(BASE)
+
+
 def test_the_step_progress_takes_time() -> None:
     assert progress_us(5_000) > 0
 
