@@ -121,7 +121,7 @@ def sensitivity(given: Assumptions, model: Model) -> list[Moved]:
             planned(changed(given, {each.name: value}), model).dollars_a_million
             for value in (each.value / 2, min(each.value * 2, most))
         )
-        found.append(Moved(f"{each.name}, {each.unit}", half, twice))
+        found.append(Moved(f"{each.name} ({each.unit})", half, twice))
     return sorted(found, key=lambda moved: -abs(moved.twice - moved.half))
 
 
@@ -210,7 +210,7 @@ def main() -> None:
         [(each.label, f"{each.half:.4f}", f"{each.twice:.4f}") for each in moved],
     )
     middle_of = planned(given, "GPU").dollars_a_million
-    title = f"A million events cost ${middle_of:.3f}: {moved[0].label} moves that most"
+    title = f"A million events cost ${middle_of:.3f}, and this moves the cost most"
     label = "$ a million events, with half and with twice the assumption; the line: as assumed"
     tornado(arguments.out / "scale.png", title, label, middle_of, moved)
     report(figures(compared))

@@ -23,7 +23,7 @@ SUITE = (
     Benchmark("inference", "benchmarks.inference"),
     Benchmark("article", "benchmarks.peers.article", ("--parts", "throughput", "--rounds", "2")),
     Benchmark("limits", "benchmarks.limits", ("--rounds", "2")),
-    Benchmark("growth", "benchmarks.growth", ("--events", "30000")),
+    Benchmark("growth", "benchmarks.growth", ("--events", "20000")),
     Benchmark("scale", "benchmarks.scale"),
     Benchmark("limits-full", "benchmarks.limits", ("--rounds", "5"), slow=True),
     Benchmark("growth-full", "benchmarks.growth", ("--full", "--rounds", "3"), slow=True),
