@@ -26,5 +26,7 @@ SUITE = (
     Benchmark("growth", "benchmarks.growth", ("--events", "20000")),
     Benchmark("scale", "benchmarks.scale"),
     Benchmark("limits-full", "benchmarks.limits", ("--rounds", "5"), slow=True),
-    Benchmark("growth-full", "benchmarks.growth", ("--full", "--rounds", "3"), slow=True),
+    Benchmark(
+        "growth-full", "benchmarks.growth", ("--full", "--rounds", "3", "--events", "100000"), slow=True
+    ),
 )
