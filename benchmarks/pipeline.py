@@ -44,6 +44,7 @@ REFERENCES = tuple(
     Case(keys, "mean", reference=reference) for keys in (1, 10_000) for reference in (False, True)
 )
 COMMAND = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
+USERS = 50_000
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
@@ -52,16 +53,20 @@ def zeros(window: pd.DataFrame) -> "np.ndarray[Any, np.dtype[np.float64]]":
     return np.zeros(len(window))
 
 
-def write(path: Path, rows: int, keys: int) -> None:
-    """Short log lines, 20 a second, out of order by up to half a minute. The keys take turns."""
+def text(user: int) -> str:
+    """A short log line."""
+    return f"user {user} logged in from 10.0.{user % 256}.{user // 256}"
+
+
+def write(path: Path, rows: int, keys: int, per_second: float = 20) -> None:
+    """Short log lines, ``per_second`` of them, out of order by up to half a minute. The keys take turns."""
     rng = np.random.default_rng(1)
-    at = np.arange(rows) * 0.05 + rng.uniform(0, 30, rows)
-    users = rng.integers(0, 50_000, rows)
+    at = np.arange(rows) / per_second + rng.uniform(0, 30, rows)
+    users = rng.integers(0, USERS, rows)
     with path.open("wb") as file:
         for number, (second, user) in enumerate(zip(at.tolist(), users.tolist(), strict=True)):
             ts = (START + timedelta(seconds=second)).isoformat()
-            text = f"user {user} logged in from 10.0.{user % 256}.{user // 256}"
-            event = {"id": f"e{number}", "ts": ts, "text": text}
+            event = {"id": f"e{number}", "ts": ts, "text": text(user)}
             if keys > 1:
                 event["host"] = f"host-{number % keys}"
             file.write(orjson.dumps(event) + b"\n")

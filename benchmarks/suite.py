@@ -46,4 +46,11 @@ SUITE = (
     ),
     Benchmark("delivery", "benchmarks.chaos", ("delivery",), slow=True),
     Benchmark("soak", "benchmarks.soak", ("flow", "--minutes", "35"), slow=True),
+    Benchmark("limits", "benchmarks.limits", ("--rounds", "2")),
+    Benchmark("growth", "benchmarks.growth", ("--events", "20000")),
+    Benchmark("scale", "benchmarks.scale"),
+    Benchmark("limits-full", "benchmarks.limits", ("--rounds", "5"), slow=True),
+    Benchmark(
+        "growth-full", "benchmarks.growth", ("--full", "--rounds", "3", "--events", "100000"), slow=True
+    ),
 )

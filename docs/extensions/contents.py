@@ -50,6 +50,7 @@ CONTENTS = {
                 "explanation/alerts",
                 "explanation/drift",
                 "explanation/benchmarks",
+                "explanation/scale",
                 "decisions/README",
             ],
         ),
