@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.kit.candidates import exported
 from benchmarks.kit.labelled import FLOW, STREAMS, Case, cases, embedded_texts
 from benchmarks.kit.measure import table
 from benchmarks.kit.offline import Numbers
@@ -33,6 +34,7 @@ from dataflow.items.arrays import Int64s
 from dataflow.items.schemas import TIMESTAMP
 from dataflow.settings import Embed, load
 
+MODEL = "all-MiniLM-L6-v2"
 #: Events before a window that a detector learns from.
 KNOWN = 2000
 COLUMNS = ("score", "novelty", "surge", "anomaly")
@@ -75,7 +77,7 @@ def by_libraries(case: Case, embedder: Embedder, slow: bool) -> dict[str, Measur
             str(out),
         ]
         subprocess.run(
-            [*command, *(["--slow"] if slow else [])], check=True, cwd=ROOT, stderr=subprocess.DEVNULL
+            [*command, *(["--slow"] if slow else [])], check=True, cwd=ROOT
         )
         answer: dict[str, Any] = json.loads(out.read_text())
     print(*(f"{name} {version}" for name, version in answer.pop("versions").items()), sep=", ")
@@ -108,7 +110,7 @@ def main() -> None:
     if not STREAMS.exists():
         print(f"{STREAMS} does not exist; there is nothing to measure")
         return
-    embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
+    embedder = open_embedder(Embed(kind="onnx", repository=exported(MODEL, "fp32").root, cache_rows=100_000))
     measured: dict[str, dict[str, list[Measured]]] = defaultdict(lambda: defaultdict(list))
     for case in cases(arguments.seeds):
         if case.pinned:

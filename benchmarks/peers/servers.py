@@ -110,7 +110,7 @@ def compare(
         }
         repeats = race(encoders | cached, again)
     _print(name, different, repeats, len(rounds[0]))
-    return _figures(name, different, repeats), reference
+    return figures_of(name, different, repeats), reference
 
 
 def race(encoders: Mapping[str, Encoder], rounds: Sequence[Sequence[str]]) -> dict[str, Measured]:
@@ -172,7 +172,7 @@ def _rounds(measured: Mapping[str, Measured]) -> int:
     return len(next(iter(measured.values())).seconds)
 
 
-def _figures(
+def figures_of(
     name: str, different: Mapping[str, Measured], repeats: Mapping[str, Measured]
 ) -> list[Figure]:
     figures = [
