@@ -44,7 +44,7 @@ class Encoder(ABC):
 
 
 class Server(Encoder):
-    """A server that ``send`` asks. CPU time is that of the server and of its client, which is this process."""
+    """A server that ``send`` asks. CPU time is that of the server and of its client, this process."""
 
     def __init__(self, leader: int, send: Send) -> None:
         super().__init__(leader)
@@ -67,8 +67,8 @@ class Server(Encoder):
 class Library(Encoder):
     """A library in an environment of its own, see :mod:`benchmarks.peers.programs.library`.
 
-    It measures itself, so that what goes through the pipe does not count. Raises ``RuntimeError`` with the end
-    of ``log`` if the process ends.
+    It measures itself, so that what goes through the pipe does not count. Raises ``RuntimeError`` with the
+    end of ``log`` if the process ends.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -22,8 +22,8 @@ from export.convert import weights
 from export.convert.precision import Precision
 from export.serve.sidecar import Sidecar, free_port
 
-#: Texts in a request and requests in flight, for all servers. So up to 1,024 texts are there at once, and each
-#: server can sort them by length and fill its batches, as the libraries can.
+#: Texts in a request and requests in flight, for all servers. So up to 1,024 texts are there at once, and
+#: each server can sort them by length and fill its batches, as the libraries can.
 ROWS, IN_FLIGHT = 128, 8
 #: Programs may reach no hub, and tell nobody about their use.
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}

@@ -143,7 +143,15 @@ def one_by_one(
 
 
 def _print(name: str, different: Mapping[str, Measured], repeats: Mapping[str, Measured], texts: int) -> None:
-    heads = ("", "texts/s", "CPU ms a text", "one text, ms: median", "p99", "memory, MB", "largest difference")
+    heads = (
+        "",
+        "texts/s",
+        "CPU ms a text",
+        "one text, ms: median",
+        "p99",
+        "memory, MB",
+        "largest difference",
+    )
     rows = [
         (
             each,
@@ -172,9 +180,7 @@ def _rounds(measured: Mapping[str, Measured]) -> int:
     return len(next(iter(measured.values())).seconds)
 
 
-def figures_of(
-    name: str, different: Mapping[str, Measured], repeats: Mapping[str, Measured]
-) -> list[Figure]:
+def figures_of(name: str, different: Mapping[str, Measured], repeats: Mapping[str, Measured]) -> list[Figure]:
     figures = [
         ratio(f"{name}: {SIDECAR} / {other}, texts/s", found.seconds, different[SIDECAR].seconds)
         for other, found in different.items()

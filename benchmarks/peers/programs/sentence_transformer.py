@@ -5,6 +5,7 @@
 """
 
 import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from sentence_transformers import SentenceTransformer
 
 from benchmarks.peers.programs.library import BATCH, answer
 
-#: backend -> the arguments of the model. On a CPU with bf16, OpenVINO computes in bf16 unless it is told not to.
-ARGUMENTS = {
+#: backend -> the arguments of the model. On a CPU with bf16, OpenVINO computes in bf16 unless told not to.
+ARGUMENTS: dict[str, dict[str, Any]] = {
     "torch": {},
     "torch-bf16": {"model_kwargs": {"torch_dtype": torch.bfloat16}},
     "onnx": {"backend": "onnx"},

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from benchmarks.kit.figures import Figure
 from benchmarks.peers.encoders import Answer, Encoder, Library, Server, Vectors
+from benchmarks.peers.lineup import SIDECAR
 from benchmarks.peers.openai_client import OpenAIClient
 from benchmarks.peers.runs import started
-from benchmarks.peers.servers import SIDECAR, Measured, figures_of, one_by_one, race, repeated
+from benchmarks.peers.servers import Measured, figures_of, one_by_one, race, repeated
 from tests.support.paths import ROOT
 
 TEXTS = [f"text {number}" for number in range(10)]
@@ -124,13 +125,13 @@ def test_a_server_is_asked_once_for_all_texts_or_once_for_each() -> None:
 
 @contextmanager
 def openai_server(closes: bool, status: int = 200) -> Iterator[tuple[int, list[list[str]]]]:
-    """A server whose rows come in another order. ``closes``: each connection after one answer, unannounced."""
+    """A server that answers in another order. ``closes``: each connection after one answer, unannounced."""
     asked: list[list[str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802  the name that http.server calls
+        def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append(request["input"])
             coded = [base64.b64encode(each.tobytes()).decode() for each in embedded(request["input"])]
@@ -166,10 +167,12 @@ def test_the_client_cuts_requests_and_puts_answers_in_order(closes: bool) -> Non
 
 
 def test_a_server_that_refuses_is_an_error() -> None:
-    with openai_server(closes=False, status=400) as (port, _):
-        with OpenAIClient(port, "/embeddings", 3, in_flight=1) as client:
-            with pytest.raises(RuntimeError, match="/embeddings answers 400"):
-                client.embed(TEXTS)
+    with (
+        openai_server(closes=False, status=400) as (port, _),
+        OpenAIClient(port, "/embeddings", 3, in_flight=1) as client,
+        pytest.raises(RuntimeError, match="/embeddings answers 400"),
+    ):
+        client.embed(TEXTS)
 
 
 @contextmanager
@@ -198,6 +201,9 @@ def test_a_library_answers_through_its_pipe(tmp_path: Path) -> None:
 
 
 def test_the_error_of_a_library_is_shown(tmp_path: Path) -> None:
-    with library(tmp_path, "def embed(texts): raise ValueError('no such model')") as found:
-        with pytest.raises(RuntimeError, match="ValueError: no such model"):
-            found.embed(TEXTS)
+    body = "def embed(texts): raise ValueError('no such model')"
+    with (
+        library(tmp_path, body) as found,
+        pytest.raises(RuntimeError, match="ValueError: no such model"),
+    ):
+        found.embed(TEXTS)
