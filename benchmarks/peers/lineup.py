@@ -5,18 +5,19 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.kit.candidates import CACHE, OUT, exported, near_lossless, served
-from benchmarks.peers.encoders import Encoder, Library, Server, end_of
+from benchmarks.peers.encoders import Encoder, Library, Server, Vectors, end_of
 from benchmarks.peers.environments import ROOT, python_of
 from benchmarks.peers.openai_client import OpenAIClient
 from benchmarks.peers.runs import started
 from dataflow.embed import open_embedder
+from dataflow.embed.base import Embedder
 from dataflow.settings import Embed
 from export.convert import weights
 from export.convert.precision import Precision
@@ -25,6 +26,7 @@ from export.serve.sidecar import Sidecar, free_port
 #: Texts in a request and requests in flight, for all servers. So up to 1,024 texts are there at once, and
 #: each server can sort them by length and fill its batches, as the libraries can.
 ROWS, IN_FLIGHT = 128, 8
+CACHE_ROWS = 100_000
 #: Programs may reach no hub, and tell nobody about their use.
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 _READY_S = 180.0
@@ -54,7 +56,7 @@ def fp32(model: str) -> Class:
         "LitServe": lambda: _lit_server(model),
     }
     cached: dict[str, Opened] = {
-        SIDECAR: lambda: _sidecar(served(exported(model, "fp32")), cache_rows=100_000),
+        SIDECAR: lambda: _sidecar(served(exported(model, "fp32")), cache_rows=CACHE_ROWS),
         "Infinity": lambda: infinity("--vector-disk-cache"),
     }
     return Class(encoders, cached)
@@ -62,15 +64,20 @@ def fp32(model: str) -> Class:
 
 def near(model: str, precision: Precision) -> Class:
     """All encoders that compute in less than fp32."""
+    infinity = partial(_infinity, model, "--engine", "torch", "--dtype", "bfloat16")
     encoders: dict[str, Opened] = {
         SIDECAR: lambda: _sidecar(near_lossless(model, precision), cache_rows=0),
         "sentence-transformers, bf16": lambda: _sentence_transformer(model, "torch-bf16"),
         "sentence-transformers, ONNX int8": lambda: _sentence_transformer(model, "onnx-int8"),
         "sentence-transformers, OpenVINO bf16": lambda: _sentence_transformer(model, "openvino-bf16"),
-        "Infinity, bf16": lambda: _infinity(model, "--engine", "torch", "--dtype", "bfloat16"),
+        "Infinity, bf16": infinity,
         "Infinity, ONNX int8": lambda: _infinity_onnx(model, "graph-int8"),
     }
-    return Class(encoders, {})
+    cached: dict[str, Opened] = {
+        SIDECAR: lambda: _sidecar(near_lossless(model, precision), cache_rows=CACHE_ROWS),
+        "Infinity, bf16": lambda: infinity("--vector-disk-cache"),
+    }
+    return Class(encoders, cached)
 
 
 @contextmanager
@@ -87,7 +94,15 @@ def _sidecar(server: Sidecar, cache_rows: int) -> Iterator[Encoder]:
             )
         )
         assert server.pid
-        yield Server(server.pid, lambda texts: embedder.embed(texts).vectors)
+        send = partial(once, embedder) if cache_rows else lambda texts: embedder.embed(texts).vectors
+        yield Server(server.pid, send)
+
+
+def once(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Equal texts of a call are embedded once, as in the embed stage of the dataflow."""
+    rows: dict[str, int] = {}
+    found = [rows.setdefault(text, len(rows)) for text in texts]
+    return embedder.embed(list(rows)).vectors[found]
 
 
 def _sentence_transformer(model: str, backend: str) -> AbstractContextManager[Encoder]:

@@ -11,6 +11,7 @@ class: fp32, or less.
 """
 
 import argparse
+import itertools
 import random
 import statistics
 import time
@@ -61,6 +62,23 @@ def repeated(texts: Sequence[str], count: int, seed: int) -> list[str]:
     return found
 
 
+def repeating(rounds: Sequence[Sequence[str]]) -> list[list[str]]:
+    """As many rounds with as many texts: one stream in which texts repeat, within a round and from round to
+    round.
+    """
+    texts = [text for each in rounds for text in each]
+    stream = repeated(texts[: max(1, len(texts) // REPEATS)], len(texts), seed=0)
+    ends = list(itertools.accumulate(map(len, rounds)))
+    return [stream[end - len(each) : end] for end, each in zip(ends, rounds, strict=True)]
+
+
+def new_share(rounds: Sequence[Sequence[str]]) -> float:
+    """The share of the texts after the first round that did not come before, 0 to 1."""
+    known = set(rounds[0])
+    later = [text for each in rounds[1:] for text in each]
+    return len(set(later) - known) / len(later)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.servers")
     parser.add_argument("--model", default="all-MiniLM-L6-v2", choices=["all-MiniLM-L6-v2"])
@@ -96,7 +114,7 @@ def compare(
 
     The first of ``rounds`` warms up.
     """
-    again = [repeated(texts[: len(texts) // REPEATS], len(texts), seed) for seed, texts in enumerate(rounds)]
+    again = repeating(rounds)
     with ExitStack() as stack:
         encoders = {each: stack.enter_context(opened()) for each, opened in these.encoders.items()}
         different = race(encoders, rounds)
@@ -109,7 +127,7 @@ def compare(
             f"{each}, its cache": stack.enter_context(opened()) for each, opened in these.cached.items()
         }
         repeats = race(encoders | cached, again)
-    _print(name, different, repeats, len(rounds[0]))
+    _print(name, different, repeats, len(rounds[0]), new_share(again))
     return figures_of(name, different, repeats), reference
 
 
@@ -142,7 +160,13 @@ def one_by_one(
     return found
 
 
-def _print(name: str, different: Mapping[str, Measured], repeats: Mapping[str, Measured], texts: int) -> None:
+def _print(
+    name: str,
+    different: Mapping[str, Measured],
+    repeats: Mapping[str, Measured],
+    texts: int,
+    new: float,
+) -> None:
     heads = (
         "",
         "texts/s",
@@ -173,7 +197,7 @@ def _print(name: str, different: Mapping[str, Measured], repeats: Mapping[str, M
         )
         for each, found in repeats.items()
     ]
-    table(f"{name}: {texts} texts, a third of them different", heads[:3], again)
+    table(f"{name}: {texts} texts, {new:.0%} of them new", heads[:3], again)
 
 
 def _rounds(measured: Mapping[str, Measured]) -> int:

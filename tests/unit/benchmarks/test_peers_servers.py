@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,10 +19,19 @@ from hypothesis import strategies as st
 
 from benchmarks.kit.figures import Figure
 from benchmarks.peers.encoders import Answer, Encoder, Library, Server, Vectors
-from benchmarks.peers.lineup import SIDECAR
+from benchmarks.peers.lineup import SIDECAR, once
 from benchmarks.peers.openai_client import OpenAIClient
 from benchmarks.peers.runs import started
-from benchmarks.peers.servers import Measured, figures_of, one_by_one, race, repeated
+from benchmarks.peers.servers import (
+    REPEATS,
+    Measured,
+    figures_of,
+    new_share,
+    one_by_one,
+    race,
+    repeated,
+    repeating,
+)
 from tests.support.paths import ROOT
 
 TEXTS = [f"text {number}" for number in range(10)]
@@ -86,6 +96,33 @@ def test_texts_repeat_by_zipfs_law() -> None:
     harmonic = sum(1 / rank for rank in range(1, 11))
     for rank, text in enumerate(TEXTS, 1):
         assert counts[text] / 20_000 == pytest.approx(1 / rank / harmonic, rel=0.15)
+
+
+@given(st.integers(2, 4), st.integers(2, 50))
+def test_texts_repeat_within_a_round_and_from_round_to_round(rounds: int, size: int) -> None:
+    texts = [[f"text {size * number + i}" for i in range(size)] for number in range(rounds)]
+    again = repeating(texts)
+    assert [*map(len, again)] == [size] * rounds
+    found = [text for each in again for text in each]
+    assert len(set(found)) == max(1, size * rounds // REPEATS)
+    known, new = set(again[0]), 0
+    for text in found[size:]:
+        new += text not in known
+        known.add(text)
+    assert new_share(again) == new / (size * (rounds - 1))
+
+
+def test_equal_texts_of_a_call_are_embedded_once() -> None:
+    asked: list[list[str]] = []
+
+    class Asked:
+        def embed(self, texts: list[str]) -> SimpleNamespace:
+            asked.append(texts)
+            return SimpleNamespace(vectors=embedded(texts))
+
+    texts = [TEXTS[3], TEXTS[1], TEXTS[3], TEXTS[3], TEXTS[0], TEXTS[1]]
+    assert once(Asked(), texts).tolist() == embedded(texts).tolist()  # type: ignore[arg-type]
+    assert asked == [[TEXTS[3], TEXTS[1], TEXTS[0]]]
 
 
 def test_figures_compare_the_sidecar_with_each_and_its_cache_only_on_texts_that_repeat() -> None:
