@@ -184,7 +184,7 @@ def _print(
             f"{statistics.median(found.alone_s) * 1e3:.1f}",
             f"{np.quantile(found.alone_s, 0.99) * 1e3:.1f}",
             f"{found.bytes / 1e6:.0f}",
-            f"{found.difference:.1e}",
+            "" if np.isnan(found.difference) else f"{found.difference:.1e}",
         )
         for each, found in different.items()
     ]

@@ -51,9 +51,10 @@ def isolation_forest(earlier: Any, window: Any) -> Any:
 
 
 def mahalanobis(earlier: Any, window: Any) -> Any:
-    """It learns while it scores."""
+    """It learns while it scores, and takes ``rows * dim * dim`` numbers of memory for it."""
     detector = Mahalanobis()
-    detector.score(earlier)
+    for batch in np.array_split(earlier, -(-len(earlier) // 50)):
+        detector.score(batch)
     return detector.score(window)
 
 
