@@ -18,6 +18,7 @@ from benchmarks.kit.candidates import (
     answered_by,
     bare_graph,
     exported,
+    near_lossless,
     padding,
     sentence_transformer,
     served,
@@ -120,7 +121,7 @@ def measured(model: str, near: Precision, texts: list[str], rounds: int) -> dict
             "whole flow": stack.enter_context(WholeFlow(answered_by(servers[0]), texts)).run,
         }
         try:
-            servers.append(stack.enter_context(served(exported(model, near))))
+            servers.append(stack.enter_context(near_lossless(model, near)))
             candidates["Triton near-lossless"] = through_triton(servers[1], texts)
         except ExportError as error:
             print(f"{near} is not measured: {error}")

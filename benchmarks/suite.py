@@ -53,4 +53,8 @@ SUITE = (
     Benchmark(
         "growth-full", "benchmarks.growth", ("--full", "--rounds", "3", "--events", "100000"), slow=True
     ),
+    Benchmark("servers", "benchmarks.peers.servers", ("--texts", "320", "--rounds", "2", "--alone", "50")),
+    Benchmark("servers-full", "benchmarks.peers.servers", slow=True),
+    Benchmark("detectors", "benchmarks.peers.detectors", ("--seeds", "1", "--streams", "sms burst 13%")),
+    Benchmark("detectors-full", "benchmarks.peers.detectors", slow=True),
 )

@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from bytewax.testing import run_main
 
+from benchmarks.peers import environments
 from dataflow import settings
 from dataflow.clock import utc_now
 from dataflow.decode.batch import check_format
@@ -25,6 +29,7 @@ from dataflow.source import open_source
 from export.convert import weights
 from export.convert.build import Target, build
 from export.convert.precision import Precision
+from export.errors import ExportError
 from export.serve.sidecar import Sidecar
 
 ROOT = Path(__file__).parents[2]
@@ -45,9 +50,32 @@ def exported(model: str, precision: Precision) -> Layout:
     return Layout(root)
 
 
-def served(layout: Layout) -> Sidecar:
-    """A Triton server that serves the repository ``layout``."""
-    return Sidecar(layout.root, venv=ROOT / ".venv-triton", log=layout.root.with_suffix(".log"))
+def served(layout: Layout, venv: Path = ROOT / ".venv-triton") -> Sidecar:
+    """A Triton server that serves the repository ``layout``. ``venv``: its environment."""
+    return Sidecar(layout.root, venv=venv, log=layout.root.with_suffix(".log"))
+
+
+def near_lossless(model: str, precision: Precision) -> Sidecar:
+    """A Triton server that serves ``model`` in a precision below fp32.
+
+    bf16 needs OpenVINO, here for the gate of the export and in the server. Both get it from environments of
+    their own. Raises ``ExportError`` if ``precision`` cannot be had here.
+    """
+    if precision != "bf16":
+        return served(exported(model, precision))
+    root = OUT / f"{model}-{precision}"
+    command = ["build", model, "--repository", str(root), "--cache", str(CACHE), "--precision", precision]
+    done = subprocess.run(
+        [sys.executable, "-m", "export", *command],
+        env=os.environ | {"PYTHONPATH": str(environments.openvino())},
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ExportError((done.stderr.strip().splitlines() or ["the export failed"])[-1])
+    return served(Layout(root), environments.sidecar())
 
 
 def bare_graph(layout: Layout, texts: list[str]) -> Callable[[], object]:

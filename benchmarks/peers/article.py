@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.kit.candidates import CACHE, exported, served
+from benchmarks.kit.candidates import CACHE, exported, near_lossless, served
 from benchmarks.kit.figures import Figure, middle, ratio, report
 from benchmarks.kit.measure import table
 from benchmarks.peers.environments import MissingError, java
@@ -92,7 +92,7 @@ def _candidates(stack: ExitStack, near: Precision) -> dict[str, Candidate]:
 
     found[FP32] = through(stack.enter_context(served(exported(MODEL, "fp32"))))
     try:
-        found[NEAR] = through(stack.enter_context(served(exported(MODEL, near))))
+        found[NEAR] = through(stack.enter_context(near_lossless(MODEL, near)))
     except ExportError as error:
         print(f"{near} is not measured: {error}")
     return found

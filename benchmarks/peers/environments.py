@@ -1,4 +1,7 @@
-"""The environments of the peers: each has its own, in ``.cache/peers/``, made from its lock file."""
+"""The environments of the peers: each has its own, in ``.cache/peers/``, made from its lock files.
+
+Two more are for Driftline's near-lossless precision, so that ``.venv`` and ``.venv-triton`` stay as they are.
+"""
 
 import hashlib
 import shutil
@@ -8,8 +11,9 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_LOCKS, _CACHE = ROOT / "requirements" / "peers", ROOT / ".cache" / "peers"
-_TORCH = ROOT / "requirements" / "torch.txt"
+_REQUIREMENTS, _CACHE = ROOT / "requirements", ROOT / ".cache" / "peers"
+_LOCKS = _REQUIREMENTS / "peers"
+_TORCH, _OPENVINO = _REQUIREMENTS / "torch.txt", _REQUIREMENTS / "openvino.txt"
 
 
 class MissingError(Exception):
@@ -21,15 +25,31 @@ def python_of(peer: str) -> Path:
 
     Raises ``subprocess.CalledProcessError`` if a package cannot be installed.
     """
-    lock = _LOCKS / f"{peer}.txt"
-    wanted = hashlib.sha256(lock.read_bytes() + _TORCH.read_bytes() + sys.version.encode()).hexdigest()
-    folder = _CACHE / peer
+    return _made(peer, _LOCKS / f"{peer}.txt", _TORCH)
+
+
+def sidecar() -> Path:
+    """An environment like ``.venv-triton`` that has OpenVINO as well, which bf16 needs on a CPU."""
+    return _made("sidecar", _REQUIREMENTS / "sidecar.txt", _OPENVINO).parents[1]
+
+
+def openvino() -> Path:
+    """The packages of an environment that has OpenVINO alone. They join those of another environment."""
+    [packages] = _made("openvino", _OPENVINO).parents[1].glob("lib/python3*/site-packages")
+    return packages
+
+
+def _made(name: str, *locks: Path) -> Path:
+    wanted = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks) + sys.version.encode()).hexdigest()
+    folder = _CACHE / name
     made, python = folder / ".made", folder / "bin" / "python"
     if not made.exists() or made.read_text() != wanted:
-        print(f"{folder.relative_to(ROOT)}: installing {peer} ...", file=sys.stderr, flush=True)
+        print(f"{folder.relative_to(ROOT)}: installing {name} ...", file=sys.stderr, flush=True)
         venv.create(folder, clear=True, with_pip=True)
-        _install(python, "--no-deps", "--require-hashes", "-r", str(lock))
-        _install(python, "-r", str(_TORCH))
+        for lock in locks:
+            # The lock files leave torch out, and have no hashes for it.
+            whole = () if lock == _TORCH else ("--no-deps", "--require-hashes")
+            _install(python, *whole, "-r", str(lock))
         made.write_text(wanted)
     return python
 

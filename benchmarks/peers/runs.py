@@ -49,7 +49,7 @@ def spark(program: str, task: Task, wanted: int, feed: Callable[[], None], limit
     ]
     run, output = Run(), Path(task.output)
     log = output.with_suffix(".log")
-    with _started(command, dict(os.environ), log) as process:
+    with started(command, dict(os.environ), log) as process:
         with _sampled([process.pid], run):
             feed()
             _wait(process, log, lambda: _count(of_spark(output)) >= wanted, limit_s)
@@ -86,7 +86,7 @@ def driftline(task: Task, server: Sidecar, wanted: int, feed: Callable[[], None]
     command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
     with (
         Growth(scores) as growth,
-        _started(command, inherited | settings, log) as process,
+        started(command, inherited | settings, log) as process,
     ):
         run, leaders = Run(), [process.pid, *([server.pid] if server.pid else [])]
         with _sampled(leaders, run):
@@ -116,17 +116,22 @@ def _wait(process: "subprocess.Popen[bytes]", log: Path, done: Callable[[], bool
 
 
 @contextmanager
-def _started(command: Sequence[str], env: dict[str, str], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
-    """A process that leads a session of its own. All processes of the session end with the block."""
+def started(
+    command: Sequence[str], env: dict[str, str], log: Path, *, pipes: bool = False, cwd: Path = ROOT
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """A process that leads a session of its own. All processes of the session end with the block.
+
+    ``pipes``: stdin and stdout are pipes; else, stdout goes to ``log`` as stderr does.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=cwd,
             env=env,
-            stdout=out,
+            stdout=subprocess.PIPE if pipes else out,
             stderr=out,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
             start_new_session=True,
         )
     try:
@@ -140,6 +145,9 @@ def _started(command: Sequence[str], env: dict[str, str], log: Path) -> "Iterato
             while members(process.pid) and time.monotonic() < end and process.poll() is None:
                 time.sleep(_POLL_S)
         process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
 
 
 @contextmanager
