@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 _LOCKS, _CACHE = ROOT / "requirements" / "peers", ROOT / ".cache" / "peers"
 _TORCH = ROOT / "requirements" / "torch.txt"
+_WITHOUT_TORCH = frozenset({"flink", "pathway", "quix"})
 
 
 class MissingError(Exception):
@@ -29,7 +30,8 @@ def python_of(peer: str) -> Path:
         print(f"{folder.relative_to(ROOT)}: installing {peer} ...", file=sys.stderr, flush=True)
         venv.create(folder, clear=True, with_pip=True)
         _install(python, "--no-deps", "--require-hashes", "-r", str(lock))
-        _install(python, "-r", str(_TORCH))
+        if peer not in _WITHOUT_TORCH:
+            _install(python, "-r", str(_TORCH))
         made.write_text(wanted)
     return python
 
@@ -48,10 +50,10 @@ def _install(python: Path, *arguments: str) -> None:
 
 
 def java() -> str:
-    """The version of Java, which Spark needs. Raises :class:`MissingError` if it is not installed."""
+    """The version of Java, which Spark and Flink need. Raises :class:`MissingError` if it is not installed."""
     if not shutil.which("java"):
         raise MissingError(
-            "Spark needs Java 17 or 21; on Debian and Ubuntu: apt install openjdk-17-jre-headless"
+            "Spark and Flink need Java 17 or 21; on Debian and Ubuntu: apt install openjdk-17-jre-headless"
         )
     return subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr.split('"')[
         1

@@ -49,8 +49,8 @@ def spark(program: str, task: Task, wanted: int, feed: Callable[[], None], limit
     ]
     run, output = Run(), Path(task.output)
     log = output.with_suffix(".log")
-    with _started(command, dict(os.environ), log) as process:
-        with _sampled([process.pid], run):
+    with started(command, dict(os.environ), log) as process:
+        with sampled([process.pid], run):
             feed()
             _wait(process, log, lambda: _count(of_spark(output)) >= wanted, limit_s)
         run.arrivals = _of_stream(of_spark(output))
@@ -86,10 +86,10 @@ def driftline(task: Task, server: Sidecar, wanted: int, feed: Callable[[], None]
     command = [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow"]
     with (
         Growth(scores) as growth,
-        _started(command, inherited | settings, log) as process,
+        started(command, inherited | settings, log) as process,
     ):
         run, leaders = Run(), [process.pid, *([server.pid] if server.pid else [])]
-        with _sampled(leaders, run):
+        with sampled(leaders, run):
             feed()
             _wait(process, log, lambda: _count(growth.arrivals()) >= wanted, limit_s)
         run.arrivals = _of_stream(growth.arrivals())
@@ -116,7 +116,7 @@ def _wait(process: "subprocess.Popen[bytes]", log: Path, done: Callable[[], bool
 
 
 @contextmanager
-def _started(command: Sequence[str], env: dict[str, str], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
+def started(command: Sequence[str], env: dict[str, str], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
     """A process that leads a session of its own. All processes of the session end with the block."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
@@ -143,7 +143,7 @@ def _started(command: Sequence[str], env: dict[str, str], log: Path) -> "Iterato
 
 
 @contextmanager
-def _sampled(leaders: Sequence[int], run: Run) -> Iterator[None]:
+def sampled(leaders: Sequence[int], run: Run) -> Iterator[None]:
     """Fills in the memory and the CPU time of the processes while the block runs."""
     stop = threading.Event()
     before = sum(map(cpu_seconds, leaders))

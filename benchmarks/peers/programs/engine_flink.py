@@ -1,0 +1,78 @@
+"""Windows with PyFlink, as its documentation writes them: an event-time window of the DataStream API and a
+``ProcessWindowFunction``.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from pyflink.common import Configuration, Duration, Encoder, Types
+from pyflink.common.time import Time
+from pyflink.common.watermark_strategy import TimestampAssigner, WatermarkStrategy
+from pyflink.datastream import RuntimeExecutionMode, StreamExecutionEnvironment
+from pyflink.datastream.connectors.file_system import FileSink, FileSource, RollingPolicy, StreamFormat
+from pyflink.datastream.functions import MapFunction, ProcessWindowFunction, RuntimeContext
+from pyflink.datastream.window import SlidingEventTimeWindows, TimeWindow, TumblingEventTimeWindows
+
+from benchmarks.peers.programs.engine_work import TASK, NullEmbedder, scored
+
+EVENT = Types.TUPLE([Types.STRING(), Types.LONG(), Types.STRING(), Types.PICKLED_BYTE_ARRAY()])
+Event = tuple[str, int, str, bytes]
+
+
+class Embed(MapFunction):
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self._embedder = NullEmbedder()
+
+    def map(self, value: str) -> Event:
+        event = orjson.loads(value)
+        return event["key"], event["ts"], event["id"], self._embedder.embed(event["text"]).tobytes()
+
+
+class TimeOf(TimestampAssigner):
+    def extract_timestamp(self, value: Event, record_timestamp: int) -> int:
+        return value[1]
+
+
+class Score(ProcessWindowFunction[Event, str, str, TimeWindow]):
+    def process(
+        self, key: str, context: "ProcessWindowFunction.Context[TimeWindow]", elements: Iterable[Event]
+    ) -> Iterable[str]:
+        _, _, ids, vectors = zip(*elements, strict=True)
+        yield scored(key, context.window().start, ids, vectors)
+
+
+def main() -> None:
+    env = StreamExecutionEnvironment.get_execution_environment(Configuration())
+    env.set_runtime_mode(RuntimeExecutionMode.STREAMING)
+    env.set_parallelism(1)
+    env.set_python_executable(sys.executable)
+    source = FileSource.for_record_stream_format(StreamFormat.text_line_format(), TASK["input"]).build()
+    times = WatermarkStrategy.for_bounded_out_of_orderness(
+        Duration.of_seconds(TASK["delay_s"])
+    ).with_timestamp_assigner(TimeOf())
+    length, slide = (Time.seconds(TASK[name]) for name in ("length_s", "slide_s"))
+    assigner = (
+        TumblingEventTimeWindows.of(length)
+        if TASK["length_s"] == TASK["slide_s"]
+        else SlidingEventTimeWindows.of(length, slide)
+    )
+    lines = (
+        env.from_source(source, WatermarkStrategy.no_watermarks(), "read")
+        .map(Embed(), EVENT)
+        .assign_timestamps_and_watermarks(times)
+        .key_by(lambda event: event[0], Types.STRING())
+        .window(assigner)
+        .process(Score(), Types.STRING())
+    )
+    lines.sink_to(
+        FileSink.for_row_format(TASK["output"], Encoder.simple_string_encoder())
+        .with_rolling_policy(RollingPolicy.default_rolling_policy())
+        .build()
+    )
+    env.execute("engine")
+
+
+if __name__ == "__main__":
+    main()
