@@ -131,7 +131,7 @@ def _peer(engine: Engine, task: Task, wanted: int, limit_s: float) -> Ran:
     ran, output = Ran(), Path(task.output)
     log = output.with_suffix(".log")
     with started(command_of(engine, task), dict(os.environ), log) as process, sampled([process.pid], ran):
-        ran.complete = until(process, log, output, wanted, limit_s)
+        ran.complete = until(process, log, output, None if engine.ends else wanted, limit_s)
     ran.windows = read(output)
     if ran.windows:
         ran.seconds = max(window.at for window in ran.windows) - float(Path(task.began).read_text())
@@ -143,10 +143,13 @@ def lines_in(output: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in output.rglob("*") if path.is_file())
 
 
-def until(process: "subprocess.Popen[bytes]", log: Path, output: Path, wanted: int, limit_s: float) -> bool:
-    """Wait for the end of the process, for ``wanted`` lines, or for a long silence after the first line.
+def until(
+    process: "subprocess.Popen[bytes]", log: Path, output: Path, wanted: int | None, limit_s: float
+) -> bool:
+    """Wait for the end of the process; or, unless ``wanted`` is nothing, for so many lines or for a long
+    silence after the first one.
 
-    Returns whether one of them came within ``limit_s``. Raises ``RuntimeError`` if the process fails.
+    Returns whether that came within ``limit_s``. Raises ``RuntimeError`` if the process fails.
     """
     limit = time.monotonic() + limit_s
     lines, changed = 0, time.monotonic()
@@ -158,11 +161,12 @@ def until(process: "subprocess.Popen[bytes]", log: Path, output: Path, wanted: i
                 raise RuntimeError(f"{process.args!r} ended with code {code}:\n{end_of_log}")
             return True
         time.sleep(_POLL_S)
-        found = lines_in(output)
-        if found != lines:
-            lines, changed = found, time.monotonic()
-        if lines >= wanted or (lines and time.monotonic() - changed > _QUIET_S):
-            return True
+        if wanted is not None:
+            found = lines_in(output)
+            if found != lines:
+                lines, changed = found, time.monotonic()
+            if lines >= wanted or (lines and time.monotonic() - changed > _QUIET_S):
+                return True
     return False
 
 
@@ -211,7 +215,7 @@ def _flow(events: Sequence[Event], shape: Shape, folder: Path, limit_s: float) -
     env = settings_of(shape, f"file:{task.input}/*.jsonl", scores)
     with Growth(scores) as growth:
         with started(FLOW, env, log) as process, sampled([process.pid], ran):
-            ran.complete = until(process, log, Path(task.output), sys.maxsize, limit_s)
+            ran.complete = until(process, log, Path(task.output), None, limit_s)
             ran.seconds = time.time() - began
         time.sleep(0.1)  # the last look at the file
         keys = {event.id: event.key for event in events if event.key != END}

@@ -1,13 +1,12 @@
 """What the engines have to do, the streams that they get, and the plainest computation of the answer."""
 
-import itertools
 import json
 import random
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +35,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """Read events, make windows for each key, and write one line for each window to ``output``.
+    """Read events, make windows for each key, and write a line for each event of a window to ``output``.
 
     ``input``: a file or a folder of JSON lines, or a topic of ``broker``. Windows are ``length_s`` long, and
     one begins each ``slide_s``. The watermark is ``delay_s`` behind. ``began``: a file that gets the time at
@@ -102,7 +101,9 @@ def members(events: Sequence[Event], length_s: int, slide_s: int) -> Mapping[Lab
     return {label: frozenset(ids) for label, ids in found.items()}
 
 
-def distances(events: Sequence[Event], truth: Mapping[Label, Collection[str]]) -> dict[Label, dict[str, float]]:
+def distances(
+    events: Sequence[Event], truth: Mapping[Label, Collection[str]]
+) -> dict[Label, dict[str, float]]:
     """The distance of each event to the mean of its window, computed one window at a time."""
     vectors = NullEmbedder().embed([event.text for event in events]).vectors
     row = {event.id: number for number, event in enumerate(events)}
@@ -125,20 +126,25 @@ class Window(NamedTuple):
 
 
 def read(output: Path) -> list[Window]:
-    """The windows in a file, or in all files of a folder that are not hidden. Pathway and Quix wrap lines."""
-    files = [output] if output.is_file() else sorted(path for path in output.rglob("*") if path.is_file())
-    found: list[Window] = []
-    for line in itertools.chain(*(file.read_text().splitlines() for file in files if file.name[0] != ".")):
-        try:
-            wrapped = json.loads(line)
-        except ValueError:
-            continue  # the last line of a program that was stopped
-        text = wrapped.get("line") or wrapped.get("_value")
-        window = json.loads(text) if text else wrapped
-        if window["key"] != END:
-            label = Label(window["start"], window["key"])
-            found.append(Window(label, tuple(window["ids"]), tuple(window["scores"]), window["at"]))
-    return found
+    """The windows in all files of a folder that are not hidden. Rows with the same ``at`` came together."""
+    together: dict[tuple[Label, float], list[tuple[str, float]]] = defaultdict(list)
+    for row in _rows(output):
+        if row["key"] != END:
+            together[Label(row["start"], row["key"]), row["at"]].append((row["id"], row["score"]))
+    return [
+        Window(label, tuple(id for id, _ in rows), tuple(score for _, score in rows), at)
+        for (label, at), rows in together.items()
+    ]
+
+
+def _rows(output: Path) -> Iterator[dict[str, Any]]:
+    for file in sorted(path for path in output.rglob("*") if path.is_file() and path.name[0] != "."):
+        for line in file.read_text().splitlines(keepends=True):
+            if line.endswith("\n"):  # a program that is stopped may leave a part of a line
+                row = json.loads(line)
+                # Pathway and Quix Streams write a text as a field of an object.
+                text = row.get("line") or row.get("_value")
+                yield from map(json.loads, text.splitlines()) if text else (row,)
 
 
 def of_driftline(arrivals: Sequence[Arrival], keys: Mapping[str, str]) -> list[Window]:

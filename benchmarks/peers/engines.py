@@ -1,8 +1,8 @@
 """``python -m benchmarks.peers.engines``: the same event-time windows on other engines and on Driftline.
 
-All read the same events, make the same vectors of 384 floats from a hash of the text, collect them in the same
-windows, and give for each event its distance to the mean of its window. So each engine must hand over all rows
-of a window, and the answers can be compared.
+All read the same events, make the same vectors of 384 floats from a hash of the text, collect them in the
+same windows, and write for each event its distance to the mean of its window. So each engine must hand over
+all rows of a window, and the answers can be compared.
 
     --engines Bytewax ...   default: all
     --events 20000          events of a case; with 10,000 keys, --many of them

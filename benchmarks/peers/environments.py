@@ -50,7 +50,7 @@ def _install(python: Path, *arguments: str) -> None:
 
 
 def java() -> str:
-    """The version of Java, which Spark and Flink need. Raises :class:`MissingError` if it is not installed."""
+    """The version of Java, which Spark and Flink need. Raises :class:`MissingError` if it is missing."""
     if not shutil.which("java"):
         raise MissingError(
             "Spark and Flink need Java 17 or 21; on Debian and Ubuntu: apt install openjdk-17-jre-headless"

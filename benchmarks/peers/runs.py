@@ -151,7 +151,8 @@ def sampled(leaders: Sequence[int], run: Run) -> Iterator[None]:
     def sample() -> None:
         while not stop.wait(_POLL_S):
             run.peak_bytes = max(run.peak_bytes, sum(map(anonymous_bytes, leaders)))
-            run.cpu_s = sum(map(cpu_seconds, leaders)) - before
+            # A process that has ended has no CPU time any more.
+            run.cpu_s = max(run.cpu_s, sum(map(cpu_seconds, leaders)) - before)
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()

@@ -4,7 +4,6 @@
 
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
 from pyflink.common import Configuration, Duration, Encoder, Types

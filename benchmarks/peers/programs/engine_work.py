@@ -46,21 +46,16 @@ class NullEmbedder:
 
 
 def scored(key: str, start_ms: int, ids: Sequence[str], vectors: Sequence[Any]) -> str:
-    """A window as a line of JSON: the distance of each event to the mean, and when it was computed.
+    """The rows of a window, one line of JSON for each event: its distance to the mean of the window.
 
-    ``vectors``: ``(n, 384)``, or the rows of it; numbers, or their bytes as float32.
+    ``vectors``: ``(n, 384)``, as rows of numbers or as their bytes. ``at``: when the window was computed.
     """
     if isinstance(vectors[0], bytes):
         matrix = np.frombuffer(b"".join(vectors), np.float32).reshape(-1, DIM)
     else:
-        matrix = np.asarray(vectors, np.float32)
+        matrix = np.stack(vectors)
     offsets = matrix - matrix.mean(axis=0)
-    distances = np.sqrt(np.einsum("ij,ij->i", offsets, offsets))
-    window = {
-        "key": key,
-        "start": start_ms // 1000,
-        "ids": list(ids),
-        "scores": distances.tolist(),
-        "at": time.time(),
-    }
-    return orjson.dumps(window).decode()
+    distances = np.sqrt(np.einsum("ij,ij->i", offsets, offsets)).tolist()
+    window = {"key": key, "start": start_ms // 1000, "rows": len(ids), "at": time.time()}
+    rows = (window | {"id": id, "score": score} for id, score in zip(ids, distances, strict=True))
+    return b"\n".join(map(orjson.dumps, rows)).decode()
