@@ -15,8 +15,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from benchmarks.peers.arrivals import Growth
-from benchmarks.peers.engine_tasks import END, Event, Task, Window, of_driftline, read
+from benchmarks.peers.engine_tasks import Event, Task, Window, read, read_scores
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.runs import Run, sampled, started
 from tests.support.kafka_broker import PATIENCE_S, QUIET, broker
@@ -213,11 +212,8 @@ def _flow(events: Sequence[Event], shape: Shape, folder: Path, limit_s: float) -
     log = scores.with_name("flow.log")
     ran, began = Ran(), time.time()
     env = settings_of(shape, f"file:{task.input}/*.jsonl", scores)
-    with Growth(scores) as growth:
-        with started(FLOW, env, log) as process, sampled([process.pid], ran):
-            ran.complete = until(process, log, Path(task.output), None, limit_s)
-            ran.seconds = time.time() - began
-        time.sleep(0.1)  # the last look at the file
-        keys = {event.id: event.key for event in events if event.key != END}
-        ran.windows = of_driftline(growth.arrivals(), keys)
+    with started(FLOW, env, log) as process, sampled([process.pid], ran):
+        ran.complete = until(process, log, Path(task.output), None, limit_s)
+        ran.seconds = time.time() - began
+    ran.windows = read_scores(scores)
     return ran

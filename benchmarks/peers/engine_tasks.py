@@ -5,12 +5,12 @@ import random
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.peers.arrivals import Arrival
 from dataflow.embed.null import NullEmbedder
 
 #: 2026-01-01T00:00:00Z
@@ -39,7 +39,8 @@ class Task:
 
     ``input``: a file or a folder of JSON lines, or a topic of ``broker``. Windows are ``length_s`` long, and
     one begins each ``slide_s``. The watermark is ``delay_s`` behind. ``began``: a file that gets the time at
-    which the first event is embedded. ``live``: the input goes on, and state is kept in ``state``.
+    which the first event is embedded. ``live``: the input goes on, ``state`` has what a restart needs,
+    ``late`` gets the ids of events that the engine says are late, and ``start`` counts the starts.
     """
 
     input: str
@@ -51,7 +52,8 @@ class Task:
     delay_s: int
     broker: str = ""
     live: bool = False
-    resume: str = ""
+    late: str = ""
+    start: int = 0
 
 
 class Label(NamedTuple):
@@ -117,7 +119,9 @@ def distances(
 
 
 class Window(NamedTuple):
-    """What a program wrote for a window. ``at``: when it was computed, in seconds since 1970."""
+    """What a program wrote for a window. ``at``: when it was computed, in seconds since 1970; nan if it
+    does not say so.
+    """
 
     label: Label
     ids: tuple[str, ...]
@@ -147,20 +151,22 @@ def _rows(output: Path) -> Iterator[dict[str, Any]]:
                 yield from map(json.loads, text.splitlines()) if text else (row,)
 
 
-def of_driftline(arrivals: Sequence[Arrival], keys: Mapping[str, str]) -> list[Window]:
-    """The windows of the dataflow's rows. ``keys``: the key of each event."""
-    found: dict[Label, list[Arrival]] = defaultdict(list)
-    for arrival in arrivals:
-        if arrival.id in keys:
-            found[Label(arrival.window, keys[arrival.id])].append(arrival)
+def read_scores(scores: Path) -> list[Window]:
+    """The windows in the rows that the dataflow wrote."""
+    together: dict[tuple[str, str, int], list[dict[str, Any]]] = defaultdict(list)
+    for line in scores.read_text().splitlines(keepends=True) if scores.exists() else ():
+        if line.endswith("\n"):
+            row = json.loads(line)
+            if row["key"] != END:
+                together[row["window_start"], row["key"], row["revision"]].append(row)
     return [
         Window(
-            label,
-            tuple(row.id for row in rows),
-            tuple(row.score for row in rows),
-            max(row.at for row in rows),
+            Label(round(datetime.fromisoformat(start.replace("Z", "+00:00")).timestamp()), key),
+            tuple(row["id"] for row in rows),
+            tuple(row["score"] for row in rows),
+            float("nan"),
         )
-        for label, rows in found.items()
+        for (start, key, _), rows in together.items()
     ]
 
 

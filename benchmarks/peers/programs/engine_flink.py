@@ -4,17 +4,18 @@
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import orjson
 from pyflink.common import Configuration, Duration, Encoder, Types
 from pyflink.common.time import Time
 from pyflink.common.watermark_strategy import TimestampAssigner, WatermarkStrategy
-from pyflink.datastream import RuntimeExecutionMode, StreamExecutionEnvironment
+from pyflink.datastream import OutputTag, RuntimeExecutionMode, StreamExecutionEnvironment
 from pyflink.datastream.connectors.file_system import FileSink, FileSource, RollingPolicy, StreamFormat
 from pyflink.datastream.functions import MapFunction, ProcessWindowFunction, RuntimeContext
 from pyflink.datastream.window import SlidingEventTimeWindows, TimeWindow, TumblingEventTimeWindows
 
-from benchmarks.peers.programs.engine_work import TASK, NullEmbedder, scored
+from benchmarks.peers.programs.engine_work import TASK, NullEmbedder, note_late, scored
 
 EVENT = Types.TUPLE([Types.STRING(), Types.LONG(), Types.STRING(), Types.PICKLED_BYTE_ARRAY()])
 Event = tuple[str, int, str, bytes]
@@ -42,12 +43,30 @@ class Score(ProcessWindowFunction[Event, str, str, TimeWindow]):
         yield scored(key, context.window().start, ids, vectors)
 
 
+def configuration() -> Configuration:
+    """With ``live``: a checkpoint each second, and the newest one after a restart."""
+    options = Configuration()
+    if TASK["live"]:
+        folder = Path(TASK["state"])
+        options.set_string("execution.checkpointing.dir", folder.as_uri())
+        options.set_string("execution.checkpointing.interval", "1 s")
+        options.set_string(
+            "execution.checkpointing.externalized-checkpoint-retention", "RETAIN_ON_CANCELLATION"
+        )
+        done = sorted(folder.glob("*/chk-*/_metadata"), key=lambda path: path.stat().st_mtime)
+        if done:
+            options.set_string("execution.state-recovery.path", done[-1].parent.as_uri())
+    return options
+
+
 def main() -> None:
-    env = StreamExecutionEnvironment.get_execution_environment(Configuration())
+    env = StreamExecutionEnvironment.get_execution_environment(configuration())
     env.set_runtime_mode(RuntimeExecutionMode.STREAMING)
     env.set_parallelism(1)
     env.set_python_executable(sys.executable)
-    source = FileSource.for_record_stream_format(StreamFormat.text_line_format(), TASK["input"]).build()
+    files = FileSource.for_record_stream_format(StreamFormat.text_line_format(), TASK["input"])
+    if TASK["live"]:
+        files = files.monitor_continuously(Duration.of_seconds(1))
     times = WatermarkStrategy.for_bounded_out_of_orderness(
         Duration.of_seconds(TASK["delay_s"])
     ).with_timestamp_assigner(TimeOf())
@@ -57,12 +76,14 @@ def main() -> None:
         if TASK["length_s"] == TASK["slide_s"]
         else SlidingEventTimeWindows.of(length, slide)
     )
+    late = OutputTag("late", EVENT)
     lines = (
-        env.from_source(source, WatermarkStrategy.no_watermarks(), "read")
+        env.from_source(files.build(), WatermarkStrategy.no_watermarks(), "read")
         .map(Embed(), EVENT)
         .assign_timestamps_and_watermarks(times)
         .key_by(lambda event: event[0], Types.STRING())
         .window(assigner)
+        .side_output_late_data(late)
         .process(Score(), Types.STRING())
     )
     lines.sink_to(
@@ -70,6 +91,8 @@ def main() -> None:
         .with_rolling_policy(RollingPolicy.default_rolling_policy())
         .build()
     )
+    if TASK["live"]:
+        lines.get_side_output(late).map(lambda event: note_late(event[2]), Types.STRING()).print()
     env.execute("engine")
 
 

@@ -49,5 +49,7 @@ collected = embedded.windowby(
     vectors=pw.reducers.tuple(pw.this.embedding),
 )
 lines = collected.select(line=score(pw.this.key, pw.this.start, pw.this.ids, pw.this.vectors))
-pw.io.jsonlines.write(lines, f"{TASK['output']}/windows.jsonl")
-pw.run()
+# The file is written anew at each start.
+pw.io.jsonlines.write(lines, f"{TASK['output']}/windows-{TASK['start']}.jsonl")
+kept = pw.persistence.Config(pw.persistence.Backend.filesystem(TASK["state"])) if TASK["live"] else None
+pw.run(persistence_config=kept)

@@ -10,7 +10,7 @@ from typing import Any
 from quixstreams import Application
 from quixstreams.sinks.community.file.local import LocalFileSink
 
-from benchmarks.peers.programs.engine_work import TASK, NullEmbedder, scored
+from benchmarks.peers.programs.engine_work import TASK, NullEmbedder, note_late, scored
 
 embedder = NullEmbedder()
 
@@ -25,11 +25,18 @@ def score(window: dict[str, Any], key: str, timestamp: int, headers: Any) -> str
     return scored(key, window["start"], [event["id"] for event in window["value"]], vectors)
 
 
+def on_late(value: dict[str, Any], *where: Any) -> bool:
+    if TASK["live"]:
+        note_late(value["id"])
+    return True  # the engine logs a warning
+
+
 app = Application(
     broker_address=TASK["broker"],
     consumer_group="engine",
     auto_offset_reset="earliest",
     state_dir=TASK["state"],
+    commit_interval=1.0 if TASK["live"] else 5.0,
 )
 topic = app.topic(
     TASK["input"],
@@ -39,9 +46,9 @@ topic = app.topic(
 embedded = app.dataframe(topic).apply(embed)
 length, slide, delay = (TASK[name] * 1000 for name in ("length_s", "slide_s", "delay_s"))
 if slide == length:
-    windows = embedded.tumbling_window(length, grace_ms=delay)
+    windows = embedded.tumbling_window(length, grace_ms=delay, on_late=on_late)
 else:
-    windows = embedded.hopping_window(length, slide, grace_ms=delay)
+    windows = embedded.hopping_window(length, slide, grace_ms=delay, on_late=on_late)
 collected = windows.collect().final(closing_strategy="partition")
 collected.apply(score, metadata=True).sink(
     LocalFileSink(append=True, directory=TASK["output"], format="json")

@@ -59,3 +59,9 @@ def scored(key: str, start_ms: int, ids: Sequence[str], vectors: Sequence[Any]) 
     window = {"key": key, "start": start_ms // 1000, "rows": len(ids), "at": time.time()}
     rows = (window | {"id": id, "score": score} for id, score in zip(ids, distances, strict=True))
     return b"\n".join(map(orjson.dumps, rows)).decode()
+
+
+def note_late(id: str) -> None:
+    """Note an event that the engine says came too late."""
+    with Path(TASK["late"]).open("a", encoding="utf-8") as file:
+        file.write(id + "\n")
