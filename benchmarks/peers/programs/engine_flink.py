@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
-from pyflink.common import Configuration, Duration, Encoder, Types
+from pyflink.common import Configuration, Duration, Encoder, TypeInformation, Types
 from pyflink.common.time import Time
 from pyflink.common.watermark_strategy import TimestampAssigner, WatermarkStrategy
 from pyflink.datastream import OutputTag, RuntimeExecutionMode, StreamExecutionEnvironment
@@ -17,8 +17,11 @@ from pyflink.datastream.window import SlidingEventTimeWindows, TimeWindow, Tumbl
 
 from benchmarks.peers.programs.engine_work import TASK, NullEmbedder, note_late, scored
 
-EVENT = Types.TUPLE([Types.STRING(), Types.LONG(), Types.STRING(), Types.PICKLED_BYTE_ARRAY()])
 Event = tuple[str, int, str, bytes]
+
+
+def event_type() -> TypeInformation:
+    return Types.TUPLE([Types.STRING(), Types.LONG(), Types.STRING(), Types.PICKLED_BYTE_ARRAY()])
 
 
 class Embed(MapFunction):
@@ -66,7 +69,8 @@ def main() -> None:
     env.set_python_executable(sys.executable)
     files = FileSource.for_record_stream_format(StreamFormat.text_line_format(), TASK["input"])
     if TASK["live"]:
-        files = files.monitor_continuously(Duration.of_seconds(1))
+        # Files that are found together are read in any order.
+        files = files.monitor_continuously(Duration.of_millis(100))
     times = WatermarkStrategy.for_bounded_out_of_orderness(
         Duration.of_seconds(TASK["delay_s"])
     ).with_timestamp_assigner(TimeOf())
@@ -76,10 +80,11 @@ def main() -> None:
         if TASK["length_s"] == TASK["slide_s"]
         else SlidingEventTimeWindows.of(length, slide)
     )
-    late = OutputTag("late", EVENT)
+    # A type that Java knows already cannot be sent to the workers.
+    late = OutputTag("late", event_type())
     lines = (
         env.from_source(files.build(), WatermarkStrategy.no_watermarks(), "read")
-        .map(Embed(), EVENT)
+        .map(Embed(), event_type())
         .assign_timestamps_and_watermarks(times)
         .key_by(lambda event: event[0], Types.STRING())
         .window(assigner)
@@ -88,7 +93,7 @@ def main() -> None:
     )
     lines.sink_to(
         FileSink.for_row_format(TASK["output"], Encoder.simple_string_encoder())
-        .with_rolling_policy(RollingPolicy.default_rolling_policy())
+        .with_rolling_policy(RollingPolicy.on_checkpoint_rolling_policy())
         .build()
     )
     if TASK["live"]:

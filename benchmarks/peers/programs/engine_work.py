@@ -61,7 +61,8 @@ def scored(key: str, start_ms: int, ids: Sequence[str], vectors: Sequence[Any]) 
     return b"\n".join(map(orjson.dumps, rows)).decode()
 
 
-def note_late(id: str) -> None:
-    """Note an event that the engine says came too late."""
+def note_late(id: str) -> str:
+    """Note an event that the engine says came too late. Returns ``id``."""
     with Path(TASK["late"]).open("a", encoding="utf-8") as file:
         file.write(id + "\n")
+    return id
