@@ -22,4 +22,7 @@ class Benchmark:
 SUITE = (
     Benchmark("inference", "benchmarks.inference"),
     Benchmark("article", "benchmarks.peers.article", ("--parts", "throughput", "--rounds", "2")),
+    Benchmark("engines", "benchmarks.peers.engines"),
+    Benchmark("engines-full", "benchmarks.peers.engines", ("--full", "--rounds", "3"), slow=True),
+    Benchmark("engine-behaviour", "benchmarks.peers.engine_behaviour", slow=True),
 )

@@ -32,6 +32,7 @@ from benchmarks.peers.runs import started
 SHAPE = Shape(10, 1, 2)
 BITS = 24
 EVERY_S = 0.5
+PAUSE_S = 0.02
 #: An engine may write more for so long.
 QUIET_S = 6.0
 #: A broker gives the partitions of a consumer that was killed to the next one after 45 s and more.
@@ -54,6 +55,8 @@ class Live:
         folder.mkdir(parents=True)
         address = stack.enter_context(topic(folder, partitions)) if self._topic else ""
         self.task = replace(task_in(folder, SHAPE, address), live=True, late=str(folder / "late.txt"))
+        if name == "PyFlink":
+            self.task = replace(self.task, pause_s=PAUSE_S)
 
     @contextmanager
     def running(self) -> Iterator[Callable[[], None]]:
@@ -91,18 +94,29 @@ class Live:
             write(Path(self.task.input), self._bits, events)
             self._bits += 1
 
-    def fed(self, events: Sequence[Event]) -> None:
-        """The events bit by bit; the first bit alone, until the program embeds it."""
+    def fed(self, events: Sequence[Event], first: int = 0, stop: int | None = None) -> None:
+        """The events from ``first`` to ``stop`` bit by bit; the first bit alone, until the program embeds it.
+
+        PyFlink gets them all in one file and embeds them slowly, because its source reads files in any order.
+        """
+        if self.task.pause_s:
+            if first == 0:
+                self.feed(events)
+            self._embeds()
+            time.sleep(len(events[first:stop]) * self.task.pause_s)
+            return
         size = max(1, len(events) // BITS)
-        for first in range(0, len(events), size):
-            self.feed(events[first : first + size])
-            limit = time.monotonic() + PATIENCE_S
-            while not Path(self.task.began).exists() and time.monotonic() < limit:
-                if self._name == DRIFTLINE:  # it does not say when it embeds
-                    break
-                self._check()
-                time.sleep(0.1)
+        for number in range(first, len(events) if stop is None else stop, size):
+            self.feed(events[number : number + size])
+            if self._name != DRIFTLINE:  # it does not say when it embeds
+                self._embeds()
             time.sleep(EVERY_S)
+
+    def _embeds(self) -> None:
+        limit = time.monotonic() + PATIENCE_S
+        while not Path(self.task.began).exists() and time.monotonic() < limit:
+            self._check()
+            time.sleep(0.1)
 
     def settled(self, wanted: Collection[Label], silence_s: float = PATIENCE_S) -> None:
         """Wait until the program has written the windows ``wanted``, or nothing for ``silence_s``; and then

@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from benchmarks.peers.engine_tasks import Event, Task, Window, read, read_scores
-from benchmarks.peers.environments import python_of
+from benchmarks.peers.environments import java, python_of, versions
 from benchmarks.peers.runs import Run, sampled, started
 from tests.support.kafka_broker import PATIENCE_S, QUIET, broker
 
@@ -46,6 +47,19 @@ ENGINES = {
     "Pathway": Engine("engine_pathway", "pathway", "pathway", ends=False),
     "PyFlink": Engine("engine_flink", "flink", "apache-flink"),
 }
+
+
+def versions_of(engines: Iterable[str]) -> dict[str, str]:
+    """The versions of what runs, by name. Raises :class:`MissingError` if Java is not installed."""
+    found: dict[str, str] = {}
+    for name in engines:
+        if name == "PyFlink":
+            found["Java"] = java()
+        if name in ENGINES and ENGINES[name].environment:
+            found |= versions(ENGINES[name].environment, ENGINES[name].package)
+        else:
+            found["bytewax"] = version("bytewax")
+    return found
 
 
 class Shape(NamedTuple):

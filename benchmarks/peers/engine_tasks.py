@@ -40,7 +40,8 @@ class Task:
     ``input``: a file or a folder of JSON lines, or a topic of ``broker``. Windows are ``length_s`` long, and
     one begins each ``slide_s``. The watermark is ``delay_s`` behind. ``began``: a file that gets the time at
     which the first event is embedded. ``live``: the input goes on, ``state`` has what a restart needs,
-    ``late`` gets the ids of events that the engine says are late, and ``start`` counts the starts.
+    ``late`` gets the ids of events that the engine says are late, ``pause_s`` is how long an event takes to be
+    embedded, and ``start`` counts the starts.
     """
 
     input: str
@@ -53,6 +54,7 @@ class Task:
     broker: str = ""
     live: bool = False
     late: str = ""
+    pause_s: float = 0.0
     start: int = 0
 
 

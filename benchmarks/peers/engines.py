@@ -5,9 +5,11 @@ same windows, and write for each event its distance to the mean of its window. S
 all rows of a window, and the answers can be compared.
 
     --engines Bytewax ...   default: all
-    --events 20000          events of a case; with 10,000 keys, --many of them
+    --events 40000          events of a case
     --rounds 3              the engines take turns
     --full                  1, 100 and 10,000 keys, each with length/slide of 1, 2 and 10
+    --keys 1 100            only the cases with so many keys
+    --limit 120             a run that takes longer is stopped
 """
 
 import argparse
@@ -15,16 +17,14 @@ import statistics
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.kit.figures import Figure, middle, ratio, report
 from benchmarks.kit.measure import table
-from benchmarks.peers.engine_runs import DRIFTLINE, ENGINES, Ran, Shape, run
+from benchmarks.peers.engine_runs import DRIFTLINE, ENGINES, Ran, Shape, run, versions_of
 from benchmarks.peers.engine_tasks import Judged, distances, end, judge, members, stream
-from benchmarks.peers.environments import MissingError, java
-from benchmarks.peers.environments import versions as versions_of
+from benchmarks.peers.environments import MissingError
 
 LENGTH_S = 600
 DELAY_S = 30
@@ -63,14 +63,14 @@ def main() -> None:
     names = [*ENGINES, DRIFTLINE]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.engines")
     parser.add_argument("--engines", nargs="+", choices=names, default=names, metavar="ENGINE")
-    parser.add_argument("--events", type=int, default=20_000, help="default: %(default)s")
+    parser.add_argument("--events", type=int, default=40_000, help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=1, help="default: %(default)s")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds of a run; default: %(default)s")
     parser.add_argument("--full", action="store_true", help="all cases")
     parser.add_argument("--keys", type=int, nargs="+", help="only cases with so many keys")
     arguments = parser.parse_args()
     try:
-        versions = _versions(arguments.engines)
+        versions = versions_of(arguments.engines)
     except MissingError as error:
         raise SystemExit(f"error: {error}") from None
     figures: list[Figure] = []
@@ -78,18 +78,6 @@ def main() -> None:
         if not arguments.keys or case.keys in arguments.keys:
             figures += measure(case, arguments.engines, arguments.events, arguments.rounds, arguments.limit)
     report(figures, versions)
-
-
-def _versions(engines: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in engines:
-        if name == "PyFlink":
-            found["Java"] = java()
-        if name in ENGINES and ENGINES[name].environment:
-            found |= versions_of(ENGINES[name].environment, ENGINES[name].package)
-        else:
-            found["bytewax"] = version("bytewax")
-    return found
 
 
 def measure(case: Case, engines: Sequence[str], events: int, rounds: int, limit_s: float) -> list[Figure]:

@@ -37,6 +37,9 @@ app = Application(
     auto_offset_reset="earliest",
     state_dir=TASK["state"],
     commit_interval=1.0 if TASK["live"] else 5.0,
+    # The broker of the tests gives wrong offsets of the end of a topic, and the engine compares them with
+    # those in its state. The folder with the state is there after a restart.
+    use_changelog_topics=not TASK["live"],
 )
 topic = app.topic(
     TASK["input"],

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-TASK: dict[str, Any] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+#: Empty in a process that is not such a program.
+TASK: dict[str, Any] = json.loads(sys.argv[1]) if sys.argv[1:] and sys.argv[1].startswith("{") else {}
 DIM = 384
 _SLICES = 1 << 16
 
@@ -39,6 +40,8 @@ class NullEmbedder:
             self._began = True
             with suppress(FileExistsError), Path(TASK["began"]).open("x", encoding="utf-8") as file:
                 file.write(str(time.time()))
+        if TASK["pause_s"]:
+            time.sleep(TASK["pause_s"])
         digest = blake2b(text.encode(), digest_size=8).digest()
         first, second = (int.from_bytes(part, "little") % _SLICES for part in (digest[:4], digest[4:]))
         vector = self._odd[first : first + DIM] + self._even[second : second + DIM]
