@@ -57,4 +57,7 @@ SUITE = (
     Benchmark("servers-full", "benchmarks.peers.servers", slow=True),
     Benchmark("detectors", "benchmarks.peers.detectors", ("--seeds", "1", "--streams", "sms burst 13%")),
     Benchmark("detectors-full", "benchmarks.peers.detectors", slow=True),
+    Benchmark("engines", "benchmarks.peers.engines"),
+    Benchmark("engines-full", "benchmarks.peers.engines", ("--full", "--rounds", "3"), slow=True),
+    Benchmark("engine-behaviour", "benchmarks.peers.engine_behaviour", slow=True),
 )

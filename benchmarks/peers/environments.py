@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 _REQUIREMENTS, _CACHE = ROOT / "requirements", ROOT / ".cache" / "peers"
 _LOCKS = _REQUIREMENTS / "peers"
 _TORCH, _OPENVINO = _REQUIREMENTS / "torch.txt", _REQUIREMENTS / "openvino.txt"
+_WITHOUT_TORCH = frozenset({"flink", "pathway", "quix"})
 
 
 class MissingError(Exception):
@@ -25,7 +26,8 @@ def python_of(peer: str) -> Path:
 
     Raises ``subprocess.CalledProcessError`` if a package cannot be installed.
     """
-    return _made(peer, _LOCKS / f"{peer}.txt", _TORCH)
+    torch = () if peer in _WITHOUT_TORCH else (_TORCH,)
+    return _made(peer, _LOCKS / f"{peer}.txt", *torch)
 
 
 def sidecar() -> Path:
@@ -68,10 +70,10 @@ def _install(python: Path, *arguments: str) -> None:
 
 
 def java() -> str:
-    """The version of Java, which Spark needs. Raises :class:`MissingError` if it is not installed."""
+    """The version of Java, which Spark and Flink need. Raises :class:`MissingError` if it is missing."""
     if not shutil.which("java"):
         raise MissingError(
-            "Spark needs Java 17 or 21; on Debian and Ubuntu: apt install openjdk-17-jre-headless"
+            "Spark and Flink need Java 17 or 21; on Debian and Ubuntu: apt install openjdk-17-jre-headless"
         )
     return subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr.split('"')[
         1

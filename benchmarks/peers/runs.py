@@ -50,7 +50,7 @@ def spark(program: str, task: Task, wanted: int, feed: Callable[[], None], limit
     run, output = Run(), Path(task.output)
     log = output.with_suffix(".log")
     with started(command, dict(os.environ), log) as process:
-        with _sampled([process.pid], run):
+        with sampled([process.pid], run):
             feed()
             _wait(process, log, lambda: _count(of_spark(output)) >= wanted, limit_s)
         run.arrivals = _of_stream(of_spark(output))
@@ -89,7 +89,7 @@ def driftline(task: Task, server: Sidecar, wanted: int, feed: Callable[[], None]
         started(command, inherited | settings, log) as process,
     ):
         run, leaders = Run(), [process.pid, *([server.pid] if server.pid else [])]
-        with _sampled(leaders, run):
+        with sampled(leaders, run):
             feed()
             _wait(process, log, lambda: _count(growth.arrivals()) >= wanted, limit_s)
         run.arrivals = _of_stream(growth.arrivals())
@@ -151,7 +151,7 @@ def started(
 
 
 @contextmanager
-def _sampled(leaders: Sequence[int], run: Run) -> Iterator[None]:
+def sampled(leaders: Sequence[int], run: Run) -> Iterator[None]:
     """Fills in the memory and the CPU time of the processes while the block runs."""
     stop = threading.Event()
     before = sum(map(cpu_seconds, leaders))
@@ -159,7 +159,8 @@ def _sampled(leaders: Sequence[int], run: Run) -> Iterator[None]:
     def sample() -> None:
         while not stop.wait(_POLL_S):
             run.peak_bytes = max(run.peak_bytes, sum(map(anonymous_bytes, leaders)))
-            run.cpu_s = sum(map(cpu_seconds, leaders)) - before
+            # A process that has ended has no CPU time any more.
+            run.cpu_s = max(run.cpu_s, sum(map(cpu_seconds, leaders)) - before)
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()
