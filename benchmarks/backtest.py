@@ -60,10 +60,13 @@ def record(path: Path, events: int) -> None:
         "model": ["m"] * len(rows),
         "model_version": ["1"] * len(rows),
         "attributes": ["{}"] * len(rows),
+        "partition": ["benchmark"] * len(rows),
+        "offset": rows,
         "p_value": 10.0**-anomaly,
     }
     schema = pa.schema([*SCORED, *EVIDENCE])
-    columns = [_column(field, values.get(field.name, anomaly)) for field in schema]
+    values |= {field.name: anomaly for field in EVIDENCE if field.name not in values}
+    columns = [_column(field, values[field.name]) for field in schema]
     dim = embedded.shape[1]
     embeddings = pa.FixedSizeListArray.from_arrays(pa.array(embedded[which[rows]].ravel()), dim)
     found = pa.Table.from_arrays([*columns, embeddings], schema=schema.append(embedding_field(dim)))

@@ -73,7 +73,7 @@ class Stream:
         texts: dict[str, Any] = {name: pa.array(window.astype(str)) for name in names}
         columns = {"ts": np.full(n, end), "revision": np.zeros(n, np.int32), "score": np.zeros(n)}
         rows = pa.record_batch(texts | columns | {"anomaly": np.zeros(n)})
-        past = Past(vectors[self._rows], self._rows.astype(str).astype(object))
+        past = Past.whole(vectors[self._rows], self._rows.astype(str).astype(object))
         return Judged(
             emission=emission,
             keys=["all"],

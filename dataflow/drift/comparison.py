@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.drift.blocks import LEAST, Blocks, cut, joined, shortest, with_clusters
+from dataflow.drift.blocks import LEAST, Blocks, Integers, cut, joined, shortest, with_clusters
 from dataflow.drift.dependence import Dependence
 from dataflow.drift.permutation import Found, permuted
 from dataflow.drift.shares import share_p_values
@@ -32,10 +32,18 @@ _DRAWS = 9_999
 
 
 class Sample(NamedTuple):
-    """``vectors``: ``(m, dim)``, in time order. ``clusters``: ``(m,)``, the cluster number of each."""
+    """``vectors``: ``(m, dim)``, in time order; or with more rows, of which the sample has ``rows``, ``(m,)``.
+    ``clusters``: ``(m,)``, the cluster number of each row of the sample.
+    """
 
     vectors: Fixed
     clusters: npt.ArrayLike
+    rows: Integers | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of rows."""
+        return len(self.vectors if self.rows is None else self.rows)
 
 
 class Change(NamedTuple):
@@ -135,11 +143,11 @@ def beside_reference(
     ``events``: how many events the past has. ``None`` also if these are so few that rows of the sample may
     depend on each other as the rows of a window do.
     """
-    if blocks is None or not len(reference.vectors):
+    if blocks is None or not reference.size:
         return None
     length = max(blocks.length, now.length)
     times = _times(reference, length)
-    if times > 1 and events < times * len(reference.vectors):
+    if times > 1 and events < times * reference.size:
         return None
     some = cut(*reference, max(length // times, 1), _MOST_OF_REFERENCE)
     # Shares have their own test: a permutation takes the absence of a cluster in bursts for certain.
@@ -147,8 +155,8 @@ def beside_reference(
     if min(len(sample.counts) for sample in pair) < LEAST:
         return None
     found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most, alarming=alarming)
-    is_whole = some.counts.sum() == len(reference.vectors)
-    whole, now = _aligned(some if is_whole else cut(*reference, len(reference.vectors)), now)
+    is_whole = some.counts.sum() == reference.size
+    whole, now = _aligned(some if is_whole else cut(*reference, reference.size), now)
     shares = share_p_values(
         whole.members.sum(axis=0),
         now.members.sum(axis=0),
@@ -179,11 +187,13 @@ def of_few_blocks(p_value: float, freedom: int) -> float:
 
 def _times(reference: Sample, length: int) -> int:
     """How many rows a row of a reference stands for, so that there are enough blocks of ``length`` rows."""
-    return -(-length * _LEAST_OF_REFERENCE // len(reference.vectors))
+    return -(-length * _LEAST_OF_REFERENCE // reference.size)
 
 
 def _weighed(blocks: Blocks, times: int, length: int) -> Blocks:
     """Blocks that count as if they had ``length`` rows: ``times`` as many as they have."""
+    if times == 1:
+        return blocks._replace(length=length)
     return blocks._replace(
         length=length,
         sums=blocks.sums * times,
@@ -216,5 +226,7 @@ def _without_clusters(blocks: Blocks) -> Blocks:
 
 
 def _aligned(before: Blocks, now: Blocks) -> tuple[Blocks, Blocks]:
+    if np.array_equal(before.clusters, now.clusters):
+        return before, now
     clusters = np.union1d(before.clusters, now.clusters)
     return with_clusters(before, clusters), with_clusters(now, clusters)

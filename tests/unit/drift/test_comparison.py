@@ -221,7 +221,7 @@ def test_the_lowest_p_value_may_be_that_of_the_shares_of_the_whole_reference(
 def test_a_cluster_in_bursts_alarms_by_the_shares_alone() -> None:
     """A permutation of blocks takes the absence of such a cluster from a window for certain."""
     past = Sample(np.full((1000, 4), 2000, np.int16), np.arange(1000) % 20 == 0)
-    now = cut(np.full((320, 4), 2000, np.int16), np.zeros(320), 32)
+    now = cut(np.full((320, 4), 2000, np.int16), np.zeros(320), length=32)
     found = beside_reference(past, now, Dependence(32, 1.0), seed=0)
     assert found is not None
     assert found.p_centroid == 1
