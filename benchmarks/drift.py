@@ -1,9 +1,9 @@
 """``python -m benchmarks.drift``: how often do the tests of drift alarm falsely, and what do they find?
 
 Streams of SMS are in random order. Streams of logs are blocks of 25 or 100 lines in random order, with
-replacement: neighbouring lines depend on each other, and there is no drift. Each test has a stream of its
-own: a past of which 1,000 rows are the reference, 8 windows that say how long blocks are, the window before,
-and the window.
+replacement: neighbouring lines depend on each other, and there is no drift, unless a part of the last window
+gives way to lines of one kind. Each test has a stream of its own: a past of which 1,000 rows are the
+reference, 8 windows that say how long blocks are, the window before, and the window.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from dataflow.items.fixed import Fixed, to_fixed
 from dataflow.settings import Embed, load
 
 ALPHA = 0.05
+STREAMS = ("sms", "openssh", "bgl")
 CLUSTERS = 8
 REFERENCE, PAST, HISTORY = 1000, 10_000, 8
 #: The columns. Permutations of single rows take long, so ``PLAIN`` has a quarter of the streams.
@@ -79,14 +80,32 @@ def sms(of: Corpus, n: int, surge: float, seed: int) -> Stream:
     return Stream(reference, windows)
 
 
-def blocks_of(of: Corpus, n: int, block: int, seed: int) -> Stream:
-    """Blocks of ``block`` neighbouring lines in random order."""
+def blocks_of(
+    of: Corpus, n: int, block: int, seed: int, surge: float = 0.0, *, at_once: bool = False
+) -> Stream:
+    """Blocks of ``block`` neighbouring lines in random order. In the last window, a share ``surge`` of the
+    lines gives way to lines of one kind: in blocks of ``block`` rows, or in one stretch (``at_once``).
+    """
     rng = np.random.default_rng([seed, block])
     length = PAST + (HISTORY + 2) * n
     starts = rng.integers(len(of.vectors) // block, size=length // block + 2) * block
     rows = (starts[:, None] + np.arange(block)).ravel()[rng.integers(block) :][:length]
     reference = rows[np.sort(rng.permutation(PAST)[:REFERENCE])]
-    return Stream(reference, list(rows[PAST:].reshape(-1, n)))
+    windows = list(rows[PAST:].reshape(-1, n))
+    if surge:
+        count, alike = round(surge * n), one_kind(of, rng)
+        run = count if at_once else block
+        firsts = rng.permutation(n // run)[: round(count / run)] * run
+        for first, start in zip(firsts.tolist(), rng.integers(len(alike), size=len(firsts)), strict=True):
+            windows[-1][first : first + run] = alike[(start + np.arange(run)) % len(alike)]
+    return Stream(reference, windows)
+
+
+def one_kind(of: Corpus, rng: np.random.Generator) -> Rows:
+    """The lines of a cluster with a quarter of all lines at most, in their order."""
+    counts = np.bincount(of.clusters, minlength=CLUSTERS)
+    kinds = np.flatnonzero((counts > 0) & (counts <= len(of.clusters) / 4))
+    return np.flatnonzero(of.clusters == rng.choice(kinds))
 
 
 def compared(of: Corpus, stream: Stream, seed: int) -> list[Comparison | None]:
@@ -115,14 +134,19 @@ def plain(of: Corpus, stream: Stream, seed: int) -> list[float]:
 
 def cases(of: dict[str, Corpus], seeds: range) -> Iterator[tuple[str, int, Corpus, list[Stream]]]:
     """Name, rows of a window, corpus and streams."""
-    for surge in (0.0, 0.1, 0.25):
+    for surge in (0.0, 0.1, 0.25) if "sms" in of else ():
         name = f"sms, {surge:.0%} spam" if surge else "sms, ham"
         yield name, 200, of["sms"], [sms(of["sms"], 200, surge, seed) for seed in seeds]
-    for name in ("openssh", "bgl"):
+    for name in [name for name in of if name != "sms"]:
         for block in (25, 100):
             for n in (200, 500, 2000):
                 streams = [blocks_of(of[name], n, block, seed) for seed in seeds]
                 yield f"{name}, blocks of {block}", n, of[name], streams
+        for surge, at_once in ((0.1, False), (0.25, False), (0.25, True)):
+            for n in (500, 2000):
+                streams = [blocks_of(of[name], n, 25, seed, surge, at_once=at_once) for seed in seeds]
+                how = " at once" if at_once else ""
+                yield f"{name}, blocks of 25, {surge:.0%} of one kind{how}", n, of[name], streams
 
 
 def alarms(of: Corpus, n: int, streams: Sequence[Stream]) -> list[str]:
@@ -167,14 +191,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=400, help="streams of each case; default: %(default)s")
     parser.add_argument("--first", type=int, default=0, help="the first seed; default: %(default)s")
     parser.add_argument("--no-costs", action="store_true", help="leave out the time of each part")
+    parser.add_argument("--streams", nargs="+", default=STREAMS, choices=STREAMS)
     arguments = parser.parse_args()
     if not SHARED.exists():
         print(f"{SHARED} does not exist; there is nothing to measure")
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
-    of = {name: corpus(name, embedder) for name in ("sms", "openssh", "bgl")}
+    of = {name: corpus(name, embedder) for name in arguments.streams}
     if not arguments.no_costs:
-        costs(of["sms"])
+        costs(next(iter(of.values())))
     heads = ("stream", "rows", *PLAIN, "no p-value", *TESTS, "any of four (Holm)", "most, if tested")
     lines = []
     for name, n, texts, streams in cases(of, range(arguments.first, arguments.first + arguments.seeds)):

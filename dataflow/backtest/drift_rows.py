@@ -38,7 +38,9 @@ class DriftEvents:
     vectors: Fixed
 
     def sample(self, window: int, some: Int64s, past: Int64s | None) -> WindowSample:
-        """The events ``some``, which window number ``window`` has, beside the events ``past``, in any order."""
+        """The events ``some``, which window number ``window`` has, beside the events ``past``; their order
+        does not matter.
+        """
         places = self.order[some]
         first, last = int(places[0]), int(places[-1]) + 1
         if (np.diff(places) == 1).all():

@@ -32,8 +32,8 @@ _DRAWS = 9_999
 
 
 class Sample(NamedTuple):
-    """``vectors``: ``(m, dim)``, in time order; or with more rows, of which the sample has ``rows``, ``(m,)``.
-    ``clusters``: ``(m,)``, the cluster number of each row of the sample.
+    """``vectors``: ``(m, dim)``, in time order; or with more rows, of which the sample has ``rows``,
+    ``(m,)``. ``clusters``: ``(m,)``, the cluster number of each row of the sample.
     """
 
     vectors: Fixed

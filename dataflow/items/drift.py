@@ -45,9 +45,11 @@ class Past:
     @property
     def texts(self) -> npt.NDArray[np.object_]:
         """``(m,)`` of ``str``."""
+        found: npt.NDArray[np.object_]
         if isinstance(self.pool_texts, pa.Array):
-            return self.pool_texts.take(pa.array(self.rows)).to_numpy(zero_copy_only=False)
-        found: npt.NDArray[np.object_] = self.pool_texts[self.rows]
+            found = self.pool_texts.take(pa.array(self.rows)).to_numpy(zero_copy_only=False)
+        else:
+            found = self.pool_texts[self.rows]
         return found
 
 

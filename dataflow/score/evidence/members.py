@@ -43,7 +43,7 @@ def sampled(priority: Doubles, rows: int) -> Bools:
     if len(priority) <= rows:
         return np.ones(len(priority), np.bool_)
     last = np.partition(priority, rows - 1)[rows - 1]
-    chosen = priority <= last
+    chosen: Bools = priority <= last
     equal = np.flatnonzero(priority == last)
     chosen[equal[rows - np.count_nonzero(priority < last) :]] = False
     return chosen

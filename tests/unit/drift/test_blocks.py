@@ -10,7 +10,7 @@ from tests.support.drift import sample
 @pytest.mark.parametrize("rows", [0, 1, 2, MOST, MOST + 1, 2 * MOST + 1, 1000])
 @pytest.mark.parametrize("length", [None, 1, 3, 8])
 def test_no_row_is_left_out(rows: int, length: int | None) -> None:
-    vectors, clusters = sample(np.random.default_rng(rows), rows)
+    vectors, clusters, _ = sample(np.random.default_rng(rows), rows)
     blocks = cut(vectors, clusters, length=length, most=rows + 1 if length else MOST)
     assert blocks.sums.sum(axis=0).tolist() == vectors.sum(axis=0, dtype=np.int64).tolist()
     assert blocks.counts.sum() == rows == blocks.members.sum()
@@ -56,7 +56,7 @@ def test_a_cluster_without_rows_has_an_empty_column() -> None:
 @pytest.mark.parametrize(("length", "most"), [(None, MOST), (1, 9), (3, 5000), (7, 4), (600, 64)])
 def test_blocks_are_sums_of_rows_that_follow_each_other(rows: int, length: int | None, most: int) -> None:
     """Few long blocks and many short ones are added up in different ways."""
-    vectors, clusters = sample(np.random.default_rng(rows), rows)
+    vectors, clusters, _ = sample(np.random.default_rng(rows), rows)
     labels, blocks = np.asarray(clusters), cut(vectors, clusters, length=length, most=most)
     if len(blocks.counts) == 1:
         starts = [0]

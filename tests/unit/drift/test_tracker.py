@@ -10,7 +10,7 @@ import pytest
 from dataflow.drift import tracker as module
 from dataflow.drift.rows import Finding, batch
 from dataflow.drift.tracker import Tracker
-from dataflow.items.drift import DRIFT, Drift, Past
+from dataflow.items.drift import DRIFT, Drift
 from dataflow.items.judged import Judged
 from dataflow.settings import Drift as Options
 from dataflow.settings import Window, duration
