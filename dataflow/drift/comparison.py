@@ -82,7 +82,7 @@ def by_certainty(change: Change) -> tuple[float, float, int]:
 class Comparison(NamedTuple):
     """``distance``: of the centroids of unit vectors, in [0, 2]. ``p_centroid``: that chance takes the
     centroids so far apart. ``p_clusters``: the lowest p-value of ``changes``, which are ordered by their
-    p-value. ``lowest``: what alerts take: the lower of both, still lower if a statistic is above all draws,
+    p-value. If ``lowest`` is too high for an alarm, the distance is not a number, and there are no changes. ``lowest``: what alerts take: the lower of both, still lower if a statistic is above all draws,
     and higher if few blocks of dependent events are compared with a reference.
     ``block_rows``: the rows of the blocks that were exchanged. ``draws``: how many permutations of blocks
     there were.
@@ -124,7 +124,7 @@ def beside_window(
     if min(len(sample.counts) for sample in pair) < LEAST:
         return None
     found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most, alarming=alarming)
-    return _comparison(*pair, found, found.clusters, found.lowest)
+    return _comparison(*pair, found, found.clusters, found.lowest, alarming)
 
 
 def beside_reference(
@@ -168,7 +168,8 @@ def beside_reference(
     lowest = found.lowest
     if length > shortest(int(now.counts.sum())):
         lowest = of_few_blocks(lowest, len(pair[1].counts) - 1)
-    return _comparison(whole, now, found, shares.p_values, min(lowest, float(shares.tails.min())))
+    lowest = min(lowest, float(shares.tails.min()))
+    return _comparison(whole, now, found, shares.p_values, lowest, alarming)
 
 
 def of_few_blocks(p_value: float, freedom: int) -> float:
@@ -202,7 +203,12 @@ def _weighed(blocks: Blocks, times: int, length: int) -> Blocks:
     )
 
 
-def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles, lowest: float) -> Comparison:
+def _comparison(
+    before: Blocks, now: Blocks, found: Found, p_values: Doubles, lowest: float, alarming: float
+) -> Comparison:
+    p_clusters = float(p_values.min())
+    if lowest > alarming:
+        return Comparison(math.nan, found.centroid, p_clusters, lowest, (), found.length, found.draws)
     first, second = (sample.members.sum(axis=0) / sample.counts.sum() for sample in (before, now))
     changes = [
         Change(int(cluster), float(share), float(then), float(p))
@@ -213,7 +219,7 @@ def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles, lo
     return Comparison(
         distance=float(np.sqrt(((means[1] - means[0]) ** 2).sum())),
         p_centroid=found.centroid,
-        p_clusters=min(change.p_value for change in changes),
+        p_clusters=p_clusters,
         lowest=lowest,
         changes=tuple(changes),
         block_rows=found.length,

@@ -64,8 +64,10 @@ def simulated(
             drawn.append(values)
             above += (values >= least).sum(axis=0)
             count += len(values)
+            if not above.all():
+                continue
             lowest = np.where(decided, p, (1 + above) / (1 + most))
-            if ((lowest > alarming) & (above > 0)).all():
+            if (lowest > alarming).all():
                 p = np.where(decided, p, (1 + above) / (1 + count))
                 return Simulated(p, p, count)
         p = np.where(decided, p, (1 + above) / (1 + count))
