@@ -13,99 +13,35 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import KMeans
 
 from benchmarks.kit.corpus import SHARED
-from benchmarks.kit.labelled import LOGS, embedded_texts, log
+from benchmarks.kit.drift_streams import (
+    CLUSTERS,
+    REFERENCE,
+    Corpus,
+    Rows,
+    Stream,
+    blocks_of,
+    corpus,
+    sms,
+)
+from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.measure import median, race, table
 from dataflow.drift.blocks import Blocks, cut, with_clusters
-from dataflow.drift.comparison import Comparison, Sample, beside_reference, beside_window
+from dataflow.drift.comparison import Comparison, beside_reference, beside_window
 from dataflow.drift.correction import corrected
 from dataflow.drift.dependence import Dependence, Learnt, dependence, learn
 from dataflow.drift.permutation import permuted
 from dataflow.embed import open_embedder
-from dataflow.embed.base import Embedder
-from dataflow.items.fixed import Fixed, to_fixed
-from dataflow.settings import Embed, load
+from dataflow.settings import Embed
 
 ALPHA = 0.05
 STREAMS = ("sms", "openssh", "bgl")
-CLUSTERS = 8
-REFERENCE, PAST, HISTORY = 1000, 10_000, 8
+#: The most windows without drift that may alarm, and the least share of surges of 25 % spam to find.
+FALSE, POWER = {"sms": 0.065, "logs": 0.075}, 0.95
 #: The columns. Permutations of single rows take long, so ``PLAIN`` has a quarter of the streams.
 PLAIN = ("plain, before", "plain, reference")
 TESTS = ("centroid, before", "clusters, before", "centroid, reference", "clusters, reference")
-
-Rows = npt.NDArray[np.int64]
-
-
-class Corpus(NamedTuple):
-    """The vectors of all texts, the cluster and the label of each."""
-
-    vectors: Fixed
-    clusters: Rows
-    labels: npt.NDArray[np.bool_]
-
-    def sample(self, rows: Rows) -> Sample:
-        """Some rows."""
-        return Sample(self.vectors[rows], self.clusters[rows])
-
-
-class Stream(NamedTuple):
-    """Rows of a corpus: the reference, and windows in the order of time; the last is tested."""
-
-    reference: Rows
-    windows: list[Rows]
-
-
-def corpus(name: str, embedder: Embedder) -> Corpus:
-    """The clusters are those of 1,000 rows without a label."""
-    events = log(name)
-    texts = embedded_texts(events, load({} if name == "sms" else LOGS))
-    vectors = embedder.embed(texts).vectors
-    labels = np.array([bool(event.label) for event in events])
-    some = np.random.default_rng(0).permutation(np.flatnonzero(~labels))[:1000]
-    fit = KMeans(CLUSTERS, n_init=1, random_state=0).fit(vectors[some])
-    return Corpus(to_fixed(vectors), fit.predict(vectors).astype(np.int64), labels)
-
-
-def sms(of: Corpus, n: int, surge: float, seed: int) -> Stream:
-    """Ham in random order; the last window has a share ``surge`` of spam."""
-    rng = np.random.default_rng(seed)
-    ham, spam = (rng.permutation(np.flatnonzero(of.labels == label)) for label in (False, True))
-    reference, rest = ham[:REFERENCE], ham[REFERENCE:]
-    windows = [rest[i * n : (i + 1) * n] for i in range(HISTORY + 2)]
-    count = round(surge * n)
-    windows[-1] = rng.permutation(np.concatenate([windows[-1][count:], spam[:count]]))
-    return Stream(reference, windows)
-
-
-def blocks_of(
-    of: Corpus, n: int, block: int, seed: int, surge: float = 0.0, *, at_once: bool = False
-) -> Stream:
-    """Blocks of ``block`` neighbouring lines in random order. In the last window, a share ``surge`` of the
-    lines gives way to lines of one kind: in blocks of ``block`` rows, or in one stretch (``at_once``).
-    """
-    rng = np.random.default_rng([seed, block])
-    length = PAST + (HISTORY + 2) * n
-    starts = rng.integers(len(of.vectors) // block, size=length // block + 2) * block
-    rows = (starts[:, None] + np.arange(block)).ravel()[rng.integers(block) :][:length]
-    reference = rows[np.sort(rng.permutation(PAST)[:REFERENCE])]
-    windows = list(rows[PAST:].reshape(-1, n))
-    if surge:
-        count, alike = round(surge * n), one_kind(of, rng)
-        run = count if at_once else block
-        firsts = rng.permutation(n // run)[: round(count / run)] * run
-        for first, start in zip(firsts.tolist(), rng.integers(len(alike), size=len(firsts)), strict=True):
-            windows[-1][first : first + run] = alike[(start + np.arange(run)) % len(alike)]
-    return Stream(reference, windows)
-
-
-def one_kind(of: Corpus, rng: np.random.Generator) -> Rows:
-    """The lines of a cluster with a quarter of all lines at most, in their order."""
-    counts = np.bincount(of.clusters, minlength=CLUSTERS)
-    kinds = np.flatnonzero((counts > 0) & (counts <= len(of.clusters) / 4))
-    return np.flatnonzero(of.clusters == rng.choice(kinds))
 
 
 def compared(of: Corpus, stream: Stream, seed: int) -> list[Comparison | None]:
@@ -149,17 +85,58 @@ def cases(of: dict[str, Corpus], seeds: range) -> Iterator[tuple[str, int, Corpu
                 yield f"{name}, blocks of 25, {surge:.0%} of one kind{how}", n, of[name], streams
 
 
-def alarms(of: Corpus, n: int, streams: Sequence[Stream]) -> list[str]:
-    """The cells of a case: shares of all streams, and the highest share of the streams that have p-values."""
+class Alarms(NamedTuple):
+    """Of the streams of a case. ``plain``: ``(s, 2)``, which of some streams alarm if single rows are
+    exchanged. ``streams``: how many there are. ``tested``: ``(t, 4)``, which tests alarm, of the streams that
+    have p-values. ``any_of_four``: how many of these alarm if the four tests are one.
+    """
+
+    plain: npt.NDArray[np.bool_]
+    streams: int
+    tested: npt.NDArray[np.bool_]
+    any_of_four: int
+
+    @property
+    def are_few(self) -> bool:
+        """Whether too few streams have p-values to say how many of these alarm."""
+        return len(self.tested) < self.streams / 10
+
+    def cells(self) -> list[str]:
+        """Shares of all streams, and the highest share of the streams that have p-values."""
+        plain = [f"{share:.3f}" for share in self.plain.mean(axis=0)] if len(self.plain) else ["-", "-"]
+        counts = [self.streams - len(self.tested), *self.tested.sum(axis=0).tolist(), self.any_of_four]
+        shares = [f"{count / self.streams:.3f}" for count in counts]
+        return [*plain, *shares, "-" if self.are_few else f"{self.tested.mean(axis=0).max():.3f}"]
+
+    def figures(self, name: str, n: int) -> Iterator[Figure]:
+        """The shares that the goals are about. A case whose ``name`` has a percentage has a drift."""
+        of, is_sms, has_drift = f"{name}, {n:,} rows", name.startswith("sms"), "%" in name
+        yield _figure(f"windows without a p-value, {of}", 1 - len(self.tested) / self.streams)
+        if has_drift:
+            goal = POWER if name == "sms, 25% spam" else None
+            found = self.tested[:, TESTS.index("centroid, reference")].sum() / self.streams
+            yield _figure(f"windows that the centroid beside the reference finds, {of}", found, goal)
+            yield _figure(f"windows that any test finds (Holm), {of}", self.any_of_four / self.streams)
+        elif not self.are_few:
+            highest = self.tested.mean(axis=0).max()
+            goal = FALSE["sms" if is_sms else "logs"]
+            yield _figure(
+                f"windows that alarm falsely, highest of four tests, {of}", highest, goal, at_most=True
+            )
+
+
+def _figure(name: str, value: float, goal: float | None = None, *, at_most: bool = False) -> Figure:
+    return Figure(name, float(value), float(value), float(value), goal=goal, at_most=at_most)
+
+
+def alarms(of: Corpus, n: int, streams: Sequence[Stream]) -> Alarms:
+    """Test the streams of a case."""
     single = [plain(of, stream, seed) for seed, stream in enumerate(streams[::4])] if n == 200 else []
     found = [compared(of, stream, seed) for seed, stream in enumerate(streams)]
     tested = [[p for c in each if c for p in (c.p_centroid, c.p_clusters)] for each in found if all(each)]
     alarm = np.array(tested).reshape(-1, len(TESTS)) <= ALPHA
     any_of_four = sum(min(corrected(values)) <= ALPHA for values in tested)
-    counts = [len(streams) - len(tested), *alarm.sum(axis=0), any_of_four]
-    cells = [f"{share:.3f}" for share in (np.array(single) <= ALPHA).mean(axis=0)] if single else ["-", "-"]
-    cells += [f"{count / len(streams):.3f}" for count in counts]
-    return [*cells, f"{alarm.mean(axis=0).max():.3f}" if len(tested) >= len(streams) / 10 else "-"]
+    return Alarms(np.array(single).reshape(-1, 2) <= ALPHA, len(streams), alarm, any_of_four)
 
 
 def costs(of: Corpus) -> None:
@@ -201,11 +178,14 @@ def main() -> None:
     if not arguments.no_costs:
         costs(next(iter(of.values())))
     heads = ("stream", "rows", *PLAIN, "no p-value", *TESTS, "any of four (Holm)", "most, if tested")
-    lines = []
+    lines, figures = [], list[Figure]()
     for name, n, texts, streams in cases(of, range(arguments.first, arguments.first + arguments.seeds)):
-        lines.append((name, n, *alarms(texts, n, streams)))
+        found = alarms(texts, n, streams)
+        lines.append((name, n, *found.cells()))
+        figures += found.figures(name, n)
         print(*lines[-1], sep=" | ", flush=True)
     table(f"Shares of windows that alarm at {ALPHA}", heads, lines)
+    report(figures)
 
 
 if __name__ == "__main__":

@@ -82,8 +82,9 @@ def by_certainty(change: Change) -> tuple[float, float, int]:
 class Comparison(NamedTuple):
     """``distance``: of the centroids of unit vectors, in [0, 2]. ``p_centroid``: that chance takes the
     centroids so far apart. ``p_clusters``: the lowest p-value of ``changes``, which are ordered by their
-    p-value. If ``lowest`` is too high for an alarm, the distance is not a number, and there are no changes. ``lowest``: what alerts take: the lower of both, still lower if a statistic is above all draws,
-    and higher if few blocks of dependent events are compared with a reference.
+    p-value. ``lowest``: what alerts take: the lower of both, still lower if a statistic is above all draws,
+    and higher if few blocks of dependent events are compared with a reference. If ``lowest`` is too high for
+    an alarm, the distance is not a number, and there are no changes.
     ``block_rows``: the rows of the blocks that were exchanged. ``draws``: how many permutations of blocks
     there were.
     """
