@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dataflow.drift.blocks import MOST, cut, joined, with_clusters
+from dataflow.items.fixed import LENGTH
 from tests.support.drift import sample
 
 
@@ -67,3 +68,22 @@ def test_blocks_are_sums_of_rows_that_follow_each_other(rows: int, length: int |
         some = slice(start, start + count)
         assert sums.tolist() == vectors[some].sum(axis=0, dtype=np.int64).tolist()
         assert members.tolist() == [int((labels[some] == cluster).sum()) for cluster in blocks.clusters]
+
+
+@pytest.mark.parametrize("length", [1, 8, 9, 20, 700])
+def test_sums_of_the_largest_components_are_exact(length: int) -> None:
+    """They do not fit into 16 bits. Few long blocks and many short ones are added up in different ways."""
+    for component in (LENGTH, -LENGTH):
+        blocks = cut(np.full((1400, 2), component, np.int16), np.zeros(1400), length=length, most=1400)
+        assert blocks.sums.tolist() == [[component * count] * 2 for count in blocks.counts.tolist()]
+
+
+@pytest.mark.parametrize(("length", "most"), [(None, MOST), (1, 9), (3, 5000), (7, 4), (200, 64)])
+def test_a_sample_of_some_rows_is_cut_as_if_there_were_no_others(length: int | None, most: int) -> None:
+    rng = np.random.default_rng(2)
+    vectors, clusters, _ = sample(rng, 1500)
+    rows = rng.permutation(1500)[:600]
+    some = np.asarray(clusters)[rows]
+    found = cut(vectors, some, rows, length, most)
+    alone = cut(vectors[rows], some, length=length, most=most)
+    assert [np.asarray(each).tolist() for each in found] == [np.asarray(each).tolist() for each in alone]
