@@ -226,23 +226,3 @@ def test_a_cluster_in_bursts_alarms_by_the_shares_alone() -> None:
     assert found is not None
     assert found.p_centroid == 1
     assert found.lowest == found.p_clusters > 0.2
-
-
-@BOTH
-@pytest.mark.parametrize(("shift", "alarms"), [(0.0, False), (1.5, True)])
-def test_a_window_that_cannot_alarm_is_not_described(compare: Compare, shift: float, alarms: bool) -> None:
-    rng = np.random.default_rng(9)
-    before, now = sample(rng, 300), sample(rng, 200, shift)
-    blocks = cut(*now, 1, 999)
-
-    def beside(alarming: float) -> Comparison | None:
-        if compare is reference:
-            return beside_reference(before, blocks, SINGLE, seed=0, alarming=alarming)
-        return beside_window(cut(*before, 1, 999), blocks, SINGLE, seed=0, alarming=alarming)
-
-    found = beside(1e-3)
-    assert found is not None
-    assert (found.lowest <= 1e-3) == alarms
-    assert (len(found.changes), np.isnan(found.distance)) == ((2, False) if alarms else (0, True))
-    if alarms:
-        assert found == beside(1.0)
