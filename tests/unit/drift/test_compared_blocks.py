@@ -16,8 +16,7 @@ from dataflow.drift.comparison import (
     by_certainty,
 )
 from dataflow.drift.permutation import Found, permuted
-from tests.support.drift import sample
-from tests.unit.drift.test_comparison import BOTH, SINGLE, Compare, reference
+from tests.support.drift import BOTH, SINGLE, Compare, reference, sample
 
 
 @BOTH

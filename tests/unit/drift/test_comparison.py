@@ -1,7 +1,5 @@
 """A window beside an earlier one, and beside a reference."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -9,36 +7,17 @@ import pytest
 from dataflow.drift import comparison
 from dataflow.drift.blocks import Blocks, cut
 from dataflow.drift.comparison import (
-    Comparison,
     Sample,
     beside_reference,
-    beside_window,
     seed_of,
 )
 from dataflow.drift.dependence import Dependence
 from dataflow.drift.permutation import permuted
 from dataflow.drift.shares import share_p_values
 from dataflow.drift.simulation import Doubles, Simulated
-from tests.support.drift import repeated, sample
-
-SINGLE = Dependence(1, 1.0)
-
-
-def windows(
-    before: Sample, now: Sample, blocks: Dependence | None = SINGLE, seed: int = 0
-) -> Comparison | None:
-    return beside_window(cut(*before, 1, 999), cut(*now, 1, 999), blocks, seed=seed, most=199)
-
-
-def reference(
-    before: Sample, now: Sample, blocks: Dependence | None = SINGLE, seed: int = 0
-) -> Comparison | None:
-    return beside_reference(before, cut(*now, 1, 999), blocks, seed=seed, most=199)
-
+from tests.support.drift import BOTH, SINGLE, Compare, reference, repeated, sample
 
 RUNS = 80
-BOTH = pytest.mark.parametrize("compare", [windows, reference])
-Compare = Callable[..., Comparison | None]
 
 
 def slow(before: Blocks, now: Blocks, most: int) -> tuple[float, list[float]]:
