@@ -84,3 +84,12 @@ def test_a_fit_is_that_of_plain_k_means(rows: int) -> None:
             means[cluster] = vectors[clusters == cluster].mean(axis=0, dtype=np.float64)
         centroids = to_fixed(means)
     assert fit(vectors, 5, 7).tolist() == centroids.tolist()
+
+
+def test_totals_of_many_events_are_exact() -> None:
+    """Float32 alone would round them."""
+    vectors = np.random.default_rng(0).integers(3900, LENGTH, (9001, 3)).astype(np.int16)
+    clusters = np.arange(9001) % 9 // 8
+    totals = clustering._totals(vectors.astype(np.float32), clusters, 3)
+    expected = [vectors[clusters == cluster].sum(axis=0, dtype=np.int64).tolist() for cluster in range(3)]
+    assert totals.tolist() == expected

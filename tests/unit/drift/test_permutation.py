@@ -48,14 +48,14 @@ def test_lengths_are_those_of_centred_blocks(rows: int, monkeypatch: pytest.Monk
     assert found[:, 0] == pytest.approx((centred**2).sum(axis=1).astype(float), rel=1e-12)
 
 
-@pytest.mark.parametrize("rows", [90, 20_000])
+@pytest.mark.parametrize("rows", [90, 200_002])
 def test_equal_blocks_have_no_length(rows: int) -> None:
     """Lines that take turns: the mean is no vector of integers."""
-    vectors = np.array([[4000, 1, 0], [3999, 0, 2]], np.int16)
+    vectors = np.array([[3998, 1, 0], [3999, 0, 2]], np.int16)
     both = [cut(np.tile(vectors, (n // 2, 1)), np.arange(n) % 2, length=2, most=n) for n in (200, rows)]
     pair = _Pair(*both)
     assert not pair._squares.any()
-    assert not pair.statistics(pair.permutation(np.random.default_rng(0), 40)).any()
+    assert not pair.statistics(pair.permutation(np.random.default_rng(0), 20)).any()
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.4])
