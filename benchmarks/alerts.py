@@ -6,13 +6,14 @@ the model of ``model_repo/`` in this process. The real alert stage then decides 
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import numpy as np
 
 from benchmarks.kit import weeks
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.incidents import Detection, detection, open_hours, rate
 from benchmarks.kit.judged import alerts, scored
 from benchmarks.kit.labelled import LOGS, STREAMS, Case, log, sms
@@ -31,6 +32,8 @@ WEEKS = ("sms", "openssh", "bgl", "changed", "keys")
 CHANGE, FLOOD = 3, 10_000
 #: Events with a label belong to one burst if the next one comes within this time.
 SMS_GAP_US, LOG_GAP_US = 10 * 60_000_000, HOUR_US
+#: How far the rate of new incidents may be off the budget, as a share of it.
+OFF = 0.2
 #: How long the windows of all streams are.
 LENGTH_US = micros(Window().length)
 #: Alerts do not depend on the scorer, and this one is fast.
@@ -74,8 +77,10 @@ def week(name: str, seed: int) -> Case:
     return Case(name, weeks.events(texts, rng), FAST)
 
 
-def print_weeks(embedder: Embedder, names: Sequence[str], seeds: int) -> None:
-    """The rate of new incidents relative to the budget."""
+def print_weeks(embedder: Embedder, names: Sequence[str], seeds: int) -> Iterator[Figure]:
+    """The rate of new incidents relative to the budget. Gives how far it is off over the week, and from one
+    hour after the start of day 4 on.
+    """
     found: dict[tuple[str, int], list[tuple[float, ...]]] = defaultdict(list)
     start, hour, end = (START_US + us for us in (CHANGE * DAY_US, CHANGE * DAY_US + HOUR_US, 7 * DAY_US))
     for case in (week(name, seed) for seed in range(seeds) for name in names):
@@ -104,9 +109,21 @@ def print_weeks(embedder: Embedder, names: Sequence[str], seeds: int) -> None:
             for (name, budget), values in found.items()
         ],
     )
+    for (name, budget), values in found.items():
+        for column, when in ((0, "a week"), (5, "from an hour after day 4 begins on")):
+            off = [abs(each[column] - 1) for each in values]
+            yield Figure(
+                f"new incidents off the budget of {budget}/d, {name}, {when}",
+                abs(float(np.mean([each[column] for each in values])) - 1),
+                min(off),
+                max(off),
+                len(off),
+                goal=OFF,
+                at_most=True,
+            )
 
 
-def print_flood(embedder: Embedder) -> None:
+def print_flood(embedder: Embedder) -> Figure:
     """How many incidents 10,000 equal anomalies make."""
     ham, spam = weeks.prose()
     rng = np.random.default_rng(0)
@@ -121,9 +138,10 @@ def print_flood(embedder: Embedder) -> None:
         ("incidents", "events in them", "the others of the day"),
         [(len(about), sum(about.values()), len({row["incident"] for row in rows}) - len(about))],
     )
+    return _once(f"incidents of {FLOOD:,} equal anomalies", len(about), 1)
 
 
-def print_bursts(embedder: Embedder, seeds: int) -> None:
+def print_bursts(embedder: Embedder, seeds: int) -> Iterator[Figure]:
     """How well incidents find labelled bursts."""
     found: dict[str, list[Detection]] = defaultdict(list)
     for share in (0.13, 0.05):
@@ -147,6 +165,17 @@ def print_bursts(embedder: Embedder, seeds: int) -> None:
         BURST_HEADS,
         [(name, *_summary(some)) for name, some in found.items()],
     )
+    for name, some in found.items():
+        counts = np.array([each for detection in some for each in detection.found])
+        delays = [each for detection in some for each in detection.delays]
+        yield _once(f"bursts that are found, {name}", float(np.mean(counts > 0)))
+        yield _once(f"incidents in a burst that is found, {name}", float(np.mean(counts[counts > 0])), 1)
+        mean = float(np.mean(delays))
+        yield Figure(f"to the first alert of a burst, {name}", mean, min(delays), max(delays), unit="s")
+
+
+def _once(name: str, value: float, most: float | None = None) -> Figure:
+    return Figure(name, value, value, value, goal=most, at_most=True)
 
 
 def _summary(some: Sequence[Detection]) -> tuple[str, ...]:
@@ -172,10 +201,11 @@ def main() -> None:
         print(f"{STREAMS} or {SHARED} does not exist; there is nothing to measure")
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
+    figures: list[Figure] = []
     if not arguments.streams:
-        print_bursts(embedder, arguments.seeds)
-        print_flood(embedder)
-    print_weeks(embedder, arguments.streams or WEEKS, arguments.weeks)
+        figures += [*print_bursts(embedder, arguments.seeds), print_flood(embedder)]
+    figures += print_weeks(embedder, arguments.streams or WEEKS, arguments.weeks)
+    report(figures)
 
 
 if __name__ == "__main__":

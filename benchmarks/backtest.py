@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.kit import weeks
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.figures import middle, report
 from benchmarks.kit.measure import medians, race, table
 from benchmarks.kit.weeks import DAY_US, START_US
 from dataflow.backtest.recorded import open_recorded
@@ -27,6 +28,8 @@ from dataflow.items.embedding import embedding_field
 from dataflow.items.schemas import EVIDENCE, SCORED
 from dataflow.settings import Embed, Window, load
 
+#: Events/s that are wanted.
+GOAL = 30_000
 SETTINGS = {
     "drift.enabled = false": {"DRIFTLINE_DRIFT__ENABLED": "false"},
     "with drift": {},
@@ -60,10 +63,13 @@ def record(path: Path, events: int) -> None:
         "model": ["m"] * len(rows),
         "model_version": ["1"] * len(rows),
         "attributes": ["{}"] * len(rows),
+        "partition": ["benchmark"] * len(rows),
+        "offset": rows,
         "p_value": 10.0**-anomaly,
     }
     schema = pa.schema([*SCORED, *EVIDENCE])
-    columns = [_column(field, values.get(field.name, anomaly)) for field in schema]
+    values |= {field.name: anomaly for field in EVIDENCE if field.name not in values}
+    columns = [_column(field, values[field.name]) for field in schema]
     dim = embedded.shape[1]
     embeddings = pa.FixedSizeListArray.from_arrays(pa.array(embedded[which[rows]].ravel()), dim)
     found = pa.Table.from_arrays([*columns, embeddings], schema=schema.append(embedding_field(dim)))
@@ -89,7 +95,8 @@ def main() -> None:
         record(path, arguments.events)
         recorded = open_recorded(f"file:{path}")
         runs = {name: partial(decide, recorded, load(environ)) for name, environ in SETTINGS.items()}
-        took = medians(race(arguments.rounds, runs, warm_up=True))
+        raced = race(arguments.rounds, runs, warm_up=True)
+    took = medians(raced)
     least = min(each.cpu for each in took.values())
     table(
         f"{arguments.events:,} events, stored scores; medians of {arguments.rounds}",
@@ -99,6 +106,8 @@ def main() -> None:
             for name, each in took.items()
         ],
     )
+    speeds = {name: [arguments.events / each.cpu for each in runs] for name, runs in raced.items()}
+    report([middle(f"a backtest, {name}", speeds[name], "events/s of one core", GOAL) for name in SETTINGS])
 
 
 if __name__ == "__main__":

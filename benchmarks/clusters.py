@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.kit.figures import middle, report
 from benchmarks.kit.measure import medians, race, table
 from benchmarks.kit.topics import Topics
 from dataflow.items.arrays import Vectors
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--topics", type=int, nargs="+", default=list(TOPICS), help="default: %(default)s")
     parser.add_argument("--runs", type=int, default=3, help="runs of each; default: %(default)s")
     arguments = parser.parse_args()
+    figures = []
     for rows in arguments.rows:
         lines = [
             measure(Topics(topics, DIM), rows, clusters, arguments.runs)
@@ -104,6 +106,12 @@ def main() -> None:
         table(title, HEADS, lines)
         ratios = [float(str(line[4])) for line in lines]
         print(f"\nThe median of the ratios of times is {statistics.median(ratios):.1f}.")
+        kept = [float(str(line[5])) for line in lines]
+        figures += [
+            middle(f"a cold start / a warm start, time, {rows:,} rows", ratios),
+            middle(f"inertia of a warm start / of a cold start, {rows:,} rows", kept, at_most=True),
+        ]
+    report(figures)
 
 
 if __name__ == "__main__":

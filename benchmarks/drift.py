@@ -1,9 +1,9 @@
 """``python -m benchmarks.drift``: how often do the tests of drift alarm falsely, and what do they find?
 
 Streams of SMS are in random order. Streams of logs are blocks of 25 or 100 lines in random order, with
-replacement: neighbouring lines depend on each other, and there is no drift. Each test has a stream of its
-own: a past of which 1,000 rows are the reference, 8 windows that say how long blocks are, the window before,
-and the window.
+replacement: neighbouring lines depend on each other, and there is no drift, unless a part of the last window
+gives way to lines of one kind. Each test has a stream of its own: a past of which 1,000 rows are the
+reference, 8 windows that say how long blocks are, the window before, and the window.
 """
 
 import argparse
@@ -13,80 +13,35 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import KMeans
 
 from benchmarks.kit.corpus import SHARED
-from benchmarks.kit.labelled import LOGS, embedded_texts, log
+from benchmarks.kit.drift_streams import (
+    CLUSTERS,
+    REFERENCE,
+    Corpus,
+    Rows,
+    Stream,
+    blocks_of,
+    corpus,
+    sms,
+)
+from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.measure import median, race, table
 from dataflow.drift.blocks import Blocks, cut, with_clusters
-from dataflow.drift.comparison import Comparison, Sample, beside_reference, beside_window
+from dataflow.drift.comparison import Comparison, beside_reference, beside_window
 from dataflow.drift.correction import corrected
 from dataflow.drift.dependence import Dependence, Learnt, dependence, learn
 from dataflow.drift.permutation import permuted
 from dataflow.embed import open_embedder
-from dataflow.embed.base import Embedder
-from dataflow.items.fixed import Fixed, to_fixed
-from dataflow.settings import Embed, load
+from dataflow.settings import Embed
 
 ALPHA = 0.05
-CLUSTERS = 8
-REFERENCE, PAST, HISTORY = 1000, 10_000, 8
+STREAMS = ("sms", "openssh", "bgl")
+#: The most windows without drift that may alarm, and the least share of surges of 25 % spam to find.
+FALSE, POWER = {"sms": 0.065, "logs": 0.075}, 0.95
 #: The columns. Permutations of single rows take long, so ``PLAIN`` has a quarter of the streams.
 PLAIN = ("plain, before", "plain, reference")
 TESTS = ("centroid, before", "clusters, before", "centroid, reference", "clusters, reference")
-
-Rows = npt.NDArray[np.int64]
-
-
-class Corpus(NamedTuple):
-    """The vectors of all texts, the cluster and the label of each."""
-
-    vectors: Fixed
-    clusters: Rows
-    labels: npt.NDArray[np.bool_]
-
-    def sample(self, rows: Rows) -> Sample:
-        """Some rows."""
-        return Sample(self.vectors[rows], self.clusters[rows])
-
-
-class Stream(NamedTuple):
-    """Rows of a corpus: the reference, and windows in the order of time; the last is tested."""
-
-    reference: Rows
-    windows: list[Rows]
-
-
-def corpus(name: str, embedder: Embedder) -> Corpus:
-    """The clusters are those of 1,000 rows without a label."""
-    events = log(name)
-    texts = embedded_texts(events, load({} if name == "sms" else LOGS))
-    vectors = embedder.embed(texts).vectors
-    labels = np.array([bool(event.label) for event in events])
-    some = np.random.default_rng(0).permutation(np.flatnonzero(~labels))[:1000]
-    fit = KMeans(CLUSTERS, n_init=1, random_state=0).fit(vectors[some])
-    return Corpus(to_fixed(vectors), fit.predict(vectors).astype(np.int64), labels)
-
-
-def sms(of: Corpus, n: int, surge: float, seed: int) -> Stream:
-    """Ham in random order; the last window has a share ``surge`` of spam."""
-    rng = np.random.default_rng(seed)
-    ham, spam = (rng.permutation(np.flatnonzero(of.labels == label)) for label in (False, True))
-    reference, rest = ham[:REFERENCE], ham[REFERENCE:]
-    windows = [rest[i * n : (i + 1) * n] for i in range(HISTORY + 2)]
-    count = round(surge * n)
-    windows[-1] = rng.permutation(np.concatenate([windows[-1][count:], spam[:count]]))
-    return Stream(reference, windows)
-
-
-def blocks_of(of: Corpus, n: int, block: int, seed: int) -> Stream:
-    """Blocks of ``block`` neighbouring lines in random order."""
-    rng = np.random.default_rng([seed, block])
-    length = PAST + (HISTORY + 2) * n
-    starts = rng.integers(len(of.vectors) // block, size=length // block + 2) * block
-    rows = (starts[:, None] + np.arange(block)).ravel()[rng.integers(block) :][:length]
-    reference = rows[np.sort(rng.permutation(PAST)[:REFERENCE])]
-    return Stream(reference, list(rows[PAST:].reshape(-1, n)))
 
 
 def compared(of: Corpus, stream: Stream, seed: int) -> list[Comparison | None]:
@@ -115,27 +70,73 @@ def plain(of: Corpus, stream: Stream, seed: int) -> list[float]:
 
 def cases(of: dict[str, Corpus], seeds: range) -> Iterator[tuple[str, int, Corpus, list[Stream]]]:
     """Name, rows of a window, corpus and streams."""
-    for surge in (0.0, 0.1, 0.25):
+    for surge in (0.0, 0.1, 0.25) if "sms" in of else ():
         name = f"sms, {surge:.0%} spam" if surge else "sms, ham"
         yield name, 200, of["sms"], [sms(of["sms"], 200, surge, seed) for seed in seeds]
-    for name in ("openssh", "bgl"):
+    for name in [name for name in of if name != "sms"]:
         for block in (25, 100):
             for n in (200, 500, 2000):
                 streams = [blocks_of(of[name], n, block, seed) for seed in seeds]
                 yield f"{name}, blocks of {block}", n, of[name], streams
+        for surge, at_once in ((0.1, False), (0.25, False), (0.25, True)):
+            for n in (500, 2000):
+                streams = [blocks_of(of[name], n, 25, seed, surge, at_once=at_once) for seed in seeds]
+                how = " at once" if at_once else ""
+                yield f"{name}, blocks of 25, {surge:.0%} of one kind{how}", n, of[name], streams
 
 
-def alarms(of: Corpus, n: int, streams: Sequence[Stream]) -> list[str]:
-    """The cells of a case: shares of all streams, and the highest share of the streams that have p-values."""
+class Alarms(NamedTuple):
+    """Of the streams of a case. ``plain``: ``(s, 2)``, which of some streams alarm if single rows are
+    exchanged. ``streams``: how many there are. ``tested``: ``(t, 4)``, which tests alarm, of the streams that
+    have p-values. ``any_of_four``: how many of these alarm if the four tests are one.
+    """
+
+    plain: npt.NDArray[np.bool_]
+    streams: int
+    tested: npt.NDArray[np.bool_]
+    any_of_four: int
+
+    @property
+    def are_few(self) -> bool:
+        """Whether too few streams have p-values to say how many of these alarm."""
+        return len(self.tested) < self.streams / 10
+
+    def cells(self) -> list[str]:
+        """Shares of all streams, and the highest share of the streams that have p-values."""
+        plain = [f"{share:.3f}" for share in self.plain.mean(axis=0)] if len(self.plain) else ["-", "-"]
+        counts = [self.streams - len(self.tested), *self.tested.sum(axis=0).tolist(), self.any_of_four]
+        shares = [f"{count / self.streams:.3f}" for count in counts]
+        return [*plain, *shares, "-" if self.are_few else f"{self.tested.mean(axis=0).max():.3f}"]
+
+    def figures(self, name: str, n: int) -> Iterator[Figure]:
+        """The shares that the goals are about. A case whose ``name`` has a percentage has a drift."""
+        of, is_sms, has_drift = f"{name}, {n:,} rows", name.startswith("sms"), "%" in name
+        yield _figure(f"windows without a p-value, {of}", 1 - len(self.tested) / self.streams)
+        if has_drift:
+            goal = POWER if name == "sms, 25% spam" else None
+            found = self.tested[:, TESTS.index("centroid, reference")].sum() / self.streams
+            yield _figure(f"windows that the centroid beside the reference finds, {of}", found, goal)
+            yield _figure(f"windows that any test finds (Holm), {of}", self.any_of_four / self.streams)
+        elif not self.are_few:
+            highest = self.tested.mean(axis=0).max()
+            goal = FALSE["sms" if is_sms else "logs"]
+            yield _figure(
+                f"windows that alarm falsely, highest of four tests, {of}", highest, goal, at_most=True
+            )
+
+
+def _figure(name: str, value: float, goal: float | None = None, *, at_most: bool = False) -> Figure:
+    return Figure(name, float(value), float(value), float(value), goal=goal, at_most=at_most)
+
+
+def alarms(of: Corpus, n: int, streams: Sequence[Stream]) -> Alarms:
+    """Test the streams of a case."""
     single = [plain(of, stream, seed) for seed, stream in enumerate(streams[::4])] if n == 200 else []
     found = [compared(of, stream, seed) for seed, stream in enumerate(streams)]
     tested = [[p for c in each if c for p in (c.p_centroid, c.p_clusters)] for each in found if all(each)]
     alarm = np.array(tested).reshape(-1, len(TESTS)) <= ALPHA
     any_of_four = sum(min(corrected(values)) <= ALPHA for values in tested)
-    counts = [len(streams) - len(tested), *alarm.sum(axis=0), any_of_four]
-    cells = [f"{share:.3f}" for share in (np.array(single) <= ALPHA).mean(axis=0)] if single else ["-", "-"]
-    cells += [f"{count / len(streams):.3f}" for count in counts]
-    return [*cells, f"{alarm.mean(axis=0).max():.3f}" if len(tested) >= len(streams) / 10 else "-"]
+    return Alarms(np.array(single).reshape(-1, 2) <= ALPHA, len(streams), alarm, any_of_four)
 
 
 def costs(of: Corpus) -> None:
@@ -167,20 +168,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=400, help="streams of each case; default: %(default)s")
     parser.add_argument("--first", type=int, default=0, help="the first seed; default: %(default)s")
     parser.add_argument("--no-costs", action="store_true", help="leave out the time of each part")
+    parser.add_argument("--streams", nargs="+", default=STREAMS, choices=STREAMS)
     arguments = parser.parse_args()
     if not SHARED.exists():
         print(f"{SHARED} does not exist; there is nothing to measure")
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
-    of = {name: corpus(name, embedder) for name in ("sms", "openssh", "bgl")}
+    of = {name: corpus(name, embedder) for name in arguments.streams}
     if not arguments.no_costs:
-        costs(of["sms"])
+        costs(next(iter(of.values())))
     heads = ("stream", "rows", *PLAIN, "no p-value", *TESTS, "any of four (Holm)", "most, if tested")
-    lines = []
+    lines, figures = [], list[Figure]()
     for name, n, texts, streams in cases(of, range(arguments.first, arguments.first + arguments.seeds)):
-        lines.append((name, n, *alarms(texts, n, streams)))
+        found = alarms(texts, n, streams)
+        lines.append((name, n, *found.cells()))
+        figures += found.figures(name, n)
         print(*lines[-1], sep=" | ", flush=True)
     table(f"Shares of windows that alarm at {ALPHA}", heads, lines)
+    report(figures)
 
 
 if __name__ == "__main__":

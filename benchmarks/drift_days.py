@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.stats import binomtest
 
-from benchmarks.drift import Corpus, Rows, corpus
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.drift_streams import Corpus, Rows, corpus
+from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.measure import table
 from dataflow.alert.alerts import Alerts
 from dataflow.alert.spending import level
@@ -73,7 +74,7 @@ class Stream:
         texts: dict[str, Any] = {name: pa.array(window.astype(str)) for name in names}
         columns = {"ts": np.full(n, end), "revision": np.zeros(n, np.int32), "score": np.zeros(n)}
         rows = pa.record_batch(texts | columns | {"anomaly": np.zeros(n)})
-        past = Past(vectors[self._rows], self._rows.astype(str).astype(object))
+        past = Past.whole(vectors[self._rows], self._rows.astype(str).astype(object))
         return Judged(
             emission=emission,
             keys=["all"],
@@ -153,24 +154,35 @@ def main() -> None:
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     lines: list[Any] = []
+    figures: list[Figure] = []
     for name in arguments.streams:
         rows, of, rng = STREAMS[name], corpus(name, embedder), np.random.default_rng(arguments.seed)
         found = run(Stream(of, stationary(of, name, arguments.days * DAY, rows, rng), arguments.seed))
         opened = sum(row["state"] == "open" for row in found.alerts)
-        days = [of_days(alarm_days(found, alpha), arguments.days) for alpha in ALPHAS]
+        alarms = [alarm_days(found, alpha) for alpha in ALPHAS]
+        days = [of_days(each, arguments.days) for each in alarms]
+        for alpha, share in zip(ALPHAS, (each / arguments.days for each in alarms), strict=True):
+            what = f"days without drift that have an alarm at {alpha}, {name}"
+            figures.append(Figure(what, share, share, share, goal=alpha, at_most=True))
         lines.append((name, 2 * rows, arguments.days, len(found.lowest), opened, *days))
         print(*lines[-1], sep=" | ", flush=True)
     heads = ("stream", "rows", "days", "windows with tests", "drift incidents")
     table("Without drift", (*heads, *(f"days with an alarm at {alpha}" for alpha in ALPHAS)), lines)
-    if not arguments.surges:
-        return
-    of = corpus("sms", embedder)
+    if arguments.surges:
+        figures += surges(corpus("sms", embedder), arguments.surges)
+    report(figures)
+
+
+def surges(of: Corpus, count: int) -> Iterator[Figure]:
+    """Tell how soon surges are found. Gives the shares that are."""
     lines = []
     for share in (0.1, 0.25):
-        delays = [surge_delay(of, share, seed) for seed in range(arguments.surges)]
+        delays = [surge_delay(of, share, seed) for seed in range(count)]
         known = [delay for delay in delays if delay is not None]
         lines.append((f"{share:.0%}", len(delays), len(known), *(np.bincount(known, minlength=4)[1:4])))
         print(*lines[-1], sep=" | ", flush=True)
+        told = len(known) / count
+        yield Figure(f"surges of {share:.0%} spam that are told", told, told, told)
     table("Surges of spam", ("share", "surges", "found", "in window 1", "2", "3"), lines)
 
 

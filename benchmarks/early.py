@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.incidents import detection
 from benchmarks.kit.judged import alerts, scored
 from benchmarks.kit.labelled import STREAMS, Case, Event, sms
@@ -116,6 +117,19 @@ def main() -> None:
         HEADS,
         [(*name, *_row(some)) for name, some in every.items()],
     )
+    report([figure for name, some in every.items() for figure in _figures(" ".join(name), some)])
+
+
+def _figures(name: str, some: list[Found]) -> Iterator[Figure]:
+    """The shares that the goals are about: of all seeds, and their range over the seeds."""
+    for field, what, goal in (
+        ("confirmed", "provisional incidents that are confirmed", 0.95),
+        ("announced", "incidents that a provisional one announces", 0.95),
+    ):
+        each = [getattr(one, field) for one in some]
+        shares = [float(np.mean(one)) for one in each if one]
+        value = float(np.mean([flag for one in each for flag in one]))
+        yield Figure(f"{what}, {name}", value, min(shares), max(shares), len(shares), goal=goal)
 
 
 def _row(some: list[Found]) -> Iterator[str]:

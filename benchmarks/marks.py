@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.kit import weeks
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.judged import Scored, alerts, alerts_live, scored
 from benchmarks.kit.labelled import LOGS, STREAMS, Case, Event, log, rare, sms
 from benchmarks.kit.measure import table
@@ -173,6 +174,18 @@ def effect(case: Case, stream: Scored, embedder: Embedder, budget: str) -> Effec
     )
 
 
+def _figures(name: str, some: Sequence[Effect]) -> Iterator[Figure]:
+    """The shares that the goals are about: of all seeds, and their range over the seeds."""
+    for what, over, under, goal in (
+        ("false incidents that are left with marks", "false_after", "false_before", 0.5),
+        ("labelled events of incidents that marks lose", "events_lost", "events_before", 0.02),
+    ):
+        pairs = [(getattr(each, over), getattr(each, under)) for each in some]
+        shares = [a / b for a, b in pairs if b]
+        value = sum(a for a, _ in pairs) / max(sum(b for _, b in pairs), 1)
+        yield Figure(f"{what}, {name}", value, min(shares), max(shares), len(shares), goal=goal, at_most=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.marks")
     parser.add_argument("--seeds", type=int, default=2, help="of each stream; default: %(default)s")
@@ -187,6 +200,7 @@ def main() -> None:
         print(case.name, *found[case.name][-1], flush=True)
     rows = [(name, *(str(sum(each)) for each in zip(*some, strict=True))) for name, some in found.items()]
     table(f"Marks of the first {MARKS} false incidents; sums of all seeds", HEADS, rows)
+    report([figure for name, some in found.items() for figure in _figures(name, some)])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.figures import Figure, ratio, report
 from benchmarks.kit.measure import medians, race, table
 from dataflow.decode.batch import decode_batch
 from dataflow.decode.masking import PATTERNS, patterns_of
@@ -61,15 +62,25 @@ def distinct(events: Sequence[pa.RecordBatch]) -> int:
     return count
 
 
-def measure(path: Path, patterns: Sequence[str], runs: int) -> list[tuple[str, ...]]:
-    """Two rows of the table: the log without masking, and with masking. The time is that of the CPU."""
+def measure(path: Path, patterns: Sequence[str], runs: int) -> tuple[list[tuple[str, ...]], list[Figure]]:
+    """Two rows of the table: the log without masking, and with masking. The time is that of the CPU. And the
+    figures of both.
+    """
     batches = batches_of(path)
     cases = {
         shown: Case(path.stem, batches, Settings(source=Source(id_field="id", key_field="key", mask=mask)))
         for shown, mask in (("no", ()), ("yes", tuple(patterns)))
     }
-    took = medians(race(runs, {shown: case.decode for shown, case in cases.items()}, warm_up=True))
-    return [_row(shown, case, took[shown].cpu, took["no"].cpu) for shown, case in cases.items()]
+    raced = race(runs, {shown: case.decode for shown, case in cases.items()}, warm_up=True)
+    took = medians(raced)
+    hits = {shown: 1 - distinct(case.decode()) / case.events for shown, case in cases.items()}
+    times = {shown: [each.cpu for each in runs] for shown, runs in raced.items()}
+    figures = [
+        Figure(f"texts that the cache has, {path.stem}, masked: {shown}", share, share, share)
+        for shown, share in hits.items()
+    ]
+    figures.append(ratio(f"time to decode with masking / without, {path.stem}", times["yes"], times["no"]))
+    return [_row(shown, case, took[shown].cpu, took["no"].cpu) for shown, case in cases.items()], figures
 
 
 def _row(shown: str, case: Case, seconds: float, unmasked_seconds: float) -> tuple[str, ...]:
@@ -101,14 +112,18 @@ def main() -> None:
         patterns_of(tuple(patterns))
     except SettingsError as error:
         parser.error(str(error))
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    figures: list[Figure] = []
     for path in (SHARED / name for name in FILES):
         if path.exists():
-            rows += measure(path, patterns, arguments.runs)
+            some, of_log = measure(path, patterns, arguments.runs)
+            rows += some
+            figures += of_log
         else:
             print(f"{path} does not exist; this log is skipped")
     if rows:
         table(f"Masking of {' '.join(patterns)}", HEADS, rows)
+        report(figures)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ what libraries say offline of the same events and the same reference.
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ import pyarrow as pa
 from bytewax.testing import run_main
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.labelled import FLOW, STREAMS, Case, cases, embedded_texts
 from benchmarks.kit.measure import table
 from benchmarks.kit.offline import Events, Numbers, Peer, novelties, peers
@@ -139,6 +140,17 @@ def main() -> None:
         for name, streams in measured.items()
     ]
     table("AUROC / average precision / precision at k; mean of the seeds", ("stream", *heads), lines)
+    report([figure for name, streams in measured.items() for figure in figures(name, streams)])
+
+
+def figures(name: str, streams: Sequence[Mapping[str, Quality]]) -> Iterator[Figure]:
+    """The AUROC of ``score``, and that of the best column of the flow."""
+    columns = {column: [each[column].auroc for each in streams] for column in COLUMNS if column in streams[0]}
+    best = max(columns, key=lambda column: float(np.mean(columns[column])))
+    for column in dict.fromkeys(("score", best)):
+        of_seeds = columns[column]
+        value = float(np.mean(of_seeds))
+        yield Figure(f"AUROC of {column}, {name}", value, min(of_seeds), max(of_seeds), len(of_seeds))
 
 
 def mean(measured: Sequence[Quality]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+from benchmarks.kit.figures import Figure, ratio, report
 from benchmarks.kit.measure import medians, race, table
 from dataflow.items.arrays import Int64s
 from dataflow.items.embedding import embeddings
@@ -55,12 +56,15 @@ def candidates(case: Case, kinds: list[str]) -> dict[str, Callable[[], object]]:
     return of_kinds | {PLAIN: partial(plain_kmeans, rows, offsets)}
 
 
-def measure(case: Case, kinds: list[str], runs: int) -> None:
-    """Prints a table of one case. The time is that of the CPU: on one core, with a machine of its own."""
+def measure(case: Case, kinds: list[str], runs: int) -> list[Figure]:
+    """Prints a table of one case. The time is that of the CPU: on one core, with a machine of its own.
+    Returns the figure of ``kmeans``.
+    """
     racers = candidates(case, kinds)
     # Limits the libraries that the scorers have loaded.
     with ThreadpoolController().limit(limits=1):
-        took = medians(race(runs, racers))
+        raced = race(runs, racers)
+    took = medians(raced)
     slow = took[PLAIN].cpu
     lines = [
         (
@@ -73,6 +77,11 @@ def measure(case: Case, kinds: list[str], runs: int) -> None:
     ]
     title = f"{case.keys:,} windows of {case.rows:,} rows of {DIM} floats, {Score().clusters} clusters"
     table(title, ("scorer", "windows/s", "rows/s", "to scikit-learn's KMeans"), lines)
+    if "kmeans" not in kinds:
+        return []
+    plain, own = ([each.cpu for each in raced[name]] for name in (PLAIN, "kmeans"))
+    name = f"kmeans / scikit-learn's KMeans, {case.keys:,} windows of {case.rows:,} rows"
+    return [ratio(name, plain, own)]
 
 
 def main() -> None:
@@ -90,8 +99,8 @@ def main() -> None:
     many, *single = CASES
     cases = [many._replace(keys=arguments.keys or many.keys)]
     cases += [Case(1, arguments.rows)] if arguments.rows else single
-    for case in cases:
-        measure(case, arguments.kinds or list(SCORERS), arguments.runs)
+    kinds = arguments.kinds or list(SCORERS)
+    report([figure for case in cases for figure in measure(case, kinds, arguments.runs)])
 
 
 if __name__ == "__main__":

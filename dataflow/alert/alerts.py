@@ -215,13 +215,16 @@ class Alerts:
             windows.update(i for i in due.which.tolist() if judged.keys[i] in self._keys)
         for i in sorted(windows):
             rows = np.flatnonzero(judged.windows == i)
+            first, count = int(rows[0]) if len(rows) else 0, len(rows)
+            # Most windows have rows that follow each other, which need no copy.
+            follow = not count or int(rows[-1]) - first + 1 == count
             events = WindowEvents.of(
                 due.at,
                 int(judged.starts[i]),
                 int(judged.ends[i]),
                 float(thresholds[i]),
                 int(judged.rows[i]),
-                judged.events.take(pa.array(rows)),
+                judged.events.slice(first, count) if follow else judged.events.take(pa.array(rows)),
                 judged.vectors[rows],
             )
             yield judged.keys[i], events, judged.model

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from dataflow.backtest.alarming import Alarming
 from dataflow.backtest.drift_rows import DriftEvents, DriftRows
@@ -33,7 +32,7 @@ class StoredDrift:
         #: Key group -> the model of its last windows, and key -> the events that are sampled.
         self._models: dict[int, str | None] = {}
         self._samples: dict[int, dict[str, Int64s]] = {}
-        self._alarming, self._threads = Alarming(settings), ThreadpoolController()
+        self._alarming = Alarming(settings)
 
     def tested(self, judged: Judged, first: int) -> Judged:
         """``judged`` with what the tests say of its windows, of which ``first`` is the number of the first.
@@ -49,9 +48,7 @@ class StoredDrift:
             self._models[group], self._samples[group] = judged.model, {}
         samples = list(self._of_emission(judged, first, self._samples[group], self._events))
         highest = self._alarming.highest(judged, [sample.window for sample in samples])
-        # As in the flow: the matrices are small, so threads would wait for each other.
-        with self._threads.limit(limits=1):
-            tested, _ = self._trackers[group].take(replace(judged, samples=samples), highest)
+        tested, _ = self._trackers[group].take(replace(judged, samples=samples), highest)
         self._alarming.note(tested)
         return tested
 
@@ -73,9 +70,8 @@ class StoredDrift:
         least = 0 if self._settings.score.pinned else self._settings.score.reference_least
         if len(sample) < least:
             return None
-        older = sample[events.ts[sample] < start]
-        past: Int64s = older[np.lexsort((events.priority[older], events.ts[older]))]
-        return past
+        older: Int64s = sample[events.ts[sample] < start]
+        return older
 
     def _entered(self, sample: Int64s, rows: Int64s, judged: Judged, at: int, events: DriftEvents) -> Int64s:
         """The sample of a key after its window ``rows``. It loses events when the next window is judged, as

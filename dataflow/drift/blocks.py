@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.items.fixed import Fixed
+from dataflow.items.fixed import LENGTH, Fixed
 
 Integers = npt.NDArray[np.int64]
 
@@ -19,6 +19,8 @@ MOST = 64
 #: A sample with fewer blocks is not tested. Two samples of 10 blocks have 92,378 different exchanges, so a
 #: p-value can be small.
 LEAST = 10
+#: The sum of so many rows fits into 16 bits, whose addition is much faster.
+_FIT = np.iinfo(np.int16).max // LENGTH
 
 
 class Blocks(NamedTuple):
@@ -35,11 +37,18 @@ class Blocks(NamedTuple):
     members: Integers
 
 
-def cut(vectors: Fixed, clusters: npt.ArrayLike, length: int | None = None, most: int = MOST) -> Blocks:
+def cut(
+    vectors: Fixed,
+    clusters: npt.ArrayLike,
+    rows: Integers | None = None,
+    length: int | None = None,
+    most: int = MOST,
+) -> Blocks:
     """Cut a sample into blocks.
 
-    ``vectors``: ``(n, dim)``, as :func:`~dataflow.items.fixed.to_fixed` makes them, in time order.
-    ``clusters``: ``(n,)``, the cluster number of each row. ``length``: the rows of a block, 1 or more;
+    ``vectors``: ``(n, dim)``, as :func:`~dataflow.items.fixed.to_fixed` makes them, in time order; or with
+    more rows, of which the sample has ``rows``, ``(n,)``. ``clusters``: ``(n,)``, the cluster number of each
+    row of the sample, 0 or more. ``length``: the rows of a block, 1 or more;
     ``None``: the lowest power of two that makes ``most`` blocks or fewer. If a given ``length`` makes more
     than ``most`` blocks, some are left out, evenly over the sample.
 
@@ -49,19 +58,15 @@ def cut(vectors: Fixed, clusters: npt.ArrayLike, length: int | None = None, most
     >>> blocks.counts.tolist(), blocks.clusters.tolist(), blocks.members.tolist()
     ([2, 2], [3, 7], [[0, 2], [1, 1]])
     """
-    n = len(vectors)
+    n = len(vectors) if rows is None else len(rows)
     if length is None:
         length = shortest(n, most)
     count = min(max(n // length, 1), n)
     kept = np.arange(min(count, most)) * count // max(min(count, most), 1)
     starts, ends = kept * n // max(count, 1), (kept + 1) * n // max(count, 1)
     counts = ends - starts
-    labels, columns = np.unique(np.asarray(clusters, np.int64), return_inverse=True)
-    blocks = np.repeat(np.arange(len(kept)), counts)
-    rows = np.arange(len(blocks)) + (starts - np.cumsum(counts) + counts)[blocks]
-    places = blocks * len(labels) + columns[rows]
-    members = np.bincount(places, minlength=len(kept) * len(labels)).reshape(len(kept), len(labels))
-    return Blocks(length, _sums(vectors, starts, counts), counts, labels, members)
+    labels, members = _members(np.asarray(clusters, np.int64), starts, counts)
+    return Blocks(length, _sums(vectors, rows, starts, counts), counts, labels, members)
 
 
 def shortest(rows: int, most: int = MOST) -> int:
@@ -73,21 +78,40 @@ def shortest(rows: int, most: int = MOST) -> int:
     return 1 << (rows // (most + 1)).bit_length()
 
 
-def _sums(vectors: Fixed, starts: Integers, counts: Integers) -> Integers:
+def _members(clusters: Integers, starts: Integers, counts: Integers) -> tuple[Integers, Integers]:
+    """``(c,)``, the cluster numbers, and ``(k, c)``, how many rows of each block are in each cluster."""
+    known = np.bincount(clusters) > 0
+    labels, column = np.flatnonzero(known), np.cumsum(known) - 1
+    blocks = np.repeat(np.arange(len(counts)), counts)
+    rows = np.arange(len(blocks)) + (starts - np.cumsum(counts) + counts)[blocks]
+    places = blocks * len(labels) + column[clusters[rows]]
+    members = np.bincount(places, minlength=len(counts) * len(labels))
+    return labels, members.reshape(len(counts), len(labels))
+
+
+def _sums(vectors: Fixed, rows: Integers | None, starts: Integers, counts: Integers) -> Integers:
     """``(k, dim)``: the sums of the rows of blocks, of which one has at most one row more than another."""
+    sums = np.zeros((len(starts), vectors.shape[1]), np.int64)
     least = int(counts.min(initial=len(vectors)))
     if least > len(starts):
-        sums = np.zeros((len(starts), vectors.shape[1]), np.int64)
-        for block, (start, rows) in enumerate(zip(starts.tolist(), counts.tolist(), strict=True)):
-            vectors[start : start + rows].sum(axis=0, dtype=np.int64, out=sums[block])
+        for block, (start, count) in enumerate(zip(starts.tolist(), counts.tolist(), strict=True)):
+            some = slice(start, start + count)
+            vectors[some if rows is None else rows[some]].sum(axis=0, dtype=np.int64, out=sums[block])
         return sums
-    # Many short blocks: a row of each at a time. The sums of so few rows fit into 32 bits.
-    short = np.zeros((len(starts), vectors.shape[1]), np.int32)
-    for row in range(least):
-        short += vectors[starts + row]
+    # Many short blocks: a row of each at a time.
+    for first in range(0, least, _FIT):
+        part = _row(vectors, rows, starts + first)
+        for row in range(first + 1, min(first + _FIT, least)):
+            part += _row(vectors, rows, starts + row)
+        sums += part
     longer = np.flatnonzero(counts > least)
-    short[longer] += vectors[starts[longer] + least]
-    return short.astype(np.int64)
+    sums[longer] += _row(vectors, rows, starts[longer] + least)
+    return sums
+
+
+def _row(vectors: Fixed, rows: Integers | None, at: Integers) -> Fixed:
+    found: Fixed = vectors[at if rows is None else rows[at]]
+    return found
 
 
 def joined(blocks: Blocks, length: int) -> Blocks:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.drift.blocks import LEAST, Blocks, cut, joined, shortest, with_clusters
+from dataflow.drift.blocks import LEAST, Blocks, Integers, cut, joined, shortest, with_clusters
 from dataflow.drift.dependence import Dependence
 from dataflow.drift.permutation import Found, permuted
 from dataflow.drift.shares import share_p_values
@@ -32,10 +32,18 @@ _DRAWS = 9_999
 
 
 class Sample(NamedTuple):
-    """``vectors``: ``(m, dim)``, in time order. ``clusters``: ``(m,)``, the cluster number of each."""
+    """``vectors``: ``(m, dim)``, in time order; or with more rows, of which the sample has ``rows``,
+    ``(m,)``. ``clusters``: ``(m,)``, the cluster number of each row of the sample.
+    """
 
     vectors: Fixed
     clusters: npt.ArrayLike
+    rows: Integers | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of rows."""
+        return len(self.vectors if self.rows is None else self.rows)
 
 
 class Change(NamedTuple):
@@ -75,7 +83,8 @@ class Comparison(NamedTuple):
     """``distance``: of the centroids of unit vectors, in [0, 2]. ``p_centroid``: that chance takes the
     centroids so far apart. ``p_clusters``: the lowest p-value of ``changes``, which are ordered by their
     p-value. ``lowest``: what alerts take: the lower of both, still lower if a statistic is above all draws,
-    and higher if few blocks of dependent events are compared with a reference.
+    and higher if few blocks of dependent events are compared with a reference. If ``lowest`` is too high for
+    an alarm, the distance is not a number, and there are no changes.
     ``block_rows``: the rows of the blocks that were exchanged. ``draws``: how many permutations of blocks
     there were.
     """
@@ -116,7 +125,7 @@ def beside_window(
     if min(len(sample.counts) for sample in pair) < LEAST:
         return None
     found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most, alarming=alarming)
-    return _comparison(*pair, found, found.clusters, found.lowest)
+    return _comparison(*pair, found, found.clusters, found.lowest, alarming)
 
 
 def beside_reference(
@@ -135,11 +144,11 @@ def beside_reference(
     ``events``: how many events the past has. ``None`` also if these are so few that rows of the sample may
     depend on each other as the rows of a window do.
     """
-    if blocks is None or not len(reference.vectors):
+    if blocks is None or not reference.size:
         return None
     length = max(blocks.length, now.length)
     times = _times(reference, length)
-    if times > 1 and events < times * len(reference.vectors):
+    if times > 1 and events < times * reference.size:
         return None
     some = cut(*reference, max(length // times, 1), _MOST_OF_REFERENCE)
     # Shares have their own test: a permutation takes the absence of a cluster in bursts for certain.
@@ -147,8 +156,8 @@ def beside_reference(
     if min(len(sample.counts) for sample in pair) < LEAST:
         return None
     found = permuted(*pair, inflation=blocks.inflation, seed=seed, most=most, alarming=alarming)
-    is_whole = some.counts.sum() == len(reference.vectors)
-    whole, now = _aligned(some if is_whole else cut(*reference, len(reference.vectors)), now)
+    is_whole = some.counts.sum() == reference.size
+    whole, now = _aligned(some if is_whole else cut(*reference, reference.size), now)
     shares = share_p_values(
         whole.members.sum(axis=0),
         now.members.sum(axis=0),
@@ -160,7 +169,8 @@ def beside_reference(
     lowest = found.lowest
     if length > shortest(int(now.counts.sum())):
         lowest = of_few_blocks(lowest, len(pair[1].counts) - 1)
-    return _comparison(whole, now, found, shares.p_values, min(lowest, float(shares.tails.min())))
+    lowest = min(lowest, float(shares.tails.min()))
+    return _comparison(whole, now, found, shares.p_values, lowest, alarming)
 
 
 def of_few_blocks(p_value: float, freedom: int) -> float:
@@ -179,11 +189,13 @@ def of_few_blocks(p_value: float, freedom: int) -> float:
 
 def _times(reference: Sample, length: int) -> int:
     """How many rows a row of a reference stands for, so that there are enough blocks of ``length`` rows."""
-    return -(-length * _LEAST_OF_REFERENCE // len(reference.vectors))
+    return -(-length * _LEAST_OF_REFERENCE // reference.size)
 
 
 def _weighed(blocks: Blocks, times: int, length: int) -> Blocks:
     """Blocks that count as if they had ``length`` rows: ``times`` as many as they have."""
+    if times == 1:
+        return blocks._replace(length=length)
     return blocks._replace(
         length=length,
         sums=blocks.sums * times,
@@ -192,7 +204,12 @@ def _weighed(blocks: Blocks, times: int, length: int) -> Blocks:
     )
 
 
-def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles, lowest: float) -> Comparison:
+def _comparison(
+    before: Blocks, now: Blocks, found: Found, p_values: Doubles, lowest: float, alarming: float
+) -> Comparison:
+    p_clusters = float(p_values.min())
+    if lowest > alarming:
+        return Comparison(math.nan, found.centroid, p_clusters, lowest, (), found.length, found.draws)
     first, second = (sample.members.sum(axis=0) / sample.counts.sum() for sample in (before, now))
     changes = [
         Change(int(cluster), float(share), float(then), float(p))
@@ -203,7 +220,7 @@ def _comparison(before: Blocks, now: Blocks, found: Found, p_values: Doubles, lo
     return Comparison(
         distance=float(np.sqrt(((means[1] - means[0]) ** 2).sum())),
         p_centroid=found.centroid,
-        p_clusters=min(change.p_value for change in changes),
+        p_clusters=p_clusters,
         lowest=lowest,
         changes=tuple(changes),
         block_rows=found.length,
@@ -216,5 +233,7 @@ def _without_clusters(blocks: Blocks) -> Blocks:
 
 
 def _aligned(before: Blocks, now: Blocks) -> tuple[Blocks, Blocks]:
+    if np.array_equal(before.clusters, now.clusters):
+        return before, now
     clusters = np.union1d(before.clusters, now.clusters)
     return with_clusters(before, clusters), with_clusters(now, clusters)

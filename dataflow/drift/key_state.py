@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataflow.drift.blocks import Blocks
+from dataflow.drift.clustering import Known
 from dataflow.drift.dependence import Learnt
 from dataflow.items.fixed import Fixed
 
@@ -64,7 +65,7 @@ class KeyState:
     window that was tested. ``learnt_to``: of the last window that ``learnt`` knows. ``events``: about how
     many events the windows had. ``fitted``: how often clusters were fitted; 0: there are none. ``since``: how
     many windows came since then. ``centroids``: ``(c, dim)``. ``windows``: those that later windows may be
-    compared with, the first to end first.
+    compared with, the first to end first. ``known`` can be found again, so it is in no snapshot.
     """
 
     model: str | None
@@ -77,12 +78,15 @@ class KeyState:
     since: int = 0
     centroids: Fixed | None = None
     windows: list[Kept] = field(default_factory=list)
+    known: Known = field(default_factory=Known)
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
         centroids = None if self.centroids is None else self.centroids.tobytes()
         windows = [kept.state() for kept in self.windows]
-        return vars(self) | {"learnt": dict(self.learnt), "centroids": centroids, "windows": windows}
+        found = vars(self) | {"learnt": dict(self.learnt), "centroids": centroids, "windows": windows}
+        del found["known"]
+        return found
 
     @staticmethod
     def of_state(state: Mapping[str, Any]) -> "KeyState":

@@ -21,6 +21,10 @@ from dataflow.drift.simulation import Doubles, largest, simulated
 
 #: The products of all blocks are worth their cost for more permutations than these.
 _FEW = 25
+#: A backtest seldom needs more permutations than these.
+_FIRST = 5
+#: Float64 holds integers below exactly, and the differences of two of them.
+_EXACT = 2.0**52
 
 
 class Found(NamedTuple):
@@ -51,7 +55,7 @@ def permuted(
         return largest(pair.statistics(pair.permutation(rng, count)) * inflation, first=1)
 
     p, tails, draws = simulated(
-        pair.statistics(pair.observed)[0], draw, seed=seed, most=most, alarming=alarming
+        pair.statistics(pair.observed)[0], draw, seed=seed, most=most, alarming=alarming, few=_FIRST
     )
     return Found(float(p[0]), p[1:], float(tails.min()), now.length, draws)
 
@@ -59,25 +63,39 @@ def permuted(
 class _Pair:
     """The blocks of both samples, centred by the mean of all rows. All sums are multiplied by the number of
     rows, which the statistics do not depend on: so they are integers, and equal rows give zeros.
+
+    Float64 holds these integers exactly, up to some millions of rows.
     """
 
     def __init__(self, before: Blocks, now: Blocks) -> None:
         self._counts = np.concatenate([before.counts, now.counts]).astype(np.float64)
-        self._sums = self._centred(before.sums, now.sums)
-        self._members = self._centred(before.members, now.members)
+        self._rows = float(self._counts.sum())
+        #: Not centred: few permutations are centred faster than all blocks.
+        self._sums = _both(before.sums, now.sums)
+        self._total: Doubles = np.ones(len(self._sums)) @ self._sums
+        members = _both(before.members, now.members)
+        self._members = self._centred(members, self._counts, members.sum(axis=0))
         #: Known after the first statistics, of which there are few.
         self._products: Doubles | None = None
-        squares = np.einsum("ij,ij->i", self._sums, self._sums)
-        self._squares = np.column_stack([squares, self._members**2])
+        self._squares = np.column_stack([self._squared_lengths(), self._members**2])
         self.observed = np.arange(len(self._counts))[None, :] >= len(before.counts)
 
-    def _centred(self, before: Integers, now: Integers) -> Doubles:
-        # Float64 holds these integers exactly, up to some millions of rows.
-        centred: Doubles = np.concatenate([before, now]).astype(np.float64)
-        total = centred.sum(axis=0)
-        centred *= self._counts.sum()
-        centred -= self._counts[:, None] * total
+    def _centred(self, sums: Doubles, counts: Doubles, total: Doubles) -> Doubles:
+        """``sums``, ``(n, d)``, of ``counts``, ``(n,)``, rows each. ``total``: ``(d,)``, of all rows."""
+        centred = sums * self._rows
+        centred -= counts[:, None] * total
         return centred
+
+    def _squared_lengths(self) -> Doubles:
+        """``(b,)``, of the centred sums."""
+        lengths = np.einsum("ij,ij->i", self._sums, self._sums) * self._rows**2
+        both = self._sums @ self._total * self._counts * (2 * self._rows)
+        of_mean = (self._total @ self._total) * self._counts**2
+        found: Doubles = lengths - both + of_mean
+        if max(lengths.max(), np.abs(both).max(), of_mean.max()) >= _EXACT:
+            centred = self._centred(self._sums, self._counts, self._total)
+            found = np.einsum("ij,ij->i", centred, centred)
+        return found
 
     def permutation(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.bool_]:
         """``(count, b)``: which blocks belong to the second sample: those with the lowest random numbers."""
@@ -103,10 +121,18 @@ class _Pair:
     def _distances(self, weights: Doubles) -> Doubles:
         """``(P,)``: the squared lengths of the sums of the blocks that have the weight 1."""
         if len(weights) <= _FEW:
-            sums = weights @ self._sums
+            sums = self._centred(weights @ self._sums, weights @ self._counts, self._total)
             lengths: Doubles = np.einsum("ij,ij->i", sums, sums)
             return lengths
         if self._products is None:
-            self._products = self._sums @ self._sums.T
+            centred = self._centred(self._sums, self._counts, self._total)
+            self._products = centred @ centred.T
         found: Doubles = np.einsum("ij,ij->i", weights @ self._products, weights)
         return found
+
+
+def _both(before: Integers, now: Integers) -> Doubles:
+    """``(b, d)``: the blocks of both samples."""
+    found = np.empty((len(before) + len(now), before.shape[1]))
+    found[: len(before)], found[len(before) :] = before, now
+    return found

@@ -19,9 +19,9 @@ _QUANTILES = (50, 90, 99)
 class Finding:
     """The window ``[start, end)`` of ``key``. ``state``: one of ``DRIFT_STATES``.
 
-    ``fitted``: which clusters these are; 0: none. ``now``, ``of_past``: the clusters of the events of the
-    window and of the reference. ``before_end``: the end of the window before. ``beside``, ``reference``: what
-    the tests say; ``None``: there is no test. ``beside_clusters``: whether both windows have these clusters.
+    ``fitted``: which clusters these are; 0: none. ``now``: the clusters of the events of the window.
+    ``before_end``: the end of the window before. ``beside``, ``reference``: what the tests say; ``None``:
+    there is no test. ``beside_clusters``: whether both windows have these clusters.
     Times are microseconds since the Unix epoch.
     """
 
@@ -32,7 +32,6 @@ class Finding:
     state: str
     fitted: int = 0
     now: Assigned | None = None
-    of_past: Assigned | None = None
     before_end: int | None = None
     beside: Comparison | None = None
     beside_clusters: bool = False

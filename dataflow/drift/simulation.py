@@ -10,7 +10,7 @@ import numpy.typing as npt
 Doubles = npt.NDArray[np.float64]
 
 #: Draws that are computed together, which bounds the memory: the first ones, and the later ones.
-_TOGETHER, _TOGETHER_LATER = 25, 100
+_FEW, _TOGETHER = 25, 100
 #: The first draws, and how many times as many there are at the next stage.
 _FIRST, _TIMES = 99, 2
 #: A p-value with so many draws at least as large is exact enough.
@@ -37,12 +37,15 @@ class Simulated(NamedTuple):
     draws: int
 
 
-def simulated(observed: Doubles, draw: Draw, *, seed: int, most: int, alarming: float = 1.0) -> Simulated:
+def simulated(
+    observed: Doubles, draw: Draw, *, seed: int, most: int, alarming: float = 1.0, few: int = _FEW
+) -> Simulated:
     """The p-values of the values ``observed``, ``(s,)``.
 
     ``draw`` gives values as they are by chance. ``alarming``: draws end as soon as it is
     certain that more of them would leave each p-value above this number. Such p-values may be too high. If
-    any tail is not above it, all are what they are without ``alarming``.
+    any tail is not above it, all are what they are without ``alarming``. ``few``: how many draws are computed
+    together at first; then those up to 25, and those up to 99.
 
     A p-value is ``(1 + k) / (1 + P)`` with ``k`` of ``P`` draws as large as the value or larger. There are
     99 draws first, and twice as many at each next stage, for the p-values with ``k < 10``. Such a
@@ -57,12 +60,14 @@ def simulated(observed: Doubles, draw: Draw, *, seed: int, most: int, alarming: 
     drawn: list[Doubles] = []
     while not decided.all() and count < most:
         while count < stage:
-            values = draw(rng, min(_TOGETHER_LATER if count else _TOGETHER, stage - count))
+            values = draw(rng, min(_together(count, few), stage - count))
             drawn.append(values)
             above += (values >= least).sum(axis=0)
             count += len(values)
+            if not above.all():
+                continue
             lowest = np.where(decided, p, (1 + above) / (1 + most))
-            if ((lowest > alarming) & (above > 0)).all():
+            if (lowest > alarming).all():
                 p = np.where(decided, p, (1 + above) / (1 + count))
                 return Simulated(p, p, count)
         p = np.where(decided, p, (1 + above) / (1 + count))
@@ -72,6 +77,13 @@ def simulated(observed: Doubles, draw: Draw, *, seed: int, most: int, alarming: 
     for at in np.flatnonzero(above == 0):
         tails[at] = min(p[at], _tail(np.concatenate([each[:, at] for each in drawn]), least[at]))
     return Simulated(p, tails, count)
+
+
+def _together(count: int, few: int) -> int:
+    """How many draws are computed together after ``count`` draws."""
+    if count < few:
+        return few - count
+    return _FEW - count if count < _FEW else _TOGETHER
 
 
 def _tail(draws: Doubles, value: float) -> float:

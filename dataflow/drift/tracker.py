@@ -80,11 +80,11 @@ class Tracker:
                 return replace(found, state="no room")
             state = self._keys[key] = KeyState(judged.model, NEVER, NEVER, NEVER)
         self._pass(state, start, end, len(sample.rows))
-        past = sample.past if sample.past and len(sample.past.vectors) >= _LEAST_REFERENCE else None
+        past = sample.past if sample.past and len(sample.past) >= _LEAST_REFERENCE else None
         self._fit(state, key, end, past)
         now = None if state.centroids is None else assign(sample.vectors, state.centroids)
         clusters = np.zeros(len(sample.rows), np.int64) if now is None else now.clusters
-        blocks = cut(sample.vectors, clusters, self._options.block_rows)
+        blocks = cut(sample.vectors, clusters, length=self._options.block_rows)
         if start >= state.learnt_to:
             # Windows that share events would make the length look better known than it is.
             state.learnt, state.learnt_to = learn(state.learnt, blocks), end
@@ -138,11 +138,10 @@ class Tracker:
             same = bool(state.fitted) and before.fitted == state.fitted
             pair = (before.blocks, now) if same else (_one_cluster(before.blocks), _one_cluster(now))
             beside = beside_window(*pair, blocks, seed=seed, alarming=alarming)
-        reference, of_past = None, None
+        reference = None
         if past is not None and state.centroids is not None:
-            of_past = assign(past.vectors, state.centroids)
             reference = beside_reference(
-                Sample(past.vectors, of_past.clusters),
+                Sample(past.pool, state.known.of(past, state.centroids), past.rows),
                 now,
                 blocks,
                 seed=seed,
@@ -156,7 +155,6 @@ class Tracker:
             beside=beside,
             beside_clusters=same,
             reference=reference,
-            of_past=of_past,
         )
         if tested.lowest <= alarming < 1:
             # The words of an alert depend on all p-values.

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dataflow.items.arrays import Int64s
 from dataflow.items.fixed import Fixed
 from dataflow.items.schemas import TIMESTAMP
 
@@ -14,13 +15,42 @@ from dataflow.items.schemas import TIMESTAMP
 DRIFT_FORMAT = 1
 
 
-class Past(NamedTuple):
-    """A random sample of the earlier events of a key, in time order. ``vectors``: ``(m, dim)``. ``texts``:
-    ``(m,)`` of ``str``.
+@dataclass(frozen=True)
+class Past:
+    """A random sample of the earlier events of a key: some events of a pool.
+
+    ``pool``: ``(p, dim)``, the vectors of the pool, which nobody changes. ``pool_texts``: ``(p,)``, strings.
+    ``rows``: ``(m,)``, which events of the pool the sample has, in time order.
     """
 
-    vectors: Fixed
-    texts: npt.NDArray[np.object_]
+    pool: Fixed
+    pool_texts: npt.NDArray[np.object_] | pa.Array
+    rows: Int64s
+
+    @staticmethod
+    def whole(vectors: Fixed, texts: npt.NDArray[np.object_]) -> "Past":
+        """A sample that is its own pool, in time order."""
+        return Past(vectors, texts, np.arange(len(vectors)))
+
+    def __len__(self) -> int:
+        """The number of events."""
+        return len(self.rows)
+
+    @property
+    def vectors(self) -> Fixed:
+        """``(m, dim)``, a copy."""
+        found: Fixed = self.pool[self.rows]
+        return found
+
+    @property
+    def texts(self) -> npt.NDArray[np.object_]:
+        """``(m,)`` of ``str``."""
+        found: npt.NDArray[np.object_]
+        if isinstance(self.pool_texts, pa.Array):
+            found = self.pool_texts.take(pa.array(self.rows)).to_numpy(zero_copy_only=False)
+        else:
+            found = self.pool_texts[self.rows]
+        return found
 
 
 @dataclass(frozen=True)

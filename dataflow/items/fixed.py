@@ -27,10 +27,11 @@ MOST_DIM = 4 * (4096 - LENGTH) ** 2
 _BLOCK = 256
 
 
-def to_fixed(vectors: Vectors) -> Fixed:
+def to_fixed(vectors: Vectors, out: Fixed | None = None) -> Fixed:
     """``(n, dim)`` int16: the direction of each vector, with the length ``LENGTH``; a zero vector stays zero.
 
-    ``vectors``: ``(n, dim)`` float32, finite, ``dim`` up to ``MOST_DIM``. A rounded component is off by up to
+    ``vectors``: ``(n, dim)`` float32, finite, ``dim`` up to ``MOST_DIM``. ``out``: ``(n, dim)``, where the
+    result is written, in place of a new array. A rounded component is off by up to
     0.5, so a distance of two unit vectors is off by about ``sqrt(dim / 6) / LENGTH`` (0.002 at 384
     dimensions), by ``sqrt(dim) / LENGTH`` at most, and by nothing if the vectors are equal.
 
@@ -43,7 +44,7 @@ def to_fixed(vectors: Vectors) -> Fixed:
         raise ValueError(
             f"embeddings have {vectors.shape[1]} dimensions; a reference takes {MOST_DIM} at most"
         )
-    fixed = np.empty(vectors.shape, np.int16)
+    fixed = np.empty(vectors.shape, np.int16) if out is None else out
     space = np.empty((min(len(vectors), _BLOCK), vectors.shape[1]))
     for at in range(0, len(vectors), _BLOCK):
         some = vectors[at : at + _BLOCK]

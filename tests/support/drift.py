@@ -1,8 +1,13 @@
 """Samples of rows for the tests of drift."""
 
-import numpy as np
+from collections.abc import Callable
 
-from dataflow.drift.comparison import Sample
+import numpy as np
+import pytest
+
+from dataflow.drift.blocks import cut
+from dataflow.drift.comparison import Comparison, Sample, beside_reference, beside_window
+from dataflow.drift.dependence import Dependence
 from dataflow.items.fixed import to_fixed
 
 DIM = 6
@@ -20,3 +25,22 @@ def repeated(rng: np.random.Generator, rows: int, times: int) -> Sample:
     once = sample(rng, rows // times + 2)
     at = (np.arange(rows) + rng.integers(times)) // times
     return Sample(once.vectors[at], np.asarray(once.clusters)[at])
+
+
+SINGLE = Dependence(1, 1.0)
+
+
+def windows(
+    before: Sample, now: Sample, blocks: Dependence | None = SINGLE, seed: int = 0
+) -> Comparison | None:
+    return beside_window(cut(*before, 1, 999), cut(*now, 1, 999), blocks, seed=seed, most=199)
+
+
+def reference(
+    before: Sample, now: Sample, blocks: Dependence | None = SINGLE, seed: int = 0
+) -> Comparison | None:
+    return beside_reference(before, cut(*now, 1, 999), blocks, seed=seed, most=199)
+
+
+BOTH = pytest.mark.parametrize("compare", [windows, reference])
+Compare = Callable[..., Comparison | None]

@@ -36,7 +36,7 @@ def sample(window: int, number: int, found: Any, past: Any, revision: int = 0) -
         }
     )
     old = np.array([f"text {row.argmax()}" for row in past], dtype=object)
-    return WindowSample(window, rows, found, Past(past, old) if len(past) else None)
+    return WindowSample(window, rows, found, Past.whole(past, old) if len(past) else None)
 
 
 def windows(

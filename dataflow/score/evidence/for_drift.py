@@ -32,7 +32,7 @@ def _past(reference: Reference, start: int) -> Past:
     events = reference.events
     older = np.flatnonzero(events.ts < start)
     order = older[np.lexsort((events.priority[older], events.ts[older]))]
-    return Past(events.vectors[order], events.texts[order])
+    return Past(events.vectors, events.texts, order)
 
 
 def window_samples(

@@ -42,6 +42,8 @@ def sampled(priority: Doubles, rows: int) -> Bools:
     """
     if len(priority) <= rows:
         return np.ones(len(priority), np.bool_)
-    chosen = np.zeros(len(priority), np.bool_)
-    chosen[np.argsort(priority, kind="stable")[:rows]] = True
+    last = np.partition(priority, rows - 1)[rows - 1]
+    chosen: Bools = priority <= last
+    equal = np.flatnonzero(priority == last)
+    chosen[equal[rows - np.count_nonzero(priority < last) :]] = False
     return chosen

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from dataflow.drift.blocks import MOST, cut, joined, with_clusters
+from dataflow.items.fixed import LENGTH
 from tests.support.drift import sample
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, MOST, MOST + 1, 2 * MOST + 1, 1000])
 @pytest.mark.parametrize("length", [None, 1, 3, 8])
 def test_no_row_is_left_out(rows: int, length: int | None) -> None:
-    vectors, clusters = sample(np.random.default_rng(rows), rows)
-    blocks = cut(vectors, clusters, length, most=rows + 1 if length else MOST)
+    vectors, clusters, _ = sample(np.random.default_rng(rows), rows)
+    blocks = cut(vectors, clusters, length=length, most=rows + 1 if length else MOST)
     assert blocks.sums.sum(axis=0).tolist() == vectors.sum(axis=0, dtype=np.int64).tolist()
     assert blocks.counts.sum() == rows == blocks.members.sum()
     assert dict(zip(blocks.clusters, blocks.members.sum(axis=0), strict=True)) == {
@@ -56,8 +57,8 @@ def test_a_cluster_without_rows_has_an_empty_column() -> None:
 @pytest.mark.parametrize(("length", "most"), [(None, MOST), (1, 9), (3, 5000), (7, 4), (600, 64)])
 def test_blocks_are_sums_of_rows_that_follow_each_other(rows: int, length: int | None, most: int) -> None:
     """Few long blocks and many short ones are added up in different ways."""
-    vectors, clusters = sample(np.random.default_rng(rows), rows)
-    labels, blocks = np.asarray(clusters), cut(vectors, clusters, length, most)
+    vectors, clusters, _ = sample(np.random.default_rng(rows), rows)
+    labels, blocks = np.asarray(clusters), cut(vectors, clusters, length=length, most=most)
     if len(blocks.counts) == 1:
         starts = [0]
     else:
@@ -67,3 +68,22 @@ def test_blocks_are_sums_of_rows_that_follow_each_other(rows: int, length: int |
         some = slice(start, start + count)
         assert sums.tolist() == vectors[some].sum(axis=0, dtype=np.int64).tolist()
         assert members.tolist() == [int((labels[some] == cluster).sum()) for cluster in blocks.clusters]
+
+
+@pytest.mark.parametrize("length", [1, 8, 9, 20, 700])
+def test_sums_of_the_largest_components_are_exact(length: int) -> None:
+    """They do not fit into 16 bits. Few long blocks and many short ones are added up in different ways."""
+    for component in (LENGTH, -LENGTH):
+        blocks = cut(np.full((1400, 2), component, np.int16), np.zeros(1400), length=length, most=1400)
+        assert blocks.sums.tolist() == [[component * count] * 2 for count in blocks.counts.tolist()]
+
+
+@pytest.mark.parametrize(("length", "most"), [(None, MOST), (1, 9), (3, 5000), (7, 4), (200, 64)])
+def test_a_sample_of_some_rows_is_cut_as_if_there_were_no_others(length: int | None, most: int) -> None:
+    rng = np.random.default_rng(2)
+    vectors, clusters, _ = sample(rng, 1500)
+    rows = rng.permutation(1500)[:600]
+    some = np.asarray(clusters)[rows]
+    found = cut(vectors, some, rows, length, most)
+    alone = cut(vectors[rows], some, length=length, most=most)
+    assert [np.asarray(each).tolist() for each in found] == [np.asarray(each).tolist() for each in alone]

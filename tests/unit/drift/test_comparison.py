@@ -1,7 +1,5 @@
 """A window beside an earlier one, and beside a reference."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -9,36 +7,17 @@ import pytest
 from dataflow.drift import comparison
 from dataflow.drift.blocks import Blocks, cut
 from dataflow.drift.comparison import (
-    Comparison,
     Sample,
     beside_reference,
-    beside_window,
     seed_of,
 )
 from dataflow.drift.dependence import Dependence
 from dataflow.drift.permutation import permuted
 from dataflow.drift.shares import share_p_values
 from dataflow.drift.simulation import Doubles, Simulated
-from tests.support.drift import repeated, sample
-
-SINGLE = Dependence(1, 1.0)
-
-
-def windows(
-    before: Sample, now: Sample, blocks: Dependence | None = SINGLE, seed: int = 0
-) -> Comparison | None:
-    return beside_window(cut(*before, 1, 999), cut(*now, 1, 999), blocks, seed=seed, most=199)
-
-
-def reference(
-    before: Sample, now: Sample, blocks: Dependence | None = SINGLE, seed: int = 0
-) -> Comparison | None:
-    return beside_reference(before, cut(*now, 1, 999), blocks, seed=seed, most=199)
-
+from tests.support.drift import BOTH, SINGLE, Compare, reference, repeated, sample
 
 RUNS = 80
-BOTH = pytest.mark.parametrize("compare", [windows, reference])
-Compare = Callable[..., Comparison | None]
 
 
 def slow(before: Blocks, now: Blocks, most: int) -> tuple[float, list[float]]:
@@ -221,7 +200,7 @@ def test_the_lowest_p_value_may_be_that_of_the_shares_of_the_whole_reference(
 def test_a_cluster_in_bursts_alarms_by_the_shares_alone() -> None:
     """A permutation of blocks takes the absence of such a cluster from a window for certain."""
     past = Sample(np.full((1000, 4), 2000, np.int16), np.arange(1000) % 20 == 0)
-    now = cut(np.full((320, 4), 2000, np.int16), np.zeros(320), 32)
+    now = cut(np.full((320, 4), 2000, np.int16), np.zeros(320), length=32)
     found = beside_reference(past, now, Dependence(32, 1.0), seed=0)
     assert found is not None
     assert found.p_centroid == 1

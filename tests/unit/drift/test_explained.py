@@ -28,7 +28,7 @@ def test_a_new_topic_is_named_beside_a_reference_that_is_much_larger() -> None:
 
     then = rng.integers(0, TOPICS, 2000)
     now = np.where(rng.random(150) < 0.25, TOPICS, rng.integers(0, TOPICS, 150))
-    past = Past(vectors(then), np.array([f"topic {each}" for each in then], np.object_))
+    past = Past.whole(vectors(then), np.array([f"topic {each}" for each in then], np.object_))
     rows = pa.RecordBatch.from_pydict(
         {
             "id": [str(number) for number in range(len(now))],

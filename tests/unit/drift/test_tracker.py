@@ -10,7 +10,7 @@ import pytest
 from dataflow.drift import tracker as module
 from dataflow.drift.rows import Finding, batch
 from dataflow.drift.tracker import Tracker
-from dataflow.items.drift import DRIFT, Drift, Past
+from dataflow.items.drift import DRIFT, Drift
 from dataflow.items.judged import Judged
 from dataflow.settings import Drift as Options
 from dataflow.settings import Window, duration
@@ -194,7 +194,7 @@ def test_a_reference_with_exactly_as_many_events_as_it_needs_is_compared() -> No
     [sample] = judged.samples
     assert sample.past is not None
     for events, state in ((100, "tested"), (99, "learning")):
-        past = Past(sample.past.vectors[-events:], sample.past.texts[-events:])
+        past = replace(sample.past, rows=sample.past.rows[-events:])
         _, found = run(tracker(block_rows=2), [replace(judged, samples=[replace(sample, past=past)])])
         assert found[0]["state"] == state
 

@@ -39,3 +39,10 @@ def test_products_of_the_longest_vectors_are_exact() -> None:
     # Each component is rounded up, which makes the vector longer than any other.
     worst = np.full((1, MOST_DIM), np.ceil(LENGTH / np.sqrt(MOST_DIM)), np.int16)
     assert (worst.astype(np.int64) ** 2).sum() <= 2**24
+
+
+def test_vectors_may_be_written_into_an_array() -> None:
+    vectors = unit_vectors(600)
+    out = np.empty(vectors.shape, np.int16)
+    assert to_fixed(vectors, out=out) is out
+    assert np.array_equal(out, to_fixed(vectors))

@@ -25,3 +25,9 @@ def test_an_event_that_is_a_half_life_older_is_half_as_likely() -> None:
     stays = sampled(priorities(IDS[: len(ts)], ts, 1_000_000), 1400)
     counts = [int(stays[ts == at].sum()) for at in (0, 1_000_000, 2_000_000)]
     assert np.allclose(counts, [200, 400, 800], rtol=0.15)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(1, 31))
+def test_the_first_of_equal_priorities_are_sampled(priorities: list[int], rows: int) -> None:
+    order = np.argsort(np.array(priorities, float), kind="stable")[:rows]
+    assert np.flatnonzero(sampled(np.array(priorities, float), rows)).tolist() == sorted(order.tolist())
