@@ -160,6 +160,20 @@ def figures(compared: Mapping[str, Plan]) -> list[Figure]:
     return [middle(f"{name}: a million events", [of.dollars_a_million], "$") for name, of in compared.items()]
 
 
+def compare_assumptions(given: Assumptions, out: Path) -> None:
+    """Prints and draws which assumption moves the cost most."""
+    moved = sensitivity(given, "GPU")[:_SHOWN]
+    table(
+        "Which assumption moves the cost most, the model on GPUs",
+        ("assumption", "$ a million with half of it", "with twice as much"),
+        [(each.label, f"{each.half:.4f}", f"{each.twice:.4f}") for each in moved],
+    )
+    middle_of = planned(given, "GPU").dollars_a_million
+    title = f"A million events cost ${middle_of:.3f}, and this moves the cost most"
+    label = "$ a million events, with half and with twice the assumption; the line: as assumed"
+    tornado(out / "scale.png", title, label, middle_of, moved)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="other assumptions")
@@ -172,18 +186,10 @@ def main() -> None:
         given = changed(Assumptions(), from_bench | asked)
     except ValueError as error:
         parser.error(str(error))
+    given_by = dict.fromkeys(from_bench, arguments.bench.name) | dict.fromkeys(asked, "--set")
     heads = ("assumption", "value", "unit", "where it comes from")
     rows = [
-        (
-            each.name,
-            number(each.value),
-            each.unit,
-            "--set"
-            if each.name in asked
-            else f"{arguments.bench.name}"
-            if each.name in from_bench
-            else each.source,
-        )
+        (each.name, number(each.value), each.unit, given_by.get(each.name, each.source))
         for each in documented(given)
     ]
     table("Assumptions", heads, rows)
@@ -203,16 +209,7 @@ def main() -> None:
             for name, of in compared.items()
         ],
     )
-    moved = sensitivity(given, "GPU")[:_SHOWN]
-    table(
-        "Which assumption moves the cost most, the model on GPUs",
-        ("assumption", "$ a million with half of it", "with twice as much"),
-        [(each.label, f"{each.half:.4f}", f"{each.twice:.4f}") for each in moved],
-    )
-    middle_of = planned(given, "GPU").dollars_a_million
-    title = f"A million events cost ${middle_of:.3f}, and this moves the cost most"
-    label = "$ a million events, with half and with twice the assumption; the line: as assumed"
-    tornado(arguments.out / "scale.png", title, label, middle_of, moved)
+    compare_assumptions(given, arguments.out)
     report(figures(compared))
 
 
