@@ -50,13 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments.out.mkdir(parents=True, exist_ok=True)
-    results = [run(each, arguments.out) for each in chosen]
-    machine = describe()
-    versions = {name: version for each in results for name, version in each["versions"].items()}
-    (arguments.out / "bench.json").write_text(
-        json.dumps({"machine": machine, "versions": versions, "benchmarks": results}, indent=2) + "\n",
-        "utf-8",
-    )
+    machine, versions = describe(), dict[str, str]()
+    results: list[dict[str, Any]] = []
+    for each in chosen:
+        results.append(run(each, arguments.out))
+        versions |= results[-1]["versions"]
+        # After each one, because `benchmarks.scale` reads what others measured.
+        found = {"machine": machine, "versions": versions, "benchmarks": results}
+        (arguments.out / "bench.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
     rows = [(each["name"], *Figure(**figure).cells()) for each in results for figure in each["figures"]]
     table("Figures", ("benchmark", *HEADS), rows)
     table("Measured on", ("", ""), list({**machine, **versions}.items()))
