@@ -48,11 +48,15 @@ def test_lengths_are_those_of_centred_blocks(rows: int, monkeypatch: pytest.Monk
     assert found[:, 0] == pytest.approx((centred**2).sum(axis=1).astype(float), rel=1e-12)
 
 
-@pytest.mark.parametrize("rows", [90, 200_002])
-def test_equal_blocks_have_no_length(rows: int) -> None:
-    """Lines that take turns: the mean is no vector of integers."""
-    vectors = np.array([[3998, 1, 0], [3999, 0, 2]], np.int16)
-    both = [cut(np.tile(vectors, (n // 2, 1)), np.arange(n) % 2, length=2, most=n) for n in (200, rows)]
+@pytest.mark.parametrize("rows", [91, 200_003])
+@pytest.mark.parametrize("repeated", [1, 2])
+def test_equal_blocks_have_no_length(rows: int, repeated: int) -> None:
+    """Equal lines, or lines that take turns: then the mean is no vector of integers."""
+    vectors = np.array([[3998, 1, 7], [3999, 0, 2]], np.int16)[:repeated]
+    both = []
+    for n in (201 // repeated * repeated, rows // repeated * repeated):
+        lines = np.tile(vectors, (n // repeated, 1))
+        both.append(cut(lines, np.arange(n) % repeated, length=2, most=n))
     pair = _Pair(*both)
     assert not pair._squares.any()
     assert not pair.statistics(pair.permutation(np.random.default_rng(0), 20)).any()
