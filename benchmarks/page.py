@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -177,20 +177,7 @@ def run(folder: Path, rows: int, rate: int, rounds: int, dim: int, browser: bool
         seen = in_browser(f"http://127.0.0.1:{_PORT}/", rounds, has_map=bool(dim)) if browser else {}
         appender.end()
         state = Client(_PORT).state()  # the server closes a connection that asks nothing for a while
-        table(
-            f"Answers while {rate} rows a second come; {state['rows']} rows",
-            ("question", "median ms", "highest ms"),
-            [(name, f"{statistics.median(some):.1f}", f"{max(some):.1f}") for name, some in answers],
-        )
-        if seen:
-            table(
-                f"In Chromium, while {rate} rows a second come",
-                ("what", "median ms", "one in 20, ms", "highest ms"),
-                [
-                    (name, *(f"{share:.1f}" for share in np.quantile(some, (0.5, 0.95, 1))))
-                    for name, some in seen.items()
-                ],
-            )
+        show(answers, seen, f"while {rate} rows a second come; {state['rows']} rows")
         table(
             "Server",
             ("what", "figure"),
@@ -210,6 +197,22 @@ def run(folder: Path, rows: int, rate: int, rounds: int, dim: int, browser: bool
             middle(f"memory of the page's server at its peak, {of}", [peak_mb], "MB"),
         ]
     )
+
+
+def show(answers: Sequence[tuple[str, list[float]]], seen: Mapping[str, list[float]], when: str) -> None:
+    """Prints a table of the answers, and one of what a browser saw."""
+    table(
+        f"Answers {when}",
+        ("question", "median ms", "highest ms"),
+        [(name, f"{statistics.median(some):.1f}", f"{max(some):.1f}") for name, some in answers],
+    )
+    if seen:
+        shares = {name: np.quantile(some, (0.5, 0.95, 1)) for name, some in seen.items()}
+        table(
+            f"In Chromium, {when}",
+            ("what", "median ms", "one in 20, ms", "highest ms"),
+            [(name, *(f"{share:.1f}" for share in each)) for name, each in shares.items()],
+        )
 
 
 def main() -> None:
