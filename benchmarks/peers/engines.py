@@ -29,8 +29,9 @@ from benchmarks.peers.environments import MissingError
 LENGTH_S = 600
 DELAY_S = 30
 DISORDER_S = 20.0
-#: A stream is as long as so many windows that follow each other.
-LENGTHS = 10
+#: A stream is as long as so many windows that follow each other, fewer if a key had less than ROWS in each.
+LENGTHS, LEAST_LENGTHS = 10, 2
+ROWS = 2
 
 
 class Case(NamedTuple):
@@ -82,7 +83,8 @@ def main() -> None:
 
 def measure(case: Case, engines: Sequence[str], events: int, rounds: int, limit_s: float) -> list[Figure]:
     """The figures of one case. Prints a table of the engines."""
-    made = stream(events, case.keys, LENGTHS * LENGTH_S, DISORDER_S)
+    lengths = min(LENGTHS, max(LEAST_LENGTHS, events // (case.keys * ROWS)))
+    made = stream(events, case.keys, lengths * LENGTH_S, DISORDER_S)
     truth = members(made, case.shape.length_s, case.shape.slide_s)
     right = distances(made, truth)
     done: dict[str, list[Measured]] = defaultdict(list)
