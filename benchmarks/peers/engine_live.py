@@ -32,6 +32,7 @@ from benchmarks.peers.runs import started
 SHAPE = Shape(10, 1, 2)
 BITS = 24
 EVERY_S = 0.5
+#: Seconds that it takes to embed an event, where all events are there at once.
 PAUSE_S = 0.02
 #: An engine may write more for so long.
 QUIET_S = 6.0

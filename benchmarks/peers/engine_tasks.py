@@ -37,11 +37,11 @@ class Event(NamedTuple):
 class Task:
     """Read events, make windows for each key, and write a line for each event of a window to ``output``.
 
-    ``input``: a file or a folder of JSON lines, or a topic of ``broker``. Windows are ``length_s`` long, and
-    one begins each ``slide_s``. The watermark is ``delay_s`` behind. ``began``: a file that gets the time at
-    which the first event is embedded. ``live``: the input goes on, ``state`` has what a restart needs,
-    ``late`` gets the ids of events that the engine says are late, ``pause_s`` is how long an event takes to be
-    embedded, and ``start`` counts the starts.
+    ``input``: a folder of JSON lines, or a topic of ``broker``. Windows are ``length_s`` long, and one begins
+    each ``slide_s``. The watermark is ``delay_s`` behind. ``began``: a file that gets the time at which the
+    first event is embedded. ``live``: the input goes on, ``state`` has what a restart needs, ``late`` gets
+    the ids of events that the engine says are late, ``pause_s`` is how long it takes to embed an event, and
+    ``start`` counts the starts.
     """
 
     input: str

@@ -56,6 +56,9 @@ def configuration() -> Configuration:
         options.set_string(
             "execution.checkpointing.externalized-checkpoint-retention", "RETAIN_ON_CANCELLATION"
         )
+        # Workers get events and send windows in bundles of 1,000 by default, and a small stream has fewer.
+        options.set_string("python.fn-execution.bundle.size", "10")
+        options.set_string("python.fn-execution.bundle.time", "100")
         done = sorted(folder.glob("*/chk-*/_metadata"), key=lambda path: path.stat().st_mtime)
         if done:
             options.set_string("execution.state-recovery.path", done[-1].parent.as_uri())
