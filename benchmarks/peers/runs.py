@@ -77,6 +77,7 @@ def driftline(task: Task, server: Sidecar, wanted: int, feed: Callable[[], None]
         "DRIFTLINE_WINDOW__DELAY": f"{task.delay_s}s",
         # The last event of the stream alone moves the watermark, as it does on Spark.
         "DRIFTLINE_WINDOW__MAX_JUMP": "2d",
+        "DRIFTLINE_WINDOW__MAX_FUTURE": "2d",
         "DRIFTLINE_SCORE__CLUSTERS": str(task.clusters),
         "DRIFTLINE_SCORE__SEED": str(task.seed),
         "DRIFTLINE_SCORE__REFERENCE": "false",

@@ -121,7 +121,9 @@ class Pieces:
         places[-1] = 0
         texts_end = np.concatenate([[0], total[np.cumsum(counts)]])
         lengths = np.minimum(np.diff(texts_end), self._room) + len(self._before) + len(self._after)
-        return Ids(np.frombuffer(self._ids, np.int64)[places], texts_end[:-1], lengths, self._before, self._after)
+        # Not np.asarray, which makes a long long of an array("q"). OpenVINO takes int64 alone.
+        flat = np.frombuffer(self._ids, np.int64)[places]
+        return Ids(flat, texts_end[:-1], lengths, self._before, self._after)
 
     def _learn(self) -> None:
         """Store the ids of the new pieces. The words of a piece in ASCII are tokenised once."""

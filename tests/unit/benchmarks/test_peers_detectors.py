@@ -15,15 +15,16 @@ from dataflow.embed import open_embedder
 from dataflow.settings import Embed
 
 
-def case(seconds: list[int], labels: list[bool] | None = None, **environ: str) -> Case:
+def case(
+    seconds: list[int], labels: list[bool] | None = None, environ: Mapping[str, str] | None = None
+) -> Case:
     labels = labels or [False] * len(seconds)
     lines: list[Mapping[str, Any]] = [
         {"id": f"e{row}", "ts": f"2026-01-01T00:{at // 60:02}:{at % 60:02}Z", "text": f"text {row}"}
         for row, at in enumerate(seconds)
     ]
-    return Case(
-        "a stream", [Event(dict(line), label) for line, label in zip(lines, labels, strict=True)], environ
-    )
+    events = [Event(dict(line), label) for line, label in zip(lines, labels, strict=True)]
+    return Case("a stream", events, environ or {})
 
 
 @given(st.lists(st.integers(0, 3599), min_size=1, max_size=40))
@@ -38,8 +39,8 @@ def test_a_stream_is_read_in_the_order_of_time(seconds: list[int]) -> None:
 
 def test_the_windows_are_those_of_the_flow() -> None:
     embedder = open_embedder(Embed(kind="null", dim=4))
-    long, slide = {"DRIFTLINE_WINDOW__LENGTH": "1h"}, {"DRIFTLINE_WINDOW__SLIDE": "1h"}
-    stream = read(case([10, 20, 3000], **long, **slide), embedder)
+    hour = {"DRIFTLINE_WINDOW__LENGTH": "1h", "DRIFTLINE_WINDOW__SLIDE": "1h"}
+    stream = read(case([10, 20, 3000], environ=hour), embedder)
     assert stream.windows.tolist() == [[0, 0, 3]]
 
 
