@@ -28,6 +28,7 @@ from benchmarks.kit.candidates import (
     bare_graph,
     cut,
     exported,
+    near_lossless,
     served,
     through_triton,
 )
@@ -135,7 +136,7 @@ def measure(model: str, texts: list[str], arithmetic: Arithmetic, rounds: int, t
             FLOW: stack.enter_context(WholeFlow(answered_by(server), texts)).run,
         }
         try:
-            near = stack.enter_context(served(exported(model, "bf16")))
+            near = stack.enter_context(near_lossless(model, "bf16"))
             candidates[NEAR] = through_triton(near, texts)
         except ExportError as error:
             print(f"bf16 is not measured: {error}")

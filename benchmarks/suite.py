@@ -21,14 +21,21 @@ class Benchmark:
 
 SUITE = (
     Benchmark("demo", "benchmarks.demo"),
-    Benchmark("inference", "benchmarks.inference"),
-    Benchmark("tokens", "benchmarks.tokens"),
-    Benchmark("windows", "benchmarks.windows", ("peer",)),
-    Benchmark("pipeline", "benchmarks.pipeline"),
-    Benchmark("article", "benchmarks.peers.article", ("--parts", "throughput", "--rounds", "2")),
+    Benchmark("inference", "benchmarks.inference", ("--texts", "512", "--rounds", "3")),
+    Benchmark("tokens", "benchmarks.tokens", ("--runs", "5", "--texts", "4096")),
+    Benchmark("windows", "benchmarks.windows", ("peer", "--events", "100000")),
+    Benchmark("pipeline", "benchmarks.pipeline", ("--events", "100000")),
+    Benchmark(
+        "article", "benchmarks.peers.article", ("--parts", "throughput", "--events", "6000", "--rounds", "2")
+    ),
     Benchmark("masking", "benchmarks.masking"),
     Benchmark("article-delays", "benchmarks.peers.article", ("--parts", "delays"), slow=True),
     Benchmark("inference-mpnet", "benchmarks.inference", ("--model", "all-mpnet-base-v2"), slow=True),
+    Benchmark("inference-full", "benchmarks.inference", slow=True),
+    Benchmark("tokens-full", "benchmarks.tokens", slow=True),
+    Benchmark("windows-full", "benchmarks.windows", ("peer",), slow=True),
+    Benchmark("pipeline-full", "benchmarks.pipeline", slow=True),
+    Benchmark("article-full", "benchmarks.peers.article", ("--parts", "throughput"), slow=True),
     Benchmark("transport", "benchmarks.transport", slow=True),
     Benchmark("half", "benchmarks.half", slow=True),
     Benchmark("windows-overlap-keys", "benchmarks.windows", ("overlap", "keys"), slow=True),
@@ -49,7 +56,6 @@ SUITE = (
     Benchmark("soak", "benchmarks.soak", ("flow", "--minutes", "35"), slow=True),
     Benchmark("limits", "benchmarks.limits", ("--rounds", "2")),
     Benchmark("growth", "benchmarks.growth", ("--events", "20000")),
-    Benchmark("scale", "benchmarks.scale"),
     Benchmark("limits-full", "benchmarks.limits", ("--rounds", "5"), slow=True),
     Benchmark(
         "growth-full", "benchmarks.growth", ("--full", "--rounds", "3", "--events", "100000"), slow=True
@@ -70,4 +76,5 @@ SUITE = (
     Benchmark("drift", "benchmarks.drift", slow=True),
     Benchmark("drift-days", "benchmarks.drift_days", ("--seed", "12"), slow=True),
     Benchmark("backtest", "benchmarks.backtest", slow=True),
+    Benchmark("scale", "benchmarks.scale"),
 )
