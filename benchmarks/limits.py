@@ -97,7 +97,7 @@ def main() -> None:
     found = steps(work, measured, batches, len(texts))
     show(arguments.model, found, arguments.out)
     report(
-        [*figures(measured, found, work.flop / len(texts)), *near_lossless(measured, work.flop)],
+        [*figures(measured, found, work.flop / len(texts)), *at_bf16(measured, work.flop)],
         {"numpy": np.__version__, "onnxruntime": onnxruntime.__version__, "torch": torch.__version__},
     )
 
@@ -207,7 +207,7 @@ def show(model: str, found: list[Step], out: Path) -> None:
     waterfall(out / f"limits-{model}.png", title, "ms a text, on all cores", bars, "all together")
 
 
-def near_lossless(measured: Measured, flop: float) -> list[Figure]:
+def at_bf16(measured: Measured, flop: float) -> list[Figure]:
     """What the server reaches at bf16, of what products of bf16 allow; nothing where bf16 is not measured."""
     if NEAR not in measured.took or BF16 not in measured.rates:
         return []
