@@ -25,7 +25,7 @@ from benchmarks.kit.candidates import (
     through_triton,
 )
 from benchmarks.kit.corpus import long_texts, short_texts
-from benchmarks.kit.figures import middle, report, speed
+from benchmarks.kit.figures import Figure, middle, report, speed
 from benchmarks.kit.measure import Took, median, race, table
 from benchmarks.kit.processes import cpu_seconds
 from export.convert import weights
@@ -71,15 +71,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     arguments = parser.parse_args()
     count = arguments.texts or (256 if "mpnet" in arguments.model else 768)
+    figures = [parity(arguments.model)]
     for name, texts in (
         ("log lines and SMS", short_texts(count)),
         ("long texts", long_texts(max(1, count // 4))),
     ):
-        compare(arguments.model, arguments.precision, name, texts, arguments.rounds)
+        figures += compare(arguments.model, arguments.precision, name, texts, arguments.rounds)
+    report(figures)
 
 
-def compare(model: str, near: Precision, name: str, texts: list[str], rounds: int) -> None:
-    """Prints one table of seconds and one of ratios."""
+def parity(model: str) -> Figure:
+    """How far the exported graph is from sentence-transformers, as the export measured it."""
+    spec = read_spec(exported(model, "fp32"))
+    assert spec, "the model is exported"
+    name = f"{model}: exported graph and SentenceTransformer, largest difference"
+    return middle(name, [spec.parity], goal=1e-5, at_most=True)
+
+
+def compare(model: str, near: Precision, name: str, texts: list[str], rounds: int) -> list[Figure]:
+    """The ratios. Prints a table of seconds."""
     layout = exported(model, "fp32")
     taken = measured(model, near, texts, rounds)
     tokens = padding(layout, texts)
@@ -98,15 +108,7 @@ def compare(model: str, near: Precision, name: str, texts: list[str], rounds: in
     padded = middle(
         f"{of}: tokens computed / real", [tokens.computed / tokens.real], goal=MAX_PADDING, at_most=True
     )
-    spec = read_spec(layout)
-    assert spec, "the model was exported a moment ago"
-    parity = middle(
-        f"{model}: exported graph and SentenceTransformer, largest difference",
-        [spec.parity],
-        goal=1e-5,
-        at_most=True,
-    )
-    report([*figures, padded, parity])
+    return [*figures, padded]
 
 
 def measured(model: str, near: Precision, texts: list[str], rounds: int) -> dict[str, list[Took]]:
