@@ -14,7 +14,7 @@ def test_each_scorer_is_measured_beside_scikit_learn(
     monkeypatch.setattr(sys, "argv", ["scorers", "--keys", "3", "--rows", "40", "--runs", "1"])
     scorers.main()
     out = capsys.readouterr().out
-    assert out.count("\n\n|") == 2
+    assert out.count("\n\n|") == 3  # one for each size, and that of the figures
     for name in (*SCORERS, scorers.PLAIN):
         assert out.count(f"\n| {name} |") == 2
 
