@@ -55,10 +55,10 @@ def test_a_rotated_log_is_read_once_although_the_flow_is_killed(tmp_path: Path) 
     done.set()
     writer.join()
     run({**env, "DRIFTLINE_SOURCE__URI": f"tail:{log.path}*?follow=false"}, *flags)
+    assert not rows(tmp_path / "out/late.jsonl")
+    assert not rows(tmp_path / "out/dead.jsonl")
     assert len(log.generations) > KILLS
     expected = {f"{log.path}*:{offset}": json.loads(record)["n"] for offset, record in log.expected()}
     assert list(expected.values()) == list(range(len(expected)))
     found = [(row["id"], row["attributes"]["n"]) for row in rows(out)]  # type: ignore[index]
     assert sorted(found, key=lambda pair: pair[1]) == list(expected.items())
-    assert not rows(tmp_path / "out/late.jsonl")
-    assert not rows(tmp_path / "out/dead.jsonl")

@@ -18,6 +18,7 @@ finds a file that was renamed, copied or compressed.
 
 import glob
 import os
+from contextlib import suppress
 
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource
@@ -30,6 +31,7 @@ from dataflow.settings import Source as SourceOptions
 from dataflow.source import CheckFormat
 from dataflow.source.files import check_name, check_readable, file_format
 from dataflow.source.tail.cursor import Cursor, Sequence, State
+from dataflow.source.tail.marks import MovedError
 from dataflow.source.tail.partition import TailPartition
 from dataflow.source.tail.places import Entry, Kind, Place, stem
 from dataflow.source.tail.readers import LineReader, Reader, RowReader
@@ -104,7 +106,7 @@ def _check_formats(entries: list[Entry], place: Place, opener: _Opener, check_fo
     for format, path in {opener.format_of(path): path for path in paths}.items():
         if format != "csv":
             check_format("jsonl" if format == "parquet" else format, None)
-        if os.path.exists(path):
+        with suppress(MovedError):
             reader = opener(path, 0)
             header = reader.read_header() if isinstance(reader, LineReader) and format == "csv" else None
             reader.file.close()

@@ -1,16 +1,16 @@
 """Walks through the files of a sequence: reads one to its end, and goes on with the next."""
 
 import logging
-import os
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from dataflow.errors import SourceError
 from dataflow.source.framing import Record
-from dataflow.source.tail.known import Known, Stored, Unread, locate
-from dataflow.source.tail.marks import Mark, file_mark, mark_of
-from dataflow.source.tail.places import Place
+from dataflow.source.tail.known import Known, Stored, Unread, rotated_before
+from dataflow.source.tail.marks import Mark, MovedError, mark_of
+from dataflow.source.tail.opening import open_located, open_unread
+from dataflow.source.tail.places import Entry, Place
 from dataflow.source.tail.readers import GrowingFile, OpenReader, Reader, TruncatedError
 from dataflow.telemetry.logs import Line
 
@@ -59,7 +59,10 @@ class Cursor:
         self._queue: list[Unread] = []
         self._waiting = 0  # bytes of the queue
         self._closed = False
-        self._next_listing = self._grown = -COMPLETE_AFTER_S
+        self._grown = -COMPLETE_AFTER_S
+        # The last listing, when it began, and how long it took.
+        self._entries: list[Entry] = []
+        self._listed, self._took = -math.inf, 0.0
         # The place in the order of the last file that was opened, and of the newest file that is there.
         self._key: Any = None
         self._newest: Any = None
@@ -67,11 +70,10 @@ class Cursor:
     def begin(self) -> None:
         """Start at the first file. The logs that were rotated before the start are not read."""
         if self._place.kind == "file":
-            entries = self._place.entries()
-            live = {entry.inode for entry in entries if entry.path == self._place.live}
-            for entry in entries:
-                if entry.inode not in live and (mark := file_mark(entry.path, entry.size)):
-                    self._known.add(entry.path, entry.inode, mark)
+            try:
+                self._known = rotated_before(self._place)
+            except MovedError:
+                self.begin()
 
     def resume(self, state: State) -> None:
         """Continue at the position ``state``."""
@@ -80,10 +82,12 @@ class Cursor:
         if state["file"] is None:
             return
         path, inode, length, digest, at, size = state["file"]
-        if found := locate(path, inode, Mark(length, digest)):
-            self.reader = self._open_reader(found, at)
+        if not length:  # nothing of the file was read, so the next listing shows it as unread
+            return
+        self.reader = open_located(self._open_reader, path, inode, Mark(length, digest), at)
+        if self.reader:
             self.base -= at
-        elif length:
+        else:
             sentence = (
                 f"{path}: was read to byte {at} before the restart, and neither this file nor a file beside "
                 f"it holds these bytes now; at least {size - at} bytes after them are lost"
@@ -134,42 +138,44 @@ class Cursor:
         return None
 
     def _list(self) -> None:
-        """List the files, unless a follower did so a moment ago."""
+        """List the files, unless this was done a moment ago."""
         began = time.monotonic()
-        if self._follow and began < self._next_listing:
+        pause_s = LIST_EVERY_S if self._follow and not self._queue else 0.0
+        done = began < self._listed + max(pause_s, self._took / SHARE_OF_LISTINGS)
+        if done and (self._follow or self._queue):
             return
-        entries = self._place.entries()
+        entries = self._entries = self._place.entries(self._entries)
         current = self.reader.file if self.reader else None
-        self._queue = self._known.unread(entries, current)
-        self._waiting = sum(file.entry.size - file.start for file in self._queue)
-        self._newest = entries[-1].key if entries else None
         if current:
             now = next((entry for entry in entries if entry.inode == current.inode), None)
             self._key = now.key if now else None
             current.path = now.path if now else current.path
-        took = time.monotonic() - began
-        self._next_listing = began + max(LIST_EVERY_S, took / SHARE_OF_LISTINGS)
+        try:
+            self._queue = self._known.unread(entries, current)
+        except MovedError:
+            self._list_anew()
+            return
+        self._waiting = sum(file.size for file in self._queue)
+        self._newest = entries[-1].key if entries else None
+        self._listed, self._took = began, time.monotonic() - began
+
+    def _list_anew(self) -> None:
+        self._queue, self._waiting, self._listed = [], 0, -math.inf
+        self._list()
 
     def _open_next(self) -> bool:
-        if self._follow or not self._queue:
-            self._list()
+        self._list()
         if not self._queue:
             self.ended = not self._follow
             return False
-        entry, start = self._queue.pop(0)
-        self._waiting -= entry.size - start
+        unread = self._queue.pop(0)
+        self._waiting -= unread.size
         try:
-            reader = self._open_reader(entry.path, start)
-        except SourceError:
-            if os.path.exists(entry.path):
-                raise
-            reader = None
-        if reader is None or reader.file.inode != entry.inode:  # renamed or removed after the listing
-            if reader:
-                reader.file.close()
-            self._queue, self._waiting, self._next_listing = [], 0, 0.0
+            self.reader = open_unread(self._open_reader, unread)
+        except MovedError:
+            self._list_anew()
             return True
-        self.reader = reader
+        entry, start = unread.entry, unread.mark.length
         self.base -= start
         self._say_where(entry.path, entry.size, start, entry.key)
         return True
@@ -215,10 +221,13 @@ class Cursor:
         """Continue in a copy of the file if there is one, else at the start of the file."""
         assert self.reader is not None
         file, at = self.reader.file, self.reader.at
-        if found := locate(file.path, file.inode, file.mark(), but=file.inode):
+        if not file.mark().length:
+            self._leave()
+            return []
+        if copy := open_located(self._open_reader, file.path, file.inode, file.mark(), at, but=file.inode):
             file.close()
-            self.reader = self._open_reader(found, at)
-            sentence = f"{file.path}: was truncated; continues in its copy {found}"
+            self.reader = copy
+            sentence = f"{file.path}: was truncated; continues in its copy {copy.file.path}"
             _log.info(Line("file_truncated", sentence, path=file.path, position=at))
             return []
         if last := self.reader.finish():

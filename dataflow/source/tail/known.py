@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dataflow.source.compressed import is_compressed, without_suffix
-from dataflow.source.tail.marks import Mark, file_mark, mark_of, unpacked_mark
-from dataflow.source.tail.places import Entry, listed, stem
+from dataflow.source.tail.marks import NOTHING, Mark, mark_of, unpacked_mark
+from dataflow.source.tail.places import Entry, Place, stem
 from dataflow.source.tail.readers import File, GrowingFile
 from dataflow.telemetry.logs import Line
 
@@ -25,17 +25,28 @@ class Finished(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """A file to read, from the position ``start`` of its content."""
+    """A file to read.
+
+    ``mark``: of the bytes of the file itself that were read already. ``copied``: of the bytes that a copy of
+    the file holds.
+    """
 
     entry: Entry
-    start: int
+    mark: Mark
+    copied: Mark = NOTHING
+
+    @property
+    def size(self) -> int:
+        """How many bytes are to be read."""
+        return self.entry.size - self.mark.length
 
 
 class Known:
-    """The files that were read. A file that is gone is forgotten at the next listing."""
+    """The files that were read. A file that two listings in a row do not show is forgotten."""
 
     def __init__(self, stored: Iterable[Stored] = ()) -> None:
         self._files = {inode: Finished(path, Mark(length, d)) for path, inode, length, d in stored}
+        self._missed: set[int] = set()
         # What was found out about a file, as long as the file stays as it was.
         self._checked: dict[int, Entry] = {}
         self._paths: dict[str, Finished] = {}
@@ -49,11 +60,17 @@ class Known:
         self._files[inode] = Finished(path, mark)
 
     def unread(self, entries: Sequence[Entry], current: File | None) -> list[Unread]:
-        """The files of a listing that are to be read. ``current``: the file that is being read."""
+        """The files of a listing that are to be read. ``current``: the file that is being read.
+
+        Raises ``MovedError`` if the files are not as the listing shows them.
+        """
         found: list[Unread] = []
+        copied: dict[str, Mark] = {}
         kept: dict[int, Finished] = {}
+        checked: dict[int, Entry] = {}
         seen = {current.inode} if current else set()
         self._paths = {file.path: file for file in self._files.values()}
+        listed = {entry.path: entry for entry in entries}
         for entry in entries:
             if entry.inode in seen:  # the file that is being read, or a link
                 continue
@@ -63,34 +80,53 @@ class Known:
                 changed = self._checked.get(entry.inode) != entry
                 if changed:
                     before = self._recognised(entry, current)
-                    self._checked[entry.inode] = entry
-                start = before.mark.length if before else 0
-                if entry.size > start and not (start and _is_whole(entry.path)):
-                    found.append(Unread(entry, start))
+                checked[entry.inode] = entry
+                mark = before.mark if before else NOTHING
+                start = mark.length
+                if not start and (copy := _copy_of(listed.get(stem(entry.path)), entry)):
+                    copied[stem(entry.path)] = copy
+                    del checked[entry.inode]
+                elif entry.size > start and not (start and _is_whole(entry.path)):
+                    found.append(Unread(entry, mark))
                 elif entry.size > start and changed:
                     _say_ignored(entry, start)
             if before:
                 kept[entry.inode] = before
         if entries:  # a folder that cannot be read forgets nothing
-            self._files = kept
-            self._checked = {inode: entry for inode, entry in self._checked.items() if inode in seen}
-        return found
+            missed = self._files.keys() - seen
+            kept.update((inode, self._files[inode]) for inode in missed - self._missed)
+            self._files, self._missed = kept, missed
+            self._checked = checked
+        return [file._replace(copied=copied.get(file.entry.path, NOTHING)) for file in found]
 
     def _recognised(self, entry: Entry, current: File | None) -> Finished | None:
         """What is known about a file: it was read, or holds a copy of what is or was read elsewhere."""
         if current and (mark := _copied(entry, current)):
             return Finished(entry.path, mark)
-        file = self._files.get(entry.inode)
-        if file and file_mark(entry.path, file.mark.length) == file.mark:
-            return Finished(entry.path, file.mark)
+        before = (self._files.get(entry.inode), self._paths.get(stem(entry.path)))  # itself, or its log
+        for file in filter(None, before):
+            if file.mark.length and entry.mark(file.mark.length) == file.mark:
+                return Finished(entry.path, file.mark)
         other = self._paths.get(entry.path)
-        if other and other.mark == file_mark(entry.path, entry.size):  # restored from a backup
+        if other and other.mark == entry.mark(entry.size):  # restored from a backup
             return other
-        packed = [file for file in self._files.values() if _packs(entry.path, file.path)]
-        if any(unpacked_mark(entry.path, file.mark.length, whole=True) == file.mark for file in packed):
-            mark = file_mark(entry.path, entry.size)
-            return Finished(entry.path, mark) if mark else None
+        for file in self._files.values():
+            if _packs(entry.path, file.path):
+                held = unpacked_mark(entry.path, entry.inode, file.mark.length, whole=True)
+                if held == file.mark and (mark := entry.mark(entry.size)):
+                    return Finished(entry.path, mark)
         return None
+
+
+def rotated_before(place: Place) -> Known:
+    """The logs that were rotated before now, as read. Raises ``MovedError`` if one is rotated now."""
+    known = Known()
+    entries = place.entries()
+    live = {entry.inode for entry in entries if entry.path == place.live}
+    for entry in entries:
+        if entry.inode not in live and (mark := entry.mark(entry.size)):
+            known.add(entry.path, entry.inode, mark)
+    return known
 
 
 def _is_whole(path: str) -> bool:
@@ -113,6 +149,14 @@ def _is_being_packed(path: str) -> bool:
     return is_compressed(path) and os.path.exists(without_suffix(path))
 
 
+def _copy_of(log: Entry | None, entry: Entry) -> Mark | None:
+    """The mark of a copy of a log that is about to be truncated; ``None``: the file is no copy of it."""
+    if log is None or log.path == entry.path or is_compressed(entry.path) or not 0 < entry.size <= log.size:
+        return None
+    mark = entry.mark(entry.size)
+    return mark if mark == log.mark(entry.size) else None
+
+
 def _copied(entry: Entry, current: File) -> Mark | None:
     """The mark of a file that holds a copy of what ``current`` holds; ``None`` if it does not."""
     if not isinstance(current, GrowingFile):
@@ -120,38 +164,13 @@ def _copied(entry: Entry, current: File) -> Mark | None:
     if _packs(entry.path, current.path):
         mark = current.mark()
         same = not _is_being_packed(entry.path) and mark.length > 0
-        same = same and unpacked_mark(entry.path, mark.length) == mark
-        return file_mark(entry.path, entry.size) if same else None
+        same = same and unpacked_mark(entry.path, entry.inode, mark.length) == mark
+        return entry.mark(entry.size) if same else None
     if entry.path == current.path or stem(entry.path) != current.path or not entry.size:
         return None
-    copy = file_mark(entry.path, entry.size)
-    if both := current.ends(entry.size):  # a copy that is being made, or was made of a shorter log
-        return copy if copy == mark_of(entry.size, *both) else None
+    copy = entry.mark(entry.size)
+    both = current.ends(entry.size)  # a copy that is being made, or was made of a shorter log
+    if both and copy == mark_of(entry.size, *both):
+        return copy
     mark = current.mark()
-    return copy if mark.length and file_mark(entry.path, mark.length) == mark else None
-
-
-def locate(path: str, inode: int, mark: Mark, but: int | None = None) -> str | None:
-    """Where the file with the content of ``mark`` is now: renamed, copied, compressed or in its place.
-
-    ``path``: where it was; ``but``: the inode of a file that no longer has the content.
-    """
-    folder, packed = os.path.dirname(path), is_compressed(path)
-    candidates = []
-    for name in listed(folder):
-        other = os.path.join(folder, name)
-        try:
-            status = os.stat(other)
-        except OSError:
-            continue
-        near = status.st_ino == inode or stem(other) == stem(path)
-        if near and status.st_ino != but:
-            rank = (status.st_ino != inode, other != path, is_compressed(other), -status.st_mtime_ns)
-            candidates.append((rank, other))
-    for _, other in sorted(candidates):
-        if is_compressed(other) == packed:
-            if file_mark(other, mark.length) == mark:
-                return other
-        elif not packed and unpacked_mark(other, mark.length) == mark:
-            return other
-    return None
+    return copy if mark.length and entry.mark(mark.length) == mark else None

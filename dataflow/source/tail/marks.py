@@ -27,37 +27,57 @@ def mark_of(length: int, head: bytes, tail: bytes) -> Mark:
     return Mark(length, int.from_bytes(digest.digest(), "big") >> 1)  # a signed integer of 64 bits
 
 
+#: The mark of no bytes.
+NOTHING = mark_of(0, b"", b"")
+
+
 def ends(descriptor: int, length: int) -> tuple[bytes, bytes]:
     """The first and the last ``ENDS`` bytes of the first ``length`` bytes of an open file."""
     count = min(length, ENDS)
     return os.pread(descriptor, count, 0), os.pread(descriptor, count, length - count)
 
 
-def file_mark(path: str, length: int) -> Mark | None:
-    """The mark of the first ``length`` bytes of a file; ``None`` if it is shorter, or cannot be read."""
+class MovedError(Exception):
+    """A path is no longer that of the file that a listing showed under it."""
+
+
+def file_mark(path: str, inode: int, length: int) -> Mark | None:
+    """The mark of the first ``length`` bytes of a file; ``None`` if it is shorter, or cannot be read.
+
+    Raises ``MovedError`` if the file at ``path`` is not ``inode``.
+    """
     try:
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size < length:
-                return None
-            return mark_of(length, *ends(file.fileno(), length))
+            status = os.fstat(file.fileno())
+            if status.st_ino != inode:
+                raise MovedError(path)
+            return mark_of(length, *ends(file.fileno(), length)) if status.st_size >= length else None
+    except FileNotFoundError:
+        raise MovedError(path) from None
     except OSError:
         return None
 
 
-def unpacked_mark(path: str, length: int, whole: bool = False) -> Mark | None:
+def unpacked_mark(path: str, inode: int, length: int, whole: bool = False) -> Mark | None:
     """The mark of the first ``length`` bytes that a compressed file holds; with ``whole``, of all its bytes.
 
-    ``None`` if it holds fewer (with ``whole``: not as many) bytes, or cannot be read.
+    ``None`` if it holds fewer (with ``whole``: not as many) bytes, or cannot be read. Raises ``MovedError``
+    if the file at ``path`` is not ``inode``.
     """
     left, head, tail = length, b"", b""
     try:
-        with closing(unpack(path, FileIO(path))) as stream:
+        packed = FileIO(path)
+        with closing(unpack(path, packed)) as stream:
+            if os.fstat(packed.fileno()).st_ino != inode:
+                raise MovedError(path)
             while left and (block := read_unpacked(stream, path, min(left, 1 << 18))):
                 left -= len(block)
                 head += block[: ENDS - len(head)]
                 tail = (tail + block)[-ENDS:]
             if left or (whole and read_unpacked(stream, path, 1)):
                 return None
+    except FileNotFoundError:
+        raise MovedError(path) from None
     except (OSError, SourceError):
         return None
     return mark_of(length, head, tail)

@@ -4,13 +4,14 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from dataflow.source.compressed import without_suffix
 from dataflow.source.files import check_name
+from dataflow.source.tail.marks import Mark, file_mark
 
 #: The end of the name of a rotated file: ``.1``, ``-20260302``, ``.2026-03-02``, ``-2026-03-02T12:00``.
 _ROTATED = re.compile(r"(?P<stem>.+?)(?P<suffix>(?:[.-]\d[\d._:T+Z-]*)?)", re.ASCII | re.DOTALL)
@@ -19,6 +20,9 @@ _AGE = re.compile(r"\.(0|[1-9]\d{0,3})", re.ASCII)
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 #: Files of a folder that somebody is still writing.
 _UNFINISHED = (".tmp", ".part")
+
+#: A folder is listed so often at most until a listing holds all that the one before it holds.
+_MOST_LISTINGS = 5
 
 Kind = Literal["file", "glob", "folder"]
 
@@ -31,6 +35,10 @@ class Entry(NamedTuple):
     size: int
     mtime_ns: int
     key: Any
+
+    def mark(self, length: int) -> Mark | None:
+        """See :func:`~dataflow.source.tail.marks.file_mark`."""
+        return file_mark(self.path, self.inode, length)
 
 
 @lru_cache(1 << 16)
@@ -81,9 +89,13 @@ class Place:
     kind: Kind
     by_time: bool = False
 
-    def entries(self) -> list[Entry]:
-        """The files that are there now, in their order. Raises ``SourceError`` for a name not in UTF-8."""
-        found = [entry for path in self._paths() if (entry := self._entry(path))]
+    def entries(self, before: Iterable[Entry] = ()) -> list[Entry]:
+        """The files that are there now, in their order. ``before``: what the listing before showed.
+
+        Raises ``SourceError`` for a name not in UTF-8.
+        """
+        known = {entry.path: (entry.inode, entry.size) for entry in before}
+        found = [self._entry(path, status) for path, status in statuses(self._paths, known).items()]
         return sorted(found, key=lambda entry: entry.key)
 
     @property
@@ -99,18 +111,42 @@ class Place:
             return (os.path.normpath(os.path.join(self.path, name)) for name in names)
         return [self.live, *rotated(self.live)]
 
-    def _entry(self, path: str) -> Entry | None:
-        try:
-            status = os.stat(path)
-        except OSError:  # it went away after it was listed
-            return None
-        if not stat.S_ISREG(status.st_mode):
-            return None
+    def _entry(self, path: str, status: os.stat_result) -> Entry:
         check_name(path)
         key = (status.st_mtime_ns, by_name(path)) if self.by_time else by_name(path)
         if self.kind == "file":
             key = (path == self.live, key)
         return Entry(path, status.st_ino, status.st_size, status.st_mtime_ns, key)
+
+
+def statuses(
+    paths: Callable[[], Iterable[str]], before: dict[str, tuple[int, int]]
+) -> dict[str, os.stat_result]:
+    """The status of each regular file of ``paths``. ``before``: inode and size, as found by the call before.
+
+    A rotation during a listing can hide a file: the file has an old name when the names are read, and a new
+    one when the file is looked at. A listing is whole if it holds all files of the listing before under the
+    same names, and none of them is shorter.
+    """
+    for _ in range(_MOST_LISTINGS):
+        found = {path: status for path in paths() if (status := _status(path))}
+        now = {path: (status.st_ino, status.st_size) for path, status in found.items()}
+        if (before or not now) and all(_is_still(file, now.get(path)) for path, file in before.items()):
+            break
+        before = now
+    return found
+
+
+def _is_still(before: tuple[int, int], now: tuple[int, int] | None) -> bool:
+    return now is not None and before[0] == now[0] and before[1] <= now[1]
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        status = os.stat(path)
+    except OSError:  # it went away after it was listed
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _is_finished(name: str) -> bool:

@@ -8,22 +8,24 @@ from dataflow.errors import SourceError
 from dataflow.source.compressed import is_compressed, read_unpacked, skip, unpack
 from dataflow.source.framing import Framer, Record
 from dataflow.source.parquet import Rows
-from dataflow.source.tail.marks import ENDS, Mark, ends, mark_of
+from dataflow.source.tail.marks import ENDS, Mark, MovedError, ends, mark_of
 
 _BLOCK_BYTES = 1 << 18
 
 
 class TruncatedError(Exception):
-    """The bytes that were read from a file are no longer in it."""
+    """The bytes that were seen in a file are no longer in it."""
 
 
 class File(Protocol):
     """An open file."""
 
-    #: The current path, the inode, and the size at the last read, in bytes.
+    #: The current path, the inode, the size at the last read, in bytes, and the time of the last change when
+    #: the file was opened.
     path: str
     inode: int
     size: int
+    mtime_ns: int
 
     def mark(self) -> Mark:
         """Recognises the file: what was read of a file that grows, all of a file that is whole."""
@@ -42,23 +44,24 @@ class GrowingFile:
     def __init__(self, path: str, at: int) -> None:
         self.path = path
         self._descriptor = _open(path)
-        status = os.fstat(self._descriptor)
-        self.inode, self.size = status.st_ino, status.st_size
         self._at = at
         self._head, self._tail = ends(self._descriptor, at)
+        self._ahead = os.pread(self._descriptor, ENDS, at)
+        status = os.fstat(self._descriptor)
+        self.inode, self.size, self.mtime_ns = status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self) -> bytes:
         """The next bytes; none at the end. Raises ``TruncatedError``."""
-        # One read also shows whether the bytes before the position are still those that were read.
+        # One read also shows whether the bytes around the position are still those that were seen.
         kept = len(self._tail)
         found = os.pread(self._descriptor, kept + _BLOCK_BYTES, self._at - kept)
         self.size = os.fstat(self._descriptor).st_size
-        if not found.startswith(self._tail):
+        if not found.startswith(self._tail + self._ahead):
             raise TruncatedError
         block = found[kept:]
         self._at += len(block)
         self._head += block[: ENDS - len(self._head)]
-        self._tail = found[-ENDS:]
+        self._tail, self._ahead = found[-ENDS:], b""
         return block
 
     def mark(self) -> Mark:
@@ -69,6 +72,11 @@ class GrowingFile:
         if os.fstat(self._descriptor).st_size < length:
             return None
         return ends(self._descriptor, length)
+
+    def begins_with(self, mark: Mark) -> bool:
+        """Whether ``mark`` is that of the first bytes of the file now."""
+        both = self.ends(mark.length)
+        return both is not None and mark_of(mark.length, *both) == mark
 
     @property
     def unread(self) -> int:
@@ -86,7 +94,7 @@ class WholeFile:
         self.path = path
         self.content = os.fdopen(_open(path), "rb", buffering=0)
         status = os.fstat(self.content.fileno())
-        self.inode, self.size = status.st_ino, status.st_size
+        self.inode, self.size, self.mtime_ns = status.st_ino, status.st_size, status.st_mtime_ns
         self._mark = mark_of(self.size, *ends(self.content.fileno(), self.size))
 
     def mark(self) -> Mark:
@@ -127,6 +135,8 @@ class PackedFile(WholeFile):
 def _open(path: str) -> int:
     try:
         return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        raise MovedError(path) from None
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
 
@@ -224,5 +234,5 @@ class RowReader:
         return []
 
 
-#: Opens the reader of the file ``path`` at a position.
+#: Opens the reader of the file ``path`` at a position. Raises ``MovedError`` if there is no such file.
 OpenReader = Callable[[str, int], Reader]

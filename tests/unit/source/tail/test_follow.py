@@ -58,7 +58,7 @@ def test_each_record_comes_once_under_one_identity(steps: list[tuple[str, Any]],
                 state, count = kept[max(0, len(kept) - 1 - value)]
                 if state is None and names == "app.log" and len(log.generations) > 1:
                     continue  # without a state, the logs that were rotated before are not read
-                del kept[len(kept) - value :], seen[count:]
+                del kept[max(0, len(kept) - value) :], seen[count:]
                 kept.append((state, count))
                 part.close()
                 part = build(uri, name, state, batch_rows=3)
