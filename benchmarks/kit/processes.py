@@ -49,7 +49,11 @@ def anonymous_bytes(leader: int) -> int:
     """Bytes of anonymous memory of a process and of the group that it leads."""
     total = 0
     for path, _ in _group(leader):
-        for line in (path / "status").read_text().splitlines():
+        try:
+            lines = (path / "status").read_text().splitlines()
+        except OSError:  # it ended meanwhile
+            continue
+        for line in lines:
             if line.startswith("RssAnon:"):
                 total += int(line.split()[1]) * 1024
     return total

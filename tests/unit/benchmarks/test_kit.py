@@ -1,12 +1,13 @@
 """What the benchmarks share: the streams are what they say, and the candidates take turns."""
 
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from benchmarks.kit import measure
+from benchmarks.kit import measure, processes
 from benchmarks.kit.measure import Took
 from benchmarks.kit.stages import objects
 from benchmarks.kit.streams import START_US, stream
@@ -78,3 +79,13 @@ def test_a_median_is_taken_of_wall_and_cpu_apart() -> None:
 def test_a_table_is_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     measure.table("T", ("a", "b"), [(1, "x")])
     assert capsys.readouterr().out == "\nT\n\n| a | b |\n| --- | --- |\n| 1 | x |\n"
+
+
+def test_a_process_that_ends_while_memory_is_counted_counts_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/status").write_text("Name:\tx\nRssAnon:\t     12 kB\n")
+    group = [(tmp_path / "ended", [""]), (tmp_path / "there", [""])]
+    monkeypatch.setattr(processes, "_group", lambda leader: iter(group))
+    assert processes.anonymous_bytes(1) == 12 * 1024
