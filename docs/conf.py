@@ -26,7 +26,7 @@ nitpicky = True
 # variables have no entry in the reference.
 _OTHERS = (
     "argparse|bytewax|collections|concurrent|contextlib|datetime|enum|http|json|logging|numpy|onnx|onnxruntime|"
-    "grpc|io|opentelemetry|pandas|pathlib|pd|prometheus_client|pyarrow|pydantic|random|re|sentence_transformers|"
+    "grpc|io|opentelemetry|os|pandas|pathlib|pd|prometheus_client|pyarrow|pydantic|random|re|sentence_transformers|"
     "sqlite3|ssl|subprocess|threading|tokenizers|torch|tritonclient|types|typing"
 )
 nitpick_ignore_regex = [
