@@ -20,9 +20,8 @@ def open_unread(open_reader: OpenReader, unread: Unread) -> Reader:
     entry = unread.entry
     reader = _opened(open_reader, entry.path, entry.inode, unread.mark.length)
     file = reader.file
-    # An inode number is used again for another file. A log grows, a rotated file does not.
-    same = (file.size, file.mtime_ns) == (entry.size, entry.mtime_ns)
-    same = same or (file.size > entry.size and entry.path == stem(entry.path))
+    # The inode number may be that of a new file now. A file that has grown is read: it may grow all the time.
+    same = file.size > entry.size or (file.size, file.mtime_ns) == (entry.size, entry.mtime_ns)
     if same and isinstance(file, GrowingFile):
         same = all(file.begins_with(mark) for mark in (unread.mark, unread.copied))
     if not same:
