@@ -150,7 +150,7 @@ def _joined(attributes: pa.Array, rows: list[Fields]) -> list[Fields]:
 
 def _attributes(rows: list[Fields], rejections: Rejections) -> pa.Array:
     try:
-        dumped = [orjson.dumps(fields) for fields in rows]
+        dumped = [orjson.dumps(fields) if fields else b"{}" for fields in rows]
     except TypeError:  # orjson reads 1024 levels of nesting, but writes only 254
         dumped = [_dumped(fields, row, rejections) for row, fields in enumerate(rows)]
     return pa.array(dumped, pa.string())

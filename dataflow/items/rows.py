@@ -22,6 +22,8 @@ Indices = npt.NDArray[np.intp]
 
 #: The most bytes that a column of Arrow's type ``string`` holds. More bytes are gathered as ``large_string``.
 STRING_BYTES = 2**31 - 1
+#: The rows of a part are most of its batch if the batch has at most so many times as many.
+_MOST_OF = 2
 #: About how many bytes of text a batch has that goes to the sinks.
 SINK_BYTES = 2**28
 
@@ -110,23 +112,29 @@ def in_order(parts: Sequence[Rows]) -> pa.RecordBatch:
     """
     # The batches arrived in about this order. So the sorts below merge long sorted runs, which is fast.
     parts = sorted(parts, key=_first_time)
-    ts = np.concatenate([_chosen(event_times(part.batch), part) for part in parts])
-    ranks = _ranks(_joined(parts, ["key"]).column("key"))
+    columns, at = _joined(parts)
+    ts = event_times(columns)[at]
+    ranks = _ranks(columns.column("key"), at)
     order = np.argsort(ts, kind="stable")
     if ranks is not None:
         order = order[np.argsort(ranks[order], kind="stable")]
     if _has_ties(ts[order], None if ranks is None else ranks[order]):
-        columns = {} if ranks is None else {"rank": ranks}
-        columns |= {"ts": ts, "id": _joined(parts, ["id"]).column("id")}
-        by_all = [(name, "ascending") for name in columns]
-        order = pc.sort_indices(pa.table(columns), sort_keys=by_all).to_numpy().astype(np.intp)
+        by: dict[str, Any] = {} if ranks is None else {"rank": ranks}
+        by |= {"ts": ts, "id": columns.column("id").take(pa.array(at))}
+        by_all = [(name, "ascending") for name in by]
+        order = pc.sort_indices(pa.table(by), sort_keys=by_all).to_numpy().astype(np.intp)
     if len(parts) == 1 and parts[0].indices is None and (order[1:] > order[:-1]).all():
         return of_float32(parts[0].batch)
-    return _gather(parts, order)
+    rows, schema = columns.take(pa.array(at[order])), parts[0].batch.schema
+    if "embedding" not in schema.names:
+        return rows
+    place = schema.get_field_index("embedding")
+    field = embedding_field(schema.field(place).type.list_size)
+    return rows.add_column(place, field, _gather_vectors(parts, order, field.type))
 
 
-def _ranks(keys: pa.Array) -> npt.NDArray[np.unsignedinteger[Any]] | None:
-    """``(n,)`` the place of each key in the order of all keys; ``None`` if there is one key only."""
+def _ranks(keys: pa.Array, at: Indices) -> npt.NDArray[np.unsignedinteger[Any]] | None:
+    """``(n,)`` the place of the keys ``at`` in the order of all ``keys``; ``None`` if there is only one."""
     encoded = keys.dictionary_encode()
     number = len(encoded.dictionary)
     if number == 1:
@@ -134,7 +142,7 @@ def _ranks(keys: pa.Array) -> npt.NDArray[np.unsignedinteger[Any]] | None:
     # NumPy sorts 16-bit numbers in linear time.
     rank_of = np.empty(number, np.uint16 if number < 2**16 else np.uint32)
     rank_of[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(number)
-    ranks: npt.NDArray[np.unsignedinteger[Any]] = rank_of[encoded.indices.to_numpy()]
+    ranks: npt.NDArray[np.unsignedinteger[Any]] = rank_of[encoded.indices.to_numpy()[at]]
     return ranks
 
 
@@ -172,30 +180,21 @@ def _first_time(part: Rows) -> int:
     return first
 
 
-def _chosen(values: Any, part: Rows) -> Any:
-    """The rows of the part in a column of its batch. The column is an array of Arrow or NumPy."""
-    if part.indices is None:
-        return values
-    return values.take(pa.array(part.indices)) if isinstance(values, pa.Array) else values[part.indices]
+def _joined(parts: Sequence[Rows]) -> tuple[pa.RecordBatch, Indices]:
+    """A batch that has the rows of all parts, without embeddings, and where in it they are, part by part.
 
-
-def _gather(parts: Sequence[Rows], order: Indices) -> pa.RecordBatch:
-    """The rows at ``order``, where the rows of all parts are numbered one part after the other."""
-    schema = parts[0].batch.schema
-    rows = _joined(parts, [name for name in schema.names if name != "embedding"]).take(pa.array(order))
-    if "embedding" not in schema.names:
-        return rows
-    at = schema.get_field_index("embedding")
-    field = embedding_field(schema.field(at).type.list_size)
-    return rows.add_column(at, field, _gather_vectors(parts, order, field.type))
-
-
-def _joined(parts: Sequence[Rows], names: list[str]) -> pa.RecordBatch:
-    """These columns of the rows of all parts, one part after the other.
-
-    Text columns become ``large_string`` if ``string`` has no room for their bytes.
+    The batch has other rows, too: most rows of a batch are copied faster by copying all of them. Text columns
+    become ``large_string`` if ``string`` has no room for their bytes.
     """
-    batches = [Rows(part.batch.select(names), part.indices).rows() for part in parts]
+    batches, at, start = [], [], 0
+    for part in parts:
+        batch, indices = part.batch, part.indices
+        batch = batch.select([name for name in batch.schema.names if name != "embedding"])
+        if indices is not None and len(batch) > _MOST_OF * len(indices):
+            batch, indices = batch.take(pa.array(indices)), None
+        at.append(start + (np.arange(len(batch)) if indices is None else indices))
+        batches.append(batch)
+        start += len(batch)
     # The bytes of buffers are at least those of the rows, and known at once.
     if (
         sum(batch.get_total_buffer_size() for batch in batches) > STRING_BYTES
@@ -205,7 +204,7 @@ def _joined(parts: Sequence[Rows], names: list[str]) -> pa.RecordBatch:
             f.with_type(pa.large_string()) if pa.types.is_string(f.type) else f for f in batches[0].schema
         ]
         batches = [batch.cast(pa.schema(large)) for batch in batches]
-    return pa.concat_batches(batches)
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches), np.concatenate(at)
 
 
 def of_strings(rows: pa.RecordBatch) -> list[pa.RecordBatch]:
@@ -243,7 +242,9 @@ def _gather_vectors(parts: Sequence[Rows], order: Indices, type: pa.DataType) ->
     target[order] = np.arange(len(order))
     start = 0
     for part in parts:
-        gathered[target[start : start + len(part)]] = _chosen(stored_embeddings(part.batch), part)
+        vectors = stored_embeddings(part.batch)
+        chosen = vectors if part.indices is None else vectors[part.indices]
+        gathered[target[start : start + len(part)]] = chosen
         start += len(part)
     flat = pa.Array.from_buffers(pa.float32(), size, [None, buffer])
     return pa.FixedSizeListArray.from_arrays(flat, type=type)

@@ -215,13 +215,19 @@ class Decoded:
     ambiguous_times: int = 0
 
 
+#: Nearly each batch has none, so this is made once.
+_NO_DEAD_LETTERS = pa.RecordBatch.from_pylist([], DEAD_LETTER)
+
+
 def dead_letters(
     rows: Sequence[tuple[str, str, str, int, bytes]], envelopes: Sequence[bytes] | None = None
 ) -> pa.RecordBatch:
     """A batch of ``DEAD_LETTER``; a row is ``(reason, message, partition, offset, raw)``. ``envelopes``: that
     of each row; ``None``: nothing is known of how the records were read.
     """
-    columns: list[Sequence[object]] = list(zip(*rows, strict=True)) if rows else [()] * (len(DEAD_LETTER) - 1)
+    if not rows:
+        return _NO_DEAD_LETTERS
+    columns: list[Sequence[object]] = list(zip(*rows, strict=True))
     columns.append(envelopes or [UNKNOWN.encode()] * len(rows))
     arrays = [pa.array(values, field.type) for values, field in zip(columns, DEAD_LETTER, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=DEAD_LETTER)

@@ -68,12 +68,16 @@ def _scored(
         "revision": pa.array(np.repeat(of_each.revision, sizes), pa.int32()),
         "score": pa.array(scores.values),
         "cluster": pa.array(scores.cluster),
-        SAMPLE_SHARE.name: pa.array(np.repeat(sizes / of_each.seen, sizes)),
-        **{field.name: pa.nulls(len(rows), field.type) for field in (*EVIDENCE, EXPLANATION)},
     }
-    schema = pa.schema([*SCORED, *extra])
-    arrays = [columns[name] if name in columns else rows.column(name) for name in schema.names]
-    fields = [field.with_type(array.type) for field, array in zip(schema, arrays, strict=True)]
+    for field in extra:
+        if field == SAMPLE_SHARE:
+            columns[field.name] = pa.array(np.repeat(sizes / of_each.seen, sizes))
+        elif field in (*EVIDENCE, EXPLANATION):
+            columns[field.name] = pa.nulls(len(rows), field.type)
+    fields = [*SCORED, *extra]
+    arrays = [columns[name] if name in columns else rows.column(name) for name in (f.name for f in fields)]
+    if any(array.type != field.type for field, array in zip(fields, arrays, strict=True)):
+        fields = [field.with_type(array.type) for field, array in zip(fields, arrays, strict=True)]
     return ScoredWindows(
         pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields)), _summary(found, of_each, scores.values)
     )

@@ -1,5 +1,6 @@
 """Wraps a sink: each write has a span, and an error ends the process."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,9 @@ from bytewax.outputs import (
 
 from dataflow.items.marks import Marked
 from dataflow.telemetry.watch import Watch
+
+#: Small batches are joined up to about so many bytes: a batch costs more than its rows do.
+JOINED_BYTES = 1 << 22
 
 
 def watched(sink: Sink[tuple[str, pa.RecordBatch]], watch: Watch) -> Sink[tuple[str, Marked]]:
@@ -75,10 +79,35 @@ class _WatchedStateful(StatefulSinkPartition[Any, Any]):
 
     def _write(self, values: list[Marked]) -> None:
         with self._tracer.span("sink", values, step=self._step_id):
-            self._inner.write_batch([marked.rows for marked in values])
+            self._inner.write_batch(list(joined([marked.rows for marked in values])))
 
     def snapshot(self) -> Any:
         return self._snapshot()
 
     def close(self) -> None:
         self._close()
+
+
+def joined(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows of ``batches`` in their order, in fewer batches: neighbours of one schema become one batch, as
+    long as it has at most :data:`JOINED_BYTES`.
+
+    >>> small = pa.record_batch({"id": ["a", "b"]})
+    >>> [len(batch) for batch in joined([small, small, pa.record_batch({"n": [1]})])]
+    [4, 1]
+    """
+    waiting: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        more = batch.get_total_buffer_size()  # at once; at least the bytes of the rows
+        if waiting and (size + more > JOINED_BYTES or batch.schema != waiting[0].schema):
+            yield _one(waiting)
+            waiting, size = [], 0
+        waiting.append(batch)
+        size += more
+    if waiting:
+        yield _one(waiting)
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)

@@ -206,7 +206,7 @@ def _from_levels(rows: Rows, least: Mapping[str, int]) -> Rows:
 
 
 def _trimmed(rows: pa.RecordBatch, needed: Mapping[str | None, Sequence[Extent]]) -> pa.RecordBatch:
-    """The rows that are ``needed``. If rows are removed, the rest is copied: a view keeps all in memory."""
+    """The rows that are ``needed``. They are copied if others are removed: a view keeps all in memory."""
     ts, mask = event_times(rows), np.zeros(len(rows), np.bool_)
     level = levels(rows.column("id")) if any(e.level for of_key in needed.values() for e in of_key) else None
     for key, indices in _indices(rows, needed):
@@ -215,15 +215,18 @@ def _trimmed(rows: pa.RecordBatch, needed: Mapping[str | None, Sequence[Extent]]
             within = (extent.start <= mine) & (mine < extent.end)
             kept |= within if level is None else within & (level[indices] >= extent.level)
         mask[indices] = kept
-    return rows if mask.all() else rows.take(pa.array(np.flatnonzero(mask)))
+    kept_rows = np.flatnonzero(mask)
+    if not len(kept_rows):
+        return rows.slice(0, 0)
+    return rows if len(kept_rows) == len(rows) else rows.take(pa.array(kept_rows))
 
 
 def _indices(
     rows: pa.RecordBatch, needed: Mapping[str | None, Sequence[Extent]]
-) -> Iterator[tuple[str | None, Int64s]]:
+) -> Iterator[tuple[str | None, Int64s | slice]]:
     """The rows of each key of ``needed``."""
     if None in needed:
-        yield None, np.arange(len(rows))
+        yield None, slice(None)
         return
     keys = rows.column("key").dictionary_encode()
     names = keys.dictionary.to_pylist()

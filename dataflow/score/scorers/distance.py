@@ -13,9 +13,10 @@ from dataflow.settings import Score
 
 Doubles = npt.NDArray[np.float64]
 
-#: How many rows are float64 at a time: they stay in the cache of the processor.
-_BLOCK_ROWS = 256
-#: Segments of up to so many rows on average are small.
+#: How many rows are float64 at a time. They stay in the cache of the processor, and the next rows use their
+#: memory again: larger pieces come from the system anew each time.
+_BLOCK_ROWS = 64
+#: Segments of up to so many rows are small.
 _SMALL = 8
 
 
@@ -81,35 +82,42 @@ class CosineScorer:
 def _blocks(vectors: Vectors, offsets: Int64s) -> Iterator[tuple[slice, Doubles, Doubles]]:
     """Blocks of rows: where, the ``(b, dim)`` vectors, and ``(b, dim)`` the mean of each row's segment.
 
-    A block has whole segments, or is a part of one segment that is larger than a block.
+    A block has several small segments, or one segment, or a part of one that is larger than a block.
     """
-    first, segments = 0, len(offsets) - 1
-    while first < segments:
-        start = int(offsets[first])
-        last = max(int(offsets.searchsorted(start + _BLOCK_ROWS, "right")) - 1, first + 1)
-        stop = int(offsets[last])
-        if last == first + 1:
-            mean = vectors[start:stop].mean(axis=0, dtype=np.float64)
-            for at in range(start, stop, _BLOCK_ROWS):
-                block = slice(at, min(at + _BLOCK_ROWS, stop))
-                rows = vectors[block].astype(np.float64)
-                yield block, rows, np.broadcast_to(mean, rows.shape)
-        else:
-            rows = vectors[start:stop].astype(np.float64)
-            sizes = np.diff(offsets[first : last + 1])
-            means = _sums(rows, offsets[first:last] - start, sizes)
-            means /= sizes[:, None]
-            yield slice(start, stop), rows, means[np.repeat(np.arange(len(sizes)), sizes)]
-        first = last
+    sizes, bounds = np.diff(offsets), offsets.tolist()
+    not_small = [*np.flatnonzero(sizes > _SMALL).tolist(), len(sizes)]
+    first = 0
+    for other in not_small:
+        while first < other:
+            room = int(offsets.searchsorted(bounds[first] + _BLOCK_ROWS, "right")) - 1
+            last = min(room, other)
+            rows = vectors[bounds[first] : bounds[last]].astype(np.float64)
+            mine = sizes[first:last]
+            means = _sums(rows, offsets[first:last] - bounds[first], mine) / mine[:, None]
+            yield slice(bounds[first], bounds[last]), rows, means[np.repeat(np.arange(len(mine)), mine)]
+            first = last
+        if other < len(sizes):
+            yield from _of_one(vectors, bounds[other], bounds[other + 1])
+            first = other + 1
+
+
+def _of_one(vectors: Vectors, start: int, stop: int) -> Iterator[tuple[slice, Doubles, Doubles]]:
+    """The blocks of the segment from ``start`` up to but without ``stop``."""
+    if stop - start <= _BLOCK_ROWS:
+        rows = vectors[start:stop].astype(np.float64)
+        yield slice(start, stop), rows, np.broadcast_to(rows.sum(axis=0) / len(rows), rows.shape)
+        return
+    mean = vectors[start:stop].mean(axis=0, dtype=np.float64)
+    for at in range(start, stop, _BLOCK_ROWS):
+        block = slice(at, min(at + _BLOCK_ROWS, stop))
+        rows = vectors[block].astype(np.float64)
+        yield block, rows, np.broadcast_to(mean, rows.shape)
 
 
 def _sums(rows: Doubles, starts: Int64s, sizes: Int64s) -> Doubles:
-    """``(k, dim)`` the sum of the rows of each segment: ``sizes[i]`` rows from ``starts[i]``."""
-    # np.add.reduceat reads a matrix column by column, which takes ten times as long as these two ways.
-    if len(rows) > _SMALL * len(sizes):
-        bounds = zip(starts.tolist(), sizes.tolist(), strict=True)
-        return np.array([rows[start : start + size].sum(axis=0) for start, size in bounds])
-    # The first rows of all segments at once, then their second rows, and so on.
+    """``(k, dim)`` the sum of the rows of each small segment: ``sizes[i]`` rows from ``starts[i]``."""
+    # np.add.reduceat reads a matrix column by column, which takes ten times as long. These are the first rows
+    # of all segments at once, then their second rows, and so on.
     sums = rows[starts]
     for place in range(1, int(sizes.max())):
         has_row = np.flatnonzero(sizes > place)
