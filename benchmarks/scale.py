@@ -85,7 +85,7 @@ def planned(given: Assumptions, model: Model) -> Plan:
 
 
 def peers(given: Assumptions) -> dict[str, Plan]:
-    """Spark and Driftline as in ``benchmarks.peers.article`` (fp32 on CPUs, no reference, no cache), and GPUs
+    """Spark and Driftline as in ``benchmarks.peers.spark`` (fp32 on CPUs, no reference, no cache), and GPUs
     that run ``encode`` and nothing else.
     """
     cpu = Pod(SERVER, given.cpu_dollars, {"cores": given.cpu_cores})

@@ -26,16 +26,16 @@ SUITE = (
     Benchmark("windows", "benchmarks.windows", ("peer", "--events", "100000")),
     Benchmark("pipeline", "benchmarks.pipeline", ("--events", "100000")),
     Benchmark(
-        "article", "benchmarks.peers.article", ("--parts", "throughput", "--events", "6000", "--rounds", "2")
+        "article", "benchmarks.peers.spark", ("--parts", "throughput", "--events", "6000", "--rounds", "2")
     ),
     Benchmark("masking", "benchmarks.masking"),
-    Benchmark("article-delays", "benchmarks.peers.article", ("--parts", "delays"), slow=True),
+    Benchmark("article-delays", "benchmarks.peers.spark", ("--parts", "delays"), slow=True),
     Benchmark("inference-mpnet", "benchmarks.inference", ("--model", "all-mpnet-base-v2"), slow=True),
     Benchmark("inference-full", "benchmarks.inference", slow=True),
     Benchmark("tokens-full", "benchmarks.tokens", slow=True),
     Benchmark("windows-full", "benchmarks.windows", ("peer",), slow=True),
     Benchmark("pipeline-full", "benchmarks.pipeline", slow=True),
-    Benchmark("article-full", "benchmarks.peers.article", ("--parts", "throughput"), slow=True),
+    Benchmark("article-full", "benchmarks.peers.spark", ("--parts", "throughput"), slow=True),
     Benchmark("transport", "benchmarks.transport", slow=True),
     Benchmark("half", "benchmarks.half", slow=True),
     Benchmark("windows-overlap-keys", "benchmarks.windows", ("overlap", "keys"), slow=True),
@@ -66,7 +66,7 @@ SUITE = (
     Benchmark("detectors-full", "benchmarks.peers.detectors", slow=True),
     Benchmark("engines", "benchmarks.peers.engines"),
     Benchmark("engines-full", "benchmarks.peers.engines", ("--full", "--rounds", "3"), slow=True),
-    Benchmark("engine-behaviour", "benchmarks.peers.engine_behaviour", slow=True),
+    Benchmark("engine-behaviour", "benchmarks.peers.engines.behaviour", slow=True),
     Benchmark("scorers", "benchmarks.scorers", slow=True),
     Benchmark("clusters", "benchmarks.clusters", slow=True),
     Benchmark("quality", "benchmarks.quality", slow=True),

@@ -75,10 +75,10 @@ class Assumptions:
         501, "texts/s of a core", "Triton, bf16 with AMX: python -m benchmarks.inference"
     )
 
-    spark_written: float = _assumed(66, "events/s of a core", "133 / 2: python -m benchmarks.peers.article")
-    spark_tuned: float = _assumed(119, "events/s of a core", "238 / 2: python -m benchmarks.peers.article")
+    spark_written: float = _assumed(66, "events/s of a core", "133 / 2: python -m benchmarks.peers.spark")
+    spark_tuned: float = _assumed(119, "events/s of a core", "238 / 2: python -m benchmarks.peers.spark")
     same_fp32: float = _assumed(
-        217, "events/s of a core", "Driftline, 434 / 2: python -m benchmarks.peers.article"
+        217, "events/s of a core", "Driftline, 434 / 2: python -m benchmarks.peers.spark"
     )
 
     fill: float = _assumed(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -39,10 +40,18 @@ def cpu_by_program(leader: int) -> dict[str, float]:
             continue
         model = next((Path(part.decode()) for part in command[1:] if part.endswith(b"/model.py")), None)
         name = model.parents[1].name if model else "tritonserver"
-        # In nanoseconds, where `stat` has hundredths of a second; threads that have ended are not counted.
-        threads = (path.read_text().split()[0] for path in (path / "task").glob("*/schedstat"))
-        found[name] = found.get(name, 0.0) + sum(map(int, threads)) / 1e9
+        found[name] = found.get(name, 0.0) + _seconds_of_threads(path)
     return found
+
+
+def _seconds_of_threads(process: Path) -> float:
+    """CPU seconds of the threads that a process has; those that have ended are not counted."""
+    nanoseconds = 0  # `stat` has hundredths of a second
+    with suppress(OSError):  # the process ended meanwhile
+        for path in (process / "task").glob("*/schedstat"):
+            with suppress(OSError):  # the thread ended meanwhile
+                nanoseconds += int(path.read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def anonymous_bytes(leader: int) -> int:

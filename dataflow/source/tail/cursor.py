@@ -1,18 +1,18 @@
 """Walks through the files of a sequence: reads one to its end, and goes on with the next."""
 
-import logging
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from dataflow.source.framing import Record
 from dataflow.source.tail.known import Known, Stored, Unread, rotated_before
-from dataflow.source.tail.marks import Mark, MovedError, mark_of
+from dataflow.source.tail.marks import MOST_TRIES, Mark, MovedError, mark_of
+from dataflow.source.tail.notices import say_begun, say_continued_at_start, say_continued_in_copy, say_lost
 from dataflow.source.tail.opening import open_located, open_unread
 from dataflow.source.tail.places import Entry, Place
 from dataflow.source.tail.readers import GrowingFile, OpenReader, Reader, TruncatedError
-from dataflow.telemetry.logs import Line
 
 #: A follower lists files at most every so many seconds, ...
 LIST_EVERY_S = 0.5
@@ -20,7 +20,6 @@ LIST_EVERY_S = 0.5
 SHARE_OF_LISTINGS = 0.1
 #: A file of a folder that has not grown for so many seconds is complete: its last line needs no line end.
 COMPLETE_AFTER_S = 5.0
-_log = logging.getLogger(__name__)
 
 
 class State(TypedDict):
@@ -57,7 +56,7 @@ class Cursor:
         self.ended = False
         self._known = Known()
         self._queue: list[Unread] = []
-        self._waiting = 0  # bytes of the queue
+        self._waiting = 0  # bytes of the files that the last listing showed and that are still to be opened
         self._closed = False
         self._grown = -COMPLETE_AFTER_S
         # The last listing, when it began, and how long it took.
@@ -68,15 +67,17 @@ class Cursor:
         self._newest: Any = None
 
     def begin(self) -> None:
-        """Start at the first file. The logs that were rotated before the start are not read."""
-        if self._place.kind == "file":
-            try:
+        """Start at the first file. The logs that were rotated before the start are not read.
+
+        Waits as long as a log is rotated whenever it looks.
+        """
+        while self._place.kind == "file":
+            with suppress(MovedError):
                 self._known = rotated_before(self._place)
-            except MovedError:
-                self.begin()
+                return
 
     def resume(self, state: State) -> None:
-        """Continue at the position ``state``."""
+        """Continue at the position ``state``. Waits as long as files are moved whenever it looks."""
         self._known = Known(state["finished"])
         self.base = state["offset"]
         if state["file"] is None:
@@ -84,15 +85,14 @@ class Cursor:
         path, inode, length, digest, at, size = state["file"]
         if not length:  # nothing of the file was read, so the next listing shows it as unread
             return
-        self.reader = open_located(self._open_reader, path, inode, Mark(length, digest), at)
+        while True:
+            with suppress(MovedError):
+                self.reader = open_located(self._open_reader, path, inode, Mark(length, digest), at)
+                break
         if self.reader:
             self.base -= at
         else:
-            sentence = (
-                f"{path}: was read to byte {at} before the restart, and neither this file nor a file beside "
-                f"it holds these bytes now; at least {size - at} bytes after them are lost"
-            )
-            _log.warning(Line("file_lost", sentence, path=path, position=at, bytes=size - at))
+            say_lost(path, at, size)
 
     def state(self, at: int | None) -> State:
         """The position as plain data. ``at``: where the next record starts in the file."""
@@ -123,11 +123,12 @@ class Cursor:
 
     def _proceed(self) -> list[Record] | None:
         if self.reader is None:
-            return [] if self._open_next() else None
+            return self._open_next()
         if self._queue or self.reader.whole:  # the listing was before the last read, which found the end
             older = self._queue and self._key is not None and self._queue[0].entry.key < self._key
             return self._pause() if older and not self.reader.whole else self._finish()
-        self._list()
+        if not self._list():
+            return None
         if self._queue:
             return []
         quiet = time.monotonic() - self._grown >= COMPLETE_AFTER_S
@@ -137,60 +138,56 @@ class Cursor:
             return last or None
         return None
 
-    def _list(self) -> None:
-        """List the files, unless this was done a moment ago."""
-        began = time.monotonic()
+    def _list(self) -> bool:
+        """List the files, unless this was done a moment ago. False: they are moved, and nothing is queued."""
         pause_s = LIST_EVERY_S if self._follow and not self._queue else 0.0
-        done = began < self._listed + max(pause_s, self._took / SHARE_OF_LISTINGS)
+        done = time.monotonic() < self._listed + max(pause_s, self._took / SHARE_OF_LISTINGS)
         if done and (self._follow or self._queue):
-            return
+            return True
+        for _ in range(MOST_TRIES):
+            with suppress(MovedError):
+                self._list_now()
+                return True
+        self._drop_listing()
+        return False
+
+    def _list_now(self) -> None:
+        began = time.monotonic()
         entries = self._entries = self._place.entries(self._entries)
         current = self.reader.file if self.reader else None
         if current:
             now = next((entry for entry in entries if entry.inode == current.inode), None)
             self._key = now.key if now else None
             current.path = now.path if now else current.path
-        try:
-            self._queue = self._known.unread(entries, current)
-        except MovedError:
-            self._list_anew()
-            return
+        self._queue = self._known.unread(entries, current)
         self._waiting = sum(file.size for file in self._queue)
         self._newest = entries[-1].key if entries else None
         self._listed, self._took = began, time.monotonic() - began
 
-    def _list_anew(self) -> None:
-        self._queue, self._waiting, self._listed = [], 0, -math.inf
-        self._list()
+    def _drop_listing(self) -> None:
+        self._queue, self._listed = [], -math.inf
 
-    def _open_next(self) -> bool:
-        self._list()
-        if not self._queue:
-            self.ended = not self._follow
-            return False
-        unread = self._queue.pop(0)
-        self._waiting -= unread.size
-        try:
-            self.reader = open_unread(self._open_reader, unread)
-        except MovedError:
-            self._list_anew()
-            return True
-        entry, start = unread.entry, unread.mark.length
-        self.base -= start
-        self._say_where(entry.path, entry.size, start, entry.key)
-        return True
-
-    def _say_where(self, path: str, size: int, start: int, key: Any) -> None:
-        if start and key != self._newest:
-            sentence = f"{path}: grew by {size - start} bytes after a newer file was begun; reads them now"
-            _log.warning(Line("file_grown", sentence, path=path, position=start, bytes=size - start))
-        elif self._key is not None and key < self._key:
-            sentence = f"{path}: comes before files that were read already; reads it now"
-            _log.warning(Line("file_out_of_order", sentence, path=path))
-        else:
-            offset = self.base + start
-            _log.debug(Line("file_begun", f"{path}: read from offset {offset} on", path=path, offset=offset))
-        self._key = key
+    def _open_next(self) -> list[Record] | None:
+        for _ in range(MOST_TRIES):
+            if not self._list():
+                return None
+            if not self._queue:
+                self.ended = not self._follow
+                return None
+            unread = self._queue.pop(0)
+            try:
+                self.reader = open_unread(self._open_reader, unread)
+            except MovedError:
+                self._drop_listing()
+                continue
+            self._waiting -= unread.size
+            self.base -= unread.mark.length
+            key = unread.entry.key
+            out_of_order = self._key is not None and key < self._key
+            say_begun(unread, self.base, is_newest=key == self._newest, is_out_of_order=out_of_order)
+            self._key = key
+            return []
+        return None
 
     def _finish(self) -> list[Record]:
         """End the file that is being read. First gives out its last record, if it has no line end."""
@@ -217,26 +214,28 @@ class Cursor:
         self.reader.file.close()
         self.reader = None
 
-    def _after_truncation(self) -> list[Record]:
-        """Continue in a copy of the file if there is one, else at the start of the file."""
+    def _after_truncation(self) -> list[Record] | None:
+        """Continue in a copy of the file if there is one, else at the start of the file.
+
+        ``None``: files are moved, so it is not known whether there is one.
+        """
         assert self.reader is not None
         file, at = self.reader.file, self.reader.at
         if not file.mark().length:
             self._leave()
             return []
-        if copy := open_located(self._open_reader, file.path, file.inode, file.mark(), at, but=file.inode):
+        try:
+            copy = open_located(self._open_reader, file.path, file.inode, file.mark(), at, but=file.inode)
+        except MovedError:
+            return None
+        if copy:
             file.close()
             self.reader = copy
-            sentence = f"{file.path}: was truncated; continues in its copy {copy.file.path}"
-            _log.info(Line("file_truncated", sentence, path=file.path, position=at))
+            say_continued_in_copy(file.path, at, copy.file.path)
             return []
         if last := self.reader.finish():
             return last
-        sentence = (
-            f"{file.path}: was truncated, and no copy of it is there; what was written after byte {at} and "
-            "before the truncation is lost; the source continues at its start"
-        )
-        _log.warning(Line("file_truncated", sentence, path=file.path, position=at))
+        say_continued_at_start(file.path, at)
         self._leave()
         return []
 

@@ -37,6 +37,10 @@ def ends(descriptor: int, length: int) -> tuple[bytes, bytes]:
     return os.pread(descriptor, count, 0), os.pread(descriptor, count, length - count)
 
 
+#: Files that are moved while they are looked at are looked at anew so often at most, until the next poll.
+MOST_TRIES = 5
+
+
 class MovedError(Exception):
     """A path is no longer that of the file that a listing showed under it."""
 

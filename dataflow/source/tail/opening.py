@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataflow.errors import SourceError
 from dataflow.source.compressed import is_compressed
 from dataflow.source.tail.known import Unread
-from dataflow.source.tail.marks import Mark, MovedError, file_mark, unpacked_mark
+from dataflow.source.tail.marks import MOST_TRIES, Mark, MovedError, file_mark, unpacked_mark
 from dataflow.source.tail.places import listed, statuses, stem
 from dataflow.source.tail.readers import GrowingFile, OpenReader, Reader
 
@@ -37,9 +37,9 @@ def open_located(
 
     ``path``, ``inode``: of the file when it was seen; it may be renamed, copied, compressed or in its place.
     ``but``: the inode of a file that no longer has the content. Raises ``SourceError`` if the file cannot be
-    read.
+    read, and ``MovedError`` if files are moved during each of ``MOST_TRIES`` looks.
     """
-    while True:
+    for _ in range(MOST_TRIES):
         with suppress(MovedError):
             # A copy may be made, and the file truncated, during the first look.
             found = _locate(path, inode, mark, but) or _locate(path, inode, mark, but)
@@ -50,6 +50,7 @@ def open_located(
             if _holds(other, its_inode, mark, is_compressed(path)):
                 return reader
             reader.file.close()
+    raise MovedError(path)
 
 
 def _opened(open_reader: OpenReader, path: str, inode: int, at: int) -> Reader:

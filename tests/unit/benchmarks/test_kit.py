@@ -1,7 +1,9 @@
 """What the benchmarks share: the streams are what they say, and the candidates take turns."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -89,3 +91,32 @@ def test_a_process_that_ends_while_memory_is_counted_counts_nothing(
     group = [(tmp_path / "ended", [""]), (tmp_path / "there", [""])]
     monkeypatch.setattr(processes, "_group", lambda leader: iter(group))
     assert processes.anonymous_bytes(1) == 12 * 1024
+
+
+def test_a_process_or_a_thread_that_ends_while_cpu_time_is_counted_counts_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def process(name: str, *threads: str) -> Path:
+        for thread in threads:
+            (tmp_path / name / "task" / thread).mkdir(parents=True)
+            (tmp_path / name / "task" / thread / "schedstat").write_text("2000000000 7 3\n")
+        (tmp_path / name / "cmdline").write_bytes(b"python3\0/models/tokenizer/1/model.py\0")
+        return tmp_path / name
+
+    read_text = Path.read_text
+
+    def read(path: Path, *args: Any, **options: Any) -> str:
+        if path.parent.name == "ended":
+            raise ProcessLookupError(path)  # what the kernel says of a thread that ends after `open`
+        return read_text(path, *args, **options)
+
+    monkeypatch.setattr(Path, "read_text", read)
+    paths = [tmp_path / "ended", process("there", "1", "ended", "3"), process("more", "4")]
+    monkeypatch.setattr(processes, "_group", lambda leader: ((path, [""]) for path in paths))
+    assert processes.cpu_by_program(1) == {"tokenizer": 6.0}
+
+    def threads(path: Path, pattern: str) -> Iterator[Path]:
+        raise FileNotFoundError(path)  # it ended after its command was read
+
+    monkeypatch.setattr(Path, "glob", threads)
+    assert processes.cpu_by_program(1) == {"tokenizer": 0.0}

@@ -4,6 +4,7 @@ import builtins
 import hashlib
 import io
 import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -92,6 +93,14 @@ class Interleaved:
         deque(self._writer, maxlen=0)
 
 
+def interrupt(patch: pytest.MonkeyPatch, before: Callable[[Callable[..., Any]], Any]) -> None:
+    """Make ``before`` of each system call of the reader what the reader calls."""
+    for call in ("stat", "listdir", "scandir", "open", "pread", "fstat"):
+        patch.setattr(os, call, before(getattr(os, call)))
+    patch.setattr(builtins, "open", before(open))
+    patch.setattr(marks, "FileIO", before(io.FileIO))
+
+
 @given(
     actions=st.lists(ACTIONS, min_size=4, max_size=20),
     turns=st.lists(TURNS, max_size=30),
@@ -107,10 +116,7 @@ def test_each_record_comes_once_and_in_order(
         Path(folder, "logs").mkdir()
         log = RotatedLog(Path(folder, "logs/app.log"))
         interleaved = Interleaved(written(log, actions), turns, Path(folder))
-        for call in ("stat", "listdir", "scandir", "open", "pread", "fstat"):
-            patch.setattr(os, call, interleaved.before(getattr(os, call)))
-        patch.setattr(builtins, "open", interleaved.before(open))
-        patch.setattr(marks, "FileIO", interleaved.before(io.FileIO))
+        interrupt(patch, interleaved.before)
         part = build(f"tail:{name}", name, batch_rows=3)
         seen: list[tuple[int, bytes]] = []
         for turn in range(12):
@@ -124,3 +130,81 @@ def test_each_record_comes_once_and_in_order(
             seen += rows(part, 5)
         close_built()
         assert seen == log.expected()
+
+
+class Restless:
+    """Puts a copy in the place of a file before each system call of a reader, while ``moves`` is true."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.moves = False
+        self._copies = 0
+
+    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **options: Any) -> Any:
+            if self.moves:
+                self.moves = False
+                self._move()
+                self.moves = True
+            return call(*args, **options)
+
+        return wrapped
+
+    def _move(self) -> None:
+        self._copies += 1  # the copies before stay, so that no inode number is used again
+        held = self._path.parent.parent / f"{self._copies}"
+        os.link(self._path, held)
+        copy = held.with_suffix(".new")
+        shutil.copyfile(self._path, copy)
+        copy.replace(self._path)
+
+
+@pytest.mark.parametrize("moved", ["1.log", "3.log"])
+@pytest.mark.usefixtures("listed_at_once")
+def test_files_that_move_without_rest_are_read_when_they_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: str
+) -> None:
+    zone = tmp_path / "zone"
+    zone.mkdir()
+    lines = [line(number) for number in range(9)]
+    (zone / "1.log").write_bytes(lines[0] + lines[1])
+    (zone / "2.log").write_bytes(lines[2])
+    restless = Restless(zone / moved)
+    interrupt(monkeypatch, restless.before)
+    part = build(f"tail:{zone}", str(zone))
+    seen = list(rows(part, 20))
+    assert len(seen) == 3
+    (zone / "3.log").write_bytes(lines[5] + lines[6])
+    (zone / "4.log").write_bytes(lines[7] + lines[8])
+    restless.moves = True
+    for added in lines[3:5]:  # the open file is read on
+        with (zone / "2.log").open("ab") as file:
+            file.write(added)
+        seen += rows(part, 2)  # the line, and a poll that looks for files
+        assert seen[-1][1] + b"\n" == added
+    restless.moves = False
+    seen += rows(part, 20)
+    close_built()
+    assert seen == [(number * len(text), text[:-1]) for number, text in enumerate(lines)]
+
+
+@pytest.mark.usefixtures("listed_at_once")
+def test_a_truncated_log_is_read_on_when_its_copy_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logs").mkdir()
+    log = RotatedLog(tmp_path / "logs/app.log")
+    restless = Restless(tmp_path / "logs/app.log.1")
+    interrupt(monkeypatch, restless.before)
+    log.write(line(0))
+    part = build(f"tail:{log.path}", str(log.path))
+    seen = list(rows(part, 5))
+    log.write(line(1))
+    log.copy_and_truncate()
+    log.write(line(2))
+    restless.moves = True
+    assert not rows(part, 5)
+    restless.moves = False
+    seen += rows(part, 20)
+    close_built()
+    assert seen == log.expected()

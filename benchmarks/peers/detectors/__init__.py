@@ -1,0 +1,1 @@
+"""Detectors of other libraries and Driftline's columns: ``python -m benchmarks.peers.detectors``."""

@@ -1,0 +1,1 @@
+"""The detectors of libraries, in their environment. A program imports nothing else from here."""

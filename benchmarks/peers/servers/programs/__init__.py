@@ -1,0 +1,1 @@
+"""Libraries and servers of embeddings, each in its environment. A program imports nothing else from here."""
