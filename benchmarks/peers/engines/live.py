@@ -16,6 +16,7 @@ from benchmarks.kit.processes import members
 from benchmarks.peers.engines.runs import (
     DRIFTLINE,
     ENGINES,
+    FLOW,
     Shape,
     command_of,
     lines_in,
@@ -25,7 +26,7 @@ from benchmarks.peers.engines.runs import (
     topic,
 )
 from benchmarks.peers.engines.tasks import Event, Label, Window, read, read_scores
-from benchmarks.peers.processes import FLOW, started
+from benchmarks.peers.processes import started
 from benchmarks.peers.streams import write_file
 
 SHAPE = Shape(10, 1, 2)
@@ -78,7 +79,7 @@ class Live:
         if self._name != DRIFTLINE:
             return command_of(ENGINES[self._name], self.task), dict(os.environ)
         source = f"kafka://{self.task.broker}/{self.task.input}"
-        env = settings_of(SHAPE, source, Path(self.task.output) / "scores.jsonl")
+        env = settings_of(self.task, source, Path(self.task.output) / "scores.jsonl")
         state = Path(self.task.state)
         if not any(state.iterdir()):
             state.chmod(0o700)
@@ -108,8 +109,7 @@ class Live:
         size = max(1, len(events) // BITS)
         for number in range(first, len(events) if stop is None else stop, size):
             self.feed(events[number : number + size])
-            if self._name != DRIFTLINE:  # it does not say when it embeds
-                self._embeds()
+            self._embeds()
             time.sleep(EVERY_S)
 
     def _embeds(self) -> None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +16,10 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from benchmarks.peers.engines.programs.work import BEGAN
 from benchmarks.peers.engines.tasks import Event, Task, Window, read, read_scores
 from benchmarks.peers.environments import java, python_of, versions
-from benchmarks.peers.processes import FLOW, Use, end_of, sampled, started, with_settings
+from benchmarks.peers.processes import Use, end_of, sampled, started, with_settings
 from benchmarks.peers.streams import write_file
 from tests.support.kafka_broker import PATIENCE_S, QUIET, broker
 
@@ -42,6 +43,8 @@ class Engine(NamedTuple):
 
 
 DRIFTLINE = "Driftline"
+#: What starts the dataflow with an embedder that notes when it begins.
+FLOW = (sys.executable, "-m", "bytewax.run", "benchmarks.peers.engines.programs.driftline:flow")
 ENGINES = {
     "Bytewax": Engine("bytewax"),
     "Quix Streams": Engine("quix", "quix", "quixstreams", topic=True, ends=False),
@@ -176,8 +179,8 @@ def until(
     return False
 
 
-def settings_of(shape: Shape, source: str, scores: Path) -> dict[str, str]:
-    """The environment of a dataflow that computes what the programs of the peers compute."""
+def settings_of(task: Task, source: str, scores: Path) -> dict[str, str]:
+    """The environment of :data:`FLOW`, which then computes what the programs of the peers compute."""
     settings = {
         "DRIFTLINE_SOURCE__URI": source,
         "DRIFTLINE_SOURCE__ID_FIELD": "id",
@@ -185,9 +188,9 @@ def settings_of(shape: Shape, source: str, scores: Path) -> dict[str, str]:
         "DRIFTLINE_SOURCE__TS_FORMAT": "epoch_ms",
         "DRIFTLINE_EMBED__KIND": "null",
         "DRIFTLINE_EMBED__CACHE_ROWS": "0",
-        "DRIFTLINE_WINDOW__LENGTH": f"{shape.length_s}s",
-        "DRIFTLINE_WINDOW__SLIDE": f"{shape.slide_s}s",
-        "DRIFTLINE_WINDOW__DELAY": f"{shape.delay_s}s",
+        "DRIFTLINE_WINDOW__LENGTH": f"{task.length_s}s",
+        "DRIFTLINE_WINDOW__SLIDE": f"{task.slide_s}s",
+        "DRIFTLINE_WINDOW__DELAY": f"{task.delay_s}s",
         # The last event of the stream alone moves the watermark, as it does in the other engines.
         "DRIFTLINE_WINDOW__MAX_JUMP": "2d",
         "DRIFTLINE_SCORE__KIND": "mean",
@@ -197,27 +200,18 @@ def settings_of(shape: Shape, source: str, scores: Path) -> dict[str, str]:
         "DRIFTLINE_SINK__LATE": f"file:{scores.with_name('late.jsonl')}",
         "DRIFTLINE_LOG__LEVEL": "warning",
     }
-    return with_settings(settings)
+    return with_settings(settings) | {BEGAN: task.began}
 
 
 def _driftline(events: Sequence[Event], shape: Shape, folder: Path, limit_s: float) -> Ran:
-    """The whole dataflow. What it needs to start and to end is measured on a stream of one event and taken
-    off, because nothing in it says when the first event is embedded.
-    """
-    first = _flow(events[:1], shape, folder / "start", limit_s)
-    ran = _flow(events, shape, folder / "run", limit_s)
-    return replace(ran, seconds=ran.seconds - first.seconds)
-
-
-def _flow(events: Sequence[Event], shape: Shape, folder: Path, limit_s: float) -> Ran:
     task = task_in(folder, shape)
     write_file(Path(task.input), 0, events)
     scores = Path(task.output) / "scores.jsonl"
-    log = scores.with_name("flow.log")
-    ran, began = Ran(), time.time()
-    env = settings_of(shape, f"file:{task.input}/*.jsonl", scores)
+    log, ran = scores.with_name("flow.log"), Ran()
+    env = settings_of(task, f"file:{task.input}/*.jsonl", scores)
     with started(FLOW, env, log) as process, sampled([process.pid], ran):
         ran.complete = until(process, log, Path(task.output), None, limit_s)
-        ran.seconds = time.time() - began
     ran.windows = read_scores(scores)
+    if ran.windows:
+        ran.seconds = scores.stat().st_mtime - float(Path(task.began).read_text())
     return ran

@@ -18,6 +18,8 @@ import orjson
 
 #: Empty in a process that is not such a program.
 TASK: dict[str, Any] = json.loads(sys.argv[1]) if sys.argv[1:] and sys.argv[1].startswith("{") else {}
+#: The variable of the environment that names the file for the time at which the dataflow begins to embed.
+BEGAN = "BENCHMARK_BEGAN"
 DIM = 384
 _SLICES = 1 << 16
 
@@ -38,14 +40,19 @@ class NullEmbedder:
         """``(384,)`` float32, a unit vector."""
         if not self._began:
             self._began = True
-            with suppress(FileExistsError), Path(TASK["began"]).open("x", encoding="utf-8") as file:
-                file.write(str(time.time()))
+            note_began(Path(TASK["began"]))
         if TASK["pause_s"]:
             time.sleep(TASK["pause_s"])
         digest = blake2b(text.encode(), digest_size=8).digest()
         first, second = (int.from_bytes(part, "little") % _SLICES for part in (digest[:4], digest[4:]))
         vector = self._odd[first : first + DIM] + self._even[second : second + DIM]
         return vector / np.sqrt(vector @ vector)
+
+
+def note_began(file: Path) -> None:
+    """Write the time to ``file``, unless an earlier start did."""
+    with suppress(FileExistsError), file.open("x", encoding="utf-8") as out:
+        out.write(str(time.time()))
 
 
 def scored(key: str, start_ms: int, ids: Sequence[str], vectors: Sequence[Any]) -> str:
