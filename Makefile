@@ -84,6 +84,9 @@ venv: $(EXPORT) ## make .venv: the environment of the dataflow, the model export
 .PHONY: sidecar-venv
 sidecar-venv: $(SIDECAR) ## make .venv-triton: Triton Inference Server and the packages that its models import
 
+.PHONY: environments
+environments: $(DEV) $(SIDECAR) $(CHECKOV) $(PAGE) model ## make all environments, the live page and the model; faster with -j
+
 .PHONY: check
 check: $(DEV) $(PAGE_PACKAGES) ## run ruff and mypy; for the live page, tsc and biome
 	$(VENV)/bin/ruff check
