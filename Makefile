@@ -46,6 +46,7 @@ PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 LOCKED := $(PIP) --no-deps --require-hashes -r
 # The examples in docstrings of dashboard/ and dataflow/ are tests, too.
 FAST_TESTS := --doctest-modules dashboard dataflow tests/unit tests/property
+TESTS := $(FAST_TESTS) tests/flow tests/integration
 # Twice as many processes as a small machine has cores, because tests of flows and servers wait more than they compute.
 # Tests of one group (see tests/support/scheduling.py) run in one process.
 PYTEST := -m pytest -n 4 --dist loadscope
@@ -84,6 +85,13 @@ venv: $(EXPORT) ## make .venv: the environment of the dataflow, the model export
 .PHONY: sidecar-venv
 sidecar-venv: $(SIDECAR) ## make .venv-triton: Triton Inference Server and the packages that its models import
 
+.PHONY: environments
+environments: $(DEV) $(SIDECAR) $(CHECKOV) $(PAGE) model ## make all environments, the live page and the model; faster with -j
+
+.PHONY: collect
+collect: $(DEV) ## import all tests once, so that each process of `make test` finds their bytecode
+	@$(STEP) 'tests: collecting' $(VENV)/bin/python -m pytest $(TESTS) --collect-only -qq
+
 .PHONY: check
 check: $(DEV) $(PAGE_PACKAGES) ## run ruff and mypy; for the live page, tsc and biome
 	$(VENV)/bin/ruff check
@@ -95,7 +103,7 @@ check: $(DEV) $(PAGE_PACKAGES) ## run ruff and mypy; for the live page, tsc and 
 test: $(DEV) $(SIDECAR) $(PAGE) model ## all tests, with real servers; fails also if too little of the code is covered
 	$(NPM) test --silent
 	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)
-	$(VENV)/bin/python -m coverage run $(PYTEST) $(FAST_TESTS) tests/flow tests/integration $(ARGS)
+	$(VENV)/bin/python -m coverage run $(PYTEST) $(TESTS) $(ARGS)
 	@$(VENV)/bin/python -m coverage combine --quiet
 	@$(VENV)/bin/python -m coverage report $(if $(ARGS),--fail-under=0)
 
