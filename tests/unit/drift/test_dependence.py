@@ -5,7 +5,7 @@ import pytest
 
 from dataflow.drift.blocks import cut
 from dataflow.drift.comparison import Sample
-from dataflow.drift.dependence import Dependence, Learnt, dependence, learn
+from dataflow.drift.dependence import Dependence, Learnt, dependence, learn, taught
 from dataflow.items.fixed import to_fixed
 from tests.support.drift import DIM, repeated, sample
 
@@ -13,7 +13,7 @@ from tests.support.drift import DIM, repeated, sample
 def learnt_from(samples: list[Sample]) -> Learnt:
     learnt: Learnt = {}
     for each in samples:
-        learnt = learn(learnt, cut(*each))
+        learnt = learn(learnt, taught(cut(*each)))
     return learnt
 
 
@@ -45,7 +45,7 @@ def test_short_windows_learn_the_same_correlation(rows: int) -> None:
     rng = np.random.default_rng(rows)
     learnt: Learnt = {}
     for _ in range(200):
-        learnt = learn(learnt, cut(*repeated(rng, rows, 4), 8, rows))
+        learnt = learn(learnt, taught(cut(*repeated(rng, rows, 4), 8, rows)))
     products, squares, _ = learnt[8]
     assert products / squares == pytest.approx(0.1, abs=0.03)
 
@@ -95,7 +95,7 @@ def test_the_inflation_is_that_of_all_longer_blocks_and_the_last_one_counts_twic
 
 
 def test_each_window_takes_two_percent_of_the_weight_of_those_before() -> None:
-    window = cut(*sample(np.random.default_rng(0), 64))
+    window = taught(cut(*sample(np.random.default_rng(0), 64)))
     once = learn({}, window)
     twice = learn(once, window)
     assert once.keys() == twice.keys()
