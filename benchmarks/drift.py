@@ -23,6 +23,7 @@ from benchmarks.kit.drift_streams import (
     Stream,
     blocks_of,
     corpus,
+    grown,
     sms,
 )
 from benchmarks.kit.figures import Figure, report
@@ -73,6 +74,9 @@ def cases(of: dict[str, Corpus], seeds: range) -> Iterator[tuple[str, int, Corpu
     for surge in (0.0, 0.1, 0.25) if "sms" in of else ():
         name = f"sms, {surge:.0%} spam" if surge else "sms, ham"
         yield name, 200, of["sms"], [sms(of["sms"], 200, surge, seed) for seed in seeds]
+    for surge in (0.1, 0.25) if "sms" in of else ():
+        streams = [sms(of["sms"], 200, surge, seed, at_once=True) for seed in seeds]
+        yield f"sms, {surge:.0%} spam at once", 200, of["sms"], streams
     for name in [name for name in of if name != "sms"]:
         for block in (25, 100):
             for n in (200, 500, 2000):
@@ -83,6 +87,10 @@ def cases(of: dict[str, Corpus], seeds: range) -> Iterator[tuple[str, int, Corpu
                 streams = [blocks_of(of[name], n, 25, seed, surge, at_once=at_once) for seed in seeds]
                 how = " at once" if at_once else ""
                 yield f"{name}, blocks of 25, {surge:.0%} of one kind{how}", n, of[name], streams
+        for surge in (0.0, 0.75):
+            streams = [grown(of[name], 500, 2000, seed, surge) for seed in seeds]
+            how = f", {surge:.0%} of one kind at once" if surge else ""
+            yield f"{name}, blocks of 25, after windows of 500{how}", 2000, of[name], streams
 
 
 class Alarms(NamedTuple):

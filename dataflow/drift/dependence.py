@@ -4,8 +4,8 @@ Blocks are long enough if neighbouring blocks are hardly correlated. One window 
 correlation well, so windows are counted together, and an old window counts less than a new one. The
 windows of a new key may show less correlation than there is, so the highest likely correlation has to be low.
 
-A window is tested with what windows teach that ended before it began. A surge in one stretch makes neighbouring
-blocks alike: if the window under test taught the length of its own blocks, a surge would pass for dependence.
+A window is tested with what windows taught that ended before it began. A surge in one stretch makes
+neighbouring blocks alike. If a window taught the length of its own blocks, a surge would pass for dependence.
 """
 
 import math

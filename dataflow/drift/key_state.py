@@ -62,12 +62,12 @@ class Kept(NamedTuple):
 @dataclass
 class KeyState:
     """``model``: what embedded the windows. ``end``: the end of the last window. ``tested``: of the last
-    window that was tested. ``learnt_to``: of the last window that taught how long blocks are. ``latest``: what
-    that window taught, and ``learnt``: what all before it taught, which later windows are tested with until one
-    of them shares no events with it. ``events``: about how many events the windows had. ``fitted``: how often
-    clusters were fitted; 0: there are none. ``since``: how many windows came since then. ``centroids``:
-    ``(c, dim)``. ``windows``: those that later windows may be compared with, the first to end first. ``known``
-    can be found again, so it is in no snapshot.
+    window that was tested. ``learnt_to``: of the last window that taught how long blocks are. ``latest``:
+    what that window taught. ``learnt``: what the windows before it taught, which windows that share events
+    with it are tested with. ``events``: about how many events the windows had. ``fitted``: how often clusters
+    were fitted; 0: there are none. ``since``: how many windows came since then. ``centroids``: ``(c, dim)``.
+    ``windows``: those that later windows may be compared with, the first to end first. ``known`` can be found
+    again, so it is in no snapshot.
     """
 
     model: str | None
@@ -84,7 +84,7 @@ class KeyState:
     known: Known = field(default_factory=Known)
 
     def learn(self, one: Learnt, end: int) -> None:
-        """Take what a window taught that ends at ``end`` and shares no events with those that taught before."""
+        """Take what a window taught that ends at ``end``, and shares no events with those before."""
         self.learnt = learn(self.learnt, self.latest)
         self.latest, self.learnt_to = one, end
 
@@ -99,7 +99,7 @@ class KeyState:
 
     @staticmethod
     def of_state(state: Mapping[str, Any]) -> "KeyState":
-        """What :meth:`snapshot` wrote down. Without ``latest``, ``learnt`` knows what the last window taught."""
+        """What :meth:`snapshot` wrote down. In an older state, ``learnt`` knows the last window, too."""
         windows = [Kept.of_state(each) for each in state["windows"]]
         centroids = state["centroids"]
         if centroids is not None:

@@ -101,3 +101,11 @@ def test_each_window_takes_two_percent_of_the_weight_of_those_before() -> None:
     assert once.keys() == twice.keys()
     for length, sums in once.items():
         assert twice[length] == pytest.approx([1.98 * each for each in sums])
+
+
+def test_the_longest_length_speaks_for_windows_that_need_longer_blocks() -> None:
+    for correlation, is_known in ((0.1, True), (0.3, False)):
+        learnt = {1: (2.0, 10.0, 10_000), 2: (10 * correlation, 10.0, 10_000)}
+        found = [dependence(learnt, least) for least in (2, 4, 64)]
+        assert found[0] == found[1] == found[2]
+        assert (found[0] is not None) is is_known
