@@ -84,6 +84,22 @@ def blocks_of(
     return Stream(reference, windows)
 
 
+def lines_of(of: Corpus, n: int, windows: int, block: int, rng: np.random.Generator) -> Rows:
+    """``(windows, n)``: blocks of ``block`` neighbouring lines in random order."""
+    starts = rng.integers(len(of.vectors) // block, size=windows * n // block + 2) * block
+    rows: Rows = (starts[:, None] + np.arange(block)).ravel()[rng.integers(block) :][: windows * n]
+    return rows.reshape(windows, n)
+
+
+def with_stretch(of: Corpus, window: Rows, share: float, rng: np.random.Generator) -> Rows:
+    """``window``, ``(n,)``, a ``share`` of which gives way to a stretch of lines of one kind."""
+    count, alike = round(share * len(window)), one_kind(of, rng)
+    first, start = rng.integers(len(window) - count + 1), rng.integers(len(alike))
+    found = window.copy()
+    found[first : first + count] = alike[(start + np.arange(count)) % len(alike)]
+    return found
+
+
 def grown(of: Corpus, rows: int, n: int, seed: int, surge: float = 0.0) -> Stream:
     """As :func:`blocks_of` with blocks of 25 lines, but only the last window has ``n`` rows, the others have
     ``rows``. A surge comes in one stretch.
