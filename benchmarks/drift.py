@@ -3,7 +3,7 @@
 Streams of SMS are in random order. Streams of logs are blocks of 25 or 100 lines in random order, with
 replacement: neighbouring lines depend on each other, and there is no drift, unless a part of the last window
 gives way to lines of one kind. Each test has a stream of its own: a past of which 1,000 rows are the
-reference, 8 windows that say how long blocks are, the window before, and the window.
+reference, 8 windows and the window before, which say how long blocks are, and the window.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from benchmarks.kit.drift_streams import (
     Stream,
     blocks_of,
     corpus,
+    grown,
     sms,
 )
 from benchmarks.kit.figures import Figure, report
@@ -30,7 +31,7 @@ from benchmarks.kit.measure import median, race, table
 from dataflow.drift.blocks import Blocks, cut, with_clusters
 from dataflow.drift.comparison import Comparison, beside_reference, beside_window
 from dataflow.drift.correction import corrected
-from dataflow.drift.dependence import Dependence, Learnt, dependence, learn
+from dataflow.drift.dependence import Dependence, Learnt, dependence, learn, taught
 from dataflow.drift.permutation import permuted
 from dataflow.embed import open_embedder
 from dataflow.settings import Embed
@@ -48,8 +49,8 @@ def compared(of: Corpus, stream: Stream, seed: int) -> list[Comparison | None]:
     """The last window beside the window before, and beside the reference."""
     windows = [cut(*of.sample(rows)) for rows in stream.windows]
     learnt: Learnt = {}
-    for window in windows:
-        learnt = learn(learnt, window)
+    for window in windows[:-1]:
+        learnt = learn(learnt, taught(window))
     blocks = dependence(learnt, windows[-1].length)
     return [
         beside_window(windows[-2], windows[-1], blocks, seed=seed, most=999),
@@ -73,6 +74,9 @@ def cases(of: dict[str, Corpus], seeds: range) -> Iterator[tuple[str, int, Corpu
     for surge in (0.0, 0.1, 0.25) if "sms" in of else ():
         name = f"sms, {surge:.0%} spam" if surge else "sms, ham"
         yield name, 200, of["sms"], [sms(of["sms"], 200, surge, seed) for seed in seeds]
+    for surge in (0.1, 0.25) if "sms" in of else ():
+        streams = [sms(of["sms"], 200, surge, seed, at_once=True) for seed in seeds]
+        yield f"sms, {surge:.0%} spam at once", 200, of["sms"], streams
     for name in [name for name in of if name != "sms"]:
         for block in (25, 100):
             for n in (200, 500, 2000):
@@ -83,6 +87,10 @@ def cases(of: dict[str, Corpus], seeds: range) -> Iterator[tuple[str, int, Corpu
                 streams = [blocks_of(of[name], n, 25, seed, surge, at_once=at_once) for seed in seeds]
                 how = " at once" if at_once else ""
                 yield f"{name}, blocks of 25, {surge:.0%} of one kind{how}", n, of[name], streams
+        for surge in (0.0, 0.75):
+            streams = [grown(of[name], 500, 2000, seed, surge) for seed in seeds]
+            how = f", {surge:.0%} of one kind at once" if surge else ""
+            yield f"{name}, blocks of 25, after windows of 500{how}", 2000, of[name], streams
 
 
 class Alarms(NamedTuple):
@@ -152,7 +160,7 @@ def costs(of: Corpus) -> None:
         other = now._replace(sums=-now.sums)
         runs: dict[str, Callable[[], object]] = {
             "cut": partial(cut, *rows),
-            "learn": partial(learn, {}, now),
+            "learn": partial(taught, now),
             "before, 999": partial(beside_window, before, now, blocks, seed=0, most=999),
             "reference, 999": partial(beside_reference, reference, now, blocks, seed=0, most=999),
             "before, 99,999": partial(beside_window, before, other, blocks, seed=0, most=99_999),

@@ -74,6 +74,7 @@ SUITE = (
     Benchmark("marks", "benchmarks.marks", slow=True),
     Benchmark("early", "benchmarks.early", slow=True),
     Benchmark("drift", "benchmarks.drift", slow=True),
+    Benchmark("drift-bursts", "benchmarks.drift_bursts", slow=True),
     Benchmark("drift-days", "benchmarks.drift_days", ("--seed", "12"), slow=True),
     Benchmark("backtest", "benchmarks.backtest", slow=True),
     Benchmark("scale", "benchmarks.scale"),

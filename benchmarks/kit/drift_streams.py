@@ -48,14 +48,18 @@ def corpus(name: str, embedder: Embedder) -> Corpus:
     return Corpus(to_fixed(vectors), fit.predict(vectors).astype(np.int64), labels)
 
 
-def sms(of: Corpus, n: int, surge: float, seed: int) -> Stream:
-    """Ham in random order; the last window has a share ``surge`` of spam."""
+def sms(of: Corpus, n: int, surge: float, seed: int, *, at_once: bool = False) -> Stream:
+    """Ham in random order; the last window has a share ``surge`` of spam, in one stretch with ``at_once``."""
     rng = np.random.default_rng(seed)
     ham, spam = (rng.permutation(np.flatnonzero(of.labels == label)) for label in (False, True))
     reference, rest = ham[:REFERENCE], ham[REFERENCE:]
     windows = [rest[i * n : (i + 1) * n] for i in range(HISTORY + 2)]
     count = round(surge * n)
-    windows[-1] = rng.permutation(np.concatenate([windows[-1][count:], spam[:count]]))
+    if at_once:
+        first = int(rng.integers(n - count + 1))
+        windows[-1] = np.concatenate([windows[-1][:first], spam[:count], windows[-1][first : n - count]])
+    else:
+        windows[-1] = rng.permutation(np.concatenate([windows[-1][count:], spam[:count]]))
     return Stream(reference, windows)
 
 
@@ -78,6 +82,30 @@ def blocks_of(
         for first, start in zip(firsts.tolist(), rng.integers(len(alike), size=len(firsts)), strict=True):
             windows[-1][first : first + run] = alike[(start + np.arange(run)) % len(alike)]
     return Stream(reference, windows)
+
+
+def lines_of(of: Corpus, n: int, windows: int, block: int, rng: np.random.Generator) -> Rows:
+    """``(windows, n)``: blocks of ``block`` neighbouring lines in random order."""
+    starts = rng.integers(len(of.vectors) // block, size=windows * n // block + 2) * block
+    rows: Rows = (starts[:, None] + np.arange(block)).ravel()[rng.integers(block) :][: windows * n]
+    return rows.reshape(windows, n)
+
+
+def with_stretch(of: Corpus, window: Rows, share: float, rng: np.random.Generator) -> Rows:
+    """``window``, ``(n,)``, a ``share`` of which gives way to a stretch of lines of one kind."""
+    count, alike = round(share * len(window)), one_kind(of, rng)
+    first, start = rng.integers(len(window) - count + 1), rng.integers(len(alike))
+    found = window.copy()
+    found[first : first + count] = alike[(start + np.arange(count)) % len(alike)]
+    return found
+
+
+def grown(of: Corpus, rows: int, n: int, seed: int, surge: float = 0.0) -> Stream:
+    """As :func:`blocks_of` with blocks of 25 lines, but only the last window has ``n`` rows, the others have
+    ``rows``. A surge comes in one stretch.
+    """
+    stream = blocks_of(of, n, 25, seed, surge, at_once=True)
+    return stream._replace(windows=[*(each[:rows] for each in stream.windows[:-1]), stream.windows[-1]])
 
 
 def one_kind(of: Corpus, rng: np.random.Generator) -> Rows:

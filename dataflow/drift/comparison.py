@@ -3,10 +3,10 @@
 For each window of a key::
 
     window = cut(vectors, clusters)
-    learnt = learn(learnt, window)
     blocks = dependence(learnt, window.length)
     beside_window(before, window, blocks, seed=seed_of(key, end_us))
     beside_reference(Sample(vectors, clusters), window, blocks, seed=...)
+    learnt = learn(learnt, taught(window))
 
 A key keeps ``learnt``, and the blocks of the windows that later windows are compared with: no rows.
 """

@@ -3,6 +3,9 @@
 Blocks are long enough if neighbouring blocks are hardly correlated. One window has too few blocks to know the
 correlation well, so windows are counted together, and an old window counts less than a new one. The
 windows of a new key may show less correlation than there is, so the highest likely correlation has to be low.
+
+A window is tested with what windows taught that ended before it began. A surge in one stretch makes
+neighbouring blocks alike. If a window taught the length of its own blocks, a surge would pass for dependence.
 """
 
 import math
@@ -32,19 +35,30 @@ class Dependence(NamedTuple):
     inflation: float
 
 
-def learn(learnt: Learnt, window: Blocks) -> Learnt:
-    """``learnt`` with one more window.
+def taught(window: Blocks) -> Learnt:
+    """What one window teaches.
 
     >>> from dataflow.drift.blocks import cut
-    >>> sorted(learn({}, cut(np.zeros((25, 2), np.int16), np.zeros(25))))
+    >>> sorted(taught(cut(np.zeros((25, 2), np.int16), np.zeros(25))))
     [1, 2]
     """
-    found, length = dict(learnt), window.length
+    found, length = {}, window.length
     while len((blocks := joined(window, length)).counts) >= LEAST:
-        old, (products, squares) = found.get(length, (0.0, 0.0, 0.0)), _sums(blocks)
-        kept = [(1 - _FORGET) * each for each in old]
-        found[length] = kept[0] + products, kept[1] + squares, kept[2] + len(blocks.counts) - 1
+        found[length] = *_sums(blocks), float(len(blocks.counts) - 1)
         length *= 2
+    return found
+
+
+def learn(learnt: Learnt, one: Learnt) -> Learnt:
+    """``learnt`` with what one more window taught.
+
+    >>> learn({1: (50.0, 100.0, 100.0), 2: (3.0, 4.0, 50.0)}, {1: (2.0, 4.0, 63.0)})
+    {1: (51.0, 102.0, 161.0), 2: (3.0, 4.0, 50.0)}
+    """
+    found = dict(learnt)
+    for length, (products, squares, pairs) in one.items():
+        old = [(1 - _FORGET) * each for each in found.get(length, (0.0, 0.0, 0.0))]
+        found[length] = old[0] + products, old[1] + squares, old[2] + pairs
     return found
 
 
@@ -67,7 +81,8 @@ def _sums(blocks: Blocks) -> tuple[float, float]:
 
 def dependence(learnt: Learnt, least: int) -> Dependence | None:
     """The shortest blocks that hardly depend on their neighbours, of ``least`` rows or more. ``None``: no
-    length that was learnt is long enough.
+    length that was learnt is long enough. If ``least`` is longer than all lengths that were learnt, as in a
+    window that is larger than those before, the longest one says whether still longer blocks are long enough.
 
     Longer blocks must not depend on their neighbours either: in a log whose lines alternate, short blocks are
     not correlated, and long ones may be. Two neighbours with the correlation ``r`` vary together by
@@ -83,6 +98,7 @@ def dependence(learnt: Learnt, least: int) -> Dependence | None:
     (4, 1.21)
     """
     found, product = None, 1.0
+    least = min(least, max(learnt, default=least))
     for length in sorted(learnt, reverse=True):
         products, squares, pairs = learnt[length]
         correlation = products / squares if squares else 0.0

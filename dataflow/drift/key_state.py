@@ -8,7 +8,7 @@ import numpy as np
 
 from dataflow.drift.blocks import Blocks
 from dataflow.drift.clustering import Known
-from dataflow.drift.dependence import Learnt
+from dataflow.drift.dependence import Learnt, learn
 from dataflow.items.fixed import Fixed
 
 
@@ -62,10 +62,12 @@ class Kept(NamedTuple):
 @dataclass
 class KeyState:
     """``model``: what embedded the windows. ``end``: the end of the last window. ``tested``: of the last
-    window that was tested. ``learnt_to``: of the last window that ``learnt`` knows. ``events``: about how
-    many events the windows had. ``fitted``: how often clusters were fitted; 0: there are none. ``since``: how
-    many windows came since then. ``centroids``: ``(c, dim)``. ``windows``: those that later windows may be
-    compared with, the first to end first. ``known`` can be found again, so it is in no snapshot.
+    window that was tested. ``learnt_to``: of the last window that taught how long blocks are. ``latest``:
+    what that window taught. ``learnt``: what the windows before it taught, which windows that share events
+    with it are tested with. ``events``: about how many events the windows had. ``fitted``: how often clusters
+    were fitted; 0: there are none. ``since``: how many windows came since then. ``centroids``: ``(c, dim)``.
+    ``windows``: those that later windows may be compared with, the first to end first. ``known`` can be found
+    again, so it is in no snapshot.
     """
 
     model: str | None
@@ -74,23 +76,30 @@ class KeyState:
     learnt_to: int
     events: float = 0.0
     learnt: Learnt = field(default_factory=dict)
+    latest: Learnt = field(default_factory=dict)
     fitted: int = 0
     since: int = 0
     centroids: Fixed | None = None
     windows: list[Kept] = field(default_factory=list)
     known: Known = field(default_factory=Known)
 
+    def learn(self, one: Learnt, end: int) -> None:
+        """Take what a window taught that ends at ``end``, and shares no events with those before."""
+        self.learnt = learn(self.learnt, self.latest)
+        self.latest, self.learnt_to = one, end
+
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
         centroids = None if self.centroids is None else self.centroids.tobytes()
         windows = [kept.state() for kept in self.windows]
-        found = vars(self) | {"learnt": dict(self.learnt), "centroids": centroids, "windows": windows}
+        learnt = {"learnt": dict(self.learnt), "latest": dict(self.latest)}
+        found = vars(self) | learnt | {"centroids": centroids, "windows": windows}
         del found["known"]
         return found
 
     @staticmethod
     def of_state(state: Mapping[str, Any]) -> "KeyState":
-        """What :meth:`snapshot` wrote down."""
+        """What :meth:`snapshot` wrote down. In an older state, ``learnt`` knows the last window, too."""
         windows = [Kept.of_state(each) for each in state["windows"]]
         centroids = state["centroids"]
         if centroids is not None:

@@ -11,7 +11,7 @@ from dataflow.clock import NEVER, micros
 from dataflow.drift.blocks import Blocks, cut
 from dataflow.drift.clustering import assign, fit
 from dataflow.drift.comparison import Sample, beside_reference, beside_window, seed_of
-from dataflow.drift.dependence import Dependence, dependence, learn
+from dataflow.drift.dependence import Dependence, dependence, taught
 from dataflow.drift.explained import explained
 from dataflow.drift.key_state import Kept, KeyState
 from dataflow.drift.rows import Finding
@@ -87,7 +87,7 @@ class Tracker:
         blocks = cut(sample.vectors, clusters, length=self._options.block_rows)
         if start >= state.learnt_to:
             # Windows that share events would make the length look better known than it is.
-            state.learnt, state.learnt_to = learn(state.learnt, blocks), end
+            state.learn(taught(blocks), end)
         before = max((kept for kept in state.windows if kept.end <= start), key=_by_end, default=None)
         found = replace(found, state="overlaps", fitted=state.fitted, now=now)
         if self._is_session or end - state.tested >= (end - start) // _APART:

@@ -5,7 +5,7 @@ import pytest
 
 from dataflow.drift.blocks import cut
 from dataflow.drift.comparison import Sample
-from dataflow.drift.dependence import Dependence, Learnt, dependence, learn
+from dataflow.drift.dependence import Dependence, Learnt, dependence, learn, taught
 from dataflow.items.fixed import to_fixed
 from tests.support.drift import DIM, repeated, sample
 
@@ -13,7 +13,7 @@ from tests.support.drift import DIM, repeated, sample
 def learnt_from(samples: list[Sample]) -> Learnt:
     learnt: Learnt = {}
     for each in samples:
-        learnt = learn(learnt, cut(*each))
+        learnt = learn(learnt, taught(cut(*each)))
     return learnt
 
 
@@ -45,7 +45,7 @@ def test_short_windows_learn_the_same_correlation(rows: int) -> None:
     rng = np.random.default_rng(rows)
     learnt: Learnt = {}
     for _ in range(200):
-        learnt = learn(learnt, cut(*repeated(rng, rows, 4), 8, rows))
+        learnt = learn(learnt, taught(cut(*repeated(rng, rows, 4), 8, rows)))
     products, squares, _ = learnt[8]
     assert products / squares == pytest.approx(0.1, abs=0.03)
 
@@ -95,9 +95,17 @@ def test_the_inflation_is_that_of_all_longer_blocks_and_the_last_one_counts_twic
 
 
 def test_each_window_takes_two_percent_of_the_weight_of_those_before() -> None:
-    window = cut(*sample(np.random.default_rng(0), 64))
+    window = taught(cut(*sample(np.random.default_rng(0), 64)))
     once = learn({}, window)
     twice = learn(once, window)
     assert once.keys() == twice.keys()
     for length, sums in once.items():
         assert twice[length] == pytest.approx([1.98 * each for each in sums])
+
+
+def test_the_longest_length_speaks_for_windows_that_need_longer_blocks() -> None:
+    for correlation, is_known in ((0.1, True), (0.3, False)):
+        learnt = {1: (2.0, 10.0, 10_000), 2: (10 * correlation, 10.0, 10_000)}
+        found = [dependence(learnt, least) for least in (2, 4, 64)]
+        assert found[0] == found[1] == found[2]
+        assert (found[0] is not None) is is_known
