@@ -55,7 +55,7 @@ SUITE = (
     Benchmark("delivery", "benchmarks.chaos", ("delivery",), slow=True),
     Benchmark("soak", "benchmarks.soak", ("flow", "--minutes", "35"), slow=True),
     Benchmark("limits", "benchmarks.limits", ("--rounds", "2")),
-    Benchmark("growth", "benchmarks.growth", ("--events", "20000")),
+    Benchmark("growth", "benchmarks.growth", ("--events", "20000", "--rounds", "3")),
     Benchmark("limits-full", "benchmarks.limits", ("--rounds", "5"), slow=True),
     Benchmark(
         "growth-full", "benchmarks.growth", ("--full", "--rounds", "3", "--events", "100000"), slow=True

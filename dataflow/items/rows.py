@@ -22,8 +22,8 @@ Indices = npt.NDArray[np.intp]
 
 #: The most bytes that a column of Arrow's type ``string`` holds. More bytes are gathered as ``large_string``.
 STRING_BYTES = 2**31 - 1
-#: The rows of a part are most of its batch if the batch has at most so many times as many.
-_MOST_OF = 2
+#: A batch with more rows than so many times those that are needed is not copied as a whole.
+_SPARSE = 2
 #: About how many bytes of text a batch has that goes to the sinks.
 SINK_BYTES = 2**28
 
@@ -183,14 +183,14 @@ def _first_time(part: Rows) -> int:
 def _joined(parts: Sequence[Rows]) -> tuple[pa.RecordBatch, Indices]:
     """A batch that has the rows of all parts, without embeddings, and where in it they are, part by part.
 
-    The batch has other rows, too: most rows of a batch are copied faster by copying all of them. Text columns
-    become ``large_string`` if ``string`` has no room for their bytes.
+    The batch may have other rows, too: to copy a whole batch takes less time than to pick half of its rows.
+    Text columns become ``large_string`` if ``string`` has no room for their bytes.
     """
     batches, at, start = [], [], 0
     for part in parts:
         batch, indices = part.batch, part.indices
         batch = batch.select([name for name in batch.schema.names if name != "embedding"])
-        if indices is not None and len(batch) > _MOST_OF * len(indices):
+        if indices is not None and len(batch) > _SPARSE * len(indices):
             batch, indices = batch.take(pa.array(indices)), None
         at.append(start + (np.arange(len(batch)) if indices is None else indices))
         batches.append(batch)

@@ -1,4 +1,4 @@
-"""Wraps a sink: each write has a span, and an error ends the process."""
+"""Wraps a sink: each write has a span, an error ends the process, and small batches are joined."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -39,6 +39,8 @@ from export.serve.sidecar import Sidecar
 MODEL = "all-MiniLM-L6-v2"
 START = 1767225600.0  # 2026-01-01
 LIMIT_S = 900.0
+#: With fewer events, no window closes while the stream goes on.
+LEAST_EVENTS = 3000
 
 Feed = Callable[[], None]
 Candidate = Callable[[Task, int, Feed], Run]
@@ -66,6 +68,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--precision", default="bf16", choices=["bf16", "fp16", "int8"])
     arguments = parser.parse_args()
+    if arguments.events < LEAST_EVENTS:
+        parser.error(f"--events {arguments.events}: must be at least {LEAST_EVENTS}, so that windows close")
     try:
         versions = {"Java": java(), **versions_of("spark", "pyspark", "onnxruntime")}
     except MissingError as error:
