@@ -176,7 +176,9 @@ def compare_assumptions(given: Assumptions, out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="other assumptions")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="other assumptions"
+    )
     parser.add_argument("--bench", type=Path, default=BENCH, help="default: out/bench/bench.json")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the picture; default: %(default)s")
     arguments = parser.parse_args()

@@ -43,19 +43,19 @@ class Assumptions:
     )
 
     base_us: float = _assumed(
-        9, _CORE, f"with the scorer mean: {_STAGES}", ("growth", "stages: mean, CPU an event")
+        12, _CORE, f"with the scorer mean: {_STAGES}", ("growth", "stages: mean, CPU an event")
     )
-    kmeans_us: float = _assumed(45, _CORE, _STAGES, ("growth", "stages: k-means adds"))
+    kmeans_us: float = _assumed(17, _CORE, _STAGES, ("growth", "stages: k-means adds"))
     reference_us: float = _assumed(
-        86, _CORE, f"with alerts: {_STAGES}", ("growth", "stages: reference and alerts add")
+        99, _CORE, f"with alerts: {_STAGES}", ("growth", "stages: reference and alerts add")
     )
-    drift_us: float = _assumed(62, _CORE, _STAGES, ("growth", "stages: drift adds"))
+    drift_us: float = _assumed(4, _CORE, _STAGES, ("growth", "stages: drift adds"))
     client_us: float = _assumed(10.5, _CORE, "the embed stage, gRPC: python -m benchmarks.transport")
     exchange_us: float = _assumed(
-        8, _CORE, f"what a second process adds: {_PROCESSES}", ("growth", "processes: the second adds")
+        4, _CORE, f"what a second process adds: {_PROCESSES}", ("growth", "processes: the second adds")
     )
     progress_us: float = _assumed(
-        0.08, _CORE, f"one for a flow: {_PROCESSES}", ("growth", "processes: the step progress")
+        0.065, _CORE, f"one for a flow: {_PROCESSES}", ("growth", "processes: the step progress")
     )
     processes: float = _assumed(8, "processes", "of one flow, a core each")
     process_bytes: float = _assumed(
@@ -75,10 +75,10 @@ class Assumptions:
         501, "texts/s of a core", "Triton, bf16 with AMX: python -m benchmarks.inference"
     )
 
-    spark_written: float = _assumed(66, "events/s of a core", "133 / 2: python -m benchmarks.peers.spark")
-    spark_tuned: float = _assumed(119, "events/s of a core", "238 / 2: python -m benchmarks.peers.spark")
+    spark_written: float = _assumed(48, "events/s of a core", "95 / 2: python -m benchmarks.peers.spark")
+    spark_tuned: float = _assumed(76, "events/s of a core", "151 / 2: python -m benchmarks.peers.spark")
     same_fp32: float = _assumed(
-        217, "events/s of a core", "Driftline, 434 / 2: python -m benchmarks.peers.spark"
+        129, "events/s of a core", "Driftline, 258 / 2: python -m benchmarks.peers.spark"
     )
 
     fill: float = _assumed(
