@@ -215,8 +215,10 @@ class Decoded:
     ambiguous_times: int = 0
 
 
-#: Nearly each batch has none, so this is made once.
-_NO_DEAD_LETTERS = pa.RecordBatch.from_pylist([], DEAD_LETTER)
+#: Nearly each batch has none, so this is made once. (Arrow imports pandas to make an array of a list.)
+_NO_DEAD_LETTERS = pa.RecordBatch.from_arrays(
+    [pa.nulls(0, field.type) for field in DEAD_LETTER], schema=DEAD_LETTER
+)
 
 
 def dead_letters(
