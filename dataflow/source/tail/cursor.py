@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from dataflow.source.framing import Record
+from dataflow.source.tail import notices
 from dataflow.source.tail.known import Known, Stored, Unread, rotated_before
 from dataflow.source.tail.marks import MOST_TRIES, Mark, MovedError, mark_of
-from dataflow.source.tail.notices import say_begun, say_continued_at_start, say_continued_in_copy, say_lost
 from dataflow.source.tail.opening import open_located, open_unread
 from dataflow.source.tail.places import Entry, Place
 from dataflow.source.tail.readers import GrowingFile, OpenReader, Reader, TruncatedError
@@ -58,6 +58,7 @@ class Cursor:
         self._queue: list[Unread] = []
         self._waiting = 0  # bytes of the files that the last listing showed and that are still to be opened
         self._closed = False
+        self._restless = notices.Restless(sequence.place.path)
         self._grown = -COMPLETE_AFTER_S
         # The last listing, when it began, and how long it took.
         self._entries: list[Entry] = []
@@ -92,7 +93,7 @@ class Cursor:
         if self.reader:
             self.base -= at
         else:
-            say_lost(path, at, size)
+            notices.lost(path, at, size)
 
     def state(self, at: int | None) -> State:
         """The position as plain data. ``at``: where the next record starts in the file."""
@@ -149,6 +150,7 @@ class Cursor:
                 self._list_now()
                 return True
         self._drop_listing()
+        self._restless.say()
         return False
 
     def _list_now(self) -> None:
@@ -160,6 +162,7 @@ class Cursor:
             self._key = now.key if now else None
             current.path = now.path if now else current.path
         self._queue = self._known.unread(entries, current)
+        self._restless.said &= bool(self._queue)
         self._waiting = sum(file.size for file in self._queue)
         self._newest = entries[-1].key if entries else None
         self._listed, self._took = began, time.monotonic() - began
@@ -184,9 +187,10 @@ class Cursor:
             self.base -= unread.mark.length
             key = unread.entry.key
             out_of_order = self._key is not None and key < self._key
-            say_begun(unread, self.base, is_newest=key == self._newest, is_out_of_order=out_of_order)
+            notices.begun(unread, self.base, is_newest=key == self._newest, is_out_of_order=out_of_order)
             self._key = key
             return []
+        self._restless.say()
         return None
 
     def _finish(self) -> list[Record]:
@@ -231,11 +235,11 @@ class Cursor:
         if copy:
             file.close()
             self.reader = copy
-            say_continued_in_copy(file.path, at, copy.file.path)
+            notices.continued_in_copy(file.path, at, copy.file.path)
             return []
         if last := self.reader.finish():
             return last
-        say_continued_at_start(file.path, at)
+        notices.continued_at_start(file.path, at)
         self._leave()
         return []
 

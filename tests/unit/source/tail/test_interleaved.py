@@ -163,7 +163,7 @@ class Restless:
 @pytest.mark.parametrize("moved", ["1.log", "3.log"])
 @pytest.mark.usefixtures("listed_at_once")
 def test_files_that_move_without_rest_are_read_when_they_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, moved: str
 ) -> None:
     zone = tmp_path / "zone"
     zone.mkdir()
@@ -184,6 +184,11 @@ def test_files_that_move_without_rest_are_read_when_they_rest(
         seen += rows(part, 2)  # the line, and a poll that looks for files
         assert seen[-1][1] + b"\n" == added
     restless.moves = False
+    said = [record.message for record in caplog.records if "moved whenever" in record.message]
+    assert len(said) == 1
+    assert said[0].startswith(
+        f"{zone}: files are moved whenever they are looked at, so no other file is opened;"
+    )
     seen += rows(part, 20)
     close_built()
     assert seen == [(number * len(text), text[:-1]) for number, text in enumerate(lines)]
