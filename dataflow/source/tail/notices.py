@@ -54,6 +54,7 @@ class Restless:
         self.said = False
 
     def say(self) -> None:
+        """Say it, unless it was said."""
         if not self.said:
             sentence = (
                 f"{self._path}: files are moved whenever they are looked at, so no other file is opened; let "
