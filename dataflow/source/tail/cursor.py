@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from dataflow.source.framing import Record
-from dataflow.source.tail import notices
 from dataflow.source.tail.known import Known, Stored, Unread, rotated_before
 from dataflow.source.tail.marks import MOST_TRIES, Mark, MovedError, mark_of
+from dataflow.source.tail.notices import Restless, say_begun, say_continued, say_lost
 from dataflow.source.tail.opening import open_located, open_unread
 from dataflow.source.tail.places import Entry, Place
 from dataflow.source.tail.readers import GrowingFile, OpenReader, Reader, TruncatedError
@@ -58,7 +58,7 @@ class Cursor:
         self._queue: list[Unread] = []
         self._waiting = 0  # bytes of the files that the last listing showed and that are still to be opened
         self._closed = False
-        self._restless = notices.Restless(sequence.place.path)
+        self._restless = Restless(sequence.place.path)
         self._grown = -COMPLETE_AFTER_S
         # The last listing, when it began, and how long it took.
         self._entries: list[Entry] = []
@@ -93,7 +93,7 @@ class Cursor:
         if self.reader:
             self.base -= at
         else:
-            notices.lost(path, at, size)
+            say_lost(path, at, size)
 
     def state(self, at: int | None) -> State:
         """The position as plain data. ``at``: where the next record starts in the file."""
@@ -187,7 +187,7 @@ class Cursor:
             self.base -= unread.mark.length
             key = unread.entry.key
             out_of_order = self._key is not None and key < self._key
-            notices.begun(unread, self.base, is_newest=key == self._newest, is_out_of_order=out_of_order)
+            say_begun(unread, self.base, is_newest=key == self._newest, is_out_of_order=out_of_order)
             self._key = key
             return []
         self._restless.say()
@@ -235,11 +235,11 @@ class Cursor:
         if copy:
             file.close()
             self.reader = copy
-            notices.continued_in_copy(file.path, at, copy.file.path)
+            say_continued(file.path, at, copy.file.path)
             return []
         if last := self.reader.finish():
             return last
-        notices.continued_at_start(file.path, at)
+        say_continued(file.path, at)
         self._leave()
         return []
 

@@ -8,7 +8,7 @@ from dataflow.telemetry.logs import Line
 _log = logging.getLogger(__name__)
 
 
-def begun(unread: Unread, base: int, *, is_newest: bool, is_out_of_order: bool) -> None:
+def say_begun(unread: Unread, base: int, *, is_newest: bool, is_out_of_order: bool) -> None:
     """A file is opened. ``base``: the offset of its first byte."""
     path, start, added = unread.entry.path, unread.mark.length, unread.size
     if start and not is_newest:
@@ -22,7 +22,7 @@ def begun(unread: Unread, base: int, *, is_newest: bool, is_out_of_order: bool) 
         _log.debug(Line("file_begun", f"{path}: read from offset {offset} on", path=path, offset=offset))
 
 
-def lost(path: str, at: int, size: int) -> None:
+def say_lost(path: str, at: int, size: int) -> None:
     """The file that was read to byte ``at`` of ``size`` before a restart is not found."""
     sentence = (
         f"{path}: was read to byte {at} before the restart, and neither this file nor a file beside "
@@ -31,14 +31,12 @@ def lost(path: str, at: int, size: int) -> None:
     _log.warning(Line("file_lost", sentence, path=path, position=at, bytes=size - at))
 
 
-def continued_in_copy(path: str, at: int, copy: str) -> None:
-    """A file was truncated after byte ``at``, and ``copy`` has what it held."""
-    sentence = f"{path}: was truncated; continues in its copy {copy}"
-    _log.info(Line("file_truncated", sentence, path=path, position=at))
-
-
-def continued_at_start(path: str, at: int) -> None:
-    """A file was truncated after byte ``at``, and no copy is found."""
+def say_continued(path: str, at: int, copy: str | None = None) -> None:
+    """A file was truncated after byte ``at``. ``copy`` has what it held; ``None``: no copy is found."""
+    if copy:
+        sentence = f"{path}: was truncated; continues in its copy {copy}"
+        _log.info(Line("file_truncated", sentence, path=path, position=at))
+        return
     sentence = (
         f"{path}: was truncated, and no copy of it is there; what was written after byte {at} and "
         "before the truncation is lost; the source continues at its start"
