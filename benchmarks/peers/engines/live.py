@@ -16,7 +16,7 @@ from benchmarks.kit.processes import members
 from benchmarks.peers.engines.runs import (
     DRIFTLINE,
     ENGINES,
-    FLOW,
+    FLOW_COMMAND,
     Shape,
     command_of,
     lines_in,
@@ -85,7 +85,7 @@ class Live:
             state.chmod(0o700)
             init_db_dir(state, 1)
         recovery = ("-r", str(state), "-s", "1", "-b", "0")
-        return (*FLOW, *recovery), env | {"DRIFTLINE_WINDOW__IDLE_TIMEOUT": "5s"}
+        return (*FLOW_COMMAND, *recovery), env | {"DRIFTLINE_WINDOW__IDLE_TIMEOUT": "5s"}
 
     def feed(self, events: Sequence[Event]) -> None:
         """More of the stream."""

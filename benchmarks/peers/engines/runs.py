@@ -44,7 +44,7 @@ class Engine(NamedTuple):
 
 DRIFTLINE = "Driftline"
 #: What starts the dataflow with an embedder that notes when it begins.
-FLOW = (sys.executable, "-m", "bytewax.run", "benchmarks.peers.engines.programs.driftline:flow")
+FLOW_COMMAND = (sys.executable, "-m", "bytewax.run", "benchmarks.peers.engines.programs.driftline:flow")
 ENGINES = {
     "Bytewax": Engine("bytewax"),
     "Quix Streams": Engine("quix", "quix", "quixstreams", topic=True, ends=False),
@@ -180,7 +180,7 @@ def until(
 
 
 def settings_of(task: Task, source: str, scores: Path) -> dict[str, str]:
-    """The environment of :data:`FLOW`, which then computes what the programs of the peers compute."""
+    """The environment of :data:`FLOW_COMMAND`, which then computes what the programs of the peers compute."""
     settings = {
         "DRIFTLINE_SOURCE__URI": source,
         "DRIFTLINE_SOURCE__ID_FIELD": "id",
@@ -209,7 +209,7 @@ def _driftline(events: Sequence[Event], shape: Shape, folder: Path, limit_s: flo
     scores = Path(task.output) / "scores.jsonl"
     log, ran = scores.with_name("flow.log"), Ran()
     env = settings_of(task, f"file:{task.input}/*.jsonl", scores)
-    with started(FLOW, env, log) as process, sampled([process.pid], ran):
+    with started(FLOW_COMMAND, env, log) as process, sampled([process.pid], ran):
         ran.complete = until(process, log, Path(task.output), None, limit_s)
     ran.windows = read_scores(scores)
     if ran.windows:
