@@ -23,7 +23,7 @@ Of two columns with one name, the last one wins.
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -127,11 +127,13 @@ def _lists(column: pa.Array) -> _Values:
 
 
 def _maps(column: pa.Array) -> _Values:
-    entries = pa.struct([("key", column.type.key_type), ("value", column.type.item_type)])
-    return [
-        None if row is None else {_key(entry["key"]): entry["value"] for entry in row}
-        for row in _lists(column.cast(pa.list_(entries)))
-    ]
+    # Not cast to a list of structs: Arrow 26 drops values of type null when it casts a part of an array.
+    offsets = column.offsets.to_pylist()
+    first, part = offsets[0], slice(offsets[0], offsets[-1])
+    keys, values = map(_key, _values(column.keys[part])), _values(column.items[part])
+    entries = list(zip(keys, values, strict=True))
+    rows = [dict(entries[start - first : end - first]) for start, end in pairwise(offsets)]
+    return _with_nulls(column, rows)
 
 
 def _key(key: Any) -> str:

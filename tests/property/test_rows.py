@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataflow.source.rows import json_records
@@ -55,7 +55,9 @@ in_utc = local.map(lambda at: at.replace(tzinfo=UTC))
 to_ms = local.map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
 texts, binaries = st.text(max_size=8), st.binary(max_size=8)
 ints = st.integers(-(2**63), 2**63 - 1)
-decimals = st.decimals(-(10**7), 10**7, places=3).map(lambda value: value.quantize(Decimal("0.001")))
+longest = timedelta(microseconds=2**63 - 1)
+durations = st.timedeltas(-longest, longest)
+decimals = st.decimals(1 - 10**7, 10**7 - 1, places=3).map(lambda value: value.quantize(Decimal("0.001")))
 
 SCALARS = [
     Kind(pa.bool_(), st.booleans()),
@@ -75,7 +77,7 @@ SCALARS = [
     Kind(pa.date32(), st.dates(), date.isoformat),
     Kind(pa.time64("us"), st.times(), lambda at: at.isoformat(timespec="microseconds")),
     Kind(pa.time32("s"), st.builds(time, st.integers(0, 23), st.integers(0, 59)), time.isoformat),
-    Kind(pa.duration("us"), st.timedeltas(), timedelta.total_seconds),
+    Kind(pa.duration("us"), durations, timedelta.total_seconds),
     Kind(pa.decimal128(10, 3), decimals, str),
     Kind(pa.decimal256(50, 3), decimals, str),
     Kind(pa.null(), st.none()),
@@ -127,6 +129,7 @@ columns = kinds.flatmap(lambda kind: st.tuples(st.just(kind), st.lists(maybe(kin
 
 
 @given(columns, st.integers(0, 2))
+@example((map_of(struct({"no value": SCALARS[-1]})), [[("a", {"no value": None})]] * 2), 1)
 def test_each_value_comes_out_of_decode_as_it_went_in(column: tuple[Kind, list[Any]], first: int) -> None:
     kind, values = column
     array = pa.array(values, kind.type)
