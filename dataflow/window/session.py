@@ -25,15 +25,17 @@ class Sessions:
     """Session windows: events less than ``gap`` apart are in one session, ``[oldest, newest + gap)``.
 
     The sessions of a key never overlap: an event time belongs to one session at most. For that, an event that
-    falls into a session that is gone is late, even if the event is less than ``gap`` behind the watermark.
+    falls into a session that is gone is late, even if the event is less than ``gap`` behind the watermark. A
+    session that is gone is known for ``2 * gap``. So an event that is further behind makes no session begin
+    earlier: it is late, unless it falls into a session.
 
     Each key has its own sessions, and only keys with sessions are known here, or keys whose last session is
-    gone for less than ``gap``. ``shared``: whether all keys share a watermark. ``state`` is what
+    gone for less than ``2 * gap``. ``shared``: whether all keys share a watermark. ``state`` is what
     ``snapshot()`` returned. The methods of the interface are described in
     :class:`~dataflow.window.assigner.Assigner`.
     """
 
-    __slots__ = ("_due", "_due_at", "_gap", "_gone_until", "_lateness", "_live", "_next", "_shared")
+    __slots__ = ("_due", "_due_at", "_gap", "_gone_until", "_lateness", "_live", "_next", "_reach", "_shared")
 
     #: An event behind the watermark may join a session. The session then takes in events after it that would
     #: be late otherwise.
@@ -41,6 +43,8 @@ class Sessions:
 
     def __init__(self, gap: int, lateness: int, state: Any = None, *, shared: bool = True) -> None:
         self._gap, self._lateness, self._shared = gap, lateness, shared
+        #: How far behind the watermark an event may make a session begin earlier.
+        self._reach = 2 * gap
         self._next: int
         self._next, live, gone = state or (0, (), ())
         self._live: dict[str, list[_Session]] = {key: [_Session(*s) for s in of_key] for key, of_key in live}
@@ -67,7 +71,10 @@ class Sessions:
         assert key is not None
         if ts < self._gone_until.get(key, NEVER):
             return True
-        return ts + self._gap <= gone and not self._near(key, ts, ts)
+        if ts + self._gap > gone:
+            return False
+        near = self._near(key, ts, ts)
+        return not (near and (ts + self._reach > gone or any(s.oldest <= ts for s in near)))
 
     def missed(self, ts: int) -> list[tuple[int, int]]:
         return [(ts, ts + self._gap)]
@@ -120,10 +127,10 @@ class Sessions:
         if len(ended) < len(live):
             self._live[key] = [s for s in live if s.newest + self._gap > gone]
         gone_until = max(ended, default=self._gone_until.get(key, NEVER))
-        if gone_until + self._gap > gone:
+        if gone_until + self._reach > gone:
             self._gone_until[key] = gone_until
         else:
-            # Any event that falls into the session is late by its time alone.
+            # Any event that falls into the session is late without it.
             self._gone_until.pop(key, None)
         self._look_at(key, watermark)
 
@@ -134,7 +141,7 @@ class Sessions:
         times = [s.newest + self._gap for s in self._live.get(key, ())]
         at = min((t if t > watermark else t + self._lateness for t in times), default=FOREVER)
         if key in self._gone_until:
-            at = min(at, self._gone_until[key] + self._gap + self._lateness)
+            at = min(at, self._gone_until[key] + self._reach + self._lateness)
         if at < self._due_at.get(key, FOREVER):
             self._due_at[key] = at
             heapq.heappush(self._due, (at, key))

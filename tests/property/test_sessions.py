@@ -4,12 +4,14 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataflow.settings import Window
 from tests.support.references import cuts, keys, sessions, streams, watermarks
-from tests.support.windowing import Arrival, Stage, pieces, run
+from tests.support.windowing import Arrival, Stage, pieces, run, spec
+
+SHORT = spec(kind="session", gap=38, delay=0)
 
 
 @given(sessions, st.lists(st.tuples(st.integers(0, 500), keys), max_size=60), cuts)
@@ -31,6 +33,9 @@ def test_sessions_of_ordered_events_are_split_at_the_gaps(
 
 
 @given(sessions, streams, cuts)
+@example(SHORT, [Arrival(ts, "p0", "k") for ts in (0, 39, 76, 2)], [])
+@example(SHORT, [Arrival(ts, "p0", key) for ts, key in zip((0, 76, 39, 2), "klkk", strict=True)], [])
+@example(SHORT, [Arrival(ts, "p0", key) for ts, key in zip((0, 90, 53, 16, 2), "klkkk", strict=True)], [])
 def test_sessions_conserve_events_and_never_overlap(
     window: Window, arrivals: list[Arrival], at: list[int]
 ) -> None:

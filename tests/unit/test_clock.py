@@ -18,7 +18,11 @@ def test_micros_count_from_the_epoch(time: datetime) -> None:
     assert micros(time - EPOCH) == micros(time)
 
 
-@given(st.timedeltas(), TIMES)
+#: Together with a time, they are durations that ``timedelta`` can express.
+DURATIONS = st.timedeltas(timedelta(days=-(10**8)), timedelta(days=10**8))
+
+
+@given(DURATIONS, TIMES)
 def test_micros_of_a_duration_do_not_round(duration: timedelta, time: datetime) -> None:
     assert timedelta(microseconds=micros(duration)) == duration
     assert micros(time) + micros(duration) == micros(time - EPOCH + duration)

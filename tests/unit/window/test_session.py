@@ -101,6 +101,19 @@ def test_an_event_is_late_if_its_own_session_would_be_gone_and_no_session_is_nea
     assert windows.missed(15) == [(15, 25)]
 
 
+def test_an_event_two_gaps_behind_joins_only_a_session_into_which_it_falls() -> None:
+    windows = sessions(30, 39, 48)
+    assert [windows.is_late("k", 22, gone) for gone in (41, 42)] == [False, True]
+    assert not windows.is_late("k", 30, 57)
+
+
+def test_sessions_do_not_overlap_although_one_was_gone_before_the_other_began() -> None:
+    windows = sessions(0)
+    windows.forget("k", 20, 20)
+    add(windows, ("k", 11))
+    assert windows.is_late("k", 2, 20)
+
+
 def test_an_event_inside_a_session_that_is_gone_is_late_so_that_sessions_never_overlap() -> None:
     windows = sessions(0, 9, 18)
     windows.forget("k", 28, 28)
@@ -116,12 +129,13 @@ def test_sessions_are_forgotten_when_they_are_gone_and_the_key_when_its_events_a
     assert ended(windows, 100) == [(15, 25)]
     windows.forget("k", 28, 25)
     assert windows.snapshot() == (2, [], [("k", 25)])
-    windows.forget("k", 37, 34)
+    windows.forget("k", 47, 44)
     assert windows.snapshot() == (2, [], [("k", 25)])
-    windows.forget("k", 38, 35)
+    windows.forget("k", 48, 45)
     assert windows.snapshot() == (2, [], [])
-    # Nothing is lost: what fell into the session is late by its time.
-    assert windows.is_late("k", 24, 35)
+    # Nothing is lost: what fell into the session is late by its time, whatever comes later.
+    add(windows, ("k", 36), ("k", 33))
+    assert windows.is_late("k", 24, 45)
 
 
 @given(
@@ -156,7 +170,7 @@ def test_each_key_is_due_as_soon_as_a_session_of_it_ends_or_is_gone_and_once(
             for key, of_key in ends.items()
             if any(fired < end <= watermark or fired < end + lateness <= watermark for end in of_key)
         }
-        must |= {key for key, end in gone if end + GAP <= watermark - lateness}
+        must |= {key for key, end in gone if end + 2 * GAP <= watermark - lateness}
         due = windows.due(fired, watermark, lateness)
         assert len(due) == len(set(due))
         assert must <= set(due)
@@ -192,7 +206,7 @@ def test_sessions_come_back_from_their_snapshot() -> None:
 def test_nothing_is_left_of_a_key_that_is_gone_if_its_watermark_is_its_own() -> None:
     windows = Sessions(GAP, 0, shared=False)
     add(windows, ("k", 0))
-    windows.forget("k", 20, 20)
+    windows.forget("k", 30, 30)
     assert windows.snapshot() == (1, [], [])
     assert not windows._due_at
     assert not windows._due
