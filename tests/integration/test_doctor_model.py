@@ -90,4 +90,4 @@ def test_a_server_that_has_another_model(
     )
     assert found[check][0] == status
     assert says in found[check][1]
-    assert code == (2 if status == "wrong" else 0)
+    assert code == (2 if status == "wrong" else 0), found

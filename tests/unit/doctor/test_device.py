@@ -7,6 +7,7 @@ from threading import Thread
 import pytest
 
 from dataflow.doctor import device
+from dataflow.errors import OutageError
 from dataflow.settings import Embed
 from tests.support.kserve import Server, running
 from tests.support.ports import free_port
@@ -83,3 +84,14 @@ def test_without_metrics_the_memory_is_not_known(
 def test_a_config_without_a_kind_says_nothing(server: Server) -> None:
     server.kinds["sbert"] = ("KIND_MODEL",)
     assert said(server) == "the config of the model does not say on which device it runs"
+
+
+def test_a_server_without_configs_says_nothing(server: Server) -> None:
+    server.kinds.clear()
+    assert said(server) == "the config of the model does not say on which device it runs"
+
+
+def test_a_server_that_does_not_answer_is_an_outage() -> None:
+    url = f"127.0.0.1:{free_port()}"
+    with pytest.raises(OutageError, match=f"^Triton at {url}: connection refused$"):
+        device.findings(Embed(url=url), "10+abcd")
