@@ -2,6 +2,7 @@
 
 import re
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,11 +89,13 @@ def test_an_option_that_the_sink_does_not_know_is_refused_in_one_line(make: Make
 def full_disk() -> Iterator[None]:
     """No file can grow beyond 100 bytes within the block."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = bytecode
 
 
 @each_example

@@ -27,6 +27,7 @@ from dataflow.telemetry.guard import exit_on_error
 from dataflow.telemetry.watch import Watch
 from tests.support.batches import filled
 logs.start(Settings().log)
+sys.dont_write_bytecode = True  # Python would leave a part of it where other tests read it
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 sink = watched(open_sink(sys.argv[1], Settings(), stream="scores"), Watch(guard=exit_on_error(False)))
