@@ -11,6 +11,7 @@ import argparse
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -18,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
-import torch
 
 from benchmarks.kit.arithmetic import Arithmetic
 from benchmarks.kit.candidates import (
@@ -98,7 +98,7 @@ def main() -> None:
     show(arguments.model, found, arguments.out)
     report(
         [*figures(measured, found, work.flop / len(texts)), *at_bf16(measured, work.flop)],
-        {"numpy": np.__version__, "onnxruntime": onnxruntime.__version__, "torch": torch.__version__},
+        {"numpy": np.__version__, "onnxruntime": onnxruntime.__version__, "torch": version("torch")},
     )
 
 

@@ -1,6 +1,7 @@
 """The real export of the real model, and of small models with other poolings."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from dataflow.embed.repository import Layout
 from dataflow.embed.session import Session
 from export.__main__ import main
-from export.convert import graph, parity, weights
+from export.convert import parity, weights
 from export.convert.architecture import Architecture, Pooling
 from export.convert.build import build
 from export.errors import ParityError, SidecarError
@@ -48,7 +49,14 @@ def test_a_local_folder_makes_a_complete_repository(exported: tuple[Path, Spec],
         assert (root / name).read_text() == (repository / name).read_text()
 
 
-def test_the_graph_is_what_the_stock_server_reads(exported: tuple[Path, Spec]) -> None:
+@pytest.fixture
+def graph() -> ModuleType:
+    from export.convert import graph  # noqa: PLC0415  torch takes seconds to import, and most tests do not need it
+
+    return graph
+
+
+def test_the_graph_is_what_the_stock_server_reads(exported: tuple[Path, Spec], graph: ModuleType) -> None:
     import onnx  # noqa: PLC0415
 
     model = onnx.load(Layout(exported[0]).graph, load_external_data=False)
@@ -83,10 +91,10 @@ def test_a_graph_that_differs_leaves_the_repository_as_it_was(
 
 @pytest.mark.parametrize("pooling", ["cls", "max", "mean"])
 def test_other_poolings_agree_with_the_reference(
-    model_folder: Path, tmp_path: Path, pooling: Pooling
+    model_folder: Path, tmp_path: Path, pooling: Pooling, graph: ModuleType
 ) -> None:
     reference = graph.load(model_folder)
-    reference[1].pooling_mode = pooling  # type: ignore[assignment]
+    reference[1].pooling_mode = pooling
     del reference[2]
     built = Layout(tmp_path)
     for path in (built.graph, built.tokenizer):
@@ -98,7 +106,9 @@ def test_other_poolings_agree_with_the_reference(
 
 
 @pytest.mark.parametrize("family", ["bert", "mpnet", "roberta", "distilbert"])
-def test_attention_of_other_families_agrees(family: str, tmp_path: Path, model_folder: Path) -> None:
+def test_attention_of_other_families_agrees(
+    family: str, tmp_path: Path, model_folder: Path, graph: ModuleType
+) -> None:
     """Small models with random weights. Some texts are longer than the bias of MPNet reaches."""
     import torch  # noqa: PLC0415
     import transformers  # noqa: PLC0415

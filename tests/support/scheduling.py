@@ -20,6 +20,8 @@ _MODEL = {
     "sidecar",
     "triton",
 }
+#: Imports torch, too.
+_TORCH = "tests/unit/export/convert/test_cuda.py"
 #: Long tests that share no fixture of their module.
 _ALONE = (
     "tests/flow/test_flow.py",
@@ -46,6 +48,8 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         module = nodeid.partition("::")[0]
         if module in _ALONE:
             return nodeid
+        if module == _TORCH:
+            return "model"
         if module.startswith("tests/integration/"):
             name = module.removeprefix("tests/integration/test_").removesuffix(".py")
             return "model" if name in _MODEL else module

@@ -8,11 +8,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
 from onnxruntime.transformers import float16
-from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel
 
-from export.convert import cuda, graph, quantise
+from export.convert import cuda, quantise
 from export.convert.architecture import Architecture
 
 SIZES: dict[str, Any] = {
@@ -25,6 +23,12 @@ SIZES: dict[str, Any] = {
 
 
 def traced(kind: str, path: Path, *, fuse: bool = True) -> Path:
+    # torch takes seconds to import, and each process of pytest-xdist would import it to collect the tests.
+    import torch  # noqa: PLC0415
+    from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel  # noqa: PLC0415
+
+    from export.convert import graph  # noqa: PLC0415
+
     torch.manual_seed(0)
     model: Any = BertModel(BertConfig(**SIZES)) if kind == "bert" else MPNetModel(MPNetConfig(**SIZES))
     for each in model.parameters():  # the initial biases are zero
