@@ -59,6 +59,7 @@ from dataflow.telemetry.guard import exit_on_error, last_line
 from dataflow.telemetry.logs import Line
 from dataflow.telemetry.traces import open_tracer
 from dataflow.telemetry.watch import Watch
+from dataflow.threads import one_thread
 from dataflow.window import gauges
 from dataflow.window.step import WindowsOut, gather_windows
 
@@ -81,6 +82,7 @@ def open_flow(load_settings: Callable[[], Settings], run: BytewaxRun, stop: Stop
     1. SIGTERM and SIGINT ask ``stop`` to end the process in order (see ``dataflow.stop``).
     """
     logs.start(load_log())
+    one_thread()
     signals = Signals(stop)
     resume_log = ResumeLog(gauges.count)
     try:

@@ -26,6 +26,7 @@ from dataflow.items.likeness import UNMARKED
 from dataflow.settings import Settings, differences, load, load_log
 from dataflow.sink.encoding import json_lines
 from dataflow.telemetry import logs
+from dataflow.threads import one_thread
 
 _Scores = Literal["stored", "again"]
 #: Settings that decide no score.
@@ -39,6 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(words)
     logs.start(load_log().model_copy(update={"level": "warning"}))
+    one_thread()
     try:
         _run(arguments)
     except DriftlineError as error:

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from dataflow.alert.alerts import Alerts
 from dataflow.backtest.drift_rows import DriftRows
@@ -62,18 +61,16 @@ def decide(
     rows: list[dict[str, Any]] = []
     emissions: Counter[int] = Counter()
     starts = bounds(windows.ends, windows.groups)
-    # As in the flow: the matrices are small, so threads would wait for each other.
-    with ThreadpoolController().limit(limits=1):
-        for first, last in itertools.pairwise(starts):
-            group, end = int(windows.groups[first]) if per_key else 0, int(windows.ends[first])
-            if group not in alerts:
-                alerts[group] = make(1 if has_order else None, drift_alpha=settings.drift.alpha)
-            mine = alerts[group]
-            judged = _judged(windows, slice(first, last), standing, emissions[group])
-            rows += mine.take("all", drift.tested(judged, first))
-            emissions[group] += 1
-            if per_key or last == len(windows) or windows.ends[last] != end:
-                rows += mine.take("all", Passed(emissions[group], end))
+    for first, last in itertools.pairwise(starts):
+        group, end = int(windows.groups[first]) if per_key else 0, int(windows.ends[first])
+        if group not in alerts:
+            alerts[group] = make(1 if has_order else None, drift_alpha=settings.drift.alpha)
+        mine = alerts[group]
+        judged = _judged(windows, slice(first, last), standing, emissions[group])
+        rows += mine.take("all", drift.tested(judged, first))
+        emissions[group] += 1
+        if per_key or last == len(windows) or windows.ends[last] != end:
+            rows += mine.take("all", Passed(emissions[group], end))
     return windows.total, rows
 
 

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 from bytewax.operators import StatefulBatchLogic
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from dataflow.drift import gauges
 from dataflow.drift.rows import batch
@@ -35,7 +34,7 @@ class DriftLogic(StatefulBatchLogic[Judged, Drifted, dict[str, Any]]):
         state: dict[str, Any] | None,
     ) -> None:
         self._guard, self._writes = watch.guard, writes
-        self._tracker, self._threads = gauges.TRACKERS.add(make(state)), ThreadpoolController()
+        self._tracker = gauges.TRACKERS.add(make(state))
 
     def on_batch(self, values: list[Judged]) -> tuple[Iterable[Drifted], bool]:
         # The score stage gives the emissions of a key group in their order.
@@ -44,9 +43,7 @@ class DriftLogic(StatefulBatchLogic[Judged, Drifted, dict[str, Any]]):
     def _take(self, value: Judged) -> Drifted:
         if not value.samples:
             return Drifted(value, [])
-        # Workers run in parallel already, and the matrices are small: threads would wait for each other.
-        with self._threads.limit(limits=1):
-            judged, tested = self._tracker.take(value)
+        judged, tested = self._tracker.take(value)
         metrics.DRIFT_TESTS.inc(sum(each.tests for each in tested))
         for each in tested:
             metrics.DRIFT_WINDOWS.labels(each.state).inc()

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
 from dataflow.score.scorers.distance import MeanScorer
 from dataflow.settings import Score
@@ -38,6 +39,12 @@ def quoting(frame: pd.DataFrame) -> list[float]:
 def three_numbers(frame: pd.DataFrame) -> list[float]:
     """Returns three scores for any number of events."""
     return [1.0, 2.0, 3.0]
+
+
+def threads_of_blas(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """In how many threads NumPy multiplies matrices."""
+    threads = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+    return np.full(len(frame), float(max(threads)))
 
 
 def slow_mean(frame: pd.DataFrame) -> npt.NDArray[np.float64]:

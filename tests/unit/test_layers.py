@@ -20,6 +20,7 @@ STAGES = ("source", "decode", "embed", "window", "score", "drift", "alert", "sin
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "clock": set(),
+    "threads": set(),
     "errors": set(),
     "items": {"clock"},
     "settings": {"errors"},
@@ -32,9 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "startup": {"__init__", "embed", "recovery", "settings", "telemetry"},
     "marks": {*BELOW, "decode", "embed"},
     "reference": {*BELOW, "source", "decode", "embed", "score", "recovery"},
-    "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup"},
+    "flow": {*BELOW, *STAGES, "marks", "recovery", "reference", "stop", "startup", "threads"},
     "doctor": {*BELOW, *STAGES, "recovery", "reference", "flow"},
-    "backtest": {*BELOW, *STAGES, "marks", "reference", "flow"},
+    "backtest": {*BELOW, *STAGES, "marks", "reference", "flow", "threads"},
     "top": set(),
     "replay": {*BELOW, "source", "decode", "sink", "flow", "stop"},
 }

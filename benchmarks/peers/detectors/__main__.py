@@ -12,17 +12,20 @@ embeddings from the cache, from file to file, which makes alerts and drift as we
 
 import argparse
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 
 from benchmarks.kit.candidates import exported
 from benchmarks.kit.figures import report
-from benchmarks.kit.labelled import STREAMS, cases
+from benchmarks.kit.labelled import STREAMS, Case, cases
 from benchmarks.kit.measure import table
 from benchmarks.peers.detectors.measured import Measured, by_driftline, by_libraries, figures, read
 from benchmarks.peers.environments import versions
 from benchmarks.quality import mean
 from dataflow.embed import open_embedder
+from dataflow.embed.base import Embedder
 from dataflow.settings import Embed
 
 MODEL = "all-MiniLM-L6-v2"
@@ -40,27 +43,40 @@ def main() -> None:
         print(f"{STREAMS} does not exist; there is nothing to measure")
         return
     embedder = open_embedder(Embed(kind="onnx", repository=exported(MODEL, "fp32").root, cache_rows=100_000))
-    measured: dict[str, dict[str, list[Measured]]] = defaultdict(lambda: defaultdict(list))
-    for case in cases(arguments.seeds):
-        if case.pinned or (arguments.streams and case.name not in arguments.streams):
+    measured: dict[str, dict[str, list[Measured]]] = {}
+    for name, of_stream in groupby(cases(arguments.seeds), key=lambda case: case.name):
+        if not arguments.streams or name in arguments.streams:
+            detectors = measure(list(of_stream), embedder, arguments.slow)
+            if detectors:
+                measured[name] = detectors
+                show(name, detectors)
+    report(
+        [figure for name, detectors in measured.items() for figure in figures(name, detectors)],
+        versions("detectors", "pyod", "alibi-detect"),
+    )
+
+
+def measure(of_stream: Sequence[Case], embedder: Embedder, slow: bool) -> dict[str, list[Measured]]:
+    """What each detector finds in a stream, one with each seed."""
+    found: dict[str, list[Measured]] = defaultdict(list)
+    for case in of_stream:
+        if case.pinned:
             continue
         stream = read(case, embedder)
         if len(stream.windows) > MOST_WINDOWS:
             print(f"{case.name} is not measured: it has {len(stream.windows)} windows")
             continue
-        found = by_libraries(case, stream, arguments.slow) | by_driftline(case, embedder)
-        for detector, one in found.items():
-            measured[case.name][detector].append(one)
-    for name, detectors in measured.items():
-        rows = [
-            (detector, mean([one.quality for one in each]), f"{np.median([one.cpu_ms for one in each]):.0f}")
-            for detector, each in detectors.items()
-        ]
-        table(name, ("", "AUROC / average precision / precision at k", "CPU ms a window"), rows)
-    report(
-        [figure for name, detectors in measured.items() for figure in figures(name, detectors)],
-        versions("detectors", "pyod", "alibi-detect"),
-    )
+        for detector, one in (by_libraries(case, stream, slow) | by_driftline(case, embedder)).items():
+            found[detector].append(one)
+    return found
+
+
+def show(name: str, detectors: Mapping[str, Sequence[Measured]]) -> None:
+    rows = [
+        (detector, mean([one.quality for one in each]), f"{np.median([one.cpu_ms for one in each]):.0f}")
+        for detector, each in detectors.items()
+    ]
+    table(name, ("", "AUROC / average precision / precision at k", "CPU ms a window"), rows)
 
 
 if __name__ == "__main__":

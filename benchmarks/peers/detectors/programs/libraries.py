@@ -21,6 +21,8 @@ from pyod.models.embedding import EmbeddingOD
 
 #: With fewer earlier events, a detector says nothing.
 LEAST = 50
+#: PyOD's preset compares an event with so many others of the window, and raises an error if there are fewer.
+NEIGHBOURS = 5
 #: Takes earlier events and the events of a window, and returns a value for each of the latter.
 Detector = Callable[[Any, Any], Any]
 
@@ -36,9 +38,13 @@ def embedding_od(preset: str) -> Detector:
 
 
 def embedding_od_alone(preset: str) -> Detector:
-    """The same on the window alone: events that are unusual among each other."""
+    """The same on the window alone: events that are unusual among each other. It says nothing of a window
+    with too few events.
+    """
 
     def detect(_: Any, window: Any) -> Any:
+        if len(window) <= NEIGHBOURS:
+            return np.full(len(window), np.nan)
         return EmbeddingOD.for_text(preset, encoder=np.asarray, random_state=0).fit(window).decision_scores_
 
     return detect
