@@ -23,7 +23,7 @@ from typing import NamedTuple
 from benchmarks.kit.figures import Figure, middle, ratio, report
 from benchmarks.kit.measure import table
 from benchmarks.peers.engines.arguments import parse
-from benchmarks.peers.engines.runs import DRIFTLINE, Ran, Shape, run
+from benchmarks.peers.engines.runs import DRIFTLINE, ENGINES, ONE_GROUP, Ran, Shape, run
 from benchmarks.peers.engines.tasks import Judged, distances, end, judge, members, stream
 
 LENGTH_S = 600
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=120.0, help="seconds of a run; default: %(default)s")
     parser.add_argument("--full", action="store_true", help="all cases")
     parser.add_argument("--keys", type=int, nargs="+", help="only cases with so many keys")
-    arguments, versions = parse(parser)
+    arguments, versions = parse(parser, (*ENGINES, DRIFTLINE, ONE_GROUP))
     figures: list[Figure] = []
     for case in FULL if arguments.full else FAST:
         if not arguments.keys or case.keys in arguments.keys:
@@ -111,11 +111,11 @@ def _row(name: str, each: Sequence[Measured]) -> tuple[str, ...]:
 
 
 def _ratios(case: Case, done: dict[str, list[Measured]]) -> list[Figure]:
-    ours = [one.rate for one in done.get(DRIFTLINE, ())]
     return [
-        ratio(f"{DRIFTLINE} / {name}, events/s, {case}", ours, [one.rate for one in each])
+        ratio(f"{mine} / {name}, events/s, {case}", [one.rate for one in ours], [one.rate for one in each])
+        for mine, ours in done.items()
         for name, each in done.items()
-        if name != DRIFTLINE and ours and all(one.rate for one in each)
+        if mine in (DRIFTLINE, ONE_GROUP) and name in ENGINES and all(one.rate for one in (*ours, *each))
     ]
 
 
@@ -124,7 +124,7 @@ def _shares(case: Case, done: dict[str, list[Measured]]) -> list[Figure]:
         middle(
             f"{name}, share of windows that are whole, {case}",
             [one.judged.whole / one.judged.windows for one in each],
-            goal=1.0 if name == DRIFTLINE else None,
+            goal=1.0 if name in (DRIFTLINE, ONE_GROUP) else None,
         )
         for name, each in done.items()
     ]

@@ -1,17 +1,19 @@
 """What the two measurements of engines are asked on the command line."""
 
 import argparse
+from collections.abc import Sequence
 
 from benchmarks.peers.engines.runs import DRIFTLINE, ENGINES, versions_of
 from benchmarks.peers.environments import MissingError
 
 
-def parse(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, dict[str, str]]:
-    """The arguments, with ``engines``, and the versions of these engines by name.
+def parse(
+    parser: argparse.ArgumentParser, names: Sequence[str] = (*ENGINES, DRIFTLINE)
+) -> tuple[argparse.Namespace, dict[str, str]]:
+    """The arguments, with ``engines``, which may be any of ``names``, and the versions of these by name.
 
     Ends the program with one line if one of them cannot run here.
     """
-    names = [*ENGINES, DRIFTLINE]
     parser.add_argument("--engines", nargs="+", choices=names, default=names, metavar="ENGINE")
     arguments = parser.parse_args()
     try:

@@ -43,6 +43,8 @@ class Engine(NamedTuple):
 
 
 DRIFTLINE = "Driftline"
+#: A flow for one worker alone: with fewer key groups its batches are larger.
+ONE_GROUP = "Driftline, one key group"
 #: What starts the dataflow with an embedder that notes when it begins.
 FLOW_COMMAND = (sys.executable, "-m", "bytewax.run", "benchmarks.peers.engines.programs.driftline:flow")
 ENGINES = {
@@ -124,8 +126,9 @@ def run(name: str, events: Sequence[Event], shape: Shape, wanted: int, folder: P
 
     Raises ``RuntimeError`` if the program fails.
     """
-    if name == DRIFTLINE:
-        return _driftline(events, shape, folder, limit_s)
+    if name in (DRIFTLINE, ONE_GROUP):
+        more = {"DRIFTLINE_WINDOW__KEY_GROUPS": "1"} if name == ONE_GROUP else {}
+        return _driftline(events, shape, folder, limit_s, more)
     engine = ENGINES[name]
     if engine.topic:
         folder.mkdir(parents=True, exist_ok=True)
@@ -203,12 +206,14 @@ def settings_of(task: Task, source: str, scores: Path) -> dict[str, str]:
     return with_settings(settings) | {BEGAN: task.began}
 
 
-def _driftline(events: Sequence[Event], shape: Shape, folder: Path, limit_s: float) -> Ran:
+def _driftline(
+    events: Sequence[Event], shape: Shape, folder: Path, limit_s: float, settings: dict[str, str]
+) -> Ran:
     task = task_in(folder, shape)
     write_file(Path(task.input), 0, events)
     scores = Path(task.output) / "scores.jsonl"
     log, ran = scores.with_name("flow.log"), Ran()
-    env = settings_of(task, f"file:{task.input}/*.jsonl", scores)
+    env = settings_of(task, f"file:{task.input}/*.jsonl", scores) | settings
     with started(FLOW_COMMAND, env, log) as process, sampled([process.pid], ran):
         ran.complete = until(process, log, Path(task.output), None, limit_s)
     ran.windows = read_scores(scores)
