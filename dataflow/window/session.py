@@ -73,8 +73,8 @@ class Sessions:
             return True
         if ts + self._gap > gone:
             return False
-        near = self._near(key, ts, ts)
-        return not (near and (ts + self._reach > gone or any(s.oldest <= ts for s in near)))
+        is_far = ts + self._reach <= gone
+        return not any(s.oldest <= ts or not is_far for s in self._near(key, ts, ts))
 
     def missed(self, ts: int) -> list[tuple[int, int]]:
         return [(ts, ts + self._gap)]
