@@ -45,7 +45,9 @@ def errors_of(process: Process, code: int = 0) -> str:
 
 
 def unmeasured(env: Mapping[str, str]) -> dict[str, str]:
-    """``env`` without the measurement of coverage: for a process that cannot write files."""
+    """``env`` without the measurement of coverage, which makes a start half as long again: for a process that
+    runs what other tests measure, or that cannot write files.
+    """
     return {name: value for name, value in env.items() if not name.startswith("COVERAGE_")}
 
 
