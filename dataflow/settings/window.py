@@ -40,7 +40,8 @@ class Window(Group):
     key_groups: Annotated[int, Field(ge=1, le=4096)] = 8
     """Number of groups into which the keys are divided, from 1 to 4,096. A group is the unit of work and of
     state. At most this many workers assign events to windows; all workers hold rows and score. Fewer groups
-    make larger batches, which cost less. Fixed in the recovery store.
+    make larger batches, which cost less: a flow that never has more than one worker needs 1. Fixed in the
+    recovery store.
     """
 
     delay: NotNegative = timedelta(minutes=5)
