@@ -76,7 +76,7 @@ def listed(manage: Manage, capsys: pytest.CaptureFixture[str]) -> dict[int, dict
     return {row["version"]: row for row in json.loads(capsys.readouterr().out)}
 
 
-def files(root: Path) -> set[str]:  # but Python's caches
+def files(root: Path) -> set[str]:
     return {path.name for path in root.rglob("*.*") if "__pycache__" not in path.parts}
 
 

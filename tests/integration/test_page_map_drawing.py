@@ -79,7 +79,7 @@ def hovered(page: Page, x: float, y: float) -> str:
 
 
 def a_point(page: Page, box: FloatRect) -> tuple[float, float]:
-    """Where a point is: its middle, or near it."""
+    """A place on a point."""
     picture = picture_of(page.locator(".map-canvas canvas"))
     background = np.median(picture, axis=(0, 1))
     inked = (np.abs(picture - background).max(axis=2) > 40)[50:-50, 250:-250]
