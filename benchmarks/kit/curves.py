@@ -23,6 +23,9 @@ BASE = Point()
 
 #: How many times as many events a run with a cheap scorer has, so that it takes long beside its start.
 _CHEAP = 4
+#: The long run lasts at least so many lengths of a window, and the short one a quarter of that. What they
+#: differ by then has whole windows.
+_LENGTHS = 4
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ class Part:
 
 
 PARTS = {
-    "rate": Part("per_second", "events a second of event time", (2, 20, 200, 2000), (2, 20, 200)),
-    "length": Part("length_s", "length of windows, s", (60, 300, 600, 3600), (60, 600, 3600)),
+    "rate": Part("per_second", "events a second of event time", (2, 20, 60, 200), (2, 20, 60)),
+    "length": Part("length_s", "length of windows, s", (60, 600, 1800, 3600), (60, 600, 1800)),
     "overlap": Part(
         "overlap", "length/slide", (1, 2, 5, 10, 60), (1, 2, 10), linear=True, log="xy", copies=True
     ),
@@ -77,7 +80,8 @@ STAGES = {
 class Costs:
     """Measures points, each once, by the difference of a long run and a short one, which start alike.
 
-    ``events``: of the long run; with more keys, as many as there are keys. The short one has a quarter.
+    ``events``: of the long run; more if there are more keys, or if windows are long. The short one has a
+    quarter.
     """
 
     def __init__(self, folder: Path, events: int, rounds: int) -> None:
@@ -88,7 +92,8 @@ class Costs:
         """Seconds an event, one for each round. ``times``: how many times as many events as usual."""
         if point not in self._found:
             cheap = _CHEAP if point.scorer == "mean" else 1
-            most = max(self._events * times * cheap, point.keys)
+            whole = int(_LENGTHS * point.length_s * point.per_second)
+            most = max(self._events * times * cheap, point.keys, whole)
             counts = (most // 4, most)
             files = [sources(self._folder, point, count) for count in counts]
             rounds = [[run(point, each, self._folder) for each in files] for _ in range(self._rounds)]
@@ -97,7 +102,7 @@ class Costs:
 
     def iterations(self, point: Point) -> int:
         """Of k-means on a window of a run; 0 for another scorer, or if windows are too small."""
-        rows = int(min(point.window_rows, self._events))
+        rows = int(point.window_rows)
         clustered = point.scorer == "kmeans" and rows > Score().clusters
         return kmeans_iterations(rows, point.dim) if clustered else 0
 

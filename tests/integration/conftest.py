@@ -15,6 +15,7 @@ from export.serve import tritonserver
 from export.serve.sidecar import Sidecar
 from tests.support.paths import CACHE, MODEL, ROOT, Encode
 from tests.support.ports import free_port
+from tests.support.restarted import started_again
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -49,7 +50,8 @@ def triton(
     """A real Triton with the exported model. All tests share it: a test must not change it."""
     log = tmp_path_factory.mktemp("triton") / "triton.log"
     http, metrics = free_port(), free_port()
-    with Sidecar(repository, venv=sidecar_venv, log=log, http_port=http, metrics_port=metrics) as sidecar:
+    sidecar = Sidecar(repository, venv=sidecar_venv, log=log, http_port=http, metrics_port=metrics)
+    with sidecar, started_again(sidecar):
         yield sidecar
 
 

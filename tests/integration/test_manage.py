@@ -128,14 +128,14 @@ def test_one_change_after_another_under_load_fails_no_text(
             answer = embedder.embed(texts)
             assert answer.failed == {}
             np.testing.assert_allclose(answer.vectors, expected, atol=1e-5)
-            seen.add(answer.version)
+            seen.add(answer.version.partition("+")[0])
 
     thread = threading.Thread(target=load)
     thread.start()
 
     try:
         through_crashes(server, lambda: manage("promote", "--from", str(repository)))
-        while not any(version.startswith("2") for version in seen):
+        while seen <= {"1"}:  # a promote that met a crash may have taken number 2
             assert thread.is_alive()
             time.sleep(0.05)
         through_crashes(server, lambda: manage("rollback", "--to", "1"))
@@ -143,7 +143,7 @@ def test_one_change_after_another_under_load_fails_no_text(
         done.set()
         thread.join()
     assert embedder.embed(texts).version.startswith("1+")
-    assert {version.partition("+")[0] for version in seen} >= {"1", "2"}
+    assert seen > {"1"}
     embedder.close()
 
 

@@ -60,12 +60,16 @@ def test_the_start_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ran: list[int] = []
     monkeypatch.setattr(curves, "run", run)
     costs = Costs(tmp_path, 400, 2)
-    assert costs.us(BASE) == pytest.approx([2.0, 2.0])
-    assert costs.us(BASE)
+    short = replace(BASE, length_s=1)
+    assert costs.us(short) == pytest.approx([2.0, 2.0])
+    assert costs.us(short)
     assert ran == [100, 400] * 2
-    (once, _) = costs.spent(replace(BASE, keys=1000), times=2)
+    (once, _) = costs.spent(replace(short, keys=1000), times=2)
     assert once == pytest.approx((2e-6, 1e-6, 4e-6))
     assert ran[4:6] == [250, 1000]
+    # Four lengths of a window, and one.
+    costs.spent(replace(BASE, length_s=30))
+    assert ran[-2:] == [600, 2400]
 
 
 def core() -> int:
@@ -98,11 +102,9 @@ def test_the_least_grows_with_the_work_and_is_nothing_on_an_infinite_machine() -
 
 def test_k_means_iterates_on_windows_with_more_events_than_clusters(tmp_path: Path) -> None:
     costs = Costs(tmp_path, 60, 1)
-    assert costs.iterations(BASE) > 0
-    assert costs.iterations(replace(BASE, keys=10_000)) == 0
-    assert costs.iterations(replace(BASE, scorer="mean")) == 0
-    # A run has fewer events than a window of that rate.
-    assert costs.iterations(replace(BASE, per_second=200)) == costs.iterations(BASE)
+    assert costs.iterations(SMALL) > 0
+    assert costs.iterations(replace(SMALL, keys=10_000)) == 0
+    assert costs.iterations(replace(SMALL, scorer="mean")) == 0
 
 
 def test_the_step_progress_takes_time() -> None:
