@@ -21,7 +21,6 @@ from dataflow.recovery import provenance
 from dataflow.recovery.partitions import partition_paths
 from dataflow.recovery.store import prepare
 from tests.support.flows import environment, run, scores
-from tests.support.processes import unmeasured
 from tests.support.recovery import other_flow
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -210,7 +209,7 @@ def test_a_disk_that_is_full_ends_the_flow_with_a_line_that_says_so(tmp_path: Pa
     done = subprocess.run(
         [sys.executable, "-m", "bytewax.run", "dataflow.flow:flow", *flags],
         # Python would leave a part of its bytecode where other tests read it.
-        env=unmeasured(env) | {"PYTHONDONTWRITEBYTECODE": "1"},
+        env=env | {"PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.processes import unmeasured, wait_until
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +32,7 @@ class Demo:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "demo", "--out", str(out), *arguments],
             cwd=ROOT,
-            env=unmeasured(os.environ) | {name: value, "PYTHONUNBUFFERED": "1"},
+            env=os.environ | {name: value, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

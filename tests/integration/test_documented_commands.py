@@ -20,7 +20,6 @@ from deltalake import DeltaTable
 from export.serve.sidecar import Sidecar
 from tests.support.kafka_broker import QUIET, broker, make_topic
 from tests.support.paths import ROOT
-from tests.support.processes import unmeasured
 
 EVENTS = (ROOT / "examples" / "payments.jsonl").read_bytes().splitlines()
 LINKED = ("dataflow", "export", "examples", "model_repo", "pyproject.toml")
@@ -72,7 +71,7 @@ def blocks(document: str) -> list[tuple[str, str]]:
 
 def run(command: str, folder: Path, triton: Sidecar | None = None) -> str:
     """What the command prints. It succeeds, and the dataflow has nothing to complain about."""
-    env = unmeasured(os.environ) | {
+    env = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         **({"DRIFTLINE_EMBED__URL": triton.url, "TRITON": triton.url} if triton else {}),
     }

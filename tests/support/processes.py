@@ -5,7 +5,7 @@ A wait has no limit of its own: pytest-timeout ends a test that hangs. So a slow
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,6 @@ def errors_of(process: Process, code: int = 0) -> str:
     text = errors.decode() if isinstance(errors, bytes) else str(errors)
     assert process.returncode == code, text
     return text
-
-
-def unmeasured(env: Mapping[str, str]) -> dict[str, str]:
-    """``env`` without the measurement of coverage, which makes a start half as long again: for a process that
-    runs what other tests measure, or that cannot write files.
-    """
-    return {name: value for name, value in env.items() if not name.startswith("COVERAGE_")}
 
 
 def size(path: Path) -> int:

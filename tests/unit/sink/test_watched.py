@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from dataflow.sink.watched import joined
 from tests.support.paths import ROOT
-from tests.support.processes import unmeasured
 from tests.support.sinks import FILE_SINKS
 
 FULL_DISK = """
@@ -39,7 +38,7 @@ part.snapshot()
 
 @pytest.mark.parametrize("uri", FILE_SINKS)
 def test_no_room_left_is_one_line(uri: str, tmp_path: Path) -> None:
-    environment = unmeasured(os.environ) | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", FULL_DISK, uri]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     where = f"driftline: {tmp_path}/{uri}: cannot be written: File too large; free space or fix the cause"
