@@ -39,13 +39,13 @@ class Traffic:
 class RunningTriton:
     """A connection to a running Triton. Raises ``FailedError`` if the server cannot or does not do something.
 
-    ``key_file``: holds the server's key, see :mod:`export.key`. A server that asks for no key needs no file.
+    ``key_file``: holds the server's key, see :mod:`export.key`. It is read before each request, because a
+    server that is started again has a new key. A server that asks for no key needs no file.
     """
 
     def __init__(self, options: settings.Embed, key_file: Path) -> None:
         self.url = options.url
         self._key_file = key_file
-        self._headers, self._no_key_because = _headers(key_file)
         tls = {
             "ssl": options.tls_ca is not None,
             "root_certificates": options.tls_ca and str(options.tls_ca),
@@ -60,8 +60,8 @@ class RunningTriton:
 
     def states(self) -> dict[tuple[str, int], State]:
         """(model, version) -> its state, of all that the server has tried to load."""
-        with self._failures("list models"):
-            index = self._client.get_model_repository_index(self._headers, client_timeout=_QUICK_SECONDS)
+        with self._request("list models") as headers:
+            index = self._client.get_model_repository_index(headers, client_timeout=_QUICK_SECONDS)
         return {
             (model.name, int(model.version)): State(model.state, " ".join(model.reason.split()))
             for model in index.models
@@ -77,10 +77,8 @@ class RunningTriton:
 
     def traffic(self) -> dict[int, Traffic]:
         """Version -> what it answered."""
-        with self._failures("return statistics"):
-            answer = self._client.get_inference_statistics(
-                headers=self._headers, client_timeout=_QUICK_SECONDS
-            )
+        with self._request("return statistics") as headers:
+            answer = self._client.get_inference_statistics(headers=headers, client_timeout=_QUICK_SECONDS)
         found = {}
         for model in answer.model_stats:
             if model.name == MODEL:
@@ -91,25 +89,28 @@ class RunningTriton:
 
     def load(self, model: str) -> None:
         """Load the versions that the model's config asks for, and then unload the others."""
-        with self._failures(f"load {model}"):
-            self._client.load_model(model, self._headers, client_timeout=_LOAD_SECONDS)
+        with self._request(f"load {model}") as headers:
+            self._client.load_model(model, headers, client_timeout=_LOAD_SECONDS)
 
     def unload(self, model: str) -> None:
         """Unload all versions."""
-        with self._failures(f"unload {model}"):
-            self._client.unload_model(model, self._headers, client_timeout=_QUICK_SECONDS)
+        with self._request(f"unload {model}") as headers:
+            self._client.unload_model(model, headers, client_timeout=_QUICK_SECONDS)
 
     @contextmanager
-    def _failures(self, what: str) -> Iterator[None]:
-        """Turn the client's exception into a ``FailedError``, which says what Triton does not do and why."""
+    def _request(self, what: str) -> Iterator[dict[str, str]]:
+        """The headers of a request. The client's exception becomes a ``FailedError``, which says what Triton
+        does not do and why.
+        """
+        headers, no_key_because = _headers(self._key_file)
         try:
-            yield
+            yield headers
         except InferenceServerException as error:
             message = " ".join(str(error.message()).split())
             if key.METADATA in message:
                 raise FailedError(
                     f"Triton at {self.url} does not {what} without its key, and {self._key_file}: "
-                    f"{self._no_key_because or 'holds the key of another server'}; name the file that the "
+                    f"{no_key_because or 'holds the key of another server'}; name the file that the "
                     "server wrote when it started: --key-file FILE"
                 ) from None
             why = "connection refused; is it running?" if "Connection refused" in message else message[:400]

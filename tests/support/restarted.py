@@ -1,11 +1,14 @@
 """A model server that is started again when it crashes."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from export.serve.sidecar import Sidecar
+from export.serve import readiness
+from export.serve.sidecar import HOST, Sidecar
 from tests.support.processes import wait_until
 
 
@@ -31,10 +34,20 @@ def started_again(sidecar: Sidecar) -> Iterator[None]:
         watching.join()
 
 
-def through_crashes(sidecar: Sidecar, command: Callable[[], int]) -> None:
-    """Run ``command`` until it ends with code 0. It ends with 1 only if the server has crashed."""
-    gone = [None, sidecar.pid]
-    while (code := command()) != 0:
-        assert code == 1
-        wait_until(lambda: sidecar.pid not in gone)
-        gone.append(sidecar.pid)
+def through_crashes(sidecar: Sidecar, command: Callable[[], int]) -> int:
+    """The exit code of ``command``. A command that fails because the server has crashed runs again."""
+    while True:
+        pid = sidecar.pid
+        code = command()
+        if code != 1 or (sidecar.pid == pid and _listens(sidecar.grpc_port)):
+            return code
+        wait_until(partial(_is_ready_again, sidecar, pid))
+
+
+def _is_ready_again(sidecar: Sidecar, before: int | None) -> bool:
+    return sidecar.pid not in (None, before) and readiness.is_ready(sidecar.grpc_port, ())
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0

@@ -46,6 +46,16 @@ def test_a_failure_is_one_short_line(tmp_path: Path, message: str, said: str) ->
     assert str(failed.value) == f"Triton at 127.0.0.1:1 does not load sbert: {said}"
 
 
+def test_a_server_that_was_started_again_has_a_new_key(tmp_path: Path) -> None:
+    path, client = tmp_path / "key", Client("gone")
+    triton = connected(path, client)
+    for content in ("first", "second"):
+        key.write(path, content)
+        with pytest.raises(FailedError):
+            triton.load("sbert")
+        assert client.headers == {key.METADATA: content}
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
