@@ -75,10 +75,10 @@ class Assumptions:
         501, "texts/s of a core", "Triton, bf16 with AMX: python -m benchmarks.inference"
     )
 
-    spark_written: float = _assumed(48, "events/s of a core", "95 / 2: python -m benchmarks.peers.spark")
-    spark_tuned: float = _assumed(76, "events/s of a core", "151 / 2: python -m benchmarks.peers.spark")
+    spark_written: float = _assumed(55, "events/s of a core", "110 / 2: python -m benchmarks.peers.spark")
+    spark_tuned: float = _assumed(100, "events/s of a core", "199 / 2: python -m benchmarks.peers.spark")
     same_fp32: float = _assumed(
-        129, "events/s of a core", "Driftline, 258 / 2: python -m benchmarks.peers.spark"
+        178, "events/s of a core", "Driftline, 355 / 2: python -m benchmarks.peers.spark"
     )
 
     fill: float = _assumed(
