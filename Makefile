@@ -47,10 +47,10 @@ LOCKED := $(PIP) --no-deps --require-hashes -r
 # The examples in docstrings of dashboard/ and dataflow/ are tests, too.
 FAST_TESTS := --doctest-modules dashboard dataflow tests/unit tests/property
 TESTS := $(FAST_TESTS) tests/flow tests/integration
-# More processes than a small machine has cores, because tests of flows and servers wait more than they compute.
+# Twice as many processes as a small machine has cores, because tests of flows and servers wait more than they compute.
 # Tests of one group (see tests/support/scheduling.py) run in one process. A process that crashes ends the run: with a
 # new process in its place, the others wait without end (pytest-xdist 3.8).
-PYTEST := -m pytest -n 5 --dist loadscope --max-worker-restart=0
+PYTEST := -m pytest -n 4 --dist loadscope --max-worker-restart=0
 COVERAGE := out/coverage
 
 .PHONY: help

@@ -34,8 +34,10 @@ _POLL_SECONDS = 0.1
 #: enough for all but very long texts, and memory is taken only where something was written.
 _SHARED_BYTES = 64 * 2**20
 #: If a stub of Triton's Python backend gets no CPU for a second, Triton logs this and treats the stub as
-#: dead, also during the warm-up. Such a start is tried again.
+#: dead, also during the warm-up, or it crashes (a ``lock_exception`` of Boost). Such a start is tried again.
 _STARVED, _ATTEMPTS = "is not healthy", 3
+#: The exit status of the supervisor is above this if a signal ended the server.
+_SIGNALLED = 128
 
 
 def free_port() -> int:
@@ -44,6 +46,10 @@ def free_port() -> int:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
     return port
+
+
+class _CrashError(SidecarError):
+    """A signal ended the server while it started."""
 
 
 @dataclass(eq=False)
@@ -112,7 +118,8 @@ class Sidecar:
                 self._launch(program)
                 break
             except SidecarError as error:
-                if attempt == _ATTEMPTS or _STARVED not in str(error):
+                again = isinstance(error, _CrashError) or _STARVED in str(error)
+                if attempt == _ATTEMPTS or not again:
                     raise
 
     def _launch(self, program: tritonserver.Server) -> None:
@@ -144,7 +151,7 @@ class Sidecar:
             # Not one long wait: a signal that comes just before the wait blocks would not be seen.
             while self._supervisor.poll() is None:
                 time.sleep(_POLL_SECONDS)
-            raise SidecarError(f"the server ended; its log says:\n{readiness.errors_in(self.log)}")
+            raise SidecarError(self._says("ended"))
 
     def stop(self) -> None:
         """Stop the server if it runs. All its processes have ended when this returns."""
@@ -215,8 +222,15 @@ class Sidecar:
         self.pid = int(supervisor.stdout.readline() or 0) or None
         until = time.monotonic() + _READY_SECONDS
         while not readiness.is_ready(self.grpc_port, self._other_ports, self.credentials):
-            ended = supervisor.poll() is not None
-            if ended or time.monotonic() > until:
-                what = "ended before it was ready" if ended else f"was not ready in {_READY_SECONDS:g} s"
-                raise SidecarError(f"the server {what}; its log says:\n{readiness.errors_in(self.log)}")
+            status = supervisor.poll()
+            if status is not None and status > _SIGNALLED:
+                raise _CrashError(self._says("crashed before it was ready"))
+            if status is not None:
+                raise SidecarError(self._says("ended before it was ready"))
+            if time.monotonic() > until:
+                raise SidecarError(self._says(f"was not ready in {_READY_SECONDS:g} s"))
             time.sleep(_POLL_SECONDS)
+
+    def _says(self, what: str) -> str:
+        """That the server did ``what``, and what its log says."""
+        return f"the server {what}; its log says:\n{readiness.errors_in(self.log)}"

@@ -3,10 +3,11 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from export.errors import SidecarError
 from export.serve import readiness
 from export.serve.sidecar import HOST, Sidecar
 from tests.support.processes import wait_until
@@ -21,9 +22,10 @@ def started_again(sidecar: Sidecar) -> Iterator[None]:
 
     def watch() -> None:
         while not done.wait(0.2):
-            if sidecar.pid and not Path(f"/proc/{sidecar.pid}").exists():
+            if sidecar.pid is None or not Path(f"/proc/{sidecar.pid}").exists():
                 sidecar.stop()
-                sidecar.start()
+                with suppress(SidecarError):
+                    sidecar.start()
 
     watching = threading.Thread(target=watch)
     watching.start()

@@ -49,6 +49,21 @@ def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "triton.log").exists()
 
 
+@pytest.mark.parametrize(
+    ("ends", "says", "starts"), [("kill -ABRT $$", "crashed", 3), ("exit 1", "ended", 1)]
+)
+def test_a_server_that_crashes_while_it_starts_is_started_again(
+    tmp_path: Path, ends: str, says: str, starts: int
+) -> None:
+    binary, started = tmp_path / "tritonserver", tmp_path / "started"
+    binary.write_text(f"#!/bin/sh\necho once >> {started}\necho broken >&2\n{ends}\n")
+    binary.chmod(0o755)
+    sidecar = Sidecar(repository(tmp_path), log=tmp_path / "triton.log", binary=binary)
+    with pytest.raises(SidecarError, match=f"the server {says} before it was ready; its log says:\n.*broken"):
+        sidecar.start()
+    assert started.read_text() == "once\n" * starts
+
+
 @pytest.mark.parametrize("name", ["grpc_port", "http_port", "metrics_port"])
 def test_a_port_in_use_is_refused(tmp_path: Path, name: str) -> None:
     ports = {each: free_port() for each in ("grpc_port", "http_port", "metrics_port")}
