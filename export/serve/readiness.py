@@ -20,7 +20,7 @@ def is_ready(grpc_port: int, other_ports: Iterable[int], credentials: Any = None
     from tritonclient.grpc import service_pb2, service_pb2_grpc  # noqa: PLC0415
 
     # Triton opens the other ports after the one for gRPC.
-    if not all(map(_listens, other_ports)):
+    if not all(map(listens, other_ports)):
         return False
     url, options = f"{HOST}:{grpc_port}", [("grpc.enable_http_proxy", 0)]
     with (
@@ -33,7 +33,8 @@ def is_ready(grpc_port: int, other_ports: Iterable[int], credentials: Any = None
             return False
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether a process listens on ``port`` of the loopback address."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 

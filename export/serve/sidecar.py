@@ -108,6 +108,7 @@ class Sidecar:
     def start(self) -> None:
         """Start the server, and return when all its models are ready.
 
+        A server that crashes meanwhile is started again, up to twice.
         Raises ``SidecarError`` with the end of the server's log if the server ends or is not ready in time.
         """
         self._require_models()

@@ -1,6 +1,5 @@
 """A model server that is started again when it crashes."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from export.errors import SidecarError
 from export.serve import readiness
-from export.serve.sidecar import HOST, Sidecar
+from export.serve.sidecar import Sidecar
 from tests.support.processes import wait_until
 
 
@@ -41,15 +40,10 @@ def through_crashes(sidecar: Sidecar, command: Callable[[], int]) -> int:
     while True:
         pid = sidecar.pid
         code = command()
-        if code != 1 or (sidecar.pid == pid and _listens(sidecar.grpc_port)):
+        if code != 1 or (sidecar.pid == pid and readiness.listens(sidecar.grpc_port)):
             return code
         wait_until(partial(_is_ready_again, sidecar, pid))
 
 
 def _is_ready_again(sidecar: Sidecar, before: int | None) -> bool:
     return sidecar.pid not in (None, before) and readiness.is_ready(sidecar.grpc_port, ())
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
