@@ -29,6 +29,7 @@ from dataflow.clock import utc_now
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out" / "bench"
+NOT_MEASURED = ("benchmark", "what", "why")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,9 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         (arguments.out / "bench.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
     rows = [(each["name"], *Figure(**figure).cells()) for each in results for figure in each["figures"]]
     table("Figures", ("benchmark", *HEADS), rows)
+    left_out = [(each["name"], *item) for each in results for item in each["not_measured"].items()]
+    if left_out:
+        table("Not measured", NOT_MEASURED, left_out)
     table("Measured on", ("", ""), list({**machine, **versions}.items()))
     if arguments.page:
-        arguments.page.write_text(page(rows, {**machine, **versions}, results), "utf-8")
+        arguments.page.write_text(page(rows, left_out, {**machine, **versions}, results), "utf-8")
     failed = [each["name"] for each in results if each["failed"]]
     if failed:
         print(f"\nfailed, see {arguments.out}/NAME.log: {', '.join(failed)}", file=sys.stderr)
@@ -70,14 +74,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def page(
-    rows: Sequence[Sequence[str]], measured_on: Mapping[str, str], results: Sequence[Mapping[str, Any]]
+    rows: Sequence[Sequence[str]],
+    left_out: Sequence[Sequence[str]],
+    measured_on: Mapping[str, str],
+    results: Sequence[Mapping[str, Any]],
 ) -> str:
-    """The page of the documentation: the figures, the commands, and what was measured on."""
+    """The page of the documentation: the figures, what has none, what was measured on, and the commands."""
     commands = [(each["name"], f"`{each['command']}`", each["seconds"]) for each in results]
     return (
         f"# Figures\n\nMade on {utc_now():%Y-%m-%d} by `python -m benchmarks`, which `make bench` and "
         "`make bench-full` run. [Benchmarks](benchmarks.md) says what is measured, and how.\n\n"
         + markdown(("benchmark", *HEADS), rows)
+        + ("\n## Not measured\n\n" + markdown(NOT_MEASURED, left_out) if left_out else "")
         + "\n## Measured on\n\n"
         + markdown(("", ""), list(measured_on.items()))
         + "\n## Commands\n\n"
@@ -92,7 +100,7 @@ def _listed(each: Benchmark) -> tuple[str, str, str]:
 def run(each: Benchmark, out: Path) -> dict[str, Any]:
     """The figures of one benchmark, its versions, and how long it took.
 
-    ``failed``: it ended with an error, or gave no figure.
+    ``failed``: it ended with an error, or gave neither a figure nor a reason.
     """
     print(f"{each.name}: {each.command} ...", file=sys.stderr, flush=True)
     file = out / f"{each.name}.figures"
@@ -114,15 +122,16 @@ def run(each: Benchmark, out: Path) -> dict[str, Any]:
                 # Its servers and dataflows end with it, as they do after Ctrl-C.
                 process.send_signal(signal.SIGINT)
                 process.wait()
-    figures, versions = read(file)
+    said = read(file)
     file.unlink(missing_ok=True)
     return {
         "name": each.name,
         "command": each.command,
         "seconds": round(time.monotonic() - began),
-        "failed": code != 0 or not figures,
-        "figures": [asdict(figure) for figure in figures],
-        "versions": versions,
+        "failed": code != 0 or not (said.figures or said.not_measured),
+        "figures": [asdict(figure) for figure in said.figures],
+        "versions": said.versions,
+        "not_measured": said.not_measured,
     }
 
 

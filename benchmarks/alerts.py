@@ -12,7 +12,7 @@ from datetime import timedelta
 import numpy as np
 
 from benchmarks.kit import weeks
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.incidents import Detection, detection, open_hours, rate
 from benchmarks.kit.judged import alerts, scored
@@ -197,8 +197,7 @@ def main() -> None:
     parser.add_argument("--streams", nargs="+", choices=WEEKS, help="weeks of these alone, and nothing else")
     parser.add_argument("--weeks", type=int, default=1, help="of each kind; default: %(default)s")
     arguments = parser.parse_args()
-    if not STREAMS.exists() or not SHARED.exists():
-        print(f"{STREAMS} or {SHARED} does not exist; there is nothing to measure")
+    if not is_here(STREAMS, SHARED):
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     figures: list[Figure] = []

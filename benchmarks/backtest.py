@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.kit import weeks
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.figures import middle, report
 from benchmarks.kit.measure import medians, race, table
 from benchmarks.kit.weeks import DAY_US, START_US
@@ -87,8 +87,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=50_000, help="of the day; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each; default: %(default)s")
     arguments = parser.parse_args()
-    if not SHARED.exists():
-        print(f"{SHARED} does not exist; there is nothing to measure")
+    if not is_here(SHARED):
         return
     with TemporaryDirectory() as folder:
         path = Path(folder, "scores.parquet")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.drift_streams import (
     CLUSTERS,
     REFERENCE,
@@ -178,8 +178,7 @@ def main() -> None:
     parser.add_argument("--no-costs", action="store_true", help="leave out the time of each part")
     parser.add_argument("--streams", nargs="+", default=STREAMS, choices=STREAMS)
     arguments = parser.parse_args()
-    if not SHARED.exists():
-        print(f"{SHARED} does not exist; there is nothing to measure")
+    if not is_here(SHARED):
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     of = {name: corpus(name, embedder) for name in arguments.streams}

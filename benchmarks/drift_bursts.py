@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.drift import ALPHA, TESTS
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.drift_streams import REFERENCE, Corpus, Rows, corpus, lines_of, with_stretch
 from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.measure import table
@@ -91,8 +91,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=6, help="streams of each kind; default: %(default)s")
     parser.add_argument("--surges", type=int, default=40, help="surges of each kind; default: %(default)s")
     arguments = parser.parse_args()
-    if not SHARED.exists():
-        print(f"{SHARED} does not exist; there is nothing to measure")
+    if not is_here(SHARED):
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     lines, after, figures = [], [], list[Figure]()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.stats import binomtest
 
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.drift_streams import Corpus, Rows, corpus
 from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.measure import table
@@ -149,8 +149,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11, help="of the days; default: %(default)s")
     parser.add_argument("--surges", type=int, default=20, help="surges of each size; default: %(default)s")
     arguments = parser.parse_args()
-    if not SHARED.exists():
-        print(f"{SHARED} does not exist; there is nothing to measure")
+    if not is_here(SHARED):
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     lines: list[Any] = []

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.incidents import detection
 from benchmarks.kit.judged import alerts, scored
@@ -100,8 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.early")
     parser.add_argument("--seeds", type=int, default=3, help="of each stream; default: %(default)s")
     seeds = parser.parse_args().seeds
-    if not STREAMS.exists() or not SHARED.exists():
-        print(f"{STREAMS} or {SHARED} does not exist; there is nothing to measure")
+    if not is_here(STREAMS, SHARED):
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     every: dict[tuple[str, str], list[Found]] = defaultdict(list)

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.kit.costs import one_core, progress_us
 from benchmarks.kit.curves import BASE, PARTS, STAGES, Costs, Curve, drawn, measure, rows
-from benchmarks.kit.figures import Figure, middle, ratio, report
+from benchmarks.kit.figures import Figure, middle, not_measured, ratio, report
 from benchmarks.kit.machine import ROOT
 from benchmarks.kit.measure import table
 from benchmarks.kit.plots import LIMIT, Bar, Line, Panel, panels, short, waterfall
@@ -104,7 +104,7 @@ def processes(costs: Costs, out: Path) -> list[Figure]:
     stamp = progress_us()
     found = [middle("processes: the step progress", [stamp], "us")]
     if most < 2:
-        print("one core: two processes are not measured")
+        not_measured("two processes", "this machine has one core")
         return found
     times, more = median(rate[2]) / last, median(us[2]) / first
     x = list(points)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import kendalltau, spearmanr
 
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.figures import Figure, middle, report
 from benchmarks.kit.labelled import Case, Event
 from benchmarks.kit.measure import table
@@ -94,8 +94,7 @@ def main() -> None:
     embedder = open_embedder(Embed(kind="onnx"))
     found, figures = [], []
     for path in (SHARED / name for name in FILES):
-        if not path.exists():
-            print(f"{path} does not exist; it is left out")
+        if not is_here(path, what=path.stem):
             continue
         lines = path.read_text("utf-8").splitlines()[:most]
         events = [

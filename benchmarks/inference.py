@@ -25,7 +25,7 @@ from benchmarks.kit.candidates import (
     through_triton,
 )
 from benchmarks.kit.corpus import long_texts, short_texts
-from benchmarks.kit.figures import Figure, middle, report, speed
+from benchmarks.kit.figures import Figure, middle, not_measured, report, speed
 from benchmarks.kit.measure import Took, median, race, table
 from benchmarks.kit.processes import cpu_seconds
 from export.convert import weights
@@ -126,7 +126,7 @@ def measured(model: str, near: Precision, texts: list[str], rounds: int) -> dict
             servers.append(stack.enter_context(near_lossless(model, near)))
             candidates["Triton near-lossless"] = through_triton(servers[1], texts)
         except ExportError as error:
-            print(f"{near} is not measured: {error}")
+            not_measured(f"{model}: Triton near-lossless", error)
         leaders = [server.pid for server in servers if server.pid]
         return race(
             rounds,

@@ -33,7 +33,7 @@ from benchmarks.kit.candidates import (
     through_triton,
 )
 from benchmarks.kit.corpus import short_texts
-from benchmarks.kit.figures import Figure, middle, number, ratio, report
+from benchmarks.kit.figures import Figure, middle, not_measured, number, ratio, report
 from benchmarks.kit.measure import race, table
 from benchmarks.kit.plots import Bar, waterfall
 from benchmarks.kit.rates import Triad, chained, flop_rate, products
@@ -139,7 +139,7 @@ def measure(model: str, texts: list[str], arithmetic: Arithmetic, rounds: int, t
             near = stack.enter_context(near_lossless(model, "bf16"))
             candidates[NEAR] = through_triton(near, texts)
         except ExportError as error:
-            print(f"bf16 is not measured: {error}")
+            not_measured(NEAR, error)
         triad.rate()  # the first pass gets the memory from the system
         for each in range(rounds):
             for name, product in libraries.items():

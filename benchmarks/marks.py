@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.kit import weeks
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.judged import Scored, alerts, alerts_live, scored
 from benchmarks.kit.labelled import LOGS, STREAMS, Case, Event, log, rare, sms
@@ -190,8 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.marks")
     parser.add_argument("--seeds", type=int, default=2, help="of each stream; default: %(default)s")
     arguments = parser.parse_args()
-    if not STREAMS.exists() or not SHARED.exists():
-        print(f"{STREAMS} or {SHARED} does not exist; there is nothing to measure")
+    if not is_here(STREAMS, SHARED):
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     found: dict[str, list[Effect]] = {}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.figures import Figure, ratio, report
 from benchmarks.kit.measure import medians, race, table
 from dataflow.decode.batch import decode_batch
@@ -115,12 +115,10 @@ def main() -> None:
     rows: list[tuple[str, ...]] = []
     figures: list[Figure] = []
     for path in (SHARED / name for name in FILES):
-        if path.exists():
+        if is_here(path, what=path.stem):
             some, of_log = measure(path, patterns, arguments.runs)
             rows += some
             figures += of_log
-        else:
-            print(f"{path} does not exist; this log is skipped")
     if rows:
         table(f"Masking of {' '.join(patterns)}", HEADS, rows)
         report(figures)

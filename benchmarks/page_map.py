@@ -23,7 +23,7 @@ from sklearn.manifold import TSNE, trustworthiness
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.figures import middle, report
 from benchmarks.kit.measure import table
 from dashboard.projection import fitted
@@ -145,6 +145,9 @@ def main() -> None:
     parser.add_argument("--fit", type=int, default=FIT_EVENTS, help="events; default: %(default)s")
     arguments = parser.parse_args()
     files = arguments.files or sorted(SHARED.glob("*.jsonl"))
+    if not files:
+        is_here(SHARED)
+        return
     fits, rows, rng = maps(), [], np.random.default_rng(0)
     firsts, laters = {}, {}
     for path in files:

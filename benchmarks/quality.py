@@ -19,6 +19,7 @@ import pyarrow as pa
 from bytewax.testing import run_main
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmarks.kit.corpus import is_here
 from benchmarks.kit.figures import Figure, report
 from benchmarks.kit.labelled import FLOW, STREAMS, Case, cases, embedded_texts
 from benchmarks.kit.measure import table
@@ -121,8 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
     parser.add_argument("--seeds", type=int, default=5, help="of each stream of SMS; default: %(default)s")
     arguments = parser.parse_args()
-    if not STREAMS.exists():
-        print(f"{STREAMS} does not exist; there is nothing to measure")
+    if not is_here(STREAMS):
         return
     embedder, libraries = open_embedder(Embed(kind="onnx", cache_rows=100_000)), peers()
     measured: dict[str, list[dict[str, Quality]]] = defaultdict(list)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.figures import middle, report
 from benchmarks.kit.labelled import Case, Event
 from benchmarks.kit.measure import table
@@ -66,8 +66,7 @@ def shares(events: Sequence[Event], rows: Sequence[Mapping[str, Any]]) -> list[S
 
 def main() -> None:
     path = SHARED / "sms.jsonl"
-    if not path.exists():
-        print(f"{path} does not exist; there is nothing to measure")
+    if not is_here(path):
         return
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     rng = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.kit.corpus import SHARED
+from benchmarks.kit.corpus import SHARED, is_here
 from benchmarks.kit.figures import middle, report
 from benchmarks.kit.labelled import Case, Event
 from benchmarks.kit.measure import table
@@ -71,8 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tenants")
     parser.add_argument("--seeds", type=int, default=5, help="default: %(default)s")
     arguments = parser.parse_args()
-    if not SHARED.exists():
-        print(f"{SHARED} does not exist; there is nothing to measure")
+    if not is_here(SHARED):
         return
     embedder = open_embedder(Embed(kind="onnx", cache_rows=100_000))
     rows, figures = [], []

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
-from benchmarks.kit.corpus import ROOT, SHARED
+from benchmarks.kit.corpus import ROOT, SHARED, is_here
 from benchmarks.kit.figures import Figure, middle, report, speed
 from benchmarks.kit.measure import median, race, table
 from dataflow.embed.repository import Layout
@@ -76,11 +76,9 @@ def known_words(tokenizer: Any) -> list[str]:
 def cases(tokenizer: Any, runs: int, texts: int) -> list[Case]:
     found = [generated(known_words(tokenizer), runs + 1, texts)]
     for path in (SHARED / name for name in FILES):
-        if path.exists():
+        if is_here(path, what=path.stem):
             lines = path.read_text("utf-8").splitlines()
             found.append(Case(path.stem, [[json.loads(line)["text"] for line in lines]]))
-        else:
-            print(f"{path} does not exist; these texts are skipped")
     return found
 
 

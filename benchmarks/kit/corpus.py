@@ -2,20 +2,29 @@
 
 import itertools
 import json
+import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.kit.figures import not_measured
+
 ROOT = Path(__file__).parents[2]
-SHARED, EXAMPLES = ROOT.parent / "shared" / "data", ROOT / "examples"
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def is_here(*paths: Path, what: str = "the whole benchmark") -> bool:
+    """Whether all ``paths`` exist. If not, it says that ``what`` is not measured."""
+    absent = [path for path in paths if not path.exists()]
+    if absent:
+        not_measured(what, f"{os.path.relpath(absent[0], ROOT)} does not exist")
+    return not absent
 
 
 def short_texts(count: int) -> list[str]:
     """Different texts, shuffled: SMS, sshd and BlueGene lines where they are here, else the examples."""
-    files = sorted(SHARED.glob("*.jsonl"))
-    if not files:
-        files = [EXAMPLES / "payments.jsonl"]
-        print(f"{SHARED} does not exist; the texts are those of {files[0].relative_to(ROOT)}")
+    real = is_here(SHARED, what="texts of real streams; those of examples/payments.jsonl take their place")
+    files = sorted(SHARED.glob("*.jsonl")) if real else [ROOT / "examples" / "payments.jsonl"]
     records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     texts = list(dict.fromkeys(record.get("text") or record["message"] for record in records))
     random.Random(0).shuffle(texts)

@@ -1,20 +1,20 @@
 """The figures of a benchmark: what it found, how far apart the rounds were, and what was wanted.
 
-A script prints its figures as a table. Where the environment variable ``BENCHMARK_FIGURES`` names a file, it
-also writes them there, for ``python -m benchmarks``.
+A script prints its figures as a table, and says what it cannot measure here. Where the environment variable
+``BENCHMARK_FIGURES`` names a file, it also writes both there, for ``python -m benchmarks``.
 """
 
 import json
 import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.kit.measure import Took, table
 
-#: Names the file that :func:`report` adds lines to.
+#: Names the file that :func:`report` and :func:`not_measured` add lines to.
 VARIABLE = "BENCHMARK_FIGURES"
 
 
@@ -108,20 +108,38 @@ def report(figures: Sequence[Figure], versions: Mapping[str, str] | None = None)
     table("", HEADS, [figure.cells() for figure in figures])
     for name, version in (versions or {}).items():
         print(f"{name} {version}", flush=True)
+    _write([*({"figure": asdict(figure)} for figure in figures), {"versions": dict(versions or {})}])
+
+
+def not_measured(what: str, why: object) -> None:
+    """Says that ``what`` has no figures on this machine, and why."""
+    print(f"not measured: {what} ({why})", flush=True)
+    _write([{"not_measured": {what: str(why)}}])
+
+
+def _write(lines: Iterable[Mapping[str, Any]]) -> None:
+    """Adds ``lines`` to the file that :data:`VARIABLE` names, if it names one."""
     file = os.environ.get(VARIABLE)
     if file:
         with Path(file).open("a", encoding="utf-8") as out:
-            out.writelines(json.dumps({"figure": asdict(figure)}) + "\n" for figure in figures)
-            out.write(json.dumps({"versions": dict(versions or {})}) + "\n")
+            out.writelines(json.dumps(line) + "\n" for line in lines)
 
 
-def read(file: Path) -> tuple[list[Figure], dict[str, str]]:
-    """The figures and the versions that :func:`report` wrote to ``file``; nothing if there is no file."""
-    figures: list[Figure] = []
-    versions: dict[str, str] = {}
+class Reported(NamedTuple):
+    """What a benchmark said. ``not_measured``: the reason by what has no figures."""
+
+    figures: list[Figure]
+    versions: dict[str, str]
+    not_measured: dict[str, str]
+
+
+def read(file: Path) -> Reported:
+    """What :func:`report` and :func:`not_measured` wrote to ``file``; nothing if there is no file."""
+    said = Reported([], {}, {})
     for line in file.read_text("utf-8").splitlines() if file.exists() else ():
         found: dict[str, Any] = json.loads(line)
         if "figure" in found:
-            figures.append(Figure(**found["figure"]))
-        versions.update(found.get("versions", {}))
-    return figures, versions
+            said.figures.append(Figure(**found["figure"]))
+        said.versions.update(found.get("versions", {}))
+        said.not_measured.update(found.get("not_measured", {}))
+    return said

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sklearn.metrics import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 
+from benchmarks.kit.figures import not_measured
 from dataflow.clock import micros
 from dataflow.items.arrays import Bools, Int64s
 from dataflow.items.hashes import Hashes
@@ -50,7 +51,7 @@ def peers() -> dict[str, Peer]:
     if find_spec("pyod"):
         found["PyOD"] = _pyod
     else:
-        print("pyod is not installed, so it is not measured: pip install pyod")
+        not_measured("PyOD", "it is not installed: pip install pyod")
     return found
 
 

@@ -18,7 +18,8 @@ from itertools import groupby
 import numpy as np
 
 from benchmarks.kit.candidates import exported
-from benchmarks.kit.figures import report
+from benchmarks.kit.corpus import is_here
+from benchmarks.kit.figures import not_measured, report
 from benchmarks.kit.labelled import STREAMS, Case, cases
 from benchmarks.kit.measure import table
 from benchmarks.peers.detectors.measured import Measured, by_driftline, by_libraries, figures, read
@@ -39,8 +40,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="of each stream of SMS; default: %(default)s")
     parser.add_argument("--slow", action="store_true", help="also detectors that train a network")
     arguments = parser.parse_args()
-    if not STREAMS.exists():
-        print(f"{STREAMS} does not exist; there is nothing to measure")
+    if not is_here(STREAMS):
         return
     embedder = open_embedder(Embed(kind="onnx", repository=exported(MODEL, "fp32").root, cache_rows=100_000))
     measured: dict[str, dict[str, list[Measured]]] = {}
@@ -64,7 +64,7 @@ def measure(of_stream: Sequence[Case], embedder: Embedder, slow: bool) -> dict[s
             continue
         stream = read(case, embedder)
         if len(stream.windows) > MOST_WINDOWS:
-            print(f"{case.name} is not measured: it has {len(stream.windows)} windows")
+            not_measured(case.name, f"it has {len(stream.windows)} windows, more than {MOST_WINDOWS}")
             continue
         for detector, one in (by_libraries(case, stream, slow) | by_driftline(case, embedder)).items():
             found[detector].append(one)

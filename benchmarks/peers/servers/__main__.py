@@ -18,7 +18,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from benchmarks.kit.corpus import short_texts
-from benchmarks.kit.figures import Figure, report
+from benchmarks.kit.figures import Figure, not_measured, report
 from benchmarks.kit.measure import table
 from benchmarks.peers.environments import versions
 from benchmarks.peers.servers.encoders import Vectors
@@ -59,7 +59,7 @@ def main() -> None:
                 arguments.precision, near(arguments.model, arguments.precision), rounds, alone, reference
             )[0]
         except ExportError as error:
-            print(f"{arguments.precision} is not measured: {error}")
+            not_measured(arguments.precision, error)
     report(found, _versions())
 
 

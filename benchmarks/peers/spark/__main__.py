@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.kit.candidates import CACHE, exported, near_lossless, served
-from benchmarks.kit.figures import Figure, middle, ratio, report
+from benchmarks.kit.figures import Figure, middle, not_measured, ratio, report
 from benchmarks.kit.measure import table
 from benchmarks.peers.environments import MissingError, java
 from benchmarks.peers.environments import versions as versions_of
@@ -99,7 +99,7 @@ def _candidates(stack: ExitStack, near: Precision) -> dict[str, Candidate]:
     try:
         found[NEAR] = through(stack.enter_context(near_lossless(MODEL, near)))
     except ExportError as error:
-        print(f"{near} is not measured: {error}")
+        not_measured(NEAR, error)
     return found
 
 

@@ -1,5 +1,6 @@
 """The figures of the benchmarks: what a script reports is what the suite reads and a reader sees."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks import __main__ as suite
 from benchmarks.kit import machine
-from benchmarks.kit.figures import VARIABLE, middle, number, ratio, read, report, speed
+from benchmarks.kit.figures import VARIABLE, middle, not_measured, number, ratio, read, report, speed
 from benchmarks.kit.measure import Took
 from benchmarks.suite import SUITE, Benchmark
 
@@ -48,12 +49,13 @@ def test_a_number_has_three_digits_that_say_something(value: float, text: str) -
 
 def test_what_is_reported_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "figures"
-    assert read(file) == ([], {})
+    assert read(file) == ([], {}, {})
     monkeypatch.setenv(VARIABLE, str(file))
     first, second = middle("events", [1.0, 3.0], "a second", 2.0), ratio("a / b", [1.0], [2.0])
     report([first], {"pyspark": "4.2.0"})
+    not_measured("bf16", ValueError("no such instructions"))
     report([second])
-    assert read(file) == ([first, second], {"pyspark": "4.2.0"})
+    assert read(file) == ([first, second], {"pyspark": "4.2.0"}, {"bf16": "no such instructions"})
 
 
 def _benchmark(folder: Path, name: str, code: str) -> Benchmark:
@@ -85,6 +87,27 @@ def test_a_benchmark_that_fails_or_says_nothing_has_failed(
     assert "| works | speed | 2 |  | >= 3 | no |" in written
     assert "| works | `python -m works` |" in written
     assert f"| Python | {sys.version.split()[0]} |" in written
+
+
+def test_what_cannot_be_measured_here_is_said_with_the_reason_and_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = (
+        "from benchmarks.kit.corpus import ROOT, is_here\n"
+        "assert is_here(ROOT)\n"
+        "assert not is_here(ROOT, ROOT.parent / 'no such stream')\n"
+    )
+    monkeypatch.setattr(suite, "ROOT", tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(machine.ROOT))
+    monkeypatch.setattr(suite, "SUITE", [_benchmark(tmp_path, "peerless", code)])
+    page = tmp_path / "figures.md"
+    assert suite.main(["--out", str(tmp_path / "out"), "--page", str(page)]) == 0
+    row = "| peerless | the whole benchmark | ../no such stream does not exist |"
+    assert row in capsys.readouterr().out
+    assert row in page.read_text()
+    written = json.loads((tmp_path / "out" / "bench.json").read_text())
+    reasons = {"the whole benchmark": "../no such stream does not exist"}
+    assert written["benchmarks"][0]["not_measured"] == reasons
 
 
 def test_slow_benchmarks_run_only_when_they_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
