@@ -3,11 +3,13 @@
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.support.traced import first_examples_traced
 
 # A busy machine is not a failure: Hypothesis has no deadline here.
 settings.register_profile("driftline", deadline=None)
@@ -31,6 +33,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from tests.support.scheduling import Scheduling  # noqa: PLC0415  only where pytest-xdist is in use
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    handle = getattr(getattr(item, "obj", None), "hypothesis", None)
+    if handle is None:
+        return (yield)
+    with first_examples_traced(handle):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)
