@@ -62,6 +62,12 @@ SUITE = (
     Benchmark("servers-full", "benchmarks.peers.servers", slow=True),
     Benchmark("detectors", "benchmarks.peers.detectors", ("--seeds", "1", "--streams", "sms burst 13%")),
     Benchmark("detectors-full", "benchmarks.peers.detectors", slow=True),
+    Benchmark(
+        "detectors-trained",
+        "benchmarks.peers.detectors",
+        ("--slow", "--seeds", "1", "--streams", "sms burst 13%"),
+        slow=True,
+    ),
     Benchmark("engines", "benchmarks.peers.engines"),
     Benchmark("engines-full", "benchmarks.peers.engines", ("--full", "--rounds", "3"), slow=True),
     Benchmark("engine-behaviour", "benchmarks.peers.engines.behaviour", slow=True),
