@@ -34,7 +34,8 @@ _POLL_SECONDS = 0.1
 #: enough for all but very long texts, and memory is taken only where something was written.
 _SHARED_BYTES = 64 * 2**20
 #: If a stub of Triton's Python backend gets no CPU for a second, Triton logs this and treats the stub as
-#: dead, also during the warm-up, or it crashes (a ``lock_exception`` of Boost). Such a start is tried again.
+#: dead, also during the warm-up, or it crashes (a ``lock_exception`` of Boost), or it waits without end for
+#: the model to load. Such a start is tried again.
 _STARVED, _ATTEMPTS = "is not healthy", 3
 #: The exit status of the supervisor is above this if a signal ended the server.
 _SIGNALLED = 128
@@ -48,8 +49,8 @@ def free_port() -> int:
     return port
 
 
-class _CrashError(SidecarError):
-    """A signal ended the server while it started."""
+class _StartError(SidecarError):
+    """The server crashed or hung while it started. Another start may succeed."""
 
 
 @dataclass(eq=False)
@@ -108,7 +109,7 @@ class Sidecar:
     def start(self) -> None:
         """Start the server, and return when all its models are ready.
 
-        A server that crashes meanwhile is started again, up to twice.
+        A server that crashes meanwhile, or is not ready in two minutes, is started again, up to twice.
         Raises ``SidecarError`` with the end of the server's log if the server ends or is not ready in time.
         """
         self._require_models()
@@ -119,7 +120,7 @@ class Sidecar:
                 self._launch(program)
                 break
             except SidecarError as error:
-                again = isinstance(error, _CrashError) or _STARVED in str(error)
+                again = isinstance(error, _StartError) or _STARVED in str(error)
                 if attempt == _ATTEMPTS or not again:
                     raise
 
@@ -225,11 +226,11 @@ class Sidecar:
         while not readiness.is_ready(self.grpc_port, self._other_ports, self.credentials):
             status = supervisor.poll()
             if status is not None and status > _SIGNALLED:
-                raise _CrashError(self._says("crashed before it was ready"))
+                raise _StartError(self._says("crashed before it was ready"))
             if status is not None:
                 raise SidecarError(self._says("ended before it was ready"))
             if time.monotonic() > until:
-                raise SidecarError(self._says(f"was not ready in {_READY_SECONDS:g} s"))
+                raise _StartError(self._says(f"was not ready in {_READY_SECONDS:g} s"))
             time.sleep(_POLL_SECONDS)
 
     def _says(self, what: str) -> str:

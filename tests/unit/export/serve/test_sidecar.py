@@ -50,16 +50,23 @@ def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "says", "starts"), [("kill -ABRT $$", "crashed", 3), ("exit 1", "ended", 1)]
+    ("ends", "says", "starts"),
+    [
+        ("kill -ABRT $$", "crashed before it was ready", 3),
+        ("exec sleep 600", "was not ready in 5 s", 3),
+        ("exit 1", "ended before it was ready", 1),
+    ],
 )
-def test_a_server_that_crashes_while_it_starts_is_started_again(
-    tmp_path: Path, ends: str, says: str, starts: int
+def test_a_server_that_crashes_or_hangs_while_it_starts_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str, says: str, starts: int
 ) -> None:
+    if "sleep" in ends:
+        monkeypatch.setattr("export.serve.sidecar._READY_SECONDS", 5.0)
     binary, started = tmp_path / "tritonserver", tmp_path / "started"
     binary.write_text(f"#!/bin/sh\necho once >> {started}\necho broken >&2\n{ends}\n")
     binary.chmod(0o755)
     sidecar = Sidecar(repository(tmp_path), log=tmp_path / "triton.log", binary=binary)
-    with pytest.raises(SidecarError, match=f"the server {says} before it was ready; its log says:\n.*broken"):
+    with pytest.raises(SidecarError, match=f"the server {says}; its log says:\n.*broken"):
         sidecar.start()
     assert started.read_text() == "once\n" * starts
 
