@@ -144,10 +144,9 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, help="JSON lines with a text; default: shared streams")
     parser.add_argument("--fit", type=int, default=FIT_EVENTS, help="events; default: %(default)s")
     arguments = parser.parse_args()
-    files = arguments.files or sorted(SHARED.glob("*.jsonl"))
-    if not files:
-        is_here(SHARED)
+    if not arguments.files and not is_here(SHARED):
         return
+    files = arguments.files or sorted(SHARED.glob("*.jsonl"))
     fits, rows, rng = maps(), [], np.random.default_rng(0)
     firsts, laters = {}, {}
     for path in files:

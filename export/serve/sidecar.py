@@ -34,8 +34,8 @@ _POLL_SECONDS = 0.1
 #: enough for all but very long texts, and memory is taken only where something was written.
 _SHARED_BYTES = 64 * 2**20
 #: If a stub of Triton's Python backend gets no CPU for a second, Triton logs this and treats the stub as
-#: dead, also during the warm-up, or it crashes (a ``lock_exception`` of Boost), or it waits without end for
-#: the model to load. Such a start is tried again.
+#: dead, also during the warm-up, or it crashes (a ``lock_exception`` of Boost). On a busy machine, ``sbert``
+#: was also seen not to load at all. Such a start is tried again.
 _STARVED, _ATTEMPTS = "is not healthy", 3
 #: The exit status of the supervisor is above this if a signal ended the server.
 _SIGNALLED = 128
