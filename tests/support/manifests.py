@@ -4,9 +4,10 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -25,20 +26,23 @@ SECRETS = {"username": "driftline", "password": "not a secret"}
 Object = dict[str, Any]
 
 
-def built(overlay: str) -> list[Object]:
-    """The objects of ``k8s/overlays/<overlay>``. Skips the test where there is no kustomize."""
-    return kustomized(ROOT / "k8s" / "overlays" / overlay)
+@cache
+def built(overlay: str, *components: str) -> list[Object]:
+    """The objects of ``k8s/overlays/<overlay>``, or of an overlay that adds ``components`` to it.
 
-
-def with_components(overlay: str, folder: Path, components: Sequence[str] = COMPONENTS) -> list[Object]:
-    """The objects of an overlay in ``folder`` that adds ``components`` to ``overlay``."""
-    k8s = Path(os.path.relpath(ROOT / "k8s", folder.resolve()))
-    kustomization = {
-        "resources": [str(k8s / "overlays" / overlay)],
-        "components": [str(k8s / "components" / name) for name in components],
-    }
-    (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
-    return kustomized(folder.resolve())
+    They are built once, so a test must not change them. Skips the test where there is no kustomize.
+    """
+    if not components:
+        return _kustomized(ROOT / "k8s" / "overlays" / overlay)
+    with TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        k8s = Path(os.path.relpath(ROOT / "k8s", folder))
+        kustomization = {
+            "resources": [str(k8s / "overlays" / overlay)],
+            "components": [str(k8s / "components" / component) for component in components],
+        }
+        (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
+        return _kustomized(folder)
 
 
 @cache
@@ -50,14 +54,14 @@ def _kustomize() -> list[str] | None:
     return None
 
 
-@cache
-def kustomized(folder: Path) -> list[Object]:
+def _kustomized(folder: Path) -> list[Object]:
     command = _kustomize()
     if command is None:
         pytest.skip("there is neither kubectl nor kustomize on PATH")
     done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
+    # Ten times as fast as ``safe_load_all``.
+    return list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
 
 
 def one(objects: list[Object], kind: str) -> Object:

@@ -7,6 +7,7 @@ same cores, and none of them caches embeddings.
     --parts throughput delays   what to measure; default: both
     --events 8000               events of the measurement of throughput
     --rounds 3                  the candidates take turns
+    --pace 20                   events a second of the measurement of delays
 """
 
 import argparse
@@ -27,7 +28,7 @@ from benchmarks.kit.measure import table
 from benchmarks.peers.environments import MissingError, java
 from benchmarks.peers.environments import versions as versions_of
 from benchmarks.peers.spark.judged import delays, events_per_second, same_scores, whole
-from benchmarks.peers.spark.pace import PACE, Pace
+from benchmarks.peers.spark.pace import Pace
 from benchmarks.peers.spark.runs import Run, driftline, spark
 from benchmarks.peers.spark.tasks import Event, Task, end, members, stream
 from benchmarks.peers.streams import write_file
@@ -66,10 +67,13 @@ def main() -> None:
     )
     parser.add_argument("--events", type=int, default=8000, help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--pace", type=float, default=20.0, help="default: %(default)s")
     parser.add_argument("--precision", default="bf16", choices=["bf16", "fp16", "int8"])
     arguments = parser.parse_args()
     if arguments.events < LEAST_EVENTS:
         parser.error(f"--events {arguments.events}: must be at least {LEAST_EVENTS}, so that windows close")
+    if arguments.pace < 1:
+        parser.error(f"--pace {arguments.pace:g}: must be at least 1")
     try:
         versions = {"Java": java(), **versions_of("spark", "pyspark", "onnxruntime")}
     except MissingError as error:
@@ -80,7 +84,7 @@ def main() -> None:
         if "throughput" in arguments.parts:
             figures += throughput(candidates, arguments.events, arguments.rounds)
         if "delays" in arguments.parts:
-            figures += delay(candidates, arguments.rounds)
+            figures += delay(candidates, arguments.pace, arguments.rounds)
     report(figures, versions)
 
 
@@ -169,23 +173,24 @@ def _write_all(task: Task, events: Sequence[Event], per_file: int = 500) -> None
     write_file(folder, len(events), [end(events)])
 
 
-def delay(candidates: Mapping[str, Candidate], rounds: int) -> list[Figure]:
+def delay(candidates: Mapping[str, Candidate], pace: float, rounds: int) -> list[Figure]:
     """How soon each candidate has scored a window, when events arrive at a steady pace. Prints a table.
 
     The delay of a window begins when the event is written that lets the watermark pass its end. The query as
     the article writes it does not wait for the watermark; there, it begins with the event that comes after
-    the window. Windows of the first part of the stream are not counted.
+    the window. Windows of the first part of the stream are not counted. ``pace``: events a second; of a
+    candidate that cannot keep up with it, the delays are those of the events that wait.
     """
     found: dict[str, list[list[float]]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, candidate in candidates.items():
             with tempfile.TemporaryDirectory() as folder:
                 task = _task(Path(folder) / "run", length_s=10, slide_s=5, delay_s=2, files_a_batch=1000)
-                pace = Pace(task, waits=name != AS_WRITTEN)
-                run = candidate(task, pace.rows, pace.write)
-                found[name].append(delays(run.arrivals, pace.decided))
+                paced = Pace(task, pace, waits=name != AS_WRITTEN)
+                run = candidate(task, paced.rows, paced.write)
+                found[name].append(delays(run.arrivals, paced.decided))
     table(
-        f"{MODEL}, {PACE:.0f} events a second in windows of 10 s each 5 s, {rounds} rounds",
+        f"{MODEL}, {pace:g} events a second in windows of 10 s each 5 s, {rounds} rounds",
         ("", "windows", "median s", "p99 s"),
         [
             (name, len(each), f"{np.median(each):.2f}", f"{np.quantile(each, 0.99):.2f}")

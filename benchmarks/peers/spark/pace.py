@@ -7,8 +7,6 @@ from pathlib import Path
 from benchmarks.peers.spark.tasks import Task, end, stream
 from benchmarks.peers.streams import write_file
 
-#: Events a second of the measurement of delays. All candidates can keep up with it.
-PACE = 40.0
 PACED_S = 150.0
 #: Windows that begin earlier are not counted.
 WARM_UP_S = 80.0
@@ -19,13 +17,14 @@ EVERY_S = 0.25
 class Pace:
     """A stream that arrives at a steady pace. Its event times are the times of the wall clock.
 
-    ``rows``: how many rows the windows have that are counted. ``waits``: whether a window is scored only when
-    the watermark has passed its end. ``decided``: when the file was written that decided a window.
+    ``per_second``: how many events arrive. ``rows``: how many rows the windows have that are counted.
+    ``waits``: whether a window is scored only when the watermark has passed its end. ``decided``: when the
+    file was written that decided a window.
     """
 
-    def __init__(self, task: Task, *, waits: bool) -> None:
-        self._task, self._wait_s = task, task.delay_s if waits else 0
-        self._events = stream(int(PACE * PACED_S), PACE, start=0.0, disorder_s=1.0)
+    def __init__(self, task: Task, per_second: float, *, waits: bool) -> None:
+        self._task, self._wait_s, self._per_second = task, task.delay_s if waits else 0, per_second
+        self._events = stream(int(per_second * PACED_S), per_second, start=0.0, disorder_s=1.0)
         self.rows = sum(1 for event in self._events for _ in task.windows(event.at))
         self.decided: dict[int, float] = {}
 
@@ -46,7 +45,7 @@ class Pace:
             due = start + (number + 1) * EVERY_S
             time.sleep(max(0.0, due - time.time()))
             first, newest_before = place, newest
-            while place < len(events) and place < (due - start) * PACE:
+            while place < len(events) and place < (due - start) * self._per_second:
                 newest = max(newest, events[place].at)
                 place += 1
             write_file(folder, number, events[first:place])

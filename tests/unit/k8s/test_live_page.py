@@ -1,29 +1,18 @@
 """The live page as a component: its arguments are those of the command, and only what it needs is open."""
 
-import json
-import os
-from pathlib import Path
-
 import kubernetes_validate
 import pytest
 
 from dashboard.__main__ import _parser
 from tests.support import manifests
 from tests.support.manifests import Object, loaded, of, one
-from tests.support.paths import ROOT
 
 NAME = "driftline-page"
 
 
 @pytest.fixture
-def objects(tmp_path: Path) -> list[Object]:
-    k8s = Path(os.path.relpath(ROOT / "k8s", tmp_path.resolve()))
-    kustomization = {
-        "resources": [str(k8s / "overlays" / "gpu")],
-        "components": [str(k8s / "components" / "live-page")],
-    }
-    (tmp_path / "kustomization.yaml").write_text(json.dumps(kustomization))
-    return manifests.kustomized(tmp_path.resolve())
+def objects() -> list[Object]:
+    return manifests.built("gpu", "live-page")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The manifests are valid and consistent: each reference resolves, and no container is privileged."""
 
 import re
-from pathlib import Path
 
 import kubernetes_validate
 import pytest
@@ -13,13 +12,12 @@ from tests.support.paths import ROOT
 
 #: The first version with sidecar containers by default, and the newest version whose schemas are installed.
 VERSIONS = ("1.29", "1.37")
-VARIANTS = [(overlay, components) for overlay in OVERLAYS for components in (False, True)]
+VARIANTS = [(overlay, *components) for overlay in OVERLAYS for components in ((), manifests.COMPONENTS)]
 
 
-@pytest.fixture(params=VARIANTS, ids=lambda v: v[0] + (" with components" if v[1] else ""))
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> list[Object]:
-    overlay, components = request.param
-    return manifests.with_components(overlay, tmp_path) if components else manifests.built(overlay)
+@pytest.fixture(params=VARIANTS, ids=" ".join)
+def objects(request: pytest.FixtureRequest) -> list[Object]:
+    return manifests.built(*request.param)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -1,7 +1,5 @@
 """The dataflow accepts the settings that the manifests give, and reaches what they name."""
 
-from pathlib import Path
-
 import pytest
 
 from dataflow import settings
@@ -23,8 +21,8 @@ def test_the_settings_are_accepted(overlay: list[Object]) -> None:
     assert found.window.idle_timeout
 
 
-def test_the_credentials_reach_the_settings(tmp_path: Path) -> None:
-    kafka = loaded(manifests.with_components("gpu", tmp_path)).kafka
+def test_the_credentials_reach_the_settings() -> None:
+    kafka = loaded(manifests.built("gpu", *manifests.COMPONENTS)).kafka
     assert (kafka.security_protocol, kafka.sasl_username) == ("SASL_SSL", "driftline")
     assert kafka.sasl_password
     assert kafka.sasl_password.get_secret_value() == "not a secret"

@@ -5,13 +5,12 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
-from tests.support import manifests
 from tests.support.manifests import OVERLAYS, Object, built, container, containers, loaded, pod
 
 
 @pytest.fixture(params=OVERLAYS)
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> list[Object]:
-    return manifests.with_components(request.param, tmp_path, ("shared-memory",))
+def objects(request: pytest.FixtureRequest) -> list[Object]:
+    return built(request.param, "shared-memory")
 
 
 def test_valid_for_kubernetes(objects: list[Object]) -> None:

@@ -1,8 +1,6 @@
 """Dataflows can share pods of Triton: each reference resolves, and the sidecar leaves nothing behind."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -15,20 +13,13 @@ from tests.support.paths import ROOT
 
 K8S = ROOT / "k8s"
 #: An overlay, and the components that are added to it.
-VARIANTS = [("cpu", ["shared-triton"]), ("cpu", ["shared-triton", "triton-autoscaling"]), ("gpu-shared", [])]
+VARIANTS = [("cpu", "shared-triton"), ("cpu", "shared-triton", "triton-autoscaling"), ("gpu-shared",)]
 CUSTOM = ("ScaledObject", "ServiceMonitor")
 
 
-@pytest.fixture(params=VARIANTS, ids=lambda variant: " ".join([variant[0], *variant[1]]))
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> list[Object]:
-    overlay, components = request.param
-    k8s = Path(os.path.relpath(K8S, tmp_path.resolve()))
-    kustomization = {
-        "resources": [str(k8s / "overlays" / overlay)],
-        "components": [str(k8s / "components" / name) for name in components],
-    }
-    (tmp_path / "kustomization.yaml").write_text(json.dumps(kustomization))
-    return manifests.kustomized(tmp_path.resolve())
+@pytest.fixture(params=VARIANTS, ids=" ".join)
+def objects(request: pytest.FixtureRequest) -> list[Object]:
+    return manifests.built(*request.param)
 
 
 def named(objects: list[Object], kind: str, name: str) -> Any:
