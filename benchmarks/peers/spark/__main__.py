@@ -72,7 +72,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.events < LEAST_EVENTS:
         parser.error(f"--events {arguments.events}: must be at least {LEAST_EVENTS}, so that windows close")
-    if arguments.pace < 1:
+    if not arguments.pace >= 1:  # also if it is no number
         parser.error(f"--pace {arguments.pace:g}: must be at least 1")
     try:
         versions = {"Java": java(), **versions_of("spark", "pyspark", "onnxruntime")}

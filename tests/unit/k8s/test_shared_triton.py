@@ -9,9 +9,7 @@ import pytest
 from export.__main__ import _parser
 from tests.support import manifests
 from tests.support.manifests import Object, container, flags, loaded, of, one
-from tests.support.paths import ROOT
 
-K8S = ROOT / "k8s"
 #: An overlay, and the components that are added to it.
 VARIANTS = [("cpu", "shared-triton"), ("cpu", "shared-triton", "triton-autoscaling"), ("gpu-shared",)]
 CUSTOM = ("ScaledObject", "ServiceMonitor")
