@@ -3,13 +3,13 @@
 import logging
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.support.traced import first_examples_traced
+from tests.support.traced import Measurement
 
 # A busy machine is not a failure: Hypothesis has no deadline here.
 settings.register_profile("driftline", deadline=None)
@@ -35,13 +35,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    handle = getattr(getattr(item, "obj", None), "hypothesis", None)
-    if handle is None:
-        return (yield)
-    with first_examples_traced(handle):
-        return (yield)
+def pytest_configure(config: pytest.Config) -> None:
+    # All processes of pytest-xdist import the same modules, so one of them traces the imports.
+    imports = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    config.pluginmanager.register(Measurement(imports=imports))
 
 
 @pytest.fixture(autouse=True)

@@ -1,46 +1,91 @@
-"""How much of the test of a property is measured for coverage.
+"""How much of the tests is measured for coverage.
 
-The tracer of coverage nearly doubles the CPU time of a test. The later examples of a property reach few lines
-that the first ones did not reach, so only the first ones are traced.
+The tracer of coverage takes a third of the CPU time of the unit tests. What runs again and again reaches few
+lines that the first runs did not reach, so only the first runs are traced.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+import pytest
 from coverage import Coverage
 
 #: So many examples of a property are traced.
 EXAMPLES = 10
+#: So many sets of parameters of a test are traced.
+SETS = 10
 
 
-@contextmanager
-def first_examples_traced(handle: Any) -> Iterator[None]:
-    """Stop the measurement after :data:`EXAMPLES` examples, and start it again at the end.
+class Measurement:
+    """A plugin of pytest that stops and starts the measurement of this process, if there is one.
 
-    ``handle``: the attribute ``hypothesis`` of the test. Hypothesis calls its ``inner_test`` with each
-    example.
+    ``imports``: whether the collection of the tests is traced, which imports all modules.
     """
-    coverage = Coverage.current()
-    if coverage is None:
-        yield
-        return
-    inner: Callable[..., Any] = handle.inner_test
-    calls = 0
 
-    @wraps(inner)  # what Hypothesis draws in CI depends on the source of the test
-    def counted(*arguments: Any, **named: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == EXAMPLES + 1:
-            coverage.stop()
-        return inner(*arguments, **named)
+    def __init__(self, *, imports: bool) -> None:
+        self._coverage = Coverage.current()
+        self._imports = imports
+        self._sets: Counter[str] = Counter()
 
-    handle.inner_test = counted
-    try:
-        yield
-    finally:
-        handle.inner_test = inner
-        if calls > EXAMPLES:
-            coverage.start()
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        if self._imports:
+            return (yield)
+        with self._stopped():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        name = item.nodeid.partition("[")[0]
+        self._sets[name] += 1
+        if self._sets[name] > SETS:
+            with self._stopped():
+                return (yield)
+        handle = getattr(getattr(item, "obj", None), "hypothesis", None)
+        if handle is None:
+            return (yield)
+        with self._first_examples(handle):
+            return (yield)
+
+    @contextmanager
+    def _stopped(self) -> Iterator[None]:
+        self._stop()
+        try:
+            yield
+        finally:
+            self._start()
+
+    @contextmanager
+    def _first_examples(self, handle: Any) -> Iterator[None]:
+        """``handle``: the attribute ``hypothesis`` of a test. Hypothesis calls its ``inner_test`` with each
+        example.
+        """
+        inner: Callable[..., Any] = handle.inner_test
+        calls = 0
+
+        @wraps(inner)  # what Hypothesis draws in CI depends on the source of the test
+        def counted(*arguments: Any, **named: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == EXAMPLES + 1:
+                self._stop()
+            return inner(*arguments, **named)
+
+        handle.inner_test = counted
+        try:
+            yield
+        finally:
+            handle.inner_test = inner
+            if calls > EXAMPLES:
+                self._start()
+
+    def _stop(self) -> None:
+        if self._coverage is not None:
+            self._coverage.stop()
+
+    def _start(self) -> None:
+        if self._coverage is not None:
+            self._coverage.start()

@@ -1,8 +1,8 @@
 """What evidence must be, whatever ``score.evidence`` and the neighbours of novelty are."""
 
+import pickle
 import tracemalloc
 from collections.abc import Sequence
-from copy import deepcopy
 from functools import cache
 from typing import Any, get_args
 
@@ -46,10 +46,16 @@ def usual(minute: int, n: int = 40) -> list[Text]:
 
 
 @cache
-def _after_history(score: Score) -> Group:
+def _pickled(score: Score) -> bytes:
     group = Group(score)
     for minute in range(LAST):
         group.take(candidates(minute, usual(minute), score))
+    return pickle.dumps(group)
+
+
+def after_history(score: Score) -> Group:
+    """A group with the history, of its own. To unpickle one takes a fifth of the time of a deep copy."""
+    group: Group = pickle.loads(_pickled(score))
     return group
 
 
@@ -62,7 +68,7 @@ def rows_of(kind: str, novelty: tuple[int, bool], last: Sequence[Text]) -> list[
         reference_rows=500,
         reference_least=50,
     )
-    group = deepcopy(_after_history(score))
+    group = after_history(score)
     group.rows.clear()
     made = candidates(LAST, last, score) if last else no_candidates(LAST, DIM, score)
     group.take(made)
@@ -102,7 +108,7 @@ def test_one_finite_value_a_row_whatever_the_window(
 
 @every_kind
 def test_all_columns_are_null_or_none_is(kind: str) -> None:
-    group = _after_history(options(evidence=kind, reference_least=50))
+    group = after_history(options(evidence=kind, reference_least=50))
     nulls = [{row[name] is None for name in COLUMNS} for row in group.rows]
     assert {True} in nulls
     assert {False} in nulls
