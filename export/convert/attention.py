@@ -99,4 +99,4 @@ def fused(transformer: Any, mask: Callable[[], torch.Tensor]) -> Iterator[bool]:
         yield True
     finally:
         config._attn_implementation = before
-        MPNetSelfAttention.forward = original  # type: ignore[method-assign]
+        MPNetSelfAttention.forward = original
