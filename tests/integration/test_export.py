@@ -89,14 +89,36 @@ def test_a_graph_that_differs_leaves_the_repository_as_it_was(
     assert not list(root.glob(".build-*"))
 
 
+def small(family: str, folder: Path, tokenizer_of: Path) -> Any:
+    """The transformer of a small model with random weights."""
+    import torch  # noqa: PLC0415
+    import transformers  # noqa: PLC0415
+    from sentence_transformers.sentence_transformer import modules  # noqa: PLC0415
+
+    from export.convert import graph  # noqa: PLC0415
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128, "num_hidden_layers": 2}
+    if family == "distilbert":
+        sizes = {"dim": 64, "n_heads": 4, "hidden_dim": 128, "n_layers": 2}
+    hub: Any = transformers
+    config = hub.AutoConfig.for_model(family, vocab_size=30522, max_position_embeddings=514, **sizes)
+    hub.AutoModel.from_config(config).save_pretrained(folder)
+    graph.load(tokenizer_of).tokenizer.save_pretrained(folder)
+    with graph._quiet():
+        return modules.Transformer(str(folder), max_seq_length=256)
+
+
 @pytest.mark.parametrize("pooling", ["cls", "max", "mean"])
 def test_other_poolings_agree_with_the_reference(
     model_folder: Path, tmp_path: Path, pooling: Pooling, graph: ModuleType
 ) -> None:
-    reference = graph.load(model_folder)
-    reference[1].pooling_mode = pooling
-    del reference[2]
-    built = Layout(tmp_path)
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    from sentence_transformers.sentence_transformer import modules  # noqa: PLC0415
+
+    transformer = small("bert", tmp_path / "raw", model_folder)
+    reference = SentenceTransformer(modules=[transformer, modules.Pooling(64, pooling)])
+    built = Layout(tmp_path / "built")
     for path in (built.graph, built.tokenizer):
         path.parent.mkdir(parents=True)
     graph.export(reference, Architecture(pooling, False), built.graph)
@@ -109,23 +131,13 @@ def test_other_poolings_agree_with_the_reference(
 def test_attention_of_other_families_agrees(
     family: str, tmp_path: Path, model_folder: Path, graph: ModuleType
 ) -> None:
-    """Small models with random weights. Some texts are longer than the bias of MPNet reaches."""
+    """Some texts are longer than the bias of MPNet reaches."""
     import torch  # noqa: PLC0415
-    import transformers  # noqa: PLC0415
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
     from sentence_transformers.sentence_transformer import modules  # noqa: PLC0415
 
-    torch.manual_seed(0)
-    small = {"vocab_size": 30522, "num_hidden_layers": 2, "max_position_embeddings": 514}
-    sizes = {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128}
-    if family == "distilbert":
-        sizes = {"dim": 64, "n_heads": 4, "hidden_dim": 128, "n_layers": 2}
-    hub: Any = transformers
-    config = hub.AutoConfig.for_model(family, **small, **sizes)
-    hub.AutoModel.from_config(config).save_pretrained(tmp_path / "raw")
-    graph.load(model_folder).tokenizer.save_pretrained(tmp_path / "raw")
+    transformer = small(family, tmp_path / "raw", model_folder)
     with graph._quiet():
-        transformer = modules.Transformer(str(tmp_path / "raw"), max_seq_length=256)
         dense = modules.Dense(64, 48, activation_function=torch.nn.Tanh())
         made = SentenceTransformer(modules=[transformer, modules.Pooling(64), dense, modules.Normalize()])
         made.save(str(tmp_path / "model"))
