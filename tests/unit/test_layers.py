@@ -4,7 +4,6 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -73,19 +72,17 @@ def room(path: Path) -> str:
 
 
 @cache
-def imports(path: Path) -> tuple[str, ...]:
+def imports(path: Path) -> list[str]:
     """Absolute names of the modules that a file imports, also inside functions."""
-    return tuple(_imports(path))
-
-
-def _imports(path: Path) -> Iterator[str]:
+    found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             assert node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
 @cache
