@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.support.traced import Measurement
+from tests.support.traced import CHILDREN, Measurement
 
 # A busy machine is not a failure: Hypothesis has no deadline here.
 settings.register_profile("driftline", deadline=None)
@@ -21,7 +21,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Coverage is that of these processes: to measure those that tests start takes a tenth more CPU time.
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    os.environ.pop(CHILDREN, None)
     # The processes of pytest-xdist share the cores. Beside another busy process, threads of BLAS and torch
     # wait for each other at full speed (see dataflow/score/scorers/kmeans.py).
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -4,6 +4,7 @@ The tracer of coverage takes a third of the CPU time of the unit tests. What run
 lines that the first runs did not reach, so only the first runs are traced.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from coverage import Coverage
 
+#: Processes that find this variable in their environment are measured, too.
+CHILDREN = "COVERAGE_PROCESS_CONFIG"
 #: So many examples of a property are traced.
 EXAMPLES = 10
 #: So many sets of parameters of a test are traced.
@@ -88,4 +91,7 @@ class Measurement:
 
     def _start(self) -> None:
         if self._coverage is not None:
-            self._coverage.start()
+            are_measured = CHILDREN in os.environ
+            self._coverage.start()  # sets the variable
+            if not are_measured:
+                os.environ.pop(CHILDREN, None)

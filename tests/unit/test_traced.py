@@ -2,6 +2,7 @@
 of one process.
 """
 
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from coverage import Coverage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.traced import EXAMPLES, SETS, Measurement
+from tests.support.traced import CHILDREN, EXAMPLES, SETS, Measurement
 
 
 class Tracer:
@@ -25,6 +26,7 @@ class Tracer:
     def start(self) -> None:
         assert not self.running
         self.running = True
+        os.environ[CHILDREN] = "as coverage 7.13 does"
 
 
 class Hooks:
@@ -80,6 +82,19 @@ def test_the_imports_of_one_process_are_traced(imports: bool, tracer: Tracer) ->
     process.call(process.ran)
     assert process.traced == [imports, True]
     assert tracer.running
+
+
+@pytest.mark.parametrize("are_measured", [False, True])
+def test_whether_children_are_measured_stays_as_it_was(
+    are_measured: bool, tracer: Tracer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CHILDREN, "")
+    if not are_measured:
+        monkeypatch.delenv(CHILDREN)
+    process, found = Process(tracer), list[bool]()
+    for number in range(SETS + 3):
+        process.call(lambda: found.append(CHILDREN in os.environ), f"test_it[{number}]")
+    assert found == [are_measured] * (SETS + 3)
 
 
 @pytest.mark.parametrize("fails", [False, True])
