@@ -37,6 +37,8 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     fault: Fault = fine
     nan: str | None = None
     sha256: str = ""
+    #: So many of the next answers about the identity have no outputs.
+    empty: int = 0
     #: Whether the model has an output of float16.
     half: bool = False
     #: Model -> the kinds of its instances.
@@ -77,6 +79,9 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         texts = decode(request.raw_input_contents[0])
         if [output.name for output in request.outputs] == ["SPEC"]:
+            if self.empty:
+                self.empty -= 1
+                return service_pb2.ModelInferResponse()
             spec = {"name": "small", "precision": "fp32", "dim": self.dim, "sha256": self.sha256}
             return service_pb2.ModelInferResponse(raw_output_contents=[encode(json.dumps(spec))])
         if request.parameters["sha256"].string_param not in ("", self.sha256):

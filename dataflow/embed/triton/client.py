@@ -60,6 +60,20 @@ _CHANNEL = [
 ]
 
 
+class NoOutputsError(grpc.RpcError):  # type: ignore[misc]
+    """Triton answered without any output, and without an error. Seen once, while a version was loaded beside
+    another one; it passes, so it counts as an outage.
+    """
+
+    def code(self) -> grpc.StatusCode:
+        """A code that passes."""
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        """What happened, for people."""
+        return "Triton answered without any output"
+
+
 class Connection:
     """Channels to one server, for one model. Safe to share between threads. Raises ``grpc.RpcError``.
 
@@ -94,6 +108,8 @@ class Connection:
         """The identity that the version reports. Only a model with the output ``SPEC`` reports one."""
         request = self._request([""], version, "SPEC")
         answer = self._stub.ModelInfer(request, timeout=self._startup_timeout)
+        if not answer.raw_output_contents:
+            raise NoOutputsError
         text = answer.raw_output_contents[0][4:]  # the first four bytes are the length
         return repository.parsed(text.decode(errors="replace"))
 

@@ -96,6 +96,14 @@ def test_the_start_waits_for_a_model_that_is_not_ready_yet(server: Server, conne
     assert it.logged[0].startswith(f"waiting for Triton at {server.url}: unavailable")
 
 
+def test_an_identity_without_outputs_is_asked_for_again(server: Server, connected: Connect) -> None:
+    server.sha256, server.empty = OLD, 2
+    started = connected()
+    assert server.empty == 0
+    assert started.embedder.version == "10+0ddaaaaaaaaa"
+    assert any("unavailable: Triton answered without any output" in line for line in started.logged)
+
+
 def test_no_server_is_one_line_that_says_what_to_do() -> None:
     time = Time()
     options = Embed(url="127.0.0.1:1", startup_timeout=timedelta(seconds=3))
