@@ -42,8 +42,6 @@ PAGE_PACKAGES := dashboard/page/node_modules/.made
 PAGE := dashboard/static/index.html
 # --no-compile: few of the files that come with torch are ever imported. Python compiles a file when it imports it.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
-# pip 23, which CPython 3.11 brings, takes 1.4 times the CPU time: it compares each file of a project with each platform.
-NEWER_PIP := $(PIP) 'pip>=24.3,<27'
 # --no-deps: the lock files leave out torch, and what only the (unused) Python package of Triton's wheel needs.
 LOCKED := $(PIP) --no-deps --require-hashes -r
 # The examples in docstrings of dashboard/ and dataflow/ are tests, too.
@@ -159,7 +157,6 @@ python:
 
 $(MADE): | python
 	@"$(PYTHON)" -m venv --clear $(VENV)
-	@$(VENV)/bin/python $(NEWER_PIP)
 	@touch $@
 
 $(EXPORT): requirements/export.txt requirements/torch.txt $(MADE)
@@ -178,7 +175,6 @@ $(SIDECAR): requirements/sidecar$(GPU).txt | python
 
 $(CHECKOV): requirements/checkov.txt | python
 	@"$(PYTHON)" -m venv --clear $(CHECKOV_VENV)
-	@$(CHECKOV_VENV)/bin/python $(NEWER_PIP)
 	@$(STEP) '$(CHECKOV_VENV): installing checkov, which checks the manifests' $(CHECKOV_VENV)/bin/python $(LOCKED) $<
 	@touch $@
 

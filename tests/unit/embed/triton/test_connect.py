@@ -104,6 +104,16 @@ def test_an_identity_without_outputs_is_asked_for_again(server: Server, connecte
     assert any("unavailable: Triton answered without any output" in line for line in started.logged)
 
 
+def test_a_change_of_the_version_waits_for_its_identity(server: Server, connected: Connect) -> None:
+    server.sha256 = OLD
+    it = connected(follow=True, follow_interval=timedelta(seconds=1))
+    server.sha256, server.empty = NEW, 1
+    it.time.now += 1
+    answer = it.embedder.embed(["a"])
+    assert server.empty == 0
+    assert answer.version == it.embedder.version == "10+4e3bbbbbbbbb"
+
+
 def test_no_server_is_one_line_that_says_what_to_do() -> None:
     time = Time()
     options = Embed(url="127.0.0.1:1", startup_timeout=timedelta(seconds=3))
