@@ -1,7 +1,7 @@
 """How much of the tests is measured for coverage.
 
-The tracer of coverage takes a quarter of the CPU time of the unit tests. What runs again and again reaches few
-lines that the first runs did not reach, so only the first runs are traced.
+The tracer of coverage takes a quarter of the CPU time of the unit tests. What runs again and again reaches
+few lines that the first runs did not reach, so only the first runs are traced.
 """
 
 import os
